@@ -26,6 +26,7 @@ export default defineConfig({
           setupFiles: ["packages/testing/src/gpu-setup.ts"],
           pool: "forks",
           maxWorkers: 2,
+          sequence: { groupOrder: 1 }, // after the unit tests: both together would want four cores
           testTimeout: 600_000,
           hookTimeout: 120_000,
         },

@@ -1,1 +1,3 @@
-export {};
+export * from "./fixtures.js";
+export * from "./tolerances.js";
+export * from "./trajectory.js";
