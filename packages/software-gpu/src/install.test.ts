@@ -11,7 +11,7 @@ afterAll(() => rmSync(cache, { recursive: true, force: true }));
 /** Runs TypeScript in a process of its own, which has loaded no Dawn yet and has no setting for Vulkan; gives what it printed as JSON. */
 function runInChild(source: string): unknown {
   const { VK_DRIVER_FILES: _, VK_ICD_FILENAMES: __, ...env } = process.env;
-  const argv = ["--import", "tsx", "--conditions=@kto/source", "--input-type=module", "-e", source];
+  const argv = ["--expose-gc", "--import", "tsx", "--conditions=@kto/source", "--input-type=module", "-e", source];
   return JSON.parse(execFileSync(process.execPath, argv, { cwd: import.meta.dirname, env: { ...env, XDG_CACHE_HOME: cache }, encoding: "utf8" }));
 }
 
@@ -21,6 +21,7 @@ describe("installSoftwareGpu", () => {
       import { readFileSync } from "node:fs";
       import { installSoftwareGpu } from "@kto/software-gpu";
       const [first, second] = [await installSoftwareGpu(), await installSoftwareGpu()];
+      for (let i = 0; i < 3; i++) { globalThis.gc(); await new Promise((resolve) => setTimeout(resolve, 1)); } // the loader must outlive a collection
       const { create } = await import("webgpu");
       let gpu = create([]);
       const adapter = await gpu.requestAdapter();

@@ -11,7 +11,10 @@ export interface SoftwareGpu {
 }
 
 const INSTALLED = Symbol.for("@kto/software-gpu installed");
-const shared = globalThis as { [INSTALLED]?: Promise<SoftwareGpu> };
+const LOADER = Symbol.for("@kto/software-gpu loader");
+
+/** Of the process, not of this module: two copies of the package install once, and koffi unloads a library whose object is collected. */
+const shared = globalThis as { [INSTALLED]?: Promise<SoftwareGpu>; [LOADER]?: unknown };
 
 /**
  * Gives this process a GPU made of software: SwiftShader as the only Vulkan device that Dawn (npm `webgpu`) finds. Call it before anything
@@ -88,7 +91,7 @@ export function expectFreshProcess(maps: string): void {
 async function loadForAll(path: string): Promise<void> {
   try {
     const { default: koffi } = await import("koffi");
-    koffi.load(path, { global: true });
+    shared[LOADER] = koffi.load(path, { global: true });
   } catch (cause) {
     throw new CapabilityError(
       `installSoftwareGpu: ${path} cannot be loaded (${(cause as Error).message}); set XDG_CACHE_HOME to a folder on a file system that allows programs, or reinstall koffi`,
