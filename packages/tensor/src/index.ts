@@ -1,1 +1,16 @@
-export {};
+export * from "./errors.js";
+export { byteSize, f16BitsToNumber, numberToF16Bits, type Dtype, type FloatDtype } from "./dtype.js";
+export { expectDtype, expectShape, rowsOf, sameShape, sizeOf, type Shape } from "./shape.js";
+export { Tensor } from "./tensor.js";
+export type { Capabilities } from "./device/capabilities.js";
+export { Device, rangeOf } from "./device/device.js";
+export { requestDevice, type RequestDeviceOptions } from "./device/request-device.js";
+export type { KernelTiming } from "./device/profile.js";
+export { sizeClass, type MemoryInfo } from "./memory/pool.js";
+export { backward, type BackwardOptions } from "./autograd/backward.js";
+export { checkpoint } from "./autograd/checkpoint.js";
+export { defineOp, type Op, type OpContext, type OpDefinition, type OpResult } from "./autograd/define-op.js";
+export { Gradients } from "./autograd/gradients.js";
+export * from "./kernels/define-kernel.js";
+export { wgsl } from "./kernels/wgsl.js";
+export * from "./ops/index.js";

@@ -1,0 +1,65 @@
+import { ShapeError } from "../errors.js";
+import type { Tensor } from "../tensor.js";
+import { Gradients, sumShares } from "./gradients.js";
+import type { GradNode } from "./node.js";
+
+/** Options of `backward`. */
+export interface BackwardOptions {
+  /**
+   * Gradient of the output itself; default 1. A power of two here is a loss scale: every gradient comes out multiplied by it, which keeps small
+   * values inside f16 where they are GEMM operands.
+   */
+  scale?: number;
+}
+
+/**
+ * Gradients of a scalar with respect to every leaf with `requiresGrad` that it depends on. Frees what the tape saved as it goes, so it runs once.
+ *
+ * @param loss  one element, f32
+ * @returns     owned gradients, each f32 in the shape of its leaf
+ */
+export function backward(loss: Tensor, { scale = 1 }: BackwardOptions = {}): Gradients {
+  if (loss.size !== 1) throw new ShapeError(`backward: expected a scalar, got shape [${loss.shape.join(", ")}]; reduce it with sum or mean first`);
+  const gradients = new Gradients();
+  const { device } = loss;
+  device.scope("backward", () => backwardFrom([[loss, device.full(loss.shape, scale, "f32")]], gradients));
+  return gradients;
+}
+
+/** Runs the tape backward from outputs with given gradients, adding the gradients of leaves to `gradients`. */
+export function backwardFrom(outputs: [output: Tensor, gradient: Tensor][], gradients: Gradients): void {
+  const pending = new Map<GradNode, Tensor>();
+  for (const [output, gradient] of outputs) {
+    if (output.node) pending.set(output.node, sumShares(pending.get(output.node), gradient));
+    else if (output.requiresGrad) gradients.add(output, gradient);
+  }
+  for (const node of reverseOrder(pending.keys())) {
+    const dy = pending.get(node);
+    pending.delete(node);
+    if (!dy) continue;
+    if (node.isReleased) throw new ShapeError(`backward: ${node.op} was already run backward, or its scope ended; record the forward pass again`);
+    dy.device.scope(`${node.op} backward`, () => {
+      const inputGradients = node.vjp(dy, gradients);
+      node.inputs.forEach((edge, index) => {
+        const gradient = inputGradients[index];
+        if (!edge || !gradient) return;
+        if (edge.node) pending.set(edge.node, sumShares(pending.get(edge.node), gradient));
+        else if (edge.leaf) gradients.add(edge.leaf, gradient);
+      });
+    });
+    node.release();
+    dy.dispose();
+  }
+}
+
+/** Nodes reachable from the outputs, latest first: every consumer of a node comes before it. */
+function reverseOrder(roots: Iterable<GradNode>): GradNode[] {
+  const seen = new Set<GradNode>();
+  const stack = [...roots];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    for (const edge of node.inputs) if (edge?.node) stack.push(edge.node);
+  }
+  return [...seen].sort((a, b) => b.sequence - a.sequence);
+}

@@ -1,0 +1,85 @@
+import type { Device } from "../device/device.js";
+import { DeviceLostError, ShapeError } from "../errors.js";
+import { Tensor } from "../tensor.js";
+import type { Gradients } from "./gradients.js";
+import { edgeOf, GradNode, type Saved } from "./node.js";
+
+type Inputs = Record<string, Tensor | undefined>;
+type Needs<I> = { readonly [K in keyof I]: boolean };
+
+/** What an op's functions get besides their inputs. */
+export interface OpContext {
+  readonly device: Device;
+}
+
+/** An op in one place: forward, what it keeps, its vjp. */
+export interface OpDefinition<I extends Inputs, A, S extends Saved, E> {
+  /** Output, what the vjp needs of the forward pass, and outputs through which no gradient flows. */
+  forward(context: OpContext, inputs: I, attributes: A): { output: Tensor; saved: S; extra?: E };
+  /** Gradients of the inputs that `needs` names, given that of the output. */
+  vjp(context: OpContext & { gradients: Gradients }, saved: S, dy: Tensor, needs: Needs<I>, attributes: A): { [K in keyof I]?: Tensor | false | undefined };
+}
+
+/** A recorded op: its output, on the tape if any input needs a gradient, and its other results. */
+export interface OpResult<E> {
+  output: Tensor;
+  extra: E;
+}
+
+/** An op ready to be called. */
+export type Op<I extends Inputs, A, E> = (inputs: I, attributes: A) => OpResult<E>;
+
+/**
+ * Makes an op of a forward function and its vjp. Calling it records kernels at once; it is put on the tape only if an input needs a gradient and
+ * the device is not inside `noGrad`. Everything made inside either function but not returned or saved is freed when the function ends.
+ */
+export function defineOp<I extends Inputs, A, S extends Saved, E = undefined>(name: string, definition: OpDefinition<I, A, S, E>): Op<I, A, E> {
+  return (inputs, attributes) => {
+    const device = deviceOf(name, inputs);
+    const result = device.scope(name, () => {
+      const { output, saved, extra } = definition.forward({ device }, inputs, attributes);
+      output.label = name;
+      const names = Object.keys(inputs);
+      const edges = device.isRecordingGradients ? names.map((key) => edgeOf(inputs[key])) : [];
+      if (edges.some((edge) => edge !== undefined)) {
+        const kept = hold(device, saved);
+        const needs = Object.fromEntries(names.map((key, index) => [key, edges[index] !== undefined])) as Needs<I>;
+        output.node = device.register(
+          new GradNode(name, edges, kept.held, (dy, gradients) => {
+            const byName = definition.vjp({ device, gradients }, kept.saved, dy, needs, attributes);
+            return names.map((key) => byName[key] || undefined);
+          }),
+        );
+      }
+      return { output, extra: extra as E };
+    });
+    return result;
+  };
+}
+
+/** Aliases of the saved tensors that no scope frees; the node owns them. An alias of an input keeps its place on the tape out of it. */
+function hold<S extends Saved>(device: Device, saved: S): { saved: S; held: Tensor[] } {
+  const held: Tensor[] = [];
+  const aliases = Object.fromEntries(
+    Object.entries(saved).map(([key, value]) => {
+      if (!(value instanceof Tensor)) return [key, value];
+      const alias = device.unscoped(() => value.detach());
+      held.push(alias);
+      return [key, alias];
+    }),
+  );
+  return { saved: aliases as S, held };
+}
+
+function deviceOf(op: string, inputs: Inputs): Device {
+  let device: Device | undefined;
+  for (const [name, tensor] of Object.entries(inputs)) {
+    if (!tensor) continue;
+    tensor.expectAlive(op);
+    if (device && tensor.device !== device) throw new ShapeError(`${op}: ${name} lives on another device; move all inputs to one device`);
+    device = tensor.device;
+  }
+  if (!device) throw new ShapeError(`${op}: needs at least one tensor`);
+  if (device.isDisposed) throw new DeviceLostError(`${op}: the device was disposed`);
+  return device;
+}

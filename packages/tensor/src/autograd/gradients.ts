@@ -1,0 +1,55 @@
+import { addInPlace } from "../ops/add.js";
+import type { Tensor } from "../tensor.js";
+
+/** Gradients of leaves, by leaf. Owns the gradient tensors. */
+export class Gradients implements Disposable {
+  readonly #byLeaf = new Map<Tensor, Tensor>();
+
+  get(leaf: Tensor): Tensor | undefined {
+    return this.#byLeaf.get(leaf);
+  }
+
+  /** Takes a share in `gradient`; a second contribution to the same leaf is added to the first. */
+  add(leaf: Tensor, gradient: Tensor): void {
+    this.#byLeaf.set(leaf, sumShares(this.#byLeaf.get(leaf), gradient));
+  }
+
+  /** Removes a gradient and gives it to the caller, in the current scope. */
+  take(leaf: Tensor): Tensor | undefined {
+    const gradient = this.#byLeaf.get(leaf);
+    if (!gradient) return undefined;
+    this.#byLeaf.delete(leaf);
+    return gradient.device.adopt(gradient);
+  }
+
+  entries(): IterableIterator<[leaf: Tensor, gradient: Tensor]> {
+    return this.#byLeaf.entries();
+  }
+
+  get size(): number {
+    return this.#byLeaf.size;
+  }
+
+  dispose(): void {
+    for (const gradient of this.#byLeaf.values()) gradient.dispose();
+    this.#byLeaf.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** Adds a contribution to an owned sum: a share of the first one, in place where nobody else sees the storage, into a copy where somebody does. */
+export function sumShares(sum: Tensor | undefined, contribution: Tensor): Tensor {
+  const { device } = contribution;
+  if (!sum) return device.unscoped(() => contribution.detach());
+  if (!sum.storage.isShared) {
+    addInPlace(sum, contribution);
+    return sum;
+  }
+  const copy = device.unscoped(() => device.copyOf(sum));
+  addInPlace(copy, contribution);
+  sum.dispose();
+  return copy;
+}

@@ -1,0 +1,300 @@
+import { GradNode } from "../autograd/node.js";
+import { byteSize, f16BitsToNumber, numberToF16Bits, type Dtype } from "../dtype.js";
+import { DeviceLostError, DtypeError, ShapeError } from "../errors.js";
+import { fillKernel } from "../kernels/fill.wgsl.js";
+import { BufferPool, type MemoryInfo } from "../memory/pool.js";
+import { Arena } from "../memory/scope.js";
+import { Storage } from "../memory/storage.js";
+import { checkShape, sizeOf, type Shape } from "../shape.js";
+import { Tensor } from "../tensor.js";
+import type { Capabilities } from "./capabilities.js";
+import { PipelineCache } from "./pipeline-cache.js";
+import { Profiler, type KernelTiming } from "./profile.js";
+import { CommandQueue, type BufferRange } from "./queue.js";
+
+/** What a device is made of; `requestDevice` fills it in. */
+export interface DeviceParts {
+  gpuDevice: GPUDevice;
+  capabilities: Capabilities;
+  release(): void;
+}
+
+/** A GPU: makes tensors, records kernels, keeps memory. One owner; dispose it to let the process exit. */
+export class Device implements Disposable, AsyncDisposable {
+  readonly gpuDevice: GPUDevice;
+  readonly capabilities: Capabilities;
+  readonly pipelines: PipelineCache;
+  readonly queue: CommandQueue;
+  readonly pool: BufferPool;
+  /** Forces a variant by kernel name, for tests and for bisecting: `device.variants.set("matmul", "plain")`. */
+  readonly variants: Map<string, string> = new Map();
+  readonly #release: () => void;
+  readonly #arenas: Arena[] = [];
+  #unscoped = 0;
+  #withoutGradients = 0;
+  #failure: Error | undefined;
+  #disposed = false;
+
+  constructor({ gpuDevice, capabilities, release }: DeviceParts) {
+    this.gpuDevice = gpuDevice;
+    this.capabilities = capabilities;
+    this.#release = release;
+    this.pool = new BufferPool(gpuDevice, capabilities.maxBufferBytes);
+    this.queue = new CommandQueue(gpuDevice, this.pool);
+    this.pipelines = new PipelineCache(gpuDevice, (error) => (this.#failure ??= error));
+    gpuDevice.addEventListener("uncapturederror", (event) => {
+      this.#failure ??= new DeviceLostError(`GPU: ${(event as GPUUncapturedErrorEvent).error.message}`);
+    });
+    void gpuDevice.lost.then((info) => {
+      if (!this.#disposed) this.#failure ??= new DeviceLostError(`GPU: the device was lost (${info.reason}): ${info.message}`);
+    });
+  }
+
+  get isDisposed(): boolean {
+    return this.#disposed;
+  }
+
+  // --- making tensors
+
+  /** A tensor with arbitrary contents. */
+  empty(shape: Shape, dtype: Dtype, label = "empty"): Tensor {
+    checkShape(label, shape);
+    const storage = new Storage(this.pool, Math.max(4, sizeOf(shape) * byteSize(dtype)), label);
+    return this.#own(new Tensor(this, storage, [...shape], dtype, label));
+  }
+
+  zeros(shape: Shape, dtype: Dtype, label = "zeros"): Tensor {
+    const tensor = this.empty(shape, dtype, label);
+    this.queue.clear(rangeOf(tensor));
+    return tensor;
+  }
+
+  /** A tensor filled with one value. */
+  full(shape: Shape, value: number, dtype: Dtype, label = "full"): Tensor {
+    const tensor = this.empty(shape, dtype, label);
+    fillKernel.run(this, { y: tensor }, { size: tensor.size, value }, { dtype });
+    return tensor;
+  }
+
+  /** Copies host numbers to the device; f16 rounds to nearest even. Throws ShapeError on a wrong count, DtypeError on a value f16 cannot hold. */
+  tensor(data: ArrayLike<number>, shape: Shape, dtype: Dtype, label = "tensor"): Tensor {
+    checkShape(label, shape);
+    if (data.length !== sizeOf(shape)) throw new ShapeError(`tensor: ${label}: expected ${sizeOf(shape)} numbers for shape [${shape.join(", ")}], got ${data.length}`);
+    return this.fromBytes(packNumbers(data, dtype, label), shape, dtype, label);
+  }
+
+  /** Copies bytes in the device's layout (little-endian, row-major) to a new tensor. */
+  fromBytes(bytes: Uint8Array, shape: Shape, dtype: Dtype, label = "tensor"): Tensor {
+    const tensor = this.empty(shape, dtype, label);
+    this.writeBytes(tensor, bytes);
+    return tensor;
+  }
+
+  /** Overwrites part of a tensor from `byteOffset`; both it and the length must be multiples of 4 unless the write reaches the end. */
+  writeBytes(tensor: Tensor, bytes: Uint8Array, byteOffset = 0): void {
+    if (byteOffset + bytes.byteLength > tensor.byteLength) {
+      throw new ShapeError(`write: ${tensor.label}: expected at most ${tensor.byteLength - byteOffset} bytes, got ${bytes.byteLength}`);
+    }
+    if (bytes.byteLength === 0) return;
+    let source = bytes as Uint8Array<ArrayBuffer>;
+    if (bytes.byteLength % 4 !== 0) {
+      source = new Uint8Array(Math.ceil(bytes.byteLength / 4) * 4);
+      source.set(bytes);
+    }
+    this.queue.write({ buffer: tensor.storage.buffer, offset: tensor.byteOffset + byteOffset, size: source.byteLength }, source);
+  }
+
+  /** The same storage under another shape, from `byteOffset` (a multiple of 256) on. Not on the tape: see the op `view`. */
+  viewOf(tensor: Tensor, shape: Shape, byteOffset: number, label: string): Tensor {
+    tensor.expectAlive(label);
+    return this.#own(new Tensor(this, tensor.storage.retain(), [...shape], tensor.dtype, label, byteOffset));
+  }
+
+  /** A copy in a storage of its own, not on the tape. */
+  copyOf(tensor: Tensor): Tensor {
+    const copy = this.empty(tensor.shape, tensor.dtype, tensor.label);
+    this.copyInto(copy, tensor);
+    return copy;
+  }
+
+  /** Overwrites `target` with `source`; same size and dtype. */
+  copyInto(target: Tensor, source: Tensor): void {
+    if (target.size !== source.size || target.dtype !== source.dtype) throw new ShapeError(`copy: ${target.label} and ${source.label} differ in size or dtype`);
+    this.queue.copy(rangeOf(source), rangeOf(target));
+  }
+
+  // --- scopes and the tape
+
+  /** Runs `body`; every tensor made inside is freed at its end, except those that it returns (also inside arrays, maps and plain objects). */
+  scope<T>(body: () => T): T;
+  scope<T>(label: string, body: () => T): T;
+  scope<T>(first: string | (() => T), second?: () => T): T {
+    const [label, body] = typeof first === "string" ? [first, second!] : ["scope", first];
+    const arena = new Arena(label);
+    const unscoped = this.#unscoped;
+    this.#unscoped = 0;
+    this.#arenas.push(arena);
+    let survivors: unknown;
+    try {
+      const result = body();
+      survivors = result;
+      return result;
+    } finally {
+      this.#arenas.pop();
+      this.#unscoped = unscoped;
+      arena.close(survivors, unscoped > 0 ? undefined : this.#arenas.at(-1));
+    }
+  }
+
+  /** Runs `body` outside any scope: what it makes belongs to the caller. */
+  unscoped<T>(body: () => T): T {
+    this.#unscoped++;
+    try {
+      return body();
+    } finally {
+      this.#unscoped--;
+    }
+  }
+
+  /** Puts an owned tensor under the current scope. */
+  adopt(tensor: Tensor): Tensor {
+    return this.#own(tensor);
+  }
+
+  /** Runs `body` without putting anything on the tape. */
+  noGrad<T>(body: () => T): T {
+    this.#withoutGradients++;
+    try {
+      return body();
+    } finally {
+      this.#withoutGradients--;
+    }
+  }
+
+  get isRecordingGradients(): boolean {
+    return this.#withoutGradients === 0;
+  }
+
+  /** Used by ops: lets the current scope free a node that nothing returned reaches. */
+  register(node: GradNode): GradNode {
+    this.#arenas.at(-1)?.nodes.add(node);
+    return node;
+  }
+
+  // --- waiting
+
+  /** Copies a tensor's elements to the host; f16 is widened to f32. Throws what went wrong on the GPU since the last wait. */
+  async read(tensor: Tensor): Promise<Float32Array | Uint32Array | Int32Array> {
+    const bytes = await this.readBytes(tensor);
+    if (tensor.dtype === "f32") return new Float32Array(bytes.buffer);
+    if (tensor.dtype === "u32") return new Uint32Array(bytes.buffer);
+    if (tensor.dtype === "i32") return new Int32Array(bytes.buffer);
+    return Float32Array.from(new Uint16Array(bytes.buffer), f16BitsToNumber);
+  }
+
+  /** Copies a tensor's bytes to the host. */
+  async readBytes(tensor: Tensor): Promise<Uint8Array<ArrayBuffer>> {
+    tensor.expectAlive("read");
+    if (tensor.byteLength === 0) return new Uint8Array(0);
+    const range = rangeOf(tensor);
+    const staging = this.pool.create(range.size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
+    try {
+      this.queue.copy(range, { buffer: staging, offset: 0, size: range.size });
+      this.queue.flush();
+      await this.#settled(staging.mapAsync(GPUMapMode.READ));
+      return new Uint8Array(staging.getMappedRange().slice(0, tensor.byteLength));
+    } finally {
+      this.pool.destroy(staging);
+    }
+  }
+
+  /** Submits what is recorded and waits until it has run. */
+  async sync(): Promise<void> {
+    this.queue.flush();
+    await this.#settled(this.gpuDevice.queue.onSubmittedWorkDone());
+  }
+
+  /** Frees the pool's unused buffers. */
+  async trim(): Promise<void> {
+    await this.sync();
+    this.queue.forgetBindGroups();
+    this.pool.trim();
+  }
+
+  memory(): MemoryInfo {
+    return this.pool.info();
+  }
+
+  /** Times every dispatch of `body`, which may await. Needs timestamp queries. */
+  async profile<T>(body: () => T | Promise<T>): Promise<{ result: T; timings: KernelTiming[] }> {
+    if (!this.capabilities.timestampQuery) throw new DeviceLostError("profile: this device has no timestamp queries");
+    this.queue.flush();
+    const profiler = new Profiler(this.gpuDevice, this.pool);
+    this.queue.profiler = profiler;
+    try {
+      const result = await body();
+      this.queue.flush();
+      return { result, timings: await profiler.finish() };
+    } finally {
+      this.queue.profiler = undefined;
+    }
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.queue.dispose();
+    this.pool.trim();
+    this.gpuDevice.destroy();
+    this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#disposed && !this.#failure) await this.sync();
+    this.dispose();
+  }
+
+  #own(tensor: Tensor): Tensor {
+    const arena = this.#unscoped > 0 ? undefined : this.#arenas.at(-1);
+    tensor.arena = arena;
+    arena?.tensors.add(tensor);
+    return tensor;
+  }
+
+  async #settled(work: Promise<unknown>): Promise<void> {
+    try {
+      await work;
+      await this.pipelines.settle();
+    } catch (cause) {
+      this.#failure ??= new DeviceLostError(`GPU: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+    if (this.#failure) throw this.#failure;
+  }
+}
+
+/** The bytes a tensor occupies, rounded up to 4, as bindings and copies need them. */
+export function rangeOf(tensor: Tensor): BufferRange {
+  return { buffer: tensor.storage.buffer, offset: tensor.byteOffset, size: Math.max(4, Math.ceil(tensor.byteLength / 4) * 4) };
+}
+
+function packNumbers(data: ArrayLike<number>, dtype: Dtype, label: string): Uint8Array {
+  if (dtype === "f32") return bytesOf(data instanceof Float32Array ? data : Float32Array.from(data));
+  if (dtype === "u32") return bytesOf(data instanceof Uint32Array ? data : Uint32Array.from(data));
+  if (dtype === "i32") return bytesOf(data instanceof Int32Array ? data : Int32Array.from(data));
+  const bits = new Uint16Array(data.length);
+  for (let index = 0; index < data.length; index++) {
+    bits[index] = numberToF16Bits(data[index]!);
+    if ((bits[index]! & 0x7fff) === 0x7c00 && Number.isFinite(data[index]!)) {
+      throw new DtypeError(`tensor: ${label}: element ${index} does not fit f16; expected at most 65504 in magnitude, got ${data[index]}; use dtype f32`);
+    }
+  }
+  return bytesOf(bits);
+}
+
+function bytesOf(array: Float32Array | Uint32Array | Int32Array | Uint16Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}

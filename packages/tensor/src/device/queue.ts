@@ -1,0 +1,140 @@
+import type { BufferPool } from "../memory/pool.js";
+import type { CompiledKernel } from "./pipeline-cache.js";
+import type { Profiler } from "./profile.js";
+
+/** A bound range of a buffer. */
+export interface BufferRange {
+  buffer: GPUBuffer;
+  offset: number;
+  size: number;
+}
+
+const dispatchesPerFlush = 256;
+const cachedBindGroups = 16_384;
+
+/**
+ * Records dispatches into one command encoder and submits it every few hundred. Parameters of the recorded dispatches lie in one uniform buffer,
+ * bound with dynamic offsets, so that bind groups depend only on the buffers and are cached.
+ */
+export class CommandQueue {
+  readonly #device: GPUDevice;
+  readonly #pool: BufferPool;
+  readonly #alignment: number;
+  readonly #ring: GPUBuffer;
+  readonly #staging: Uint8Array<ArrayBuffer>;
+  #ringUsed = 0;
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #recorded = 0;
+  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  readonly #bufferIds = new WeakMap<GPUBuffer, number>();
+  #nextBufferId = 0;
+  /** Dispatches since the device was made. */
+  dispatches = 0;
+  profiler: Profiler | undefined;
+
+  constructor(device: GPUDevice, pool: BufferPool) {
+    this.#device = device;
+    this.#pool = pool;
+    this.#alignment = Math.max(device.limits.minUniformBufferOffsetAlignment, 64);
+    const bytes = dispatchesPerFlush * this.#alignment * 2;
+    this.#ring = pool.create(bytes, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST, "uniform ring");
+    this.#staging = new Uint8Array(bytes);
+  }
+
+  dispatch(kernel: CompiledKernel, ranges: readonly BufferRange[], writeParams: (view: DataView) => void, grid: readonly [number, number, number], label: string): void {
+    const slot = Math.ceil(kernel.paramsBytes / this.#alignment) * this.#alignment;
+    if (this.#ringUsed + slot > this.#staging.byteLength || this.#recorded >= dispatchesPerFlush) this.flush();
+    writeParams(new DataView(this.#staging.buffer, this.#ringUsed, kernel.paramsBytes));
+    const group = this.#bindGroup(kernel, ranges);
+    const pass = this.profiler ? this.#timedPass(label) : this.#openPass();
+    pass.setPipeline(kernel.pipeline);
+    pass.setBindGroup(0, group, [this.#ringUsed]);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    if (this.profiler) this.#closePass();
+    this.#ringUsed += slot;
+    this.#recorded++;
+    this.dispatches++;
+  }
+
+  copy(from: BufferRange, to: BufferRange): void {
+    this.#closePass();
+    this.#open().copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.size);
+    this.#recorded++;
+  }
+
+  clear(range: BufferRange): void {
+    this.#closePass();
+    this.#open().clearBuffer(range.buffer, range.offset, range.size);
+    this.#recorded++;
+  }
+
+  /** Writes host bytes after everything recorded so far. */
+  write(range: BufferRange, data: Uint8Array<ArrayBuffer>): void {
+    this.flush();
+    this.#device.queue.writeBuffer(range.buffer, range.offset, data);
+  }
+
+  /** Submits what is recorded. */
+  flush(): void {
+    this.#closePass();
+    this.profiler?.resolve(this.#open());
+    if (!this.#encoder) return;
+    if (this.#ringUsed > 0) this.#device.queue.writeBuffer(this.#ring, 0, this.#staging, 0, this.#ringUsed);
+    this.#device.queue.submit([this.#encoder.finish()]);
+    this.#encoder = undefined;
+    this.#ringUsed = 0;
+    this.#recorded = 0;
+  }
+
+  /** Forgets bind groups, so that buffers they name can be destroyed. */
+  forgetBindGroups(): void {
+    this.#bindGroups.clear();
+  }
+
+  dispose(): void {
+    this.#bindGroups.clear();
+    this.#pool.destroy(this.#ring);
+  }
+
+  #open(): GPUCommandEncoder {
+    this.#encoder ??= this.#device.createCommandEncoder();
+    return this.#encoder;
+  }
+
+  #openPass(): GPUComputePassEncoder {
+    this.#pass ??= this.#open().beginComputePass();
+    return this.#pass;
+  }
+
+  #timedPass(label: string): GPUComputePassEncoder {
+    this.#closePass();
+    this.#pass = this.#open().beginComputePass({ timestampWrites: this.profiler!.begin(label) });
+    return this.#pass;
+  }
+
+  #closePass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+
+  #bindGroup(kernel: CompiledKernel, ranges: readonly BufferRange[]): GPUBindGroup {
+    let key = `${kernel.id}`;
+    for (const { buffer, offset, size } of ranges) key += `|${this.#idOf(buffer)},${offset},${size}`;
+    let group = this.#bindGroups.get(key);
+    if (group) return group;
+    if (this.#bindGroups.size >= cachedBindGroups) this.#bindGroups.clear();
+    group = this.#device.createBindGroup({
+      layout: kernel.layout,
+      entries: [{ binding: 0, resource: { buffer: this.#ring, offset: 0, size: kernel.paramsBytes } }, ...ranges.map((range, index) => ({ binding: index + 1, resource: range }))],
+    });
+    this.#bindGroups.set(key, group);
+    return group;
+  }
+
+  #idOf(buffer: GPUBuffer): number {
+    let id = this.#bufferIds.get(buffer);
+    if (id === undefined) this.#bufferIds.set(buffer, (id = this.#nextBufferId++));
+    return id;
+  }
+}

@@ -1,0 +1,55 @@
+import { openGpu } from "#platform";
+import { CapabilityError } from "../errors.js";
+import { readCapabilities } from "./capabilities.js";
+import { Device } from "./device.js";
+
+/** Options of `requestDevice`. */
+export interface RequestDeviceOptions {
+  powerPreference?: GPUPowerPreference;
+  /** In Node: Dawn's null backend, which compiles every shader and computes nothing. */
+  nullBackend?: boolean;
+  /** In Node: more Dawn toggles. */
+  dawnFeatures?: string[];
+  /** Refuse an adapter that runs on the CPU. */
+  hardwareOnly?: boolean;
+}
+
+const wantedFeatures = ["shader-f16", "subgroups", "subgroup-size-control", "timestamp-query", "chromium-experimental-subgroup-matrix"];
+
+const wantedLimits = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxStorageBuffersPerShaderStage",
+] as const;
+
+/**
+ * Opens the best adapter: Dawn in Node, `navigator.gpu` in a browser. Asks for every feature a kernel can use and for the adapter's own limits.
+ * Throws CapabilityError if there is no adapter.
+ */
+export async function requestDevice(options: RequestDeviceOptions = {}): Promise<Device> {
+  const { gpu, release } = await openGpu({ nullBackend: options.nullBackend ?? false, dawnFeatures: options.dawnFeatures ?? [] });
+  try {
+    const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
+    if (!adapter) {
+      throw new CapabilityError(
+        "requestDevice: no GPU adapter found; expected a Vulkan, Metal or D3D12 driver, got none; install the driver and its Vulkan loader (on Debian: libvulkan1), or use the software adapter of @kto/software-gpu",
+      );
+    }
+    const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
+    const limits = adapter.limits as unknown as Record<string, number>;
+    const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, limits[name]!]));
+    const gpuDevice = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+    const capabilities = readCapabilities(adapter, gpuDevice);
+    if (options.hardwareOnly && capabilities.software) {
+      gpuDevice.destroy();
+      throw new CapabilityError(`requestDevice: expected a hardware adapter, got "${capabilities.description}", which runs on the CPU; allow it by leaving hardwareOnly out`);
+    }
+    return new Device({ gpuDevice, capabilities, release });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}

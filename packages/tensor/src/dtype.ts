@@ -1,0 +1,52 @@
+/** Storage types of a tensor. */
+export type Dtype = "f32" | "f16" | "u32" | "i32";
+
+/** Floating-point storage types. */
+export type FloatDtype = "f32" | "f16";
+
+/** Bytes of one element. */
+export function byteSize(dtype: Dtype): number {
+  return dtype === "f16" ? 2 : 4;
+}
+
+/** What `Tensor.read` gives for a dtype; f16 is widened to f32. */
+export type TypedArrayOf<D extends Dtype> = D extends "u32" ? Uint32Array : D extends "i32" ? Int32Array : Float32Array;
+
+const widenView = new DataView(new ArrayBuffer(4));
+
+/** Value of IEEE binary16 bits. */
+export function f16BitsToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** IEEE binary16 bits of a number, rounded to nearest even; out of range gives infinity. */
+export function numberToF16Bits(value: number): number {
+  widenView.setFloat32(0, value);
+  const bits = widenView.getUint32(0);
+  const sign = (bits >>> 16) & 0x8000;
+  const exponent = (bits >>> 23) & 255;
+  const fraction = bits & 0x7fffff;
+  if (exponent === 255) return sign | 0x7c00 | (fraction ? 0x200 : 0);
+  const halfExponent = exponent - 112;
+  if (halfExponent >= 31) return sign | 0x7c00;
+  if (halfExponent <= 0) {
+    if (halfExponent < -10) return sign;
+    const significand = fraction | 0x800000;
+    const shift = 14 - halfExponent;
+    return sign | roundShift(significand, shift);
+  }
+  // A carry out of the fraction moves into the exponent, which is what rounding up to the next binade (or to infinity) means.
+  return sign | ((halfExponent << 10) + roundShift(fraction, 13));
+}
+
+function roundShift(value: number, shift: number): number {
+  const floor = value >>> shift;
+  const rest = value & ((1 << shift) - 1);
+  const half = 1 << (shift - 1);
+  return rest > half || (rest === half && (floor & 1) === 1) ? floor + 1 : floor;
+}

@@ -1,0 +1,72 @@
+const mark: unique symbol = Symbol.for("@kto/error") as never;
+
+/** Base of every error this project throws. `code` is stable; facts are fields of the subclass. Recognised across copies of a package by a symbol. */
+export class KtoError extends Error {
+  readonly code: string;
+  readonly [mark] = true;
+
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** True for any `KtoError`, also one made by another copy of a package. */
+export function isKtoError(value: unknown): value is KtoError {
+  return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[mark] === true;
+}
+
+/** A shape or size that does not fit. */
+export class ShapeError extends KtoError {
+  constructor(message: string) {
+    super("SHAPE", message);
+  }
+}
+
+/** A dtype an operation does not take, or a value its dtype cannot hold. */
+export class DtypeError extends KtoError {
+  constructor(message: string) {
+    super("DTYPE", message);
+  }
+}
+
+/** The device or adapter lacks something. */
+export class CapabilityError extends KtoError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super("CAPABILITY", message, options);
+  }
+}
+
+/** A tensor was used after its memory went back to the pool. */
+export class DisposedError extends KtoError {
+  constructor(message: string) {
+    super("DISPOSED", message);
+  }
+}
+
+/** The GPU went away or refused a command; nothing recorded on this device since then can be trusted. */
+export class DeviceLostError extends KtoError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super("DEVICE_LOST", message, options);
+  }
+}
+
+/** The GPU could not give the memory that was asked for. */
+export class OutOfMemoryError extends KtoError {
+  readonly requestedBytes: number;
+  readonly allocatedBytes: number;
+
+  constructor(message: string, facts: { requestedBytes: number; allocatedBytes: number }) {
+    super("OUT_OF_MEMORY", message);
+    this.requestedBytes = facts.requestedBytes;
+    this.allocatedBytes = facts.allocatedBytes;
+  }
+}
+
+/** A shader did not compile; names kernel, variant, spec and the offending line. */
+export class KernelError extends KtoError {
+  constructor(message: string) {
+    super("KERNEL", message);
+  }
+}

@@ -1,0 +1,30 @@
+import type { BufferPool } from "./pool.js";
+
+let nextId = 1;
+
+/** A GPU buffer with a count of the tensors (and saved activations) that use it; the last release gives it back to the pool. */
+export class Storage {
+  readonly id: number = nextId++;
+  readonly buffer: GPUBuffer;
+  readonly #pool: BufferPool;
+  #references = 1;
+
+  constructor(pool: BufferPool, byteLength: number, label: string) {
+    this.#pool = pool;
+    this.buffer = pool.take(byteLength, label);
+  }
+
+  /** More than one tensor uses it, so an in-place change would be seen elsewhere. */
+  get isShared(): boolean {
+    return this.#references > 1;
+  }
+
+  retain(): this {
+    this.#references++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.#references === 0) this.#pool.give(this.buffer);
+  }
+}

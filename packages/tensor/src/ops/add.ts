@@ -1,0 +1,94 @@
+import { defineOp } from "../autograd/define-op.js";
+import type { FloatDtype } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { addInPlaceKernel, binaryKernel, type BinaryFunction } from "../kernels/elementwise.wgsl.js";
+import { expectDtype, sameShape } from "../shape.js";
+import type { Tensor } from "../tensor.js";
+import { sumColumns } from "./sum-columns.js";
+import { negate } from "./negate.js";
+
+/** dtype of the result of `add`, `sub`, `mul`; default f32. */
+export interface ElementwiseOptions {
+  dtype?: FloatDtype;
+}
+
+/**
+ * a + b, element by element. The smaller operand is repeated if its shape is a suffix of the other's, or if it has one element.
+ *
+ * @param a, b  f32 | f16, any shape; sums are computed in f32
+ * @returns     shape of the larger; f32 unless `dtype` says f16. Throws ShapeError if neither repeats into the other
+ */
+export function add(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions = {}): Tensor {
+  return addOp({ a, b }, { dtype }).output;
+}
+
+/** a − b; shapes as in `add`. */
+export function sub(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions = {}): Tensor {
+  return subOp({ a, b }, { dtype }).output;
+}
+
+/** a · b, element by element; shapes as in `add`. */
+export function mul(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions = {}): Tensor {
+  return mulOp({ a, b }, { dtype }).output;
+}
+
+/** target += scale · addend, outside the tape; same size. */
+export function addInPlace(target: Tensor, addend: Tensor, scale = 1): void {
+  if (target.size !== addend.size) throw new ShapeError(`addInPlace: sizes differ; expected ${target.size} elements, got ${addend.size}`);
+  addInPlaceKernel.run(
+    target.device,
+    { a: target, b: addend },
+    { size: target.size, scale },
+    { aType: target.dtype as FloatDtype, bType: addend.dtype as FloatDtype },
+  );
+}
+
+function binary(fn: BinaryFunction, a: Tensor, b: Tensor, dtype: FloatDtype): Tensor {
+  expectDtype(fn, "a", a, "f32", "f16");
+  expectDtype(fn, "b", b, "f32", "f16");
+  const larger = a.size >= b.size ? a : b;
+  const smaller = larger === a ? b : a;
+  const repeats = smaller.size === 1 || sameShape(smaller.shape, larger.shape.slice(larger.shape.length - smaller.shape.length));
+  if (!repeats) throw new ShapeError(`${fn}: shapes do not match; expected equal shapes or one that repeats, got [${a.shape.join(", ")}] and [${b.shape.join(", ")}]`);
+  const y = a.device.empty(larger.shape, dtype, fn);
+  binaryKernel.run(
+    a.device,
+    { a, b, y },
+    { size: y.size, aSize: a.size, bSize: b.size },
+    { fn, aType: a.dtype as FloatDtype, bType: b.dtype as FloatDtype, dtype },
+  );
+  return y;
+}
+
+/** The gradient of an operand: summed over its repetitions. */
+function unrepeat(gradient: Tensor, size: number, shape: readonly number[]): Tensor {
+  if (gradient.size === size) return gradient;
+  return sumColumns(gradient, size, shape);
+}
+
+interface Pair {
+  [name: string]: Tensor;
+  a: Tensor;
+  b: Tensor;
+}
+
+const addOp = defineOp("add", {
+  forward: (_context, { a, b }: Pair, { dtype }: { dtype: FloatDtype }) => ({ output: binary("add", a, b, dtype), saved: { a, b } }),
+  // da = dy, db = dy, each summed over its repetitions
+  vjp: (_context, { a, b }, dy, needs) => ({ a: needs.a && unrepeat(dy, a.size, a.shape), b: needs.b && unrepeat(dy, b.size, b.shape) }),
+});
+
+const subOp = defineOp("sub", {
+  forward: (_context, { a, b }: Pair, { dtype }: { dtype: FloatDtype }) => ({ output: binary("sub", a, b, dtype), saved: { a, b } }),
+  // da = dy, db = −dy
+  vjp: (_context, { a, b }, dy, needs) => ({ a: needs.a && unrepeat(dy, a.size, a.shape), b: needs.b && unrepeat(negate(dy), b.size, b.shape) }),
+});
+
+const mulOp = defineOp("mul", {
+  forward: (_context, { a, b }: Pair, { dtype }: { dtype: FloatDtype }) => ({ output: binary("mul", a, b, dtype), saved: { a, b } }),
+  // da = dy · b, db = dy · a
+  vjp: (_context, { a, b }, dy, needs) => ({
+    a: needs.a && unrepeat(binary("mul", dy, b, "f32"), a.size, a.shape),
+    b: needs.b && unrepeat(binary("mul", dy, a, "f32"), b.size, b.shape),
+  }),
+});

@@ -1,0 +1,14 @@
+/** How `openGpu` opens WebGPU; both fields matter in Node only. */
+export interface GpuOptions {
+  /** Dawn's null backend: compiles shaders on any machine and computes nothing. */
+  nullBackend?: boolean;
+  /** More Dawn toggles, for example "disable_robustness". */
+  dawnFeatures?: string[];
+}
+
+/** An open WebGPU implementation. */
+export interface GpuHandle {
+  gpu: GPU;
+  /** Drops the last reference, after which the process can exit. */
+  release(): void;
+}

@@ -1,0 +1,95 @@
+import type { GradNode } from "./autograd/node.js";
+import type { Device } from "./device/device.js";
+import { byteSize, type Dtype } from "./dtype.js";
+import { DisposedError, ShapeError } from "./errors.js";
+import type { Arena } from "./memory/scope.js";
+import type { Storage } from "./memory/storage.js";
+import { sizeOf, type Shape } from "./shape.js";
+
+let nextId = 1;
+
+/** A shape and dtype over a storage. Views share the storage. Made by `device` and by ops, not by `new`. */
+export class Tensor implements Disposable {
+  readonly id: number = nextId++;
+  readonly device: Device;
+  readonly storage: Storage;
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  /** Start of this tensor in its storage, a multiple of 256. */
+  readonly byteOffset: number;
+  /** The op that made it, if a gradient can flow back through it. */
+  node: GradNode | undefined = undefined;
+  /** A leaf whose gradient `backward` returns. */
+  requiresGrad = false;
+  /** For messages: a parameter's path or the op that made the tensor. */
+  label: string;
+  /** The scope that frees it; undefined when the caller owns it. */
+  arena: Arena | undefined = undefined;
+  #disposed: string | undefined = undefined;
+
+  constructor(device: Device, storage: Storage, shape: Shape, dtype: Dtype, label: string, byteOffset = 0) {
+    this.device = device;
+    this.storage = storage;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.label = label;
+    this.byteOffset = byteOffset;
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** Bytes of the elements; the buffer behind them may be larger. */
+  get byteLength(): number {
+    return this.size * byteSize(this.dtype);
+  }
+
+  get isDisposed(): boolean {
+    return this.#disposed !== undefined;
+  }
+
+  /** Throws DisposedError if the memory went back to the pool. */
+  expectAlive(op: string): void {
+    if (this.#disposed !== undefined) {
+      throw new DisposedError(`${op}: tensor #${this.id} (${this.label}) was freed ${this.#disposed}; return it from the scope, or keep it until after its last use`);
+    }
+  }
+
+  /** Waits for the GPU and copies the elements to the host; f16 is widened. */
+  async read(): Promise<Float32Array | Uint32Array | Int32Array> {
+    return this.device.read(this);
+  }
+
+  /** The only element, as a number. Throws ShapeError unless there is exactly one. */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new ShapeError(`item: expected one element, got shape [${this.shape.join(", ")}]`);
+    return (await this.read())[0]!;
+  }
+
+  /** The same elements under the same storage, cut from the tape. */
+  detach(): Tensor {
+    return this.device.viewOf(this, this.shape, this.byteOffset, this.label);
+  }
+
+  dispose(): void {
+    this.#free("by dispose()");
+    this.arena?.tensors.delete(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Used by scopes only. */
+  freeInScope(label: string): void {
+    this.#free(`when its scope (${label}) ended`);
+  }
+
+  #free(how: string): void {
+    if (this.#disposed !== undefined) return;
+    this.#disposed = how;
+    this.storage.release();
+  }
+}
