@@ -1,1 +1,31 @@
-export {};
+import * as source from "./index.js";
+import { withFile } from "./file-source.js";
+import type { CsvOptions, Dataset, ReadOptions } from "./index.js";
+
+/** Options of the readers of files; the name for messages is the path. */
+export type FileReadOptions = Omit<ReadOptions, "name">;
+
+/** {@link source.readJsonl} of the file at `path`. */
+export function readJsonl(path: string, options: FileReadOptions = {}): Promise<Dataset> {
+  return withFile("readJsonl", path, (file) => source.readJsonl(file, { ...options, name: path }));
+}
+
+/** {@link source.readJson} of the file at `path`. */
+export function readJson(path: string, options: FileReadOptions = {}): Promise<Dataset> {
+  return withFile("readJson", path, (file) => source.readJson(file, { ...options, name: path }));
+}
+
+/** {@link source.readCsv} of the file at `path`. */
+export function readCsv(path: string, options: Omit<CsvOptions, "name"> = {}): Promise<Dataset> {
+  return withFile("readCsv", path, (file) => source.readCsv(file, { ...options, name: path }));
+}
+
+/** {@link source.readParquet} of the file at `path`; only one row group is decoded at a time. */
+export function readParquet(path: string, options: FileReadOptions = {}): Promise<Dataset> {
+  return withFile("readParquet", path, (file) => source.readParquet(file, { ...options, name: path }));
+}
+
+/** {@link source.loadDataset} of the file at `path`: JSON Lines, JSON, CSV, TSV or Parquet by extension and content. */
+export function loadDataset(path: string, options: FileReadOptions = {}): Promise<Dataset> {
+  return withFile("loadDataset", path, (file) => source.loadDataset(file, { ...options, name: path }));
+}

@@ -1,0 +1,162 @@
+import { ArgumentError } from "./errors.js";
+import { randperm } from "./random.js";
+
+/** One row as it stands in a file: column name to value. */
+export type DataRow = Record<string, unknown>;
+
+/** Anything rows can be read from by index: an array, or an object that makes each row when it is asked for. */
+export interface RowSource<Row> {
+  readonly length: number;
+  at(index: number): Row | undefined;
+}
+
+/** How far an operation over rows has come. */
+export interface RowProgress {
+  done: number;
+  total: number;
+}
+
+/** Options of the operations that visit every row. */
+export interface RowOptions {
+  /** Called after every thousand rows and at the end. */
+  onProgress?: (progress: RowProgress) => void;
+}
+
+/** Options of {@link Dataset.trainTestSplit}. */
+export interface SplitOptions {
+  /** Rows of the test part: a share below 1 (rounded up), or a whole number of rows. */
+  testSize: number;
+  /** Seed of the permutation; default 42. */
+  seed?: number;
+  /** `false` cuts the rows in their order, the last ones being the test part; default `true`. */
+  shuffle?: boolean;
+}
+
+const ROWS_BETWEEN_REPORTS = 1000;
+
+/**
+ * An immutable sequence of rows with the operations of Hugging Face datasets that training needs.
+ *
+ * `select`, `take`, `shuffle` and `trainTestSplit` are views that copy no row; `map` and `filter` visit every row once, when they are called.
+ * Rows themselves are shared, so treat them as read-only.
+ */
+export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
+  readonly #source: RowSource<Row>;
+  #columnNames: readonly string[] | undefined;
+
+  private constructor(source: RowSource<Row>) {
+    this.#source = source;
+  }
+
+  /** A dataset over an array of rows, or over an object `{ length, at(index) }` that makes rows as they are read. */
+  static from<Row extends object>(rows: RowSource<Row>): Dataset<Row> {
+    return new Dataset(Array.isArray(rows) ? [...(rows as Row[])] : rows);
+  }
+
+  /** Number of rows. */
+  get length(): number {
+    return this.#source.length;
+  }
+
+  /** Names of all columns that occur, in the order in which they are first met. Reads every row once. */
+  get columnNames(): readonly string[] {
+    this.#columnNames ??= [...namesOf(this)];
+    return this.#columnNames;
+  }
+
+  /** The row at `index`, counted from 0; throws `ArgumentError` outside the dataset. */
+  at(index: number): Row {
+    const row = Number.isInteger(index) && index >= 0 ? this.#source.at(index) : undefined;
+    if (row === undefined) {
+      throw new ArgumentError(`at: there is no row ${index}; expected 0 to ${this.length - 1}; check the index against length`);
+    }
+    return row;
+  }
+
+  *[Symbol.iterator](): Iterator<Row> {
+    for (let index = 0; index < this.length; index++) yield this.at(index);
+  }
+
+  /** The rows as a new array. */
+  toArray(): Row[] {
+    return [...this];
+  }
+
+  /** The rows at `indices`, in that order; throws `ArgumentError` for an index outside the dataset. */
+  select(indices: Iterable<number>): Dataset<Row> {
+    const chosen = Uint32Array.from(this.#checked(indices));
+    const source = this.#source;
+    return new Dataset({ length: chosen.length, at: (index) => (index < chosen.length ? source.at(chosen[index]!) : undefined) });
+  }
+
+  /** The first `count` rows, or all of them if there are fewer. */
+  take(count: number): Dataset<Row> {
+    if (!Number.isInteger(count) || count < 0) {
+      throw new ArgumentError(`take: the count is not a number of rows; expected an integer of at least 0, got ${count}; pass e.g. 1000`);
+    }
+    const source = this.#source;
+    const length = Math.min(count, source.length);
+    return new Dataset({ length, at: (index) => (index < length ? source.at(index) : undefined) });
+  }
+
+  /** `transform` applied to every row, in order. */
+  map<Mapped extends object>(transform: (row: Row, index: number) => Mapped, options: RowOptions = {}): Dataset<Mapped> {
+    const mapped: Mapped[] = [];
+    this.#visit(options, (row, index) => mapped.push(transform(row, index)));
+    return new Dataset(mapped);
+  }
+
+  /** The rows for which `predicate` is true, in order. */
+  filter(predicate: (row: Row, index: number) => boolean, options: RowOptions = {}): Dataset<Row> {
+    const kept: number[] = [];
+    this.#visit(options, (row, index) => {
+      if (predicate(row, index)) kept.push(index);
+    });
+    return this.select(kept);
+  }
+
+  /** The rows in the order of torch's `randperm` under `seed`. */
+  shuffle(seed = 42): Dataset<Row> {
+    return this.select(randperm(this.length, seed));
+  }
+
+  /** Two disjoint parts, `test` being the first rows of the permutation. Throws `ArgumentError` when a part would be empty. */
+  trainTestSplit({ testSize, seed = 42, shuffle = true }: SplitOptions): { train: Dataset<Row>; test: Dataset<Row> } {
+    const numTest = testSize < 1 ? Math.ceil(testSize * this.length) : testSize;
+    if (!Number.isInteger(numTest) || numTest < 1 || numTest >= this.length) {
+      throw new ArgumentError(
+        `trainTestSplit: testSize leaves a part without rows; expected a share in (0, 1) or 1 to ${this.length - 1} rows, got ${testSize} of ${this.length} rows; choose another testSize`,
+      );
+    }
+    if (!shuffle) {
+      const numTrain = this.length - numTest;
+      return { train: this.take(numTrain), test: this.select(Array.from({ length: numTest }, (_, index) => numTrain + index)) };
+    }
+    const order = randperm(this.length, seed);
+    return { train: this.select(order.subarray(numTest)), test: this.select(order.subarray(0, numTest)) };
+  }
+
+  *#checked(indices: Iterable<number>): Iterable<number> {
+    for (const index of indices) {
+      if (!Number.isInteger(index) || index < 0 || index >= this.length) {
+        throw new ArgumentError(`select: there is no row ${index}; expected 0 to ${this.length - 1}; check the indices against length`);
+      }
+      yield index;
+    }
+  }
+
+  #visit({ onProgress }: RowOptions, use: (row: Row, index: number) => void): void {
+    const total = this.length;
+    for (let index = 0; index < total; index++) {
+      use(this.at(index), index);
+      const done = index + 1;
+      if (onProgress && (done % ROWS_BETWEEN_REPORTS === 0 || done === total)) onProgress({ done, total });
+    }
+  }
+}
+
+function namesOf(rows: Iterable<object>): Set<string> {
+  const names = new Set<string>();
+  for (const row of rows) for (const name of Object.keys(row)) names.add(name);
+  return names;
+}

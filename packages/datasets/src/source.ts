@@ -1,0 +1,81 @@
+import { DataFileError, FormatError } from "./errors.js";
+
+/** Bytes that can be read in ranges: an `ArrayBuffer`, a `Uint8Array`, an open file, an HTTP resource. */
+export interface ByteSource {
+  readonly byteLength: number;
+  slice(start: number, end: number): Uint8Array | ArrayBuffer | Promise<Uint8Array | ArrayBuffer>;
+}
+
+/** What a reader takes: text, bytes, a `Blob`, or a {@link ByteSource}. */
+export type DataSource = string | Blob | ByteSource;
+
+/** How far a reader has come. */
+export interface ReadProgress {
+  loadedBytes: number;
+  totalBytes: number;
+  /** Rows read so far. */
+  rows: number;
+}
+
+/** Options of every reader. */
+export interface ReadOptions {
+  /** Name of the data for error messages; default `"data"`, for a file its path. */
+  name?: string;
+  /** Called after each piece that was read. */
+  onProgress?: (progress: ReadProgress) => void;
+  /** Stops the reading; the reader then rejects with `signal.reason`. */
+  signal?: AbortSignal;
+}
+
+const CHUNK_BYTES = 4 * 2 ** 20;
+
+/** A piece of decoded text and how many bytes have been read with it. */
+export interface TextChunk {
+  text: string;
+  loadedBytes: number;
+}
+
+/** Any {@link DataSource} as ranges of bytes. */
+export function toByteSource(source: DataSource): ByteSource {
+  if (typeof source === "string") return new TextEncoder().encode(source);
+  if ("byteLength" in source) return source;
+  return { byteLength: source.size, slice: (start, end) => source.slice(start, end).arrayBuffer() };
+}
+
+/** Bytes `start` to `end` of a source; throws `DataFileError` when it gives another number of bytes. */
+export async function readBytes(source: ByteSource, start: number, end: number, name: string): Promise<Uint8Array> {
+  const part = await source.slice(start, end);
+  const bytes = part instanceof Uint8Array ? part : new Uint8Array(part);
+  if (bytes.byteLength !== end - start) {
+    throw new DataFileError(`read: ${name} ended early; expected ${end - start} bytes from ${start}, got ${bytes.byteLength}; was it changed while being read?`, {
+      file: name,
+    });
+  }
+  return bytes;
+}
+
+/** The source as UTF-8 text in pieces of a few MiB, without a byte-order mark. Throws `FormatError` on bytes that are not UTF-8. */
+export async function* readText(source: ByteSource, name: string, signal?: AbortSignal): AsyncGenerator<TextChunk> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const totalBytes = source.byteLength;
+  for (let start = 0; start < totalBytes; start += CHUNK_BYTES) {
+    signal?.throwIfAborted();
+    const end = Math.min(start + CHUNK_BYTES, totalBytes);
+    const bytes = await readBytes(source, start, end, name);
+    yield { text: decode(decoder, bytes, end < totalBytes, name), loadedBytes: end };
+  }
+}
+
+function decode(decoder: TextDecoder, bytes: Uint8Array, stream: boolean, name: string): string {
+  try {
+    return decoder.decode(bytes, { stream });
+  } catch (cause) {
+    throw new FormatError(`read: ${name} is not UTF-8 text; expected UTF-8, got other bytes; save it as UTF-8`, { file: name, cause });
+  }
+}
+
+/** Throws `DataFileError` when a reader found no row. */
+export function expectRows(operation: string, numRows: number, name: string): void {
+  if (numRows > 0) return;
+  throw new DataFileError(`${operation}: ${name} holds no rows; expected at least 1, got 0; check that it is the file you mean`, { file: name });
+}
