@@ -1,0 +1,67 @@
+import { defineOp } from "../autograd/define-op.js";
+import type { FloatDtype } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { expectDtype, expectShape } from "../shape.js";
+import type { Tensor } from "../tensor.js";
+import { cast } from "./cast.js";
+import { gemm } from "./gemm.js";
+import { sumColumns } from "./sum-columns.js";
+
+/** Options of `linear`. */
+export interface LinearOptions {
+  /** Storage type of the result; default f32. */
+  dtype?: FloatDtype;
+}
+
+/**
+ * A linear layer, as in torch: y = x · weightᵀ + bias. Sums are f32 and rounded once.
+ *
+ * @param x       [T, inFeatures] f32 | f16
+ * @param weight  [outFeatures, inFeatures] f32 | f16
+ * @param bias    [outFeatures] f32
+ * @returns       [T, outFeatures] in `dtype`; throws ShapeError when the sizes do not match, DtypeError on other dtypes
+ */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor, { dtype = "f32" }: LinearOptions = {}): Tensor {
+  return linearOp({ x, weight, bias }, { dtype }).output;
+}
+
+interface Inputs {
+  [name: string]: Tensor | undefined;
+  x: Tensor;
+  weight: Tensor;
+  bias: Tensor | undefined;
+}
+
+const linearOp = defineOp("linear", {
+  forward({ device }, { x, weight, bias }: Inputs, { dtype }: { dtype: FloatDtype }) {
+    expectDtype("linear", "x", x, "f32", "f16");
+    expectDtype("linear", "weight", weight, "f32", "f16");
+    if (x.shape.length !== 2 || weight.shape.length !== 2 || x.shape[1] !== weight.shape[1]) {
+      throw new ShapeError(`linear: inner dimensions differ; expected x [T, in] and weight [out, in], got x [${x.shape.join(", ")}] with weight [${weight.shape.join(", ")}]`);
+    }
+    const [m, k, n] = [x.shape[0]!, x.shape[1]!, weight.shape[0]!];
+    if (bias) {
+      expectShape("linear", "bias", bias, [n]);
+      expectDtype("linear", "bias", bias, "f32");
+    }
+    const y = device.empty([m, n], dtype, "linear");
+    gemm({ a: x, b: weight, c: y, m, n, k, transposeB: true, bias });
+    return { output: y, saved: { x, weight } };
+  },
+  // dx = dy · weight;  dWeight = dyᵀ · x;  dBias = sum over rows of dy
+  vjp({ device }, { x, weight }, dy, needs) {
+    const [m, k, n] = [x.shape[0]!, x.shape[1]!, weight.shape[0]!];
+    let dx: Tensor | undefined;
+    if (needs.x) {
+      dx = device.empty([m, k], "f32", "linear backward");
+      // With an f16 weight both operands are f16, for tensor cores; `backward({ scale })` keeps small gradients inside its range.
+      gemm({ a: cast(dy.detach(), weight.dtype as FloatDtype), b: weight, c: dx, m, n: k, k: n });
+    }
+    let dWeight: Tensor | undefined;
+    if (needs.weight) {
+      dWeight = device.empty([n, k], "f32", "linear backward");
+      gemm({ a: dy, b: x, c: dWeight, m: n, n: k, k: m, transposeA: true });
+    }
+    return { x: dx, weight: dWeight, bias: needs.bias && sumColumns(dy, n, [n]) };
+  },
+});
