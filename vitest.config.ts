@@ -3,10 +3,14 @@ import { defineConfig } from "vitest/config";
 const conditions = ["@kto/source", "node", "import", "module", "default"];
 const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
+/** Where .ci/run wants the results as JSON, beside the usual output. */
+const report = process.env["KTO_TEST_REPORT"];
+
 /** Two projects: `unit` needs no GPU; `gpu` (*.gpu.test.ts) runs on the software adapter unless KTO_DEVICE=gpu. */
 export default defineConfig({
   ...shared,
   test: {
+    reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     projects: [
       {
         ...shared,

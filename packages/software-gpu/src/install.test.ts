@@ -12,7 +12,9 @@ afterAll(() => rmSync(cache, { recursive: true, force: true }));
 function runInChild(source: string): unknown {
   const { VK_DRIVER_FILES: _, VK_ICD_FILENAMES: __, ...env } = process.env;
   const argv = ["--expose-gc", "--import", "tsx", "--conditions=@kto/source", "--input-type=module", "-e", source];
-  return JSON.parse(execFileSync(process.execPath, argv, { cwd: import.meta.dirname, env: { ...env, XDG_CACHE_HOME: cache }, encoding: "utf8" }));
+  return JSON.parse(
+    execFileSync(process.execPath, argv, { cwd: import.meta.dirname, env: { ...env, XDG_CACHE_HOME: cache }, encoding: "utf8" }),
+  );
 }
 
 describe("installSoftwareGpu", () => {
@@ -62,7 +64,11 @@ describe("installSoftwareGpu", () => {
 describe("what a process must be", () => {
   it("linux-x64", () => {
     expectPlatform("linux", "x64");
-    for (const [platform, arch] of [["darwin", "arm64"], ["win32", "x64"], ["linux", "arm64"]] as const) {
+    for (const [platform, arch] of [
+      ["darwin", "arm64"],
+      ["win32", "x64"],
+      ["linux", "arm64"],
+    ] as const) {
       expect(() => expectPlatform(platform, arch)).toThrow(expect.objectContaining({ missing: "linux-x64" }) as Error);
       expect(() => expectPlatform(platform, arch)).toThrow(`expected linux-x64, got ${platform}-${arch}`);
     }
@@ -76,6 +82,8 @@ describe("what a process must be", () => {
   it("without Vulkan", () => {
     expectFreshProcess("7f00-7f01 r-xp 00000000 08:01 42   /usr/lib/libc.so.6\n");
     const maps = "7f00-7f01 r-xp 00000000 08:01 42   /usr/lib/x86_64-linux-gnu/libvulkan.so.1.3.204\n";
-    expect(() => expectFreshProcess(maps)).toThrow(/another Vulkan loader was loaded before \(\/usr\/lib\/x86_64-linux-gnu\/libvulkan\.so\.1\.3\.204\)/);
+    expect(() => expectFreshProcess(maps)).toThrow(
+      /another Vulkan loader was loaded before \(\/usr\/lib\/x86_64-linux-gnu\/libvulkan\.so\.1\.3\.204\)/,
+    );
   });
 });

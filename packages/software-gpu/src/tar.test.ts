@@ -26,7 +26,12 @@ const end = Buffer.alloc(2 * BLOCK);
 describe("readTar", () => {
   it("gives the regular files in order, with their bytes", () => {
     const long = "x".repeat(700);
-    const archive = Buffer.concat([tarFile("./a.txt", "hello"), tarFile("folder", "", { type: "5" }), tarFile("b.txt", long, { prefix: "folder" }), end]);
+    const archive = Buffer.concat([
+      tarFile("./a.txt", "hello"),
+      tarFile("folder", "", { type: "5" }),
+      tarFile("b.txt", long, { prefix: "folder" }),
+      end,
+    ]);
     const files = [...readTar(archive)].map(({ name, content }) => [name, Buffer.from(content).toString()]);
     expect(files).toEqual([
       ["a.txt", "hello"],

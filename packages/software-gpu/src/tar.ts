@@ -21,12 +21,14 @@ const field = {
  * @throws FormatError when a header's checksum is wrong or a file reaches past the end of the archive
  */
 export function* readTar(archive: Uint8Array): Generator<TarFile> {
-  for (let offset = 0; offset + BLOCK <= archive.byteLength; ) {
+  for (let offset = 0; offset + BLOCK <= archive.byteLength;) {
     const header = archive.subarray(offset, offset + BLOCK);
     if (header.every((byte) => byte === 0)) return; // the end is marked by zero blocks
     const sum = octal(header, "checksum", offset);
     if (sum !== checksumOf(header)) {
-      throw new FormatError(`readTar: header at byte ${offset} is damaged; expected checksum ${sum}, got ${checksumOf(header)}; install the package again`);
+      throw new FormatError(
+        `readTar: header at byte ${offset} is damaged; expected checksum ${sum}, got ${checksumOf(header)}; install the package again`,
+      );
     }
     const size = octal(header, "size", offset);
     const start = offset + BLOCK;
@@ -51,7 +53,9 @@ function text(header: Uint8Array, name: keyof typeof field): string {
 function octal(header: Uint8Array, name: "size" | "checksum", offset: number): number {
   const digits = text(header, name).trim();
   if (!/^[0-7]{1,12}$/.test(digits)) {
-    throw new FormatError(`readTar: ${name} in the header at byte ${offset} is no octal number; got "${digits}"; install the package again`);
+    throw new FormatError(
+      `readTar: ${name} in the header at byte ${offset} is no octal number; got "${digits}"; install the package again`,
+    );
   }
   return Number.parseInt(digits, 8);
 }

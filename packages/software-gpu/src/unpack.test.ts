@@ -57,11 +57,16 @@ describe("unpackOnce", () => {
     writeFileSync(file, "");
     const folder = await unpackOnce(archive, [join(file, "cache"), join(scratch, "second")]);
     expect(folder.startsWith(join(scratch, "second"))).toBe(true);
-    await expect(unpackOnce(archive, [join(file, "cache")])).rejects.toThrow(/no folder to unpack into .* tried .*a-file\/cache; set XDG_CACHE_HOME/);
+    await expect(unpackOnce(archive, [join(file, "cache")])).rejects.toThrow(
+      /no folder to unpack into .* tried .*a-file\/cache; set XDG_CACHE_HOME/,
+    );
   });
 
   it("says so when the archive is missing or damaged", async () => {
-    await expect(unpackOnce(join(scratch, "none.tar.br"), [scratch])).rejects.toMatchObject({ code: "CAPABILITY", missing: "swiftshader.tar.br" });
+    await expect(unpackOnce(join(scratch, "none.tar.br"), [scratch])).rejects.toMatchObject({
+      code: "CAPABILITY",
+      missing: "swiftshader.tar.br",
+    });
     const cut = join(scratch, "cut.tar.br");
     writeFileSync(cut, readFileSync(archive).subarray(0, 1000));
     await expect(unpackOnce(cut, [join(scratch, "out")])).rejects.toThrow();

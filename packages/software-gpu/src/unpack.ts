@@ -80,7 +80,9 @@ async function unpackInto(root: string, version: string, archive: Uint8Array): P
     for (const name of Object.values(FILES)) {
       const content = files.get(name);
       if (!content) {
-        throw new FormatError(`installSoftwareGpu: swiftshader.tar.br holds no ${name}; got ${[...files.keys()].join(", ")}; install @sparticuz/chromium 153`);
+        throw new FormatError(
+          `installSoftwareGpu: swiftshader.tar.br holds no ${name}; got ${[...files.keys()].join(", ")}; install @sparticuz/chromium 153`,
+        );
       }
       await writeFile(join(aside, name), content, { mode: 0o755 });
     }

@@ -27,6 +27,7 @@ export function readFixtureJsonl<T>(...parts: string[]): T[] {
  */
 export function listFixtures(...parts: string[]): string[] {
   const names = readdirSync(fixturePath(...parts)).filter((name) => name !== "README.md" && !name.startsWith("."));
-  if (names.length === 0) throw new Error(`listFixtures: ${join(...parts)} is empty; expected at least one fixture; copy it from the reference set`);
+  if (names.length === 0)
+    throw new Error(`listFixtures: ${join(...parts)} is empty; expected at least one fixture; copy it from the reference set`);
   return names.sort();
 }

@@ -44,7 +44,9 @@ it("measures normalised mean square error", () => {
   expect(normalizedMeanSquareError([0], [0])).toBe(0);
   expect(normalizedMeanSquareError([1], [0])).toBe(Infinity);
   expectSmallError([1], [1], { limit: gemmTolerance.f32, label: "matmul" });
-  expect(() => expectSmallError([1.1], [1], { limit: gemmTolerance.f32, label: "matmul" })).toThrow(/matmul: .* expected at most 1e-10, got 1\.00e-2/);
+  expect(() => expectSmallError([1.1], [1], { limit: gemmTolerance.f32, label: "matmul" })).toThrow(
+    /matmul: .* expected at most 1e-10, got 1\.00e-2/,
+  );
   expect(() => expectSmallError([Number.NaN], [1], { limit: 1, label: "matmul" })).toThrow(/got NaN/);
 });
 

@@ -44,7 +44,11 @@ export interface ExpectCloseOptions extends Tolerance {
  *
  * The message counts the values that are off and shows the worst: its index, both values, the difference and what was allowed.
  */
-export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, { rtol, atol, label, shape, mask }: ExpectCloseOptions): void {
+export function expectClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { rtol, atol, label, shape, mask }: ExpectCloseOptions,
+): void {
   expectSameLength("expectClose", label, actual, expected);
   let count = 0;
   let worst = { index: -1, ratio: 0 };
@@ -79,10 +83,16 @@ export function normalizedMeanSquareError(actual: ArrayLike<number>, expected: A
 }
 
 /** Throws unless the normalised mean square error is at most `limit` (see `gemmTolerance`); a NaN is over any limit. */
-export function expectSmallError(actual: ArrayLike<number>, expected: ArrayLike<number>, { limit, label }: { limit: number; label: string }): void {
+export function expectSmallError(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { limit, label }: { limit: number; label: string },
+): void {
   const error = normalizedMeanSquareError(actual, expected);
   if (error <= limit) return;
-  throw new Error(`expectSmallError: ${label}: normalised mean square error is too large; expected at most ${limit}, got ${error.toExponential(2)}`);
+  throw new Error(
+    `expectSmallError: ${label}: normalised mean square error is too large; expected at most ${limit}, got ${error.toExponential(2)}`,
+  );
 }
 
 /** Mean of |actual − expected|, where `mask` is not 0 (everywhere without one). */

@@ -15,10 +15,17 @@ describe.each(listFixtures("kto", "runs"))("the rule on kto/runs/%s", (run) => {
   it("fails a loss that is off, a metric that is missing, and a run that is short", () => {
     const off = trl.map((record) => (record["step"] === 7 ? { ...record, loss: record["loss"]! + 1e-3 } : record));
     expect(trajectoryFailures(off, truth, noise, { run })).toEqual([expect.stringMatching(/^step 7: loss: /)]);
-    const without = trl.map(({ grad_norm: _, ...record }) => record as LogRecord);
+    const without = trl.map(({ grad_norm: _, ...record }) => record);
     expect(trajectoryFailures(without, truth, noise, { run })).toHaveLength(truth.length);
     expect(trajectoryFailures(trl.slice(0, -1), truth, noise, { run, metrics: ["loss"] })[0]).toBe("expected 20 steps, got 19");
-    expect(trajectoryFailures(trl, truth.map(({ loss: _, ...record }) => record as LogRecord), noise, { run })[0]).toMatch(/step 1: loss: expected none/);
+    expect(
+      trajectoryFailures(
+        trl,
+        truth.map(({ loss: _, ...record }) => record),
+        noise,
+        { run },
+      )[0],
+    ).toMatch(/step 1: loss: expected none/);
   });
 });
 
@@ -40,5 +47,7 @@ it("allows ten times trl's own noise, and never less than the floor", () => {
 it("finds a drift of the f16 loss that no single step shows", () => {
   const expected = Array.from({ length: 10 }, (_, i) => ({ step: i + 1, loss: 0.5 }));
   const drifted = expected.map(({ step }) => ({ step, loss: 0.503 }));
-  expect(trajectoryFailures(drifted, expected, {}, { storage: "f16" })).toEqual([expect.stringMatching(/^loss: mean signed difference 0\.003/)]);
+  expect(trajectoryFailures(drifted, expected, {}, { storage: "f16" })).toEqual([
+    expect.stringMatching(/^loss: mean signed difference 0\.003/),
+  ]);
 });

@@ -71,7 +71,8 @@ export function trajectoryFailures(
   for (const [index, wanted] of expected.entries()) {
     const got = actual[index] ?? {};
     for (const metric of Object.keys(got)) {
-      if (metric in noise && !(metric in wanted)) failures.push(`step ${wanted["step"] ?? index + 1}: ${metric}: expected none, got ${got[metric]}`);
+      if (metric in noise && !(metric in wanted))
+        failures.push(`step ${wanted["step"] ?? index + 1}: ${metric}: expected none, got ${got[metric]}`);
     }
     const largestLogp = Math.max(...Object.entries(wanted).map(([name, value]) => (name.startsWith("logps/") ? Math.abs(value) : 0)));
     for (const metric of metrics ?? Object.keys(wanted)) {
@@ -86,8 +87,10 @@ export function trajectoryFailures(
     }
   }
   if (storage === "f16" && actual.length > 0) {
-    const drift = actual.reduce((sum, record, i) => sum + ((record["loss"] ?? Number.NaN) - (expected[i]?.["loss"] ?? Number.NaN)), 0) / actual.length;
-    if (!(Math.abs(drift) <= meanSignedLossTolerance)) failures.push(`loss: mean signed difference ${drift}, allowed ${meanSignedLossTolerance}`);
+    const drift =
+      actual.reduce((sum, record, i) => sum + ((record["loss"] ?? Number.NaN) - (expected[i]?.["loss"] ?? Number.NaN)), 0) / actual.length;
+    if (!(Math.abs(drift) <= meanSignedLossTolerance))
+      failures.push(`loss: mean signed difference ${drift}, allowed ${meanSignedLossTolerance}`);
   }
   return failures;
 }

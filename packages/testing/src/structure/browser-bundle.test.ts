@@ -1,0 +1,33 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { transformSync } from "esbuild";
+import { describe, expect, it } from "vitest";
+import { bundleForBrowser } from "./browser-bundle.js";
+import { entriesOf, listPackages, ROOT } from "./workspace.js";
+
+const entries = listPackages().flatMap(entriesOf);
+
+describe.each(entries.filter(({ browser }) => browser))("$specifier in a browser", ({ specifier }) => {
+  it("imports nothing of Node's, and no webgpu", async () => {
+    expect((await bundleForBrowser(specifier)).forbidden).toEqual([]);
+  });
+
+  it("names no process, Buffer or require", async () => {
+    const ours = (await bundleForBrowser(specifier)).files.filter((path) => path.startsWith("packages/"));
+    const code = (path: string): string =>
+      transformSync(readFileSync(join(ROOT, path), "utf8"), { loader: "ts", minifyWhitespace: true }).code;
+    expect(ours.filter((path) => /(?<![\w$.])(process|Buffer|require|__dirname)[.([]/.test(code(path)))).toEqual([]);
+  });
+});
+
+it("finds an entry that is for Node only, so the checks above can fail", async () => {
+  expect((await bundleForBrowser("@kto/software-gpu")).forbidden).toContain(
+    "node:worker_threads, from packages/software-gpu/src/install.ts",
+  );
+});
+
+it.each(entries.filter(({ specifier }) => specifier !== "@kto/cli"))("$specifier has no side effect on import", async ({ specifier }) => {
+  const before = Reflect.ownKeys(globalThis);
+  await import(/* @vite-ignore */ specifier);
+  expect(Reflect.ownKeys(globalThis).filter((key) => !before.includes(key))).toEqual([]);
+});

@@ -1,0 +1,43 @@
+import { builtinModules } from "node:module";
+import { build, type Metafile, type Plugin } from "esbuild";
+import { ROOT } from "./workspace.js";
+
+const NODE_MODULES = new Set(builtinModules);
+const isForNode = (specifier: string): boolean => /^(node:|webgpu$|webgpu\/)/.test(specifier) || NODE_MODULES.has(specifier);
+
+export interface BrowserBundle {
+  code: string;
+  /** Imports of `node:*`, of Node's modules without that prefix, or of `webgpu`: `"node:fs, from packages/x/src/y.ts"`. */
+  forbidden: string[];
+  /** Files that went into it, as paths from the root of the repository. */
+  files: string[];
+}
+
+/** Bundles `import * from specifier` for a browser, from source, and says what in it a browser cannot load. */
+export async function bundleForBrowser(specifier: string): Promise<BrowserBundle> {
+  const leaveOut: Plugin = {
+    name: "leave out what is for Node",
+    setup: ({ onResolve }) => onResolve({ filter: /^[^.#/]/ }, ({ path }) => (isForNode(path) ? { path, external: true } : undefined)),
+  };
+  const result = await build({
+    stdin: { contents: `export * from "${specifier}";`, resolveDir: ROOT },
+    absWorkingDir: ROOT,
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "browser",
+    format: "esm",
+    target: "es2022",
+    conditions: ["@kto/source"],
+    plugins: [leaveOut],
+    logLevel: "silent",
+  });
+  const inputs = Object.entries(result.metafile.inputs);
+  return { code: result.outputFiles[0]!.text, forbidden: forbiddenIn(inputs), files: inputs.map(([path]) => path) };
+}
+
+function forbiddenIn(inputs: [string, Metafile["inputs"][string]][]): string[] {
+  return inputs.flatMap(([from, { imports }]) =>
+    imports.filter(({ path, external }) => external && isForNode(path)).map(({ path }) => `${path}, from ${from}`),
+  );
+}

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { importsOf, listPackages, packageOf, sourceFiles } from "./workspace.js";
+
+/** The arrows of docs/style.md, section 2. A package may use what its arrows reach. */
+const ARROWS: Record<string, string[]> = {
+  cli: ["trainer", "qwen2", "tokenizer"],
+  trainer: ["losses", "optim", "lora", "datasets"],
+  losses: ["tensor"],
+  optim: ["tensor"],
+  lora: ["safetensors", "tensor"],
+  datasets: ["chat-templates"],
+  qwen2: ["tensor", "safetensors"],
+  tokenizer: ["chat-templates"],
+  testing: ["tensor", "software-gpu"],
+  "software-gpu": [],
+  "chat-templates": [],
+  safetensors: [],
+  tensor: [],
+};
+
+/** These reach no GPU, not even through what they depend on. */
+const WITHOUT_GPU = ["chat-templates", "datasets", "safetensors", "gguf-export"];
+
+const packages = listPackages();
+const short = (name: string): string => name.replace("@kto/", "");
+
+function reach(name: string): Set<string> {
+  return new Set((ARROWS[name] ?? []).flatMap((next) => [next, ...reach(next)]));
+}
+
+it("draws an arrow for every package, and no package that is not there", () => {
+  expect(Object.keys(ARROWS).sort()).toEqual(packages.map(({ name }) => short(name)).sort());
+});
+
+describe.each(packages)("$name", ({ name, folder, manifest }) => {
+  const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+  const imported = (tests: boolean): Map<string, string> => {
+    const found = sourceFiles(join(folder, "src"), { tests }).flatMap((file) =>
+      importsOf(file).map((specifier) => [packageOf(specifier), file.path] as const),
+    );
+    return new Map(found.filter((pair): pair is [string, string] => pair[0] !== undefined && pair[0] !== name));
+  };
+
+  it("depends only on packages to the right", () => {
+    const internal = declared.filter((dependency) => dependency.startsWith("@kto/")).map(short);
+    const allowed = reach(short(name));
+    expect(internal.filter((dependency) => !allowed.has(dependency))).toEqual([]);
+  });
+
+  it("imports only what its package.json lists", () => {
+    const unlisted = [...imported(false)].filter(([dependency]) => !declared.includes(dependency) && name !== "@kto/testing");
+    expect(unlisted.map(([dependency, path]) => `${dependency} in ${path}`)).toEqual([]);
+  });
+
+  if (name !== "@kto/testing") {
+    it("uses @kto/testing only in tests", () => {
+      expect([...imported(false).keys()]).not.toContain("@kto/testing");
+    });
+  }
+
+  if (WITHOUT_GPU.includes(short(name))) {
+    it("reaches no GPU", () => {
+      expect([...reach(short(name))]).not.toContain("tensor");
+      expect(declared).not.toContain("webgpu");
+      const touching = sourceFiles(join(folder, "src")).filter(({ text }) =>
+        /\bnavigator\.gpu\b|\bGPU(Device|Buffer|Adapter)\b/.test(text),
+      );
+      expect(touching.map(({ path }) => path)).toEqual([]);
+    });
+  }
+});

@@ -1,0 +1,30 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { measureEntries, statedSizes } from "./size.js";
+import { listPackages } from "./workspace.js";
+
+describe.each(listPackages().filter(({ manifest }) => !manifest.private))("README of $name", (pack) => {
+  const readme = (): string => readFileSync(join(pack.folder, "README.md"), "utf8");
+
+  it("says what it is, how to install it, and shows a sample and its exports", () => {
+    expect(existsSync(join(pack.folder, "README.md"))).toBe(true);
+    expect(readme()).toMatch(new RegExp(`^# ${pack.name}$`, "m"));
+    expect(readme()).toContain("npm install");
+    expect(readme()).toMatch(/^```(js|ts|sh)$/m);
+    expect(readme()).toMatch(/^\|/m);
+  });
+
+  it("states its size, to 15 % (npm run sizes writes it)", async () => {
+    const measured = [...(await measureEntries(pack)).values()];
+    const stated = statedSizes(readme());
+    expect(stated).toHaveLength(measured.length);
+    for (const [i, bytes] of measured.entries())
+      expect(Math.abs(bytes - stated[i]!), `${bytes} bytes`).toBeLessThanOrEqual(0.15 * bytes + 100);
+  });
+
+  it("promises no side effects, and ships its sources without tests", () => {
+    expect(pack.manifest.sideEffects).toBe(false);
+    expect(pack.manifest).toMatchObject({ type: "module", files: expect.arrayContaining(["dist", "src", "!src/**/*.test.ts"]) as unknown });
+  });
+});
