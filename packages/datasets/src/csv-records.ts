@@ -75,7 +75,8 @@ export class CsvParser {
   }
 
   #addPlain(character: string): void {
-    if (this.#state === "afterQuote") throw this.#error(this.#line, "text follows a closing quote", "a separator or the end of the line", JSON.stringify(character));
+    if (this.#state === "afterQuote")
+      throw this.#error(this.#line, "text follows a closing quote", "a separator or the end of the line", JSON.stringify(character));
     this.#state = "plain";
     this.#cell += character;
   }
@@ -98,6 +99,9 @@ export class CsvParser {
   }
 
   #error(line: number, what: string, expected: string, got: string): FormatError {
-    return new FormatError(`readCsv: line ${line} of ${this.#name}: ${what}; expected ${expected}, got ${got}; mend that line`, { file: this.#name, line });
+    return new FormatError(`readCsv: line ${line} of ${this.#name}: ${what}; expected ${expected}, got ${got}; mend that line`, {
+      file: this.#name,
+      line,
+    });
   }
 }

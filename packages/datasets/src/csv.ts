@@ -38,10 +38,13 @@ function checkedHeader({ cells, line }: CsvRecord, name: string): string[] {
   const columns = cells.map((cell) => cell.trim());
   const wrong = columns.find((column, index) => column === "" || columns.indexOf(column) !== index);
   if (wrong !== undefined) {
-    throw new FormatError(`readCsv: the header of ${name} has an empty or repeated name; expected distinct column names, got ${JSON.stringify(columns)}; mend line ${line}`, {
-      file: name,
-      line,
-    });
+    throw new FormatError(
+      `readCsv: the header of ${name} has an empty or repeated name; expected distinct column names, got ${JSON.stringify(columns)}; mend line ${line}`,
+      {
+        file: name,
+        line,
+      },
+    );
   }
   return columns;
 }

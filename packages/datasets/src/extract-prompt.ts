@@ -11,7 +11,10 @@ import { textOf, type TextOrMessages } from "./rows.js";
  *
  * @see specs: preference losses, section 2.2
  */
-export function extractPrompt<Row extends DataRow>(row: Row, index = 0): Row & { prompt: TextOrMessages; chosen: TextOrMessages; rejected: TextOrMessages } {
+export function extractPrompt<Row extends DataRow>(
+  row: Row,
+  index = 0,
+): Row & { prompt: TextOrMessages; chosen: TextOrMessages; rejected: TextOrMessages } {
   const chosen = textOf(row, "chosen", index);
   const rejected = textOf(row, "rejected", index);
   if (typeof chosen !== typeof rejected) {

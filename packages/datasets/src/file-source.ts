@@ -31,9 +31,12 @@ export async function withFile<Result>(operation: string, path: string, use: (so
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) {
-      throw new DataFileError(`${operation}: ${path} is not a file; expected a data file, got ${stats.isDirectory() ? "a folder" : "something else"}; name the file inside it`, {
-        file: path,
-      });
+      throw new DataFileError(
+        `${operation}: ${path} is not a file; expected a data file, got ${stats.isDirectory() ? "a folder" : "something else"}; name the file inside it`,
+        {
+          file: path,
+        },
+      );
     }
     return await use(new FileSource(handle, stats.size));
   } finally {

@@ -14,9 +14,12 @@ export async function readJson(source: DataSource, options: ReadOptions = {}): P
   const { name = "data", onProgress, signal } = options;
   const bytes = toByteSource(source);
   if (bytes.byteLength > MAX_JSON_BYTES) {
-    throw new FormatError(`readJson: ${name} is too large to read at once; expected at most ${MAX_JSON_BYTES} bytes, got ${bytes.byteLength}; save it as JSON Lines`, {
-      file: name,
-    });
+    throw new FormatError(
+      `readJson: ${name} is too large to read at once; expected at most ${MAX_JSON_BYTES} bytes, got ${bytes.byteLength}; save it as JSON Lines`,
+      {
+        file: name,
+      },
+    );
   }
   let text = "";
   for await (const chunk of readText(bytes, name, signal)) text += chunk.text;
@@ -32,17 +35,26 @@ function parseRows(text: string, name: string): DataRow[] {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new FormatError(`readJson: ${name} is not JSON; expected an array of objects, got ${excerpt(text.trim())} (${(cause as Error).message}); mend the file`, {
-      file: name,
-      cause,
-    });
+    throw new FormatError(
+      `readJson: ${name} is not JSON; expected an array of objects, got ${excerpt(text.trim())} (${(cause as Error).message}); mend the file`,
+      {
+        file: name,
+        cause,
+      },
+    );
   }
   if (!Array.isArray(value)) {
-    throw new FormatError(`readJson: ${name} is not an array; expected [{…}, …], got ${excerpt(value)}; put the rows in one array, or use JSON Lines`, { file: name });
+    throw new FormatError(
+      `readJson: ${name} is not an array; expected [{…}, …], got ${excerpt(value)}; put the rows in one array, or use JSON Lines`,
+      { file: name },
+    );
   }
   const wrong = value.findIndex((row) => !isObject(row));
   if (wrong >= 0) {
-    throw new FormatError(`readJson: element ${wrong} of ${name} is not an object; expected {…}, got ${excerpt(value[wrong])}; mend or remove it`, { file: name });
+    throw new FormatError(
+      `readJson: element ${wrong} of ${name} is not an object; expected {…}, got ${excerpt(value[wrong])}; mend or remove it`,
+      { file: name },
+    );
   }
   return value as DataRow[];
 }

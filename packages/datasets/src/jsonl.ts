@@ -26,13 +26,19 @@ export async function readJsonl(source: DataSource, options: ReadOptions = {}): 
 }
 
 /** Complete lines, as many at once as a piece of the file brings. */
-async function* lineGroups(source: ByteSource, name: string, signal?: AbortSignal): AsyncGenerator<{ lines: string[]; loadedBytes: number }> {
+async function* lineGroups(
+  source: ByteSource,
+  name: string,
+  signal?: AbortSignal,
+): AsyncGenerator<{ lines: string[]; loadedBytes: number }> {
   let rest = "";
   for await (const { text, loadedBytes } of readText(source, name, signal)) {
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
     if (rest.length > MAX_LINE_LENGTH) {
-      throw new FormatError(`readJsonl: a line of ${name} is too long; expected at most ${MAX_LINE_LENGTH} characters; is it JSON Lines?`, { file: name });
+      throw new FormatError(`readJsonl: a line of ${name} is too long; expected at most ${MAX_LINE_LENGTH} characters; is it JSON Lines?`, {
+        file: name,
+      });
     }
     yield { lines, loadedBytes };
   }
@@ -41,11 +47,14 @@ async function* lineGroups(source: ByteSource, name: string, signal?: AbortSigna
 
 function parseLine(text: string, line: number, name: string): DataRow {
   const fail = (what: string, cause?: unknown): never => {
-    throw new FormatError(`readJsonl: line ${line} of ${name} ${what}; expected one JSON object, got ${excerpt(text.trim())}; mend or remove that line`, {
-      file: name,
-      line,
-      cause,
-    });
+    throw new FormatError(
+      `readJsonl: line ${line} of ${name} ${what}; expected one JSON object, got ${excerpt(text.trim())}; mend or remove that line`,
+      {
+        file: name,
+        line,
+        cause,
+      },
+    );
   };
   let value: unknown;
   try {

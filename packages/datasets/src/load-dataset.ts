@@ -44,7 +44,9 @@ export async function loadDataset(source: DataSource, options: ReadOptions = {})
   const { name = "data" } = options;
   const bytes = toByteSource(source);
   if (bytes.byteLength === 0) {
-    throw new DataFileError(`loadDataset: ${name} is empty; expected rows, got 0 bytes; check that it was written completely`, { file: name });
+    throw new DataFileError(`loadDataset: ${name} is empty; expected rows, got 0 bytes; check that it was written completely`, {
+      file: name,
+    });
   }
   switch (await detectFileFormat(bytes, name)) {
     case "jsonl":

@@ -39,7 +39,10 @@ it("reads integers as numbers where exact, nulls, lists and structs", async () =
 });
 
 it("refuses what is not Parquet, what is cut off, and a table without rows", async () => {
-  await expect(readParquet(new TextEncoder().encode("not a parquet file"), { name: "x.parquet" })).rejects.toMatchObject({ code: "FORMAT", file: "x.parquet" });
+  await expect(readParquet(new TextEncoder().encode("not a parquet file"), { name: "x.parquet" })).rejects.toMatchObject({
+    code: "FORMAT",
+    file: "x.parquet",
+  });
   await expect(readParquet(bytesOf("rows.snappy.parquet").subarray(0, 900))).rejects.toMatchObject({ code: "FORMAT" });
   await expect(readParquet(bytesOf("empty.parquet"))).rejects.toThrow("holds no rows");
   const damaged = new Uint8Array(bytesOf("rows.zstd.parquet")).fill(0xff, 60, 400);

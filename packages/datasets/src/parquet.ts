@@ -25,11 +25,18 @@ export async function readParquet(source: DataSource, options: ReadOptions = {})
 }
 
 /** The rows of a Parquet file one row group at a time, so that only one group is decoded at once. */
-export async function* readParquetGroups(source: DataSource, options: Pick<ReadOptions, "name" | "signal"> = {}): AsyncGenerator<DataRow[]> {
+export async function* readParquetGroups(
+  source: DataSource,
+  options: Pick<ReadOptions, "name" | "signal"> = {},
+): AsyncGenerator<DataRow[]> {
   for await (const { group } of parquetGroups(toByteSource(source), options.name ?? "data", options.signal)) yield group;
 }
 
-async function* parquetGroups(source: ByteSource, name: string, signal?: AbortSignal): AsyncGenerator<{ group: DataRow[]; loadedBytes: number }> {
+async function* parquetGroups(
+  source: ByteSource,
+  name: string,
+  signal?: AbortSignal,
+): AsyncGenerator<{ group: DataRow[]; loadedBytes: number }> {
   const file = asyncBufferOf(source, name);
   const metadata = await decoding(name, () => parquetMetadataAsync(file));
   let rowStart = 0;
@@ -47,18 +54,24 @@ async function* parquetGroups(source: ByteSource, name: string, signal?: AbortSi
 async function readGroup(file: AsyncBuffer, metadata: FileMetaData, rowStart: number, rowEnd: number, name: string): Promise<DataRow[]> {
   const rows = await decoding(name, () => parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors }));
   if (rows.length !== rowEnd - rowStart) {
-    throw new FormatError(`readParquet: ${name} holds fewer rows than it says; expected ${rowEnd - rowStart} from row ${rowStart}, got ${rows.length}; write it again`, {
-      file: name,
-    });
+    throw new FormatError(
+      `readParquet: ${name} holds fewer rows than it says; expected ${rowEnd - rowStart} from row ${rowStart}, got ${rows.length}; write it again`,
+      {
+        file: name,
+      },
+    );
   }
   return rows.map((row) => toPlainValues(row) as DataRow);
 }
 
 function checkedRows(numRows: bigint, name: string): number {
   if (numRows >= 0n && numRows <= MAX_ROWS_PER_GROUP) return Number(numRows);
-  throw new FormatError(`readParquet: ${name} has a row group of an impossible size; expected 0 to ${MAX_ROWS_PER_GROUP} rows, got ${numRows}; is the file damaged?`, {
-    file: name,
-  });
+  throw new FormatError(
+    `readParquet: ${name} has a row group of an impossible size; expected 0 to ${MAX_ROWS_PER_GROUP} rows, got ${numRows}; is the file damaged?`,
+    {
+      file: name,
+    },
+  );
 }
 
 function asyncBufferOf(source: ByteSource, name: string): AsyncBuffer {
@@ -75,10 +88,13 @@ async function decoding<Result>(name: string, decode: () => Promise<Result>): Pr
   try {
     return await decode();
   } catch (cause) {
-    throw new FormatError(`readParquet: ${name} cannot be decoded; expected a Parquet file, got one for which "${(cause as Error).message}"; is it complete?`, {
-      file: name,
-      cause,
-    });
+    throw new FormatError(
+      `readParquet: ${name} cannot be decoded; expected a Parquet file, got one for which "${(cause as Error).message}"; is it complete?`,
+      {
+        file: name,
+        cause,
+      },
+    );
   }
 }
 

@@ -8,7 +8,11 @@ const user = [{ role: "user", content: "hi" }];
 const assistant = [{ role: "assistant", content: "yes" }];
 
 describe("extractPrompt", () => {
-  const cases = JSON.parse(readFileSync(new URL("dpo/extract-prompt.json", fixtures), "utf8")) as { chosen: string; rejected: string; result: DataRow }[];
+  const cases = JSON.parse(readFileSync(new URL("dpo/extract-prompt.json", fixtures), "utf8")) as {
+    chosen: string;
+    rejected: string;
+    result: DataRow;
+  }[];
   it.each(cases)("splits $chosen / $rejected as trl does", ({ chosen, rejected, result }) => {
     expect(extractPrompt({ chosen, rejected })).toEqual(result);
   });
@@ -16,7 +20,12 @@ describe("extractPrompt", () => {
   it("splits conversations at the first message that differs, whatever the order of its keys", () => {
     const sameUser = [{ content: "hi", role: "user", name: null }];
     const no = [{ role: "assistant", content: "no" }];
-    expect(extractPrompt({ chosen: [...user, ...assistant], rejected: [...sameUser, ...no], id: 7 })).toEqual({ prompt: user, chosen: assistant, rejected: no, id: 7 });
+    expect(extractPrompt({ chosen: [...user, ...assistant], rejected: [...sameUser, ...no], id: 7 })).toEqual({
+      prompt: user,
+      chosen: assistant,
+      rejected: no,
+      id: 7,
+    });
   });
 
   it("names the row of a pair that is incomplete or mixed", () => {
@@ -26,11 +35,17 @@ describe("extractPrompt", () => {
 });
 
 describe("unpairPreferenceDataset", () => {
-  const pairs = (count: number): Dataset<DataRow> => Dataset.from(Array.from({ length: count }, (_, id) => ({ id, prompt: "p", chosen: `c${id}`, rejected: `r${id}` })));
+  const pairs = (count: number): Dataset<DataRow> =>
+    Dataset.from(Array.from({ length: count }, (_, id) => ({ id, prompt: "p", chosen: `c${id}`, rejected: `r${id}` })));
 
   it("gives the desirable rows of a batch, then its undesirable ones", () => {
     expect(unpairPreferenceDataset(pairs(3), 2).toArray()).toEqual(
-      ["c0", "c1", "r0", "r1", "c2", "r2"].map((completion) => ({ id: Number(completion[1]), prompt: "p", completion, label: completion[0] === "c" })),
+      ["c0", "c1", "r0", "r1", "c2", "r2"].map((completion) => ({
+        id: Number(completion[1]),
+        prompt: "p",
+        completion,
+        label: completion[0] === "c",
+      })),
     );
   });
 
@@ -87,6 +102,7 @@ describe("checks of a row", () => {
 
   it("takes lists and typed arrays of ids", () => {
     expect(idsOf({ ids: new Uint32Array([1, 2]) }, "ids", 0)).toEqual([1, 2]);
-    for (const ids of [[], [-1], [0.5], ["x"], "12", 3]) expect(() => idsOf({ ids }, "ids", 4)).toThrow('row 4: "ids" is not a list of token ids');
+    for (const ids of [[], [-1], [0.5], ["x"], "12", 3])
+      expect(() => idsOf({ ids }, "ids", 4)).toThrow('row 4: "ids" is not a list of token ids');
   });
 });

@@ -9,7 +9,7 @@ describe("readJsonl", () => {
     const text = '\uFEFF{"a": "日本"}\r\n\n{"a": "👍\u2028"}';
     const bytes = new TextEncoder().encode(text);
     const ranges: ByteSource = { byteLength: bytes.byteLength, slice: async (start, end) => bytes.slice(start, end).buffer };
-    for (const source of [text, bytes, bytes.buffer as ArrayBuffer, new Blob([bytes]), ranges]) {
+    for (const source of [text, bytes, bytes.buffer, new Blob([bytes]), ranges]) {
       expect(await rowsOf(readJsonl(source))).toEqual([{ a: "日本" }, { a: "👍\u2028" }]);
     }
   });
@@ -37,7 +37,9 @@ describe("readJsonl", () => {
   it("refuses an empty file, bytes that are not UTF-8, a source that ends early, and stops when told", async () => {
     await expect(readJsonl(" \n\n")).rejects.toMatchObject({ code: "DATA_FILE", message: expect.stringContaining("holds no rows") });
     await expect(readJsonl(new Uint8Array([0x7b, 0xff]))).rejects.toThrow("is not UTF-8 text");
-    await expect(readJsonl({ byteLength: 9, slice: () => new Uint8Array(4) })).rejects.toThrow("ended early; expected 9 bytes from 0, got 4");
+    await expect(readJsonl({ byteLength: 9, slice: () => new Uint8Array(4) })).rejects.toThrow(
+      "ended early; expected 9 bytes from 0, got 4",
+    );
     await expect(readJsonl("{}", { signal: AbortSignal.abort(new Error("stop")) })).rejects.toThrow("stop");
   });
 });
@@ -72,9 +74,18 @@ describe("readCsv", () => {
   });
 
   it("names the line that is wrong", async () => {
-    await expect(readCsv('a,b\n"x\ny",1\n2\n')).rejects.toMatchObject({ line: 4, message: expect.stringContaining("expected 2 (a, b), got 1") });
-    await expect(readCsv('a\n\n"x\ny\n')).rejects.toMatchObject({ line: 3, message: expect.stringContaining("a quoted cell is never closed") });
-    await expect(readCsv('a,b\n"x"y,1\n')).rejects.toMatchObject({ line: 2, message: expect.stringContaining("text follows a closing quote") });
+    await expect(readCsv('a,b\n"x\ny",1\n2\n')).rejects.toMatchObject({
+      line: 4,
+      message: expect.stringContaining("expected 2 (a, b), got 1"),
+    });
+    await expect(readCsv('a\n\n"x\ny\n')).rejects.toMatchObject({
+      line: 3,
+      message: expect.stringContaining("a quoted cell is never closed"),
+    });
+    await expect(readCsv('a,b\n"x"y,1\n')).rejects.toMatchObject({
+      line: 2,
+      message: expect.stringContaining("text follows a closing quote"),
+    });
     await expect(readCsv("a,a\n1,2\n")).rejects.toThrow("empty or repeated name");
     await expect(readCsv("a,b\n")).rejects.toThrow("holds no rows");
   });

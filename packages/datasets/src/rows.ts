@@ -21,10 +21,13 @@ export function isConversation(value: unknown): value is Message[] {
 export function columnOf(row: DataRow, column: string, index: number): unknown {
   const value = row[column];
   if (value !== undefined && value !== null) return value;
-  throw new RowError(`row ${index}: the column "${column}" is missing; expected a value, got ${excerpt(Object.keys(row))}; complete or remove row ${index} (counted from 0)`, {
-    row: index,
-    column,
-  });
+  throw new RowError(
+    `row ${index}: the column "${column}" is missing; expected a value, got ${excerpt(Object.keys(row))}; complete or remove row ${index} (counted from 0)`,
+    {
+      row: index,
+      column,
+    },
+  );
 }
 
 /**
@@ -34,10 +37,13 @@ export function columnOf(row: DataRow, column: string, index: number): unknown {
 export function textOf(row: DataRow, column: string, index: number): TextOrMessages {
   const value = columnOf(row, column, index);
   if (value === "" || (Array.isArray(value) && value.length === 0) || (isConversation(value) && value.every(saysNothing))) {
-    throw new RowError(`row ${index}: "${column}" is empty; expected text or messages, got ${excerpt(value)}; complete or remove row ${index} (counted from 0)`, {
-      row: index,
-      column,
-    });
+    throw new RowError(
+      `row ${index}: "${column}" is empty; expected text or messages, got ${excerpt(value)}; complete or remove row ${index} (counted from 0)`,
+      {
+        row: index,
+        column,
+      },
+    );
   }
   if (typeof value === "string" || isConversation(value)) return value;
   throw new RowError(
@@ -65,10 +71,16 @@ export function labelOf(row: DataRow, index: number): boolean {
 /** Token ids in a column; throws `RowError` when it is missing, empty or holds anything but integers of at least 0. */
 export function idsOf(row: DataRow, column: string, index: number): number[] {
   const value = columnOf(row, column, index);
-  const ids = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView)) ? Array.from(value as ArrayLike<unknown>, Number) : [];
+  const ids =
+    Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+      ? Array.from(value as ArrayLike<unknown>, Number)
+      : [];
   if (ids.length > 0 && ids.every((id) => Number.isInteger(id) && id >= 0)) return ids;
-  throw new RowError(`row ${index}: "${column}" is not a list of token ids; expected integers of at least 0, got ${excerpt(value)}; mend row ${index} (counted from 0)`, {
-    row: index,
-    column,
-  });
+  throw new RowError(
+    `row ${index}: "${column}" is not a list of token ids; expected integers of at least 0, got ${excerpt(value)}; mend row ${index} (counted from 0)`,
+    {
+      row: index,
+      column,
+    },
+  );
 }

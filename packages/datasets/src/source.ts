@@ -47,9 +47,12 @@ export async function readBytes(source: ByteSource, start: number, end: number, 
   const part = await source.slice(start, end);
   const bytes = part instanceof Uint8Array ? part : new Uint8Array(part);
   if (bytes.byteLength !== end - start) {
-    throw new DataFileError(`read: ${name} ended early; expected ${end - start} bytes from ${start}, got ${bytes.byteLength}; was it changed while being read?`, {
-      file: name,
-    });
+    throw new DataFileError(
+      `read: ${name} ended early; expected ${end - start} bytes from ${start}, got ${bytes.byteLength}; was it changed while being read?`,
+      {
+        file: name,
+      },
+    );
   }
   return bytes;
 }
@@ -77,5 +80,7 @@ function decode(decoder: TextDecoder, bytes: Uint8Array, stream: boolean, name: 
 /** Throws `DataFileError` when a reader found no row. */
 export function expectRows(operation: string, numRows: number, name: string): void {
   if (numRows > 0) return;
-  throw new DataFileError(`${operation}: ${name} holds no rows; expected at least 1, got 0; check that it is the file you mean`, { file: name });
+  throw new DataFileError(`${operation}: ${name} holds no rows; expected at least 1, got 0; check that it is the file you mean`, {
+    file: name,
+  });
 }

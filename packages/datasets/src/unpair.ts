@@ -31,7 +31,9 @@ export function unpairedPlace(index: number, numPairs: number, batchSize: number
  */
 export function unpairPreferenceDataset(dataset: Dataset<DataRow>, batchSize: number = UNPAIR_BATCH_SIZE): Dataset<DataRow> {
   if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new ArgumentError(`unpairPreferenceDataset: the batch size is not a number of pairs; expected an integer of at least 1, got ${batchSize}; leave it out for trl's 1000`);
+    throw new ArgumentError(
+      `unpairPreferenceDataset: the batch size is not a number of pairs; expected an integer of at least 1, got ${batchSize}; leave it out for trl's 1000`,
+    );
   }
   const length = 2 * dataset.length;
   return Dataset.from({

@@ -1,0 +1,68 @@
+/** Smallest, mean, median and largest of some lengths, in tokens. */
+export interface LengthSummary {
+  min: number;
+  mean: number;
+  median: number;
+  max: number;
+}
+
+/** Token lengths of the rows that are trained on. */
+export interface RowLengths {
+  prompt: LengthSummary;
+  completion: LengthSummary;
+  /** Prompt and completion together, before anything is cut. */
+  sequence: LengthSummary;
+  /** Rows longer than `maxLength`, of which the collator keeps the start. */
+  numTruncated: number;
+}
+
+/** Rows whose length is at least `from` and below `to`. */
+export interface HistogramBin {
+  from: number;
+  to: number;
+  count: number;
+}
+
+/** Rows a length summary can be made of. */
+interface RowIds {
+  promptIds: readonly number[];
+  completionIds: readonly number[];
+}
+
+/** Lengths of rows; `maxLength` null means that nothing is cut. */
+export function rowLengths(rows: readonly RowIds[], maxLength: number | null): RowLengths {
+  const sequence = rows.map(sequenceLength);
+  return {
+    prompt: summarize(rows.map((row) => row.promptIds.length)),
+    completion: summarize(rows.map((row) => row.completionIds.length)),
+    sequence: summarize(sequence),
+    numTruncated: maxLength === null ? 0 : sequence.filter((length) => length > maxLength).length,
+  };
+}
+
+/** A histogram of sequence lengths in at most `maxBins` bins, whose equal width is the least power of two that allows it. */
+export function lengthHistogram(rows: readonly RowIds[], maxBins = 16): HistogramBin[] {
+  const lengths = rows.map(sequenceLength);
+  const max = lengths.reduce((most, length) => Math.max(most, length), 0);
+  let width = 1;
+  while (Math.floor(max / width) >= maxBins) width *= 2;
+  const bins: HistogramBin[] = Array.from({ length: Math.floor(max / width) + 1 }, (_, bin) => ({
+    from: bin * width,
+    to: (bin + 1) * width,
+    count: 0,
+  }));
+  for (const length of lengths) bins[Math.floor(length / width)]!.count += 1;
+  return bins;
+}
+
+function sequenceLength({ promptIds, completionIds }: RowIds): number {
+  return promptIds.length + completionIds.length;
+}
+
+function summarize(lengths: readonly number[]): LengthSummary {
+  const sorted = [...lengths].sort((a, b) => a - b);
+  const count = sorted.length;
+  if (count === 0) return { min: 0, mean: 0, median: 0, max: 0 };
+  const median = (sorted[(count - 1) >> 1]! + sorted[count >> 1]!) / 2;
+  return { min: sorted[0]!, mean: sorted.reduce((sum, length) => sum + length, 0) / count, median, max: sorted[count - 1]! };
+}

@@ -1,0 +1,137 @@
+import { RowError, columnOf, idsOf, textOf, type DataRow, type TextOrMessages } from "@kto/datasets";
+
+import type { Tokenizer } from "../tokenizer.js";
+import { DataPreparationError } from "./errors.js";
+
+/** The ids of a row, before anything is cut. */
+export interface TokenizedRow {
+  promptIds: number[];
+  completionIds: number[];
+}
+
+/** How rows become ids. */
+export interface TokenizeOptions {
+  /** Needed unless the rows are already tokenised. */
+  tokenizer?: Tokenizer;
+  /** Jinja text used in place of the model's own template. */
+  chatTemplate?: string;
+}
+
+/**
+ * Ids of a row `prompt, completion` or `prompt_ids, completion_ids`, with trl 1.16's rules.
+ *
+ * Standard rows: the EOS text is appended to a completion that does not end with it; prompt and prompt + completion are encoded with special tokens.
+ * Conversations: the prompt is rendered with the generation prompt, prompt + completion without. In both the completion starts where the two lists of
+ * ids first differ. Throws `RowError` (column missing, empty or of the wrong type, a template that refuses the row) and `DataPreparationError` (no tokenizer).
+ *
+ * @see specs: preference losses, sections 0.3, 2.4 and 2.5
+ */
+export function tokenizeRow(row: DataRow, index: number, options: TokenizeOptions): TokenizedRow {
+  if (row["prompt_ids"] !== undefined && row["completion_ids"] !== undefined) {
+    return { promptIds: idsOf(row, "prompt_ids", index), completionIds: idsOf(row, "completion_ids", index) };
+  }
+  const prompt = textOf(row, "prompt", index);
+  const completion = textOf(row, "completion", index);
+  const { tokenizer } = options;
+  if (!tokenizer) {
+    throw new DataPreparationError(
+      "tokenizeRow: the rows are text and there is no tokenizer; expected a tokenizer, got none; pass one, or rows with prompt_ids and completion_ids",
+    );
+  }
+  const [shorter, longer] = encodeBoth(row, index, prompt, completion, tokenizer, options.chatTemplate);
+  const boundary = sharedLength(shorter, longer);
+  if (boundary === longer.length) {
+    throw new RowError(
+      `row ${index}: the completion adds no token to the prompt; expected at least 1, got 0; complete or remove row ${index} (counted from 0)`,
+      {
+        row: index,
+        column: "completion",
+      },
+    );
+  }
+  return { promptIds: longer.slice(0, boundary), completionIds: longer.slice(boundary) };
+}
+
+/** Ids of the prompt and of prompt + completion. */
+function encodeBoth(
+  row: DataRow,
+  index: number,
+  prompt: TextOrMessages,
+  completion: TextOrMessages,
+  tokenizer: Tokenizer,
+  chatTemplate: string | undefined,
+): [number[], number[]] {
+  if (typeof prompt === "string" && typeof completion === "string") {
+    const text = prompt + withEos(completion, tokenizer.eosToken);
+    return [tokenizer.encode(prompt, { addSpecialTokens: true }), tokenizer.encode(text, { addSpecialTokens: true })];
+  }
+  if (typeof prompt === "string" || typeof completion === "string") {
+    throw new RowError(
+      `row ${index}: prompt and completion are not of one kind; expected two texts or two conversations, got one of each; mend row ${index} (counted from 0)`,
+      { row: index, column: "completion" },
+    );
+  }
+  const shared = { tokenize: true as const, ...templateOptions(row, index, chatTemplate) };
+  try {
+    return [
+      tokenizer.applyChatTemplate(prompt, { ...shared, addGenerationPrompt: true }),
+      tokenizer.applyChatTemplate([...prompt, ...completion], { ...shared, addGenerationPrompt: false }),
+    ];
+  } catch (cause) {
+    throw new RowError(
+      `row ${index}: the chat template refuses the conversation; expected one that it renders, got "${(cause as Error).message}"; mend row ${index} (counted from 0)`,
+      {
+        row: index,
+        cause,
+      },
+    );
+  }
+}
+
+function withEos(completion: string, eosToken: string | undefined): string {
+  return eosToken === undefined || completion.endsWith(eosToken) ? completion : completion + eosToken;
+}
+
+/** The template's options, among them the row's own `tools` (a list, or its JSON) and `chat_template_kwargs`. */
+function templateOptions(
+  row: DataRow,
+  index: number,
+  chatTemplate: string | undefined,
+): { chatTemplate?: string; tools?: unknown[]; chatTemplateKwargs?: DataRow } {
+  const tools = row["tools"] ?? undefined;
+  const kwargs = row["chat_template_kwargs"] ?? undefined;
+  return {
+    ...(chatTemplate !== undefined && { chatTemplate }),
+    ...(tools !== undefined && { tools: toolsOf(row, index) }),
+    ...(kwargs !== undefined && { chatTemplateKwargs: kwargs as DataRow }),
+  };
+}
+
+function toolsOf(row: DataRow, index: number): unknown[] {
+  let tools = columnOf(row, "tools", index);
+  let cause: unknown;
+  if (typeof tools === "string") {
+    try {
+      tools = JSON.parse(tools);
+    } catch (error) {
+      cause = error;
+    }
+  }
+  if (Array.isArray(tools)) return tools;
+  throw new RowError(
+    `row ${index}: "tools" is not a list; expected a list or its JSON text, got ${typeof tools}; mend row ${index} (counted from 0)`,
+    {
+      row: index,
+      column: "tools",
+      cause,
+    },
+  );
+}
+
+/** How many leading ids two lists share. */
+function sharedLength(a: readonly number[], b: readonly number[]): number {
+  const most = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < most && a[length] === b[length]) length += 1;
+  return length;
+}
