@@ -1,0 +1,108 @@
+import { defineOp } from "../autograd/define-op.js";
+import type { Device } from "../device/device.js";
+import type { FloatDtype } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { attentionDeltaKernel, attentionDkDvKernel, attentionDqKernel } from "../kernels/attention-backward.wgsl.js";
+import { attentionKernel } from "../kernels/attention.wgsl.js";
+import type { AttentionShape } from "../kernels/lib/attention.js";
+import { expectDtype, expectShape } from "../shape.js";
+import type { Tensor } from "../tensor.js";
+
+/** Where the rows of a packed batch lie: for each token, the first token of its row and one past the last, each [numTokens] u32. */
+export interface SegmentBounds {
+  starts: Tensor;
+  ends: Tensor;
+}
+
+/** Options of `causalAttention`. */
+export interface CausalAttentionOptions extends SegmentBounds {
+  numHeads: number;
+  /** Divides numHeads; consecutive query heads share a key head. */
+  numKeyValueHeads: number;
+  /** Even. */
+  headDim: number;
+  /** dtype of the result; default that of q. */
+  dtype?: FloatDtype;
+}
+
+/**
+ * Bounds of rows of these lengths, packed one after the other. Throws ShapeError for a length that is not a non-negative integer.
+ *
+ * @returns  [2, 2, 3] tokens → starts 0 0 2 2 4 4 4, ends 2 2 4 4 7 7 7
+ */
+export function segmentBounds(device: Device, lengths: readonly number[]): SegmentBounds {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  for (const length of lengths) {
+    if (!Number.isInteger(length) || length < 0) throw new ShapeError(`segmentBounds: lengths must be non-negative integers; got ${length}`);
+    const start = starts.length;
+    for (let i = 0; i < length; i++) {
+      starts.push(start);
+      ends.push(start + length);
+    }
+  }
+  return { starts: device.tensor(starts, [starts.length], "u32", "starts"), ends: device.tensor(ends, [ends.length], "u32", "ends") };
+}
+
+/**
+ * Causal attention of grouped query heads over packed rows, without a matrix of scores.
+ *
+ *   out[t] = sum over j of softmax over j (q[t] · k[j] / sqrt(headDim)) · v[j],  j from starts[t] to t
+ *
+ * Query head h reads key head floor(h / (numHeads / numKeyValueHeads)). A token with starts[t] > t is masked: its result is 0, no gradient
+ * flows through it, and nobody sees its key if the starts of the others are past it.
+ *
+ * @param q        [numTokens, numHeads · headDim] f16 | f32
+ * @param k, v     [numTokens, numKeyValueHeads · headDim], dtype of q
+ * @returns        [numTokens, numHeads · headDim]; softmax and sums in f32. Throws ShapeError, DtypeError
+ * @see arXiv 2205.14135 (FlashAttention), arXiv 2305.13245 (grouped heads)
+ */
+export function causalAttention(q: Tensor, k: Tensor, v: Tensor, options: CausalAttentionOptions): Tensor {
+  const { numHeads, numKeyValueHeads, headDim, starts, ends, dtype = q.dtype as FloatDtype } = options;
+  if (numHeads % numKeyValueHeads !== 0) {
+    throw new ShapeError(`causalAttention: query heads do not divide into groups; expected a multiple of numKeyValueHeads ${numKeyValueHeads}, got ${numHeads}`);
+  }
+  if (headDim % 2 !== 0) throw new ShapeError(`causalAttention: headDim must be even; got ${headDim}`);
+  const numTokens = q.shape[0] ?? 0;
+  expectDtype("causalAttention", "q", q, "f32", "f16");
+  expectShape("causalAttention", "q", q, [numTokens, numHeads * headDim]);
+  for (const [name, tensor] of [["k", k], ["v", v]] as const) {
+    expectDtype("causalAttention", name, tensor, q.dtype);
+    expectShape("causalAttention", name, tensor, [numTokens, numKeyValueHeads * headDim]);
+  }
+  for (const [name, tensor] of [["starts", starts], ["ends", ends]] as const) {
+    expectDtype("causalAttention", name, tensor, "u32");
+    expectShape("causalAttention", name, tensor, [numTokens]);
+  }
+  const shape: AttentionShape = { numHeads, numKeyValueHeads, headDim, vector: headDim % 4 === 0 ? "vec4" : "vec2" };
+  return attentionOp({ q, k, v }, { starts, ends, shape, dtype }).output;
+}
+
+interface Attributes extends SegmentBounds {
+  shape: AttentionShape;
+  dtype: FloatDtype;
+}
+
+const attentionOp = defineOp("causalAttention", {
+  forward({ device }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, shape, dtype }: Attributes) {
+    const numTokens = q.shape[0]!;
+    const out = device.empty(q.shape, dtype, "causalAttention");
+    const logSumExp = device.empty([numTokens, shape.numHeads], "f32", "logSumExp");
+    attentionKernel.run(device, { q, k, v, starts, out, logSumExp }, { numTokens }, { ...shape, inputType: q.dtype as FloatDtype, dtype });
+    return { output: out, saved: { q, k, v, out, logSumExp, starts, ends } };
+  },
+  // With p = softmax, dP = dOut · vᵀ and delta = rowsum(dOut ⊙ out): dS = p ⊙ (dP − delta), dq = dS · k / √headDim, dk = dSᵀ · q / √headDim, dv = pᵀ · dOut
+  vjp({ device }, { q, k, v, out, logSumExp, starts, ends }, dOut, needs, { shape }) {
+    const numTokens = q.shape[0]!;
+    const spec = { ...shape, inputType: q.dtype as FloatDtype };
+    const delta = device.empty([numTokens, shape.numHeads], "f32", "attentionDelta");
+    attentionDeltaKernel.run(device, { out, dOut, delta }, { numTokens }, { ...shape, outType: out.dtype as FloatDtype });
+    const dq = needs.q && device.empty(q.shape, "f32", "dq");
+    if (dq) attentionDqKernel.run(device, { q, k, v, starts, dOut, logSumExp, delta, dq }, { numTokens }, spec);
+    if (!needs.k && !needs.v) return { q: dq };
+    const dk = device.empty(k.shape, "f32", "dk");
+    const dv = device.empty(v.shape, "f32", "dv");
+    attentionDkDvKernel.run(device, { q, k, v, starts, ends, dOut, logSumExp, delta, dk, dv }, { numTokens }, spec);
+    return { q: dq, k: needs.k && dk, v: needs.v && dv };
+  },
+});
