@@ -1,1 +1,24 @@
-export {};
+export {
+  ADAPTER_METADATA,
+  adapterTensors,
+  adapterTensorShapes,
+  expectAdapterTensors,
+  readAdapterWeights,
+  type LoraContent,
+} from "./adapter-files.js";
+export {
+  ADAPTER_CONFIG_FILE,
+  ADAPTER_WEIGHTS_FILE,
+  adapterSubfolder,
+  adapterTensorName,
+  DEFAULT_ADAPTER,
+  parseAdapterTensorName,
+} from "./adapter-names.js";
+export { formatAdapterConfig, parseAdapterConfig } from "./config-file.js";
+export { loraConfig, type LoraConfig } from "./config.js";
+export { AdapterFileError, LoraConfigError, LoraTargetError } from "./errors.js";
+export { initialLoraWeights, type LoraWeights } from "./init.js";
+export { isLinearModule, type LinearModule, type ModuleTree } from "./linear-like.js";
+export { adapterModelCard } from "./model-card.js";
+export { loraScale } from "./scaling.js";
+export { countLoraParameters, resolveTargets, type LoraTarget, type ResolvedTargets } from "./target-modules.js";

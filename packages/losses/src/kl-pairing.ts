@@ -14,10 +14,9 @@ import { LossInputError } from "./errors.js";
  */
 export function klCompletionSources(numRows: number, blockSize: number): number[] {
   if (!Number.isInteger(blockSize) || blockSize < 1)
-    throw new LossInputError(
-      `klCompletionSources: blockSize is out of range; expected a whole number above 0, got ${blockSize}`,
-      { field: "blockSize" },
-    );
+    throw new LossInputError(`klCompletionSources: blockSize is out of range; expected a whole number above 0, got ${blockSize}`, {
+      field: "blockSize",
+    });
   return Array.from({ length: numRows }, (_, row) => {
     const isFirstOfBlock = row % blockSize === 0;
     return isFirstOfBlock ? Math.min(row + blockSize, numRows) - 1 : row - 1;

@@ -26,12 +26,7 @@ export interface KtoMetricInputs {
  *
  * @see specs/preference-losses.md §1.8
  */
-export function ktoMetrics({
-  policyLogProbs,
-  rewards,
-  desirable,
-  kl,
-}: KtoMetricInputs): KtoMetrics {
+export function ktoMetrics({ policyLogProbs, rewards, desirable, kl }: KtoMetricInputs): KtoMetrics {
   const metrics: KtoMetrics = { kl };
   for (const [name, isChosen] of [
     ["chosen", true],
@@ -41,8 +36,7 @@ export function ktoMetrics({
     if (numRows === 0) continue;
     const classMean = (values: ArrayLike<number>): number => {
       let sum = 0;
-      for (let row = 0; row < desirable.length; row++)
-        if (desirable[row] === isChosen && !Number.isNaN(values[row]!)) sum += values[row]!;
+      for (let row = 0; row < desirable.length; row++) if (desirable[row] === isChosen && !Number.isNaN(values[row]!)) sum += values[row]!;
       return sum / numRows;
     };
     metrics[`rewards/${name}`] = classMean(rewards);
@@ -58,9 +52,7 @@ export function ktoMetrics({
  *
  * @see specs/preference-losses.md §1.8 [1.9]
  */
-export function averageMetrics<Metrics extends object>(
-  window: readonly Metrics[],
-): Partial<Metrics> {
+export function averageMetrics<Metrics extends object>(window: readonly Metrics[]): Partial<Metrics> {
   const sums = new Map<string, { sum: number; count: number }>();
   for (const metrics of window)
     for (const [name, value] of Object.entries(metrics) as [string, number | undefined][]) {
@@ -68,7 +60,5 @@ export function averageMetrics<Metrics extends object>(
       const entry = sums.get(name) ?? { sum: 0, count: 0 };
       sums.set(name, { sum: entry.sum + value, count: entry.count + 1 });
     }
-  return Object.fromEntries(
-    [...sums].map(([name, { sum, count }]) => [name, sum / count]),
-  ) as Partial<Metrics>;
+  return Object.fromEntries([...sums].map(([name, { sum, count }]) => [name, sum / count])) as Partial<Metrics>;
 }

@@ -1,11 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  averageMetrics,
-  klCompletionSources,
-  ktoLossPlain,
-  LossInputError,
-  type KtoPlainInputs,
-} from "./plain.js";
+import { averageMetrics, klCompletionSources, ktoLossPlain, LossInputError, type KtoPlainInputs } from "./plain.js";
 
 interface Case {
   id: string;
@@ -184,13 +178,11 @@ describe.each(cases.map((one) => [one.id, one] as const))("%s", (_id, one) => {
     expectClose(result.kl, one.kl);
   });
 
-  it("has the gradient of the table", () =>
-    one.gradient.forEach((want, row) => expectClose(result.gradient[row]!, want)));
+  it("has the gradient of the table", () => one.gradient.forEach((want, row) => expectClose(result.gradient[row]!, want)));
 
   it("has trl's metrics and no others", () => {
     expect(Object.keys(result.metrics).toSorted()).toEqual(Object.keys(one.metrics).toSorted());
-    for (const [name, want] of Object.entries(one.metrics))
-      expectClose(result.metrics[name as "kl"], want);
+    for (const [name, want] of Object.entries(one.metrics)) expectClose(result.metrics[name as "kl"], want);
   });
 
   it("has the gradient of central differences", () => {
@@ -199,10 +191,7 @@ describe.each(cases.map((one) => [one.id, one] as const))("%s", (_id, one) => {
       const lossAt = (shift: number): number =>
         ktoLossPlain({
           ...one.inputs,
-          policyLogProbs: Array.from(
-            one.inputs.policyLogProbs,
-            (value, i) => value + (i === row ? shift : 0),
-          ),
+          policyLogProbs: Array.from(one.inputs.policyLogProbs, (value, i) => value + (i === row ? shift : 0)),
         }).loss;
       const want = (lossAt(step) - lossAt(-step)) / (2 * step);
       expect(Math.abs(got - want)).toBeLessThanOrEqual(1e-6 * Math.abs(want));
@@ -278,19 +267,11 @@ describe("errors", () => {
   it.each([
     [{ refLogProbs: [1] }, "refLogProbs", "expected 4, got 1"],
     [{ labels: [1, 0, 1] }, "labels", "expected 4, got 3"],
-    [
-      { labels: [1, 0, "1", 0] },
-      "labels",
-      'labels[2] is not a label; expected true, false, 1 or 0, got "1"',
-    ],
+    [{ labels: [1, 0, "1", 0] }, "labels", 'labels[2] is not a label; expected true, false, 1 or 0, got "1"'],
     [{ policyKlLogProbs: undefined }, "policyKlLogProbs", 'lossType "kto" needs policyKlLogProbs'],
     [{ refKlLogProbs: [1, 2] }, "refKlLogProbs", "expected 4, got 2"],
     [{ beta: Number.NaN }, "beta", "got NaN"],
-    [
-      { lossType: "dpo" },
-      "lossType",
-      'there is no lossType "dpo"; expected "kto" or "apo_zero_unpaired"',
-    ],
+    [{ lossType: "dpo" }, "lossType", 'there is no lossType "dpo"; expected "kto" or "apo_zero_unpaired"'],
     [{ policyLogProbs: [] }, "policyLogProbs", "there are no rows"],
   ])("%j", (changes, field, message) => {
     const run = (): unknown => ktoLossPlain({ ...inputs, ...changes } as KtoPlainInputs);
@@ -299,8 +280,5 @@ describe("errors", () => {
     expect(run).toThrow(message);
   });
 
-  it("blockSize 0", () =>
-    expect(() => klCompletionSources(4, 0)).toThrow(
-      "klCompletionSources: blockSize is out of range",
-    ));
+  it("blockSize 0", () => expect(() => klCompletionSources(4, 0)).toThrow("klCompletionSources: blockSize is out of range"));
 });

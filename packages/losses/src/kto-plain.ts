@@ -57,21 +57,12 @@ export interface KtoPlainResult {
  * @see arXiv 2402.01306 (KTO), 2408.06266 (APO); specs/preference-losses.md §1.3–1.4
  */
 export function ktoLossPlain(inputs: KtoPlainInputs): KtoPlainResult {
-  const {
-    policyLogProbs,
-    refLogProbs,
-    beta = 0.1,
-    desirableWeight = 1,
-    undesirableWeight = 1,
-  } = inputs;
+  const { policyLogProbs, refLogProbs, beta = 0.1, desirableWeight = 1, undesirableWeight = 1 } = inputs;
   const numRows = policyLogProbs.length;
   if (numRows === 0)
-    throw new LossInputError(
-      "ktoLossPlain: there are no rows; expected policyLogProbs of length ≥ 1, got 0",
-      {
-        field: "policyLogProbs",
-      },
-    );
+    throw new LossInputError("ktoLossPlain: there are no rows; expected policyLogProbs of length ≥ 1, got 0", {
+      field: "policyLogProbs",
+    });
   expectLength("refLogProbs", refLogProbs, numRows);
   for (const [field, value] of Object.entries({ beta, desirableWeight, undesirableWeight }))
     if (!Number.isFinite(value))
@@ -118,10 +109,9 @@ function sigmoid(x: number): number {
 function klOf({ lossType = "kto", policyKlLogProbs, refKlLogProbs }: KtoPlainInputs): number {
   if (lossType === "apo_zero_unpaired") return 0;
   if (lossType !== "kto")
-    throw new LossInputError(
-      `ktoLossPlain: there is no lossType ${JSON.stringify(lossType)}; expected "kto" or "apo_zero_unpaired"`,
-      { field: "lossType" },
-    );
+    throw new LossInputError(`ktoLossPlain: there is no lossType ${JSON.stringify(lossType)}; expected "kto" or "apo_zero_unpaired"`, {
+      field: "lossType",
+    });
   for (const [field, values] of Object.entries({ policyKlLogProbs, refKlLogProbs }))
     if (values === undefined || values.length === 0)
       throw new LossInputError(
@@ -149,8 +139,5 @@ function readLabels(labels: ArrayLike<boolean | number>, numRows: number): boole
 
 function expectLength(field: string, values: ArrayLike<unknown>, expected: number): void {
   if (values.length !== expected)
-    throw new LossInputError(
-      `ktoLossPlain: ${field} has the wrong length; expected ${expected}, got ${values.length}`,
-      { field },
-    );
+    throw new LossInputError(`ktoLossPlain: ${field} has the wrong length; expected ${expected}, got ${values.length}`, { field });
 }

@@ -49,8 +49,7 @@ function linear({ numTrainingSteps, numWarmupUpdates }: CurveContext): Multiplie
 /** λ = max(0, ½ (1 + cos(2π · numCycles · progress))) */
 function cosine(context: CurveContext, { numCycles = 0.5 }: ScheduleKwargs): Multiplier {
   const progress = progressOf(context);
-  return (updateIndex) =>
-    Math.max(0, 0.5 * (1 + Math.cos(Math.PI * numCycles * 2 * progress(updateIndex))));
+  return (updateIndex) => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * numCycles * 2 * progress(updateIndex))));
 }
 
 /** λ = ½ (1 + cos(π · frac(numCycles · progress))), and 0 from the end on */
@@ -63,10 +62,7 @@ function cosineWithRestarts(context: CurveContext, { numCycles = 1 }: ScheduleKw
 }
 
 /** λ = m + (1 − m) · ½ (1 + cos(2π · numCycles · progress)),  m = minLrRate or minLr / learningRate */
-function cosineWithMinLr(
-  context: CurveContext,
-  { numCycles = 0.5, minLr, minLrRate }: ScheduleKwargs,
-): Multiplier {
+function cosineWithMinLr(context: CurveContext, { numCycles = 0.5, minLr, minLrRate }: ScheduleKwargs): Multiplier {
   if ((minLr === undefined) === (minLrRate === undefined))
     throw new ScheduleError(
       `createSchedule: cosine_with_min_lr takes one of minLr and minLrRate; got ${minLr === undefined ? "neither" : "both"}`,
@@ -74,18 +70,11 @@ function cosineWithMinLr(
     );
   const floor = minLrRate ?? minLr! / context.learningRate;
   const progress = progressOf(context);
-  return (updateIndex) =>
-    Math.max(
-      0,
-      0.5 * (1 + Math.cos(Math.PI * numCycles * 2 * progress(updateIndex))) * (1 - floor) + floor,
-    );
+  return (updateIndex) => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * numCycles * 2 * progress(updateIndex))) * (1 - floor) + floor);
 }
 
 /** λ = (lrEnd + (learningRate − lrEnd) · (1 − progress)^power) / learningRate, and lrEnd / learningRate past the end */
-function polynomial(
-  context: CurveContext,
-  { lrEnd = 1e-7, power = 1 }: ScheduleKwargs,
-): Multiplier {
+function polynomial(context: CurveContext, { lrEnd = 1e-7, power = 1 }: ScheduleKwargs): Multiplier {
   const { learningRate, numTrainingSteps } = context;
   if (!(lrEnd < learningRate))
     throw new ScheduleError(

@@ -1,13 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import {
-  createSchedule,
-  ScheduleError,
-  scheduleKwargsFromDisk,
-  scheduleNames,
-  warmupUpdateCount,
-  type ScheduleName,
-} from "./index.js";
+import { createSchedule, ScheduleError, scheduleKwargsFromDisk, scheduleNames, warmupUpdateCount, type ScheduleName } from "./index.js";
 
 interface Case {
   lr_scheduler_type: string;
@@ -22,38 +15,28 @@ interface Case {
 
 const folder = new URL("../../testing/fixtures/schedule/", import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
-const relativeError = (got: number, want: number): number =>
-  got === want ? 0 : Math.abs(got - want) / Math.abs(want);
+const relativeError = (got: number, want: number): number => (got === want ? 0 : Math.abs(got - want) / Math.abs(want));
 
 describe.each(files)("transformers' rates, %s", (file) => {
   const cases = JSON.parse(readFileSync(new URL(file, folder), "utf8")) as Case[];
 
   it("has cases", () => expect(cases.length).toBeGreaterThan(0));
 
-  it.each(
-    cases.map(
-      (one) =>
-        [
-          `${one.lr_scheduler_type} ${JSON.stringify(one.lr_scheduler_kwargs)} warmup ${one.warmup}`,
-          one,
-        ] as const,
-    ),
-  )("%s", (_title, one) => {
-    const schedule = createSchedule({
-      name: one.lr_scheduler_type as ScheduleName,
-      learningRate: one.learning_rate,
-      numTrainingSteps: one.total_steps,
-      warmupSteps: one.warmup,
-      kwargs: scheduleKwargsFromDisk(one.lr_scheduler_kwargs),
-    });
-    expect(schedule.numWarmupUpdates).toBe(one.warmup_steps);
-    const worst = Math.max(
-      ...[...one.rates, one.after_last].map((want, index) =>
-        relativeError(schedule.rate(index), want),
-      ),
-    );
-    expect(worst).toBeLessThanOrEqual(1e-12);
-  });
+  it.each(cases.map((one) => [`${one.lr_scheduler_type} ${JSON.stringify(one.lr_scheduler_kwargs)} warmup ${one.warmup}`, one] as const))(
+    "%s",
+    (_title, one) => {
+      const schedule = createSchedule({
+        name: one.lr_scheduler_type as ScheduleName,
+        learningRate: one.learning_rate,
+        numTrainingSteps: one.total_steps,
+        warmupSteps: one.warmup,
+        kwargs: scheduleKwargsFromDisk(one.lr_scheduler_kwargs),
+      });
+      expect(schedule.numWarmupUpdates).toBe(one.warmup_steps);
+      const worst = Math.max(...[...one.rates, one.after_last].map((want, index) => relativeError(schedule.rate(index), want)));
+      expect(worst).toBeLessThanOrEqual(1e-12);
+    },
+  );
 });
 
 describe("the tutorial's table (cosine, 125 updates, warm-up 0.1, 5e-7)", () => {
@@ -83,10 +66,7 @@ describe("the tutorial's table (cosine, 125 updates, warm-up 0.1, 5e-7)", () => 
 
   it("warms up over 13 updates, sums to 3.125e-5 and ends at 0", () => {
     expect(schedule.numWarmupUpdates).toBe(13);
-    const sum = Array.from({ length: 125 }, (_, index) => schedule.rate(index)).reduce(
-      (total, rate) => total + rate,
-      0,
-    );
+    const sum = Array.from({ length: 125 }, (_, index) => schedule.rate(index)).reduce((total, rate) => total + rate, 0);
     expect(relativeError(sum, 3.125e-5)).toBeLessThan(1e-12);
     expect(schedule.rate(125)).toBe(0);
   });
@@ -111,20 +91,15 @@ describe("warmupUpdateCount", () => {
 });
 
 describe("edges", () => {
-  const at = (
-    name: ScheduleName,
-    numTrainingSteps: number,
-    warmupSteps: number,
-    index: number,
-  ): number => createSchedule({ name, learningRate: 1, numTrainingSteps, warmupSteps }).rate(index);
+  const at = (name: ScheduleName, numTrainingSteps: number, warmupSteps: number, index: number): number =>
+    createSchedule({ name, learningRate: 1, numTrainingSteps, warmupSteps }).rate(index);
 
   it("never goes below 0 past the end", () => {
     expect(at("linear", 10, 0, 25)).toBe(0);
     expect(at("cosine_with_restarts", 10, 0, 25)).toBe(0);
   });
 
-  it("polynomial stays at lrEnd past the end", () =>
-    expect(relativeError(at("polynomial", 10, 0, 25), 1e-7)).toBeLessThan(1e-12));
+  it("polynomial stays at lrEnd past the end", () => expect(relativeError(at("polynomial", 10, 0, 25), 1e-7)).toBeLessThan(1e-12));
 
   it("a warm-up as long as the run, or longer, only climbs", () => {
     expect(at("cosine", 4, 4, 3)).toBe(0.75);
@@ -139,8 +114,7 @@ describe("edges", () => {
     } as const;
     const byRate = createSchedule({ ...options, kwargs: { minLrRate: 0.25 } });
     const byValue = createSchedule({ ...options, kwargs: { minLr: 1.25e-7 } });
-    for (let index = 0; index <= 20; index++)
-      expect(relativeError(byValue.rate(index), byRate.rate(index))).toBeLessThan(1e-12);
+    for (let index = 0; index <= 20; index++) expect(relativeError(byValue.rate(index), byRate.rate(index))).toBeLessThan(1e-12);
   });
 });
 
@@ -151,16 +125,12 @@ describe("errors", () => {
       createSchedule({ name: "linear", learningRate: 1e-3, numTrainingSteps: 10, ...changes });
 
   it("an unknown name lists what there is", () => {
-    expect(make({ name: "cosin" })).toThrow(
-      `createSchedule: there is no schedule "cosin"; expected one of ${scheduleNames.join(", ")}`,
-    );
+    expect(make({ name: "cosin" })).toThrow(`createSchedule: there is no schedule "cosin"; expected one of ${scheduleNames.join(", ")}`);
     expect(make({ name: "toString" })).toThrow(ScheduleError);
   });
 
   it("polynomial refuses an end that is not below the learning rate", () => {
-    expect(make({ name: "polynomial", learningRate: 1e-7 })).toThrow(
-      "expected lrEnd < learningRate = 1e-7, got 1e-7",
-    );
+    expect(make({ name: "polynomial", learningRate: 1e-7 })).toThrow("expected lrEnd < learningRate = 1e-7, got 1e-7");
     expect(make({ name: "polynomial", kwargs: { lrEnd: 1e-2 } })).toThrow(ScheduleError);
   });
 

@@ -64,8 +64,7 @@ export function createSchedule(options: ScheduleOptions): Schedule {
     name,
     numWarmupUpdates,
     rate(updateIndex: number): number {
-      if (curve.warmsUp && updateIndex < numWarmupUpdates)
-        return learningRate * (updateIndex / Math.max(1, numWarmupUpdates));
+      if (curve.warmsUp && updateIndex < numWarmupUpdates) return learningRate * (updateIndex / Math.max(1, numWarmupUpdates));
       return learningRate * multiplier(updateIndex);
     },
   };
@@ -98,10 +97,9 @@ const diskNames: Readonly<Record<string, keyof ScheduleKwargs>> = {
 
 function curveNamed(name: string): Curve {
   if (!Object.hasOwn(curves, name))
-    throw new ScheduleError(
-      `createSchedule: there is no schedule "${name}"; expected one of ${scheduleNames.join(", ")}`,
-      { field: "name" },
-    );
+    throw new ScheduleError(`createSchedule: there is no schedule "${name}"; expected one of ${scheduleNames.join(", ")}`, {
+      field: "name",
+    });
   return curves[name as ScheduleName];
 }
 

@@ -1,0 +1,201 @@
+import { ParameterBucket, type Device, type LinearAdapter, type Tensor } from "@kto/tensor";
+import { DEFAULT_ADAPTER } from "./adapter-names.js";
+import { loraConfig, type LoraConfig } from "./config.js";
+import { LoraConfigError } from "./errors.js";
+import { initialLoraWeights, type LoraWeights } from "./init.js";
+import type { LinearModule, ModuleTree } from "./linear-like.js";
+import { LoraSlot, type ActiveAdapters } from "./lora-layer.js";
+import { resolveTargets, type LoraTarget } from "./target-modules.js";
+
+/** A linear layer that can carry an adapter on its f32 accumulator. */
+export interface AdaptableLinear extends LinearModule {
+  adapter: LinearAdapter | undefined;
+}
+
+/** What a base model must offer: a device, and a tree with linear layers in it. */
+export interface AdaptableModel extends ModuleTree {
+  readonly device: Device;
+}
+
+/** One named adapter: its config, the layers it acts on, and its weights in one bucket. */
+export interface LoraAdapter {
+  readonly name: string;
+  readonly config: LoraConfig;
+  readonly targets: readonly LoraTarget[];
+  /** Parameters `<path>.lora_A` [r, in] and `<path>.lora_B` [out, r], f32. */
+  readonly bucket: ParameterBucket;
+}
+
+/** Options of `getPeftModel` and `addAdapter`. */
+export interface AddAdapterOptions {
+  /** Default "default". */
+  adapterName?: string;
+  /** Seed of A's initial values; default 0. */
+  seed?: number;
+  /** Weights by module path instead of fresh ones. */
+  weights?: ReadonlyMap<string, LoraWeights>;
+  /** Whether gradients flow to it; default true. */
+  isTrainable?: boolean;
+}
+
+/** Puts a fresh LoRA adapter on a base model, as peft's function of that name. */
+export function getPeftModel<M extends AdaptableModel>(base: M, config: Partial<LoraConfig>, options: AddAdapterOptions = {}): PeftModel<M> {
+  const model = new PeftModel(base);
+  try {
+    model.addAdapter(config, options);
+    return model;
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+/** A base model with named adapters. Owns the adapters, not the base; dispose it to leave the base as it was. */
+export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Disposable {
+  readonly base: M;
+  readonly adapters: Map<string, LoraAdapter> = new Map();
+  readonly #active: ActiveAdapters = { names: [], dropoutSeed: undefined };
+  readonly #slots = new Map<string, { module: AdaptableLinear; slot: LoraSlot }>();
+
+  constructor(base: M) {
+    this.base = base;
+  }
+
+  get device(): Device {
+    return this.base.device;
+  }
+
+  /** Names of the adapters that act, in order. */
+  get activeAdapters(): readonly string[] {
+    return this.#active.names;
+  }
+
+  /** The first active adapter; throws LoraConfigError if none acts. */
+  get activeAdapter(): LoraAdapter {
+    const adapter = this.adapters.get(this.#active.names[0] ?? "");
+    if (!adapter) throw new LoraConfigError("activeAdapter: no adapter is active; set one with setAdapter", { field: "adapterName" });
+    return adapter;
+  }
+
+  /** Makes adapters act, and only them trainable, in this order. */
+  setAdapter(names: string | readonly string[]): void {
+    const list = typeof names === "string" ? [names] : [...names];
+    for (const name of list) this.#find(name);
+    this.#active.names = list;
+    for (const adapter of this.adapters.values()) adapter.bucket.requiresGrad = list.includes(adapter.name);
+  }
+
+  /** Adds an adapter; the first one is activated. Throws LoraConfigError for a name in use, and as `resolveTargets`. */
+  addAdapter(config: Partial<LoraConfig>, { adapterName = DEFAULT_ADAPTER, seed = 0, weights, isTrainable = true }: AddAdapterOptions = {}): LoraAdapter {
+    if (this.adapters.has(adapterName)) throw new LoraConfigError(`addAdapter: there is an adapter "${adapterName}" already; expected a new name, or deleteAdapter first`, { field: "adapterName" });
+    const resolved = resolveTargets(this.base, loraConfig(config));
+    const bucket = new ParameterBucket(
+      this.device,
+      resolved.targets.flatMap(({ path, r, inFeatures, outFeatures }) => [
+        { name: `${path}.lora_A`, shape: [r, inFeatures] },
+        { name: `${path}.lora_B`, shape: [outFeatures, r] },
+      ]),
+      `adapter ${adapterName}`,
+    );
+    const modules = new Map(this.base.namedModules());
+    resolved.targets.forEach((target, index) => {
+      const { a, b } = weights?.get(target.path) ?? initialLoraWeights(target, { seed, initLoraWeights: resolved.config.initLoraWeights });
+      const layer = { a: bucket.get(`${target.path}.lora_A`), b: bucket.get(`${target.path}.lora_B`), scale: target.scale, dropout: resolved.config.loraDropout, index };
+      write(layer.a, a);
+      write(layer.b, b);
+      this.#slotFor(target.path, modules.get(target.path) as AdaptableLinear).layers.set(adapterName, layer);
+    });
+    const adapter = { name: adapterName, config: resolved.config, targets: resolved.targets, bucket };
+    this.adapters.set(adapterName, adapter);
+    if (this.#active.names.length === 0) this.#active.names = [adapterName];
+    bucket.requiresGrad = isTrainable && this.#active.names.includes(adapterName);
+    return adapter;
+  }
+
+  /** A frozen copy of an adapter under a new name: the reference of a continued run. */
+  copyAdapter(from: string, to: string): LoraAdapter {
+    const source = this.#find(from);
+    const copy = this.addAdapter(source.config, { adapterName: to, isTrainable: false });
+    this.device.copyInto(copy.bucket.flat, source.bucket.flat);
+    return copy;
+  }
+
+  /** Removes an adapter and frees its weights. */
+  deleteAdapter(name: string): void {
+    const adapter = this.#find(name);
+    this.adapters.delete(name);
+    this.#active.names = this.#active.names.filter((active) => active !== name);
+    for (const [path, { module, slot }] of this.#slots) {
+      slot.layers.delete(name);
+      if (slot.layers.size > 0) continue;
+      module.adapter = undefined;
+      this.#slots.delete(path);
+    }
+    adapter.bucket.dispose();
+  }
+
+  /** Runs `body` with exactly these adapters acting. */
+  withAdapters<T>(names: readonly string[], body: () => T): T {
+    for (const name of names) this.#find(name);
+    const before = this.#active.names;
+    this.#active.names = names;
+    try {
+      return body();
+    } finally {
+      this.#active.names = before;
+    }
+  }
+
+  /** Runs `body` with dropout on the LoRA branches; the same seed gives the same masks. */
+  withDropout<T>(seed: number, body: () => T): T {
+    const before = this.#active.dropoutSeed;
+    this.#active.dropoutSeed = seed;
+    try {
+      return body();
+    } finally {
+      this.#active.dropoutSeed = before;
+    }
+  }
+
+  /** The weights of an adapter on the host, by module path. */
+  async readAdapter(name: string = this.activeAdapter.name): Promise<Map<string, LoraWeights>> {
+    const { bucket, targets } = this.#find(name);
+    const flat = (await bucket.flat.read()) as Float32Array;
+    const slice = (parameter: Tensor): Float32Array => flat.slice(parameter.byteOffset / 4, parameter.byteOffset / 4 + parameter.size);
+    return new Map(targets.map(({ path }) => [path, { a: slice(bucket.get(`${path}.lora_A`)), b: slice(bucket.get(`${path}.lora_B`)) }]));
+  }
+
+  dispose(): void {
+    for (const name of [...this.adapters.keys()]) this.deleteAdapter(name);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #slotFor(path: string, module: AdaptableLinear): LoraSlot {
+    let entry = this.#slots.get(path);
+    if (!entry) {
+      if (module.adapter) throw new LoraConfigError(`addAdapter: ${path} carries an adapter of another model; dispose that one first`, { field: "adapterName" });
+      const slot = new LoraSlot(this.#active);
+      module.adapter = slot;
+      this.#slots.set(path, (entry = { module, slot }));
+    }
+    return entry.slot;
+  }
+
+  #find(name: string): LoraAdapter {
+    const adapter = this.adapters.get(name);
+    if (!adapter) throw new LoraConfigError(`adapter: there is no adapter "${name}"; expected one of ${[...this.adapters.keys()].join(", ") || "none"}`, { field: "adapterName" });
+    return adapter;
+  }
+}
+
+/** Runs `body` as the base model, adapters off: the reference of preference training, without a second copy of the weights. */
+export function withoutAdapters<T>(model: PeftModel, body: () => T): T {
+  return model.withAdapters([], body);
+}
+
+function write(target: Tensor, values: Float32Array): void {
+  target.device.writeBytes(target, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+}

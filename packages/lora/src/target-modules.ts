@@ -1,0 +1,133 @@
+import type { LoraConfig } from "./config.js";
+import { LoraTargetError } from "./errors.js";
+import { isLinearModule, type LinearModule, type ModuleTree } from "./linear-like.js";
+import { isSuffix, layerMatcher, pathMatcher, patternValue } from "./module-matching.js";
+import { nearestName } from "./nearest-name.js";
+import { loraScale } from "./scaling.js";
+import { sortedNames } from "./sorted-names.js";
+
+/** One linear layer that gets an adapter, and with which numbers. */
+export interface LoraTarget {
+  /** Dotted path in the base model. */
+  readonly path: string;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  /** Rank, after `rankPattern`. */
+  readonly r: number;
+  /** loraAlpha / r or loraAlpha / √r, after the patterns. */
+  readonly scale: number;
+}
+
+export interface ResolvedTargets {
+  /** In the model's order; never empty. */
+  readonly targets: readonly LoraTarget[];
+  /** The config with `targetModules` as it goes to disk: "all-linear" and null become lists. */
+  readonly config: LoraConfig;
+  /** Entries of a list that matched nothing, while others did: peft says nothing about them. */
+  readonly unmatchedEntries: readonly string[];
+}
+
+/** peft's targets for model types when `targetModules` is null. */
+const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = { qwen2: ["q_proj", "v_proj"] };
+
+/**
+ * The linear layers of `model` that a config adapts, as peft chooses them.
+ *
+ * Throws LoraTargetError, listing the names there are, when nothing matches or a match is no linear layer; LoraConfigError for
+ * an expression that JavaScript cannot read as Python does.
+ *
+ * @see specs/lora-peft.md §2
+ */
+export function resolveTargets(model: ModuleTree, config: LoraConfig): ResolvedTargets {
+  const modules = [...model.namedModules()];
+  const linears = modules.filter((entry): entry is [string, LinearModule] => isLinearModule(entry[1]));
+  const candidates = candidateNames(linears.map(([path]) => path));
+  const resolved = { ...config, targetModules: explicitTargets(model, config, linears, candidates) };
+
+  const isTarget = pathMatcher(resolved.targetModules, "targetModules");
+  const isExcluded = config.excludeModules === null ? () => false : pathMatcher(config.excludeModules, "excludeModules");
+  const isInLayer = layerMatcher(config);
+  const matched = modules.filter(([path]) => isTarget(path));
+  const chosen = matched.filter(([path]) => !isExcluded(path) && isInLayer(path));
+  if (chosen.length === 0) throw nothingChosen(resolved, matched.length, candidates);
+
+  const rankOf = patternValue(config.rankPattern, "rankPattern");
+  const alphaOf = patternValue(config.alphaPattern, "alphaPattern");
+  const targets = chosen.map(([path, module]): LoraTarget => {
+    if (!isLinearModule(module))
+      throw new LoraTargetError(
+        `resolveTargets: "${path}" matches targetModules and is no linear layer; expected among ${candidates.join(", ")}; narrow targetModules`,
+        { candidates },
+      );
+    const r = rankOf(path, config.r);
+    const scale = loraScale({ r, loraAlpha: alphaOf(path, config.loraAlpha), useRslora: config.useRslora });
+    return { path, inFeatures: module.inFeatures, outFeatures: module.outFeatures, r, scale };
+  });
+  return { targets, config: resolved, unmatchedEntries: unmatchedEntries(resolved.targetModules, matched) };
+}
+
+/** Trainable numbers of an adapter: Σ r · (in + out). */
+export function countLoraParameters(targets: readonly LoraTarget[]): number {
+  return targets.reduce((sum, { r, inFeatures, outFeatures }) => sum + r * (inFeatures + outFeatures), 0);
+}
+
+function explicitTargets(
+  model: ModuleTree,
+  { targetModules }: LoraConfig,
+  linears: readonly (readonly [string, LinearModule])[],
+  candidates: readonly string[],
+): string | readonly string[] {
+  if (targetModules === null) {
+    const defaults = DEFAULT_TARGETS[model.modelType];
+    if (defaults !== undefined) return defaults;
+    throw new LoraTargetError(
+      `resolveTargets: there are no default targets for the model type "${model.modelType}"; expected targetModules among ${candidates.join(", ")}, got null`,
+      { candidates },
+    );
+  }
+  if (typeof targetModules === "string" && targetModules.toLowerCase() === "all-linear")
+    return allLinear(
+      linears.map(([path]) => path),
+      model.outputEmbedding,
+    );
+  return targetModules;
+}
+
+/** Last names of all linear layers but the output embedding; whole paths where a last name would take that in. */
+function allLinear(paths: readonly string[], outputEmbedding: string | null): string[] {
+  const names = paths
+    .filter((path) => path !== outputEmbedding)
+    .map((path) => {
+      const name = lastName(path);
+      return outputEmbedding !== null && isSuffix(outputEmbedding, name) ? path : name;
+    });
+  return sortedNames(names);
+}
+
+const lastName = (path: string): string => path.slice(path.lastIndexOf(".") + 1);
+const candidateNames = (paths: readonly string[]): string[] => sortedNames(paths.map(lastName));
+
+function unmatchedEntries(modules: string | readonly string[], matched: readonly (readonly [string, unknown])[]): string[] {
+  if (typeof modules === "string") return [];
+  return modules.filter((entry) => !matched.some(([path]) => isSuffix(path, entry)));
+}
+
+function nothingChosen(config: LoraConfig, numMatched: number, candidates: readonly string[]): LoraTargetError {
+  const { targetModules, excludeModules, layersToTransform } = config;
+  const asked = JSON.stringify(targetModules);
+  const names = candidates.length === 0 ? "a model with linear layers, got none" : `among ${candidates.join(", ")}, got ${asked}`;
+  if (numMatched === 0) {
+    const nearest =
+      typeof targetModules === "string" ? undefined : targetModules?.map((entry) => nearestName(entry, candidates)).find(Boolean);
+    const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+    return new LoraTargetError(`resolveTargets: targetModules match no module; expected ${names}${hint}`, { candidates });
+  }
+  const without = [
+    excludeModules === null ? [] : `excludeModules ${JSON.stringify(excludeModules)}`,
+    layersToTransform === null ? [] : `layersToTransform ${JSON.stringify(layersToTransform)}`,
+  ].flat();
+  return new LoraTargetError(
+    `resolveTargets: ${without.join(" and ")} left nothing of the ${numMatched} modules that targetModules match; expected at least one; got ${asked}`,
+    { candidates },
+  );
+}
