@@ -1,1 +1,13 @@
-export {};
+export { DEFAULT_CHAT_TEMPLATE } from "./default-template.js";
+export { isKtoError, KtoError, TemplateError } from "./errors.js";
+export { commonPrefixLength } from "./prefix.js";
+export {
+  type ChatMessage,
+  checkChatTemplate,
+  hasGenerationBlocks,
+  renderChat,
+  renderChatTemplate,
+  type RenderedChat,
+  type RenderOptions,
+} from "./render.js";
+export { applyChatTemplateTask, type ChatTemplateTask, type TemplateRenderer } from "./tasks.js";

@@ -1,0 +1,67 @@
+import { toText } from "./printing.js";
+import { PythonError, typeError } from "./python-error.js";
+import { bind, method } from "./signature.js";
+import { strftime } from "./strftime.js";
+import { Callable, iterate, type Keywords, Namespace, PyObject, toIndex, Tuple, type Value, View } from "./values.js";
+
+/** Longest `range()` the sandbox of transformers allows. */
+const MAX_RANGE = 100_000;
+
+/** The names every chat template finds, besides its variables. `now` is the clock of `strftime_now`. */
+export function templateGlobals(now: () => Date): [string, Value][] {
+  return [
+    ["range", new Callable("range", range)],
+    ["dict", new Callable("dict", makeDict)],
+    ["namespace", new Callable("namespace", (args, keywords) => new Namespace(new Map([...makeDict(args, keywords)].map(([key, value]) => [toText(key), value]))))],
+    ["cycler", new Callable("cycler", makeCycler)],
+    ["joiner", new Callable("joiner", (args, keywords) => makeJoiner(bind("joiner", ["sep"], 0, args, keywords)[0] ?? ", "))],
+    ["raise_exception", method("raise_exception", ["message"], 1, (message) => {
+      throw new PythonError("TemplateError", toText(message!));
+    })],
+    ["strftime_now", method("strftime_now", ["format"], 1, (format) => strftime(now(), toText(format!)))],
+  ];
+}
+
+function range(args: Value[]): Value {
+  if (args.length < 1 || args.length > 3) typeError(`range expected at least 1 argument, got ${args.length}`);
+  const bounds = args.map(toIndex);
+  const [start, stop] = bounds.length === 1 ? [0, bounds[0]!] : [bounds[0]!, bounds[1]!];
+  const step = bounds[2] ?? 1;
+  if (step === 0) throw new PythonError("ValueError", "range() arg 3 must not be zero");
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  if (length > MAX_RANGE) throw new PythonError("OverflowError", `Range too big. The sandbox blocks ranges larger than MAX_RANGE (${MAX_RANGE}).`);
+  const text = `range(${start}, ${stop}${step === 1 ? "" : `, ${step}`})`;
+  return new View("range", Array.from({ length }, (_, index) => BigInt(start + index * step)), text);
+}
+
+function makeDict(args: Value[], keywords: Keywords): Map<Value, Value> {
+  const [source] = args;
+  if (args.length > 1) typeError(`dict expected at most 1 argument, got ${args.length}`);
+  const pairs = source instanceof Map ? [...source] : source === undefined ? [] : iterate(source).map((pair) => iterate(pair) as [Value, Value]);
+  return new Map<Value, Value>([...pairs, ...keywords]);
+}
+
+function makeCycler(args: Value[]): Value {
+  if (args.length === 0) throw new PythonError("RuntimeError", "at least one item has to be provided");
+  let position = 0;
+  const items = new Tuple(args);
+  const advance = (): Value => {
+    const item = items.items[position]!;
+    position = (position + 1) % args.length;
+    return item;
+  };
+  return new PyObject("Cycler", (name) => {
+    if (name === "current") return items.items[position];
+    if (name === "next") return method(name, [], 0, advance);
+    return name === "reset" ? method(name, [], 0, () => ((position = 0), null)) : undefined;
+  });
+}
+
+function makeJoiner(separator: Value): Value {
+  let used = false;
+  return new PyObject("Joiner", () => undefined, () => {
+    const result = used ? separator : "";
+    used = true;
+    return result;
+  });
+}
