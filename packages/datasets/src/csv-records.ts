@@ -29,9 +29,17 @@ export class CsvParser {
 
   /** The records completed by the next piece of text. */
   *push(text: string): Generator<CsvRecord> {
-    for (const character of text) {
-      const record = this.#take(character);
-      if (record) yield record;
+    let position = 0;
+    while (position < text.length) {
+      const end = this.#endOfRun(text, position);
+      if (end > position) {
+        this.#takeRun(text.slice(position, end));
+        position = end;
+      } else {
+        const record = this.#takeSpecial(text[position]!);
+        if (record) yield record;
+        position += 1;
+      }
     }
   }
 
@@ -44,41 +52,65 @@ export class CsvParser {
     if (record) yield record;
   }
 
-  #take(character: string): CsvRecord | undefined {
-    if (this.#state === "quoted") return this.#takeQuoted(character);
-    if (this.#pendingReturn && character !== "\n") {
-      this.#pendingReturn = false;
-      this.#addPlain("\r");
+  /** Where the characters from `start` on stop being plain content: at a quote, and outside quotes at a separator or line end. */
+  #endOfRun(text: string, start: number): number {
+    if (this.#state === "quoted") {
+      const quote = text.indexOf(QUOTE, start);
+      return quote < 0 ? text.length : quote;
+    }
+    let end = start;
+    while (end < text.length && !this.#isSpecial(text[end]!)) end += 1;
+    return end;
+  }
+
+  #isSpecial(character: string): boolean {
+    return character === this.#separator || character === QUOTE || character === "\n" || character === "\r";
+  }
+
+  #takeRun(run: string): void {
+    if (this.#state !== "quoted") {
+      this.#addPlain(run);
+      return;
+    }
+    this.#cell += run;
+    this.#line += run.split("\n").length - 1;
+  }
+
+  #takeSpecial(character: string): CsvRecord | undefined {
+    if (this.#state === "quoted") {
+      this.#state = "afterQuote";
+      return undefined;
     }
     if (character === "\n") {
       this.#pendingReturn = false;
       this.#line += 1;
       return this.#endRecord();
     }
+    if (this.#pendingReturn) this.#addPlain("");
     if (character === "\r") this.#pendingReturn = true;
     else if (character === this.#separator) this.#endCell();
-    else if (character === QUOTE && this.#state === "start") this.#state = "quoted";
-    else if (character === QUOTE && this.#state === "afterQuote") {
+    else if (this.#state === "start") this.#state = "quoted";
+    else if (this.#state === "afterQuote") {
       this.#cell += QUOTE;
       this.#state = "quoted";
-    } else this.#addPlain(character);
+    } else this.#addPlain(QUOTE);
     return undefined;
   }
 
-  #takeQuoted(character: string): undefined {
-    if (character === QUOTE) {
-      this.#state = "afterQuote";
-      return;
+  /** Adds text outside quotes, after a carriage return that turned out not to end a line. */
+  #addPlain(text: string): void {
+    const added = this.#pendingReturn ? `\r${text}` : text;
+    this.#pendingReturn = false;
+    if (this.#state === "afterQuote") {
+      throw this.#error(
+        this.#line,
+        "text follows a closing quote",
+        "a separator or the end of the line",
+        JSON.stringify(added.slice(0, 20)),
+      );
     }
-    if (character === "\n") this.#line += 1;
-    this.#cell += character;
-  }
-
-  #addPlain(character: string): void {
-    if (this.#state === "afterQuote")
-      throw this.#error(this.#line, "text follows a closing quote", "a separator or the end of the line", JSON.stringify(character));
     this.#state = "plain";
-    this.#cell += character;
+    this.#cell += added;
   }
 
   #endCell(): void {

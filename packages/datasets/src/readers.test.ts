@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 
+import { CsvParser } from "./csv-records.js";
 import { loadDataset, readCsv, readJson, readJsonl, type ByteSource } from "./index.js";
 
 const rowsOf = async (dataset: Promise<Iterable<unknown>>): Promise<unknown[]> => [...(await dataset)];
@@ -61,6 +62,16 @@ describe("readCsv", () => {
       { prompt: "a, b", completion: 'said "yes"\nand left' },
       { prompt: "c", completion: "" },
       { prompt: "", completion: "d e" },
+    ]);
+  });
+
+  it("keeps a carriage return inside a cell, and ends lines and quotes that lie across pieces", () => {
+    const pieces = ['a,"b', '"', '" c', '"\r', "\nd\re", ",\r"];
+    const parser = new CsvParser("data", ",");
+    const records = [...pieces.flatMap((piece) => [...parser.push(piece)]), ...parser.finish()];
+    expect(records).toEqual([
+      { cells: ["a", 'b" c'], line: 1 },
+      { cells: ["d\re", ""], line: 2 },
     ]);
   });
 
