@@ -38,9 +38,12 @@ export async function readExactly(source: ByteSource, start: number, end: number
   }
   const bytes = start === end ? new Uint8Array(0) : await source.slice(start, end);
   if (bytes.byteLength !== end - start) {
-    throw new SourceError(`read: ${where} gave another number of bytes; expected ${end - start}, got ${bytes.byteLength}; it may have changed since it was opened`, {
-      source: source.name,
-    });
+    throw new SourceError(
+      `read: ${where} gave another number of bytes; expected ${end - start}, got ${bytes.byteLength}; it may have changed since it was opened`,
+      {
+        source: source.name,
+      },
+    );
   }
   return bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
 }

@@ -46,7 +46,9 @@ export async function openCheckpoint(directory: ByteDirectory): Promise<Checkpoi
   };
   try {
     const single = await open(SINGLE);
-    const shards = single ? [{ fileName: SINGLE, source: single, file: await openSafetensors(single) }] : await openShards(directory, open, close);
+    const shards = single
+      ? [{ fileName: SINGLE, source: single, file: await openSafetensors(single) }]
+      : await openShards(directory, open, close);
     return joinShards(directory, shards);
   } catch (error) {
     for (const source of opened) await close(source);
@@ -61,7 +63,11 @@ async function openShards(
   close: (source: ByteSource) => Promise<void>,
 ): Promise<Shard[]> {
   const indexSource = await open(INDEX);
-  if (!indexSource) throw new FormatError(`openCheckpoint: no weights in ${name}; expected ${SINGLE} or ${INDEX}, got neither; pickled weights (*.bin) are not read`, { source: name });
+  if (!indexSource)
+    throw new FormatError(
+      `openCheckpoint: no weights in ${name}; expected ${SINGLE} or ${INDEX}, got neither; pickled weights (*.bin) are not read`,
+      { source: name },
+    );
   const tensorsByFile = parseShardIndex(await readExactly(indexSource, 0, indexSource.byteLength), `${name}: ${INDEX}`);
   await close(indexSource);
 
@@ -69,7 +75,10 @@ async function openShards(
     Array.from(tensorsByFile, async ([fileName, listed]): Promise<Shard> => {
       const source = await open(fileName);
       if (!source) {
-        throw new FormatError(`openCheckpoint: shard ${fileName} is missing from ${name}; ${INDEX} lists it for ${listed.length} tensors; download it again`, { source: fileName });
+        throw new FormatError(
+          `openCheckpoint: shard ${fileName} is missing from ${name}; ${INDEX} lists it for ${listed.length} tensors; download it again`,
+          { source: fileName },
+        );
       }
       return { fileName, source, file: await openSafetensors(source) };
     }),
@@ -82,7 +91,10 @@ async function openShards(
     for (const tensor of tensorsByFile.get(fileName) ?? []) {
       if (file.tensors.has(tensor)) continue;
       const other = shards.find((shard) => shard.file.tensors.has(tensor))?.fileName ?? "no shard";
-      throw new FormatError(`openCheckpoint: ${INDEX} and the shards of ${name} differ; expected ${JSON.stringify(tensor)} in ${fileName}, found it in ${other}`, { source: fileName, tensor });
+      throw new FormatError(
+        `openCheckpoint: ${INDEX} and the shards of ${name} differ; expected ${JSON.stringify(tensor)} in ${fileName}, found it in ${other}`,
+        { source: fileName, tensor },
+      );
     }
   }
   return shards;
@@ -97,10 +109,13 @@ function joinShards({ name }: ByteDirectory, shards: readonly Shard[]): Checkpoi
     for (const info of file.tensors.values()) {
       const before = tensors.get(info.name);
       if (before) {
-        throw new FormatError(`openCheckpoint: two shards of ${name} hold the same tensor; expected ${JSON.stringify(info.name)} once, got it in ${before.fileName} and ${fileName}`, {
-          source: fileName,
-          tensor: info.name,
-        });
+        throw new FormatError(
+          `openCheckpoint: two shards of ${name} hold the same tensor; expected ${JSON.stringify(info.name)} once, got it in ${before.fileName} and ${fileName}`,
+          {
+            source: fileName,
+            tensor: info.name,
+          },
+        );
       }
       tensors.set(info.name, { ...info, fileName });
       totalBytes += info.byteLength;

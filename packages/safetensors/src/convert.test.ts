@@ -22,7 +22,7 @@ function canonical(bits: Uint32Array | Uint16Array, infinity: number, quiet: num
 describe("every code against numpy and ml_dtypes", () => {
   const sums = JSON.parse(readFileSync(join(fixtures, "safetensors/conversions.json"), "utf8")) as Record<string, string>;
   for (const [pair, expected] of Object.entries(sums)) {
-    it(pair, () => {
+    it(`all codes, ${pair}`, () => {
       const [from, to] = pair.split(" ") as [Dtype, string];
       const codes = from.startsWith("F8") ? all8 : all16;
       const result =
@@ -38,8 +38,24 @@ describe("every code against numpy and ml_dtypes", () => {
 
 describe("rounding to nearest, ties to even", () => {
   const halves = [
-    { name: "f16", decode: float16ToNumber, encode: numberToFloat16, fast: float32BitsToFloat16, infinity: 0x7c00, beyond: 65536, convert: toFloat16 },
-    { name: "bf16", decode: bfloat16ToNumber, encode: numberToBfloat16, fast: float32BitsToBfloat16, infinity: 0x7f80, beyond: 2 ** 128, convert: toBfloat16 },
+    {
+      name: "f16",
+      decode: float16ToNumber,
+      encode: numberToFloat16,
+      fast: float32BitsToFloat16,
+      infinity: 0x7c00,
+      beyond: 65536,
+      convert: toFloat16,
+    },
+    {
+      name: "bf16",
+      decode: bfloat16ToNumber,
+      encode: numberToBfloat16,
+      fast: float32BitsToBfloat16,
+      infinity: 0x7f80,
+      beyond: 2 ** 128,
+      convert: toBfloat16,
+    },
   ];
   for (const { name, decode, encode, fast, infinity, beyond, convert } of halves) {
     it(`${name}: every value, the midpoint to the next, and the doubles beside it`, () => {
@@ -51,7 +67,8 @@ describe("rounding to nearest, ties to even", () => {
         const step = (next - value) * 2 ** -30;
         const cases = [[value, code], [middle, even], [middle - step, code], [middle + step, code + 1]] as const; // prettier-ignore
         for (const [input, expected] of cases) {
-          if (encode(input) !== expected || encode(-input) !== (0x8000 | expected)) expect([input, encode(input), encode(-input)]).toEqual([input, expected, 0x8000 | expected]);
+          if (encode(input) !== expected || encode(-input) !== (0x8000 | expected))
+            expect([input, encode(input), encode(-input)]).toEqual([input, expected, 0x8000 | expected]);
         }
       }
     });
@@ -102,7 +119,9 @@ describe("rounding to nearest, ties to even", () => {
 
   it("f16 → bf16 and tiny bf16 → f16 lose bits as they must", () => {
     expect(toBfloat16(Uint16Array.of(0x3c01, 0x7bff), "F16").values).toEqual(Uint16Array.of(0x3f80, 0x4780));
-    expect(toFloat16(Uint16Array.of(numberToBfloat16(2 ** -25), numberToBfloat16(1.5 * 2 ** -25)), "BF16").values).toEqual(Uint16Array.of(0, 1));
+    expect(toFloat16(Uint16Array.of(numberToBfloat16(2 ** -25), numberToBfloat16(1.5 * 2 ** -25)), "BF16").values).toEqual(
+      Uint16Array.of(0, 1),
+    );
   });
 });
 

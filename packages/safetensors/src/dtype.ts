@@ -48,7 +48,10 @@ export function bitsOf(dtype: Dtype): number {
 /** Bytes of one element. Throws `DtypeError` for the packed types of less than a byte. */
 export function byteSizeOf(dtype: Dtype): number {
   if (BITS[dtype] % 8 !== 0) {
-    throw new DtypeError(`byteSizeOf: ${dtype} elements are smaller than a byte; expected a dtype of whole bytes, got ${BITS[dtype]} bits; use bitsOf`, { dtype });
+    throw new DtypeError(
+      `byteSizeOf: ${dtype} elements are smaller than a byte; expected a dtype of whole bytes, got ${BITS[dtype]} bits; use bitsOf`,
+      { dtype },
+    );
   }
   return BITS[dtype] / 8;
 }

@@ -67,9 +67,14 @@ export function parseHeader(bytes: Uint8Array, dataByteLength: number, source?: 
     }
     end = byteOffset + byteLength;
     previous = JSON.stringify(name);
-    if (end > dataStart + dataByteLength) fail(`ends beyond the file; expected at most ${dataByteLength} bytes of data, got ${end - dataStart}; the file is truncated, download it again`, name);
+    if (end > dataStart + dataByteLength)
+      fail(
+        `ends beyond the file; expected at most ${dataByteLength} bytes of data, got ${end - dataStart}; the file is truncated, download it again`,
+        name,
+      );
   }
-  if (end !== dataStart + dataByteLength) fail(`bytes after the last tensor; expected ${end - dataStart} bytes of data, got ${dataByteLength}; the file is damaged`);
+  if (end !== dataStart + dataByteLength)
+    fail(`bytes after the last tensor; expected ${end - dataStart} bytes of data, got ${dataByteLength}; the file is damaged`);
   return { tensors: new Map(infos.map((info) => [info.name, info])), metadata };
 }
 
@@ -79,27 +84,34 @@ function parseTensor(name: string, entry: JsonValue, dataStart: number, fail: (w
   const dtype = entry.get("dtype");
   if (!isDtype(dtype)) return fail(`unknown dtype; expected one of the format (F32, F16, BF16, …), got ${describe(dtype)}`);
   const shape = sizes(entry.get("shape"));
-  if (!shape || shape.length > MAX_RANK) return fail(`bad shape; expected at most ${MAX_RANK} whole numbers from 0 to 2^53 − 1, got ${describe(entry.get("shape"))}`);
+  if (!shape || shape.length > MAX_RANK)
+    return fail(`bad shape; expected at most ${MAX_RANK} whole numbers from 0 to 2^53 − 1, got ${describe(entry.get("shape"))}`);
   const offsets = sizes(entry.get("data_offsets"));
   const [begin, end] = offsets ?? [];
   if (offsets?.length !== 2 || begin === undefined || end === undefined || begin > end || !Number.isSafeInteger(dataStart + end)) {
     return fail(`bad data_offsets; expected [begin, end] with 0 ≤ begin ≤ end, got ${describe(entry.get("data_offsets"))}`);
   }
   const byteLength = byteLengthOf(dtype, shape);
-  if (byteLength === undefined) return fail(`size cannot be counted; expected a whole number of bytes below 2^53, got ${dtype} [${shape.join(", ")}]`);
-  if (byteLength !== end - begin) return fail(`shape and bytes differ; expected ${byteLength} bytes for ${dtype} [${shape.join(", ")}], got ${end - begin}`);
+  if (byteLength === undefined)
+    return fail(`size cannot be counted; expected a whole number of bytes below 2^53, got ${dtype} [${shape.join(", ")}]`);
+  if (byteLength !== end - begin)
+    return fail(`shape and bytes differ; expected ${byteLength} bytes for ${dtype} [${shape.join(", ")}], got ${end - begin}`);
   return { name, dtype, shape, byteOffset: dataStart + begin, byteLength };
 }
 
 /** The value as a list of non-negative safe integers, or undefined. */
 function sizes(value: JsonValue | undefined): number[] | undefined {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0) ? (value as number[]) : undefined;
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0)
+    ? (value as number[])
+    : undefined;
 }
 
 /** A value for a message: JSON, cut to a readable length. */
 function describe(value: JsonValue | undefined): string {
   if (value === undefined) return "nothing";
   if (value instanceof Map) return "an object";
-  const text = Array.isArray(value) ? `[${value.slice(0, 8).map(describe).join(", ")}${value.length > 8 ? ", …" : ""}]` : JSON.stringify(value);
+  const text = Array.isArray(value)
+    ? `[${value.slice(0, 8).map(describe).join(", ")}${value.length > 8 ? ", …" : ""}]`
+    : JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

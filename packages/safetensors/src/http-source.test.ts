@@ -30,7 +30,9 @@ function rangeServer(files: Record<string, Uint8Array>, seen: string[] = []): Re
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "")!.map(Number);
     if (from! >= bytes.byteLength) return void response.writeHead(416, { "content-range": `bytes */${bytes.byteLength}` }).end();
     const end = Math.min(to! + 1, bytes.byteLength);
-    response.writeHead(206, { "content-range": `bytes ${from}-${end - 1}/${bytes.byteLength}`, etag: '"1"' }).end(bytes.subarray(from, end));
+    response
+      .writeHead(206, { "content-range": `bytes ${from}-${end - 1}/${bytes.byteLength}`, etag: '"1"' })
+      .end(bytes.subarray(from, end));
   };
 }
 
@@ -73,7 +75,11 @@ describe("httpSource", () => {
     "unknown size": [always(206, { "content-range": "bytes 0-3/*" }, "abcd"), /wrong Content-Range/, 206],
     "another range": [always(206, { "content-range": "bytes 4-7/8" }, "abcd"), /wrong Content-Range; .* got bytes 4-7\/8/, 206],
     "shorter range than asked": [always(206, { "content-range": "bytes 0-3/8" }, "abcd"), /wrong Content-Range/, 206],
-    "body shorter than its range": [always(206, { "content-range": "bytes 0-7/8" }, "abcd"), /body and Content-Range differ; expected 8 bytes, got 4/, 206],
+    "body shorter than its range": [
+      always(206, { "content-range": "bytes 0-7/8" }, "abcd"),
+      /body and Content-Range differ; expected 8 bytes, got 4/,
+      206,
+    ],
     "no network": [() => Promise.reject(new TypeError("fetch failed")), /the request failed/],
   };
   for (const [what, [fetch, message, status]] of Object.entries(faults)) {
@@ -91,7 +97,10 @@ describe("httpSource", () => {
     const fetch: typeof globalThis.fetch = async (_, init) => {
       const [from, to] = (init!.headers as Record<string, string>).range!.slice(6).split("-").map(Number);
       version += 1;
-      return new Response(new Uint8Array(to! + 1 - from!), { status: 206, headers: { "content-range": `bytes ${from}-${to}/200000`, etag: `"${version}"` } });
+      return new Response(new Uint8Array(to! + 1 - from!), {
+        status: 206,
+        headers: { "content-range": `bytes ${from}-${to}/200000`, etag: `"${version}"` },
+      });
     };
     const source = await httpSource("https://example.org/a", { fetch });
     await expect(source.slice(70_000, 70_008)).rejects.toThrow(/changed while it was read/);
@@ -107,7 +116,9 @@ describe("httpSource", () => {
       init!.signal!.throwIfAborted();
       return new Response();
     };
-    await expect(httpSource("https://example.org/a", { fetch, signal: controller.signal, headers: { authorization: "Bearer x" } })).rejects.toBe(reason);
+    await expect(
+      httpSource("https://example.org/a", { fetch, signal: controller.signal, headers: { authorization: "Bearer x" } }),
+    ).rejects.toBe(reason);
     expect(authorization).toBe("Bearer x");
   });
 });

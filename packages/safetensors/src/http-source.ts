@@ -46,26 +46,39 @@ export async function httpSource(url: string | URL, options: HttpSourceOptions =
 }
 
 /** One range request. The server may stop at the end of the file, nowhere else. */
-async function requestRange(url: string, start: number, end: number, { fetch: send = fetch, signal, headers }: HttpSourceOptions): Promise<RangeAnswer> {
-  const fail = (what: string, facts: { status?: number; cause?: unknown } = {}): SourceError => new SourceError(`httpSource: ${url}: ${what}`, { source: url, ...facts });
+async function requestRange(
+  url: string,
+  start: number,
+  end: number,
+  { fetch: send = fetch, signal, headers }: HttpSourceOptions,
+): Promise<RangeAnswer> {
+  const fail = (what: string, facts: { status?: number; cause?: unknown } = {}): SourceError =>
+    new SourceError(`httpSource: ${url}: ${what}`, { source: url, ...facts });
   try {
     const response = await send(url, { headers: { ...headers, range: `bytes=${start}-${end - 1}` }, signal: signal ?? null });
     const etag = response.headers.get("etag");
     if (response.status !== 206) {
       await response.body?.cancel();
-      if (response.status === 416 && response.headers.get("content-range") === "bytes */0") return { bytes: new Uint8Array(0), totalBytes: 0, etag };
+      if (response.status === 416 && response.headers.get("content-range") === "bytes */0")
+        return { bytes: new Uint8Array(0), totalBytes: 0, etag };
       throw response.ok
-        ? fail(`the server ignores ranges; expected status 206, got ${response.status}; download the whole file instead`, { status: response.status })
+        ? fail(`the server ignores ranges; expected status 206, got ${response.status}; download the whole file instead`, {
+            status: response.status,
+          })
         : fail(`the server refused; expected status 206, got ${response.status} ${response.statusText}`, { status: response.status });
     }
     const contentRange = response.headers.get("content-range");
     const [, from, to, total] = (/^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange ?? "") ?? []).map(Number);
     if (from !== start || to === undefined || total === undefined || to + 1 !== Math.min(end, total)) {
       await response.body?.cancel();
-      throw fail(`wrong Content-Range; expected bytes ${start}-${end - 1} of a known size, got ${contentRange}; across origins the server must expose this header`, { status: 206 });
+      throw fail(
+        `wrong Content-Range; expected bytes ${start}-${end - 1} of a known size, got ${contentRange}; across origins the server must expose this header`,
+        { status: 206 },
+      );
     }
     const bytes = new Uint8Array(await response.arrayBuffer());
-    if (bytes.byteLength !== to + 1 - from) throw fail(`body and Content-Range differ; expected ${to + 1 - from} bytes, got ${bytes.byteLength}`, { status: 206 });
+    if (bytes.byteLength !== to + 1 - from)
+      throw fail(`body and Content-Range differ; expected ${to + 1 - from} bytes, got ${bytes.byteLength}`, { status: 206 });
     return { bytes, totalBytes: total, etag };
   } catch (cause) {
     signal?.throwIfAborted();

@@ -12,4 +12,12 @@ export { DEFAULT_CHUNK_BYTES, MAX_HEADER_BYTES, MAX_JSON_DEPTH, MAX_JSON_VALUES,
 export { type SafetensorsFile, openSafetensors } from "./safetensors-file.js";
 export type { TensorData, TensorReader } from "./tensor-reader.js";
 export { type TypedArrayOf, asTypedArray } from "./typed-array.js";
-export { type ByteSink, type TensorContent, type TensorsToWrite, type TensorToWrite, type WriteOptions, encodeSafetensors, writeSafetensors } from "./writer.js";
+export {
+  type ByteSink,
+  type TensorContent,
+  type TensorsToWrite,
+  type TensorToWrite,
+  type WriteOptions,
+  encodeSafetensors,
+  writeSafetensors,
+} from "./writer.js";

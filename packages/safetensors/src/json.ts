@@ -20,7 +20,7 @@ export function parseJson(text: string): JsonValue {
     throw new SyntaxError(`${what} at character ${at}`);
   };
   const skipSpace = (): void => {
-    for (let code = text.charCodeAt(at); code === 0x20 || (code >= 0x09 && code <= 0x0d && code !== 0x0b && code !== 0x0c); ) {
+    for (let code = text.charCodeAt(at); code === 0x20 || (code >= 0x09 && code <= 0x0d && code !== 0x0b && code !== 0x0c);) {
       code = text.charCodeAt(++at);
     }
   };

@@ -8,7 +8,14 @@ import { expect, it } from "vitest";
 const packageDir = fileURLToPath(new URL("..", import.meta.url));
 
 it("the browser entry bundles without anything of Node", async () => {
-  const bundle = await build({ bundle: true, write: false, format: "esm", platform: "browser", minify: true, entryPoints: [`${packageDir}src/index.ts`] });
+  const bundle = await build({
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    minify: true,
+    entryPoints: [`${packageDir}src/index.ts`],
+  });
   expect(bundle.outputFiles[0]!.text).not.toMatch(/\bprocess\b|\bBuffer\b|node:/); // and esbuild refuses node:* for browsers
 });
 

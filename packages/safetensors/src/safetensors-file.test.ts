@@ -5,7 +5,8 @@ import { MAX_HEADER_BYTES, MAX_JSON_VALUES } from "./limits.js";
 import { openSafetensors } from "./safetensors-file.js";
 import { collect, rawFile } from "./test-support.js";
 
-const entry = (dtype: string, shape: string, begin: number | string, end: number | string): string => `{"dtype":"${dtype}","shape":${shape},"data_offsets":[${begin},${end}]}`;
+const entry = (dtype: string, shape: string, begin: number | string, end: number | string): string =>
+  `{"dtype":"${dtype}","shape":${shape},"data_offsets":[${begin},${end}]}`;
 const one = (fields: string, data = 4): Uint8Array => rawFile(`{"x":${fields}}`, data);
 
 /** What is wrong with a file, its bytes, and what the message must say. */
@@ -49,10 +50,19 @@ const hostile: Record<string, [bytes: Uint8Array, message: RegExp]> = {
   "offsets in reverse": [one(entry("F32", "[1]", 4, 0)), /bad data_offsets/],
   "offsets beyond 2^53": [one(entry("U8", "[0]", "9007199254740991", "9007199254740991")), /bad data_offsets/],
   "three offsets": [one('{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}'), /bad data_offsets/],
-  "offsets beyond the file": [one(entry("F32", "[2]", 0, 8)), /tensor "x": ends beyond the file; expected at most 4 bytes of data, got 8; .*truncated/],
-  overlap: [rawFile(`{"a":${entry("F32", "[2]", 0, 8)},"b":${entry("F32", "[1]", 4, 8)}}`, 8), /tensor "b": overlaps "a"; expected it to begin at byte 8 of the data, got 4/],
+  "offsets beyond the file": [
+    one(entry("F32", "[2]", 0, 8)),
+    /tensor "x": ends beyond the file; expected at most 4 bytes of data, got 8; .*truncated/,
+  ],
+  overlap: [
+    rawFile(`{"a":${entry("F32", "[2]", 0, 8)},"b":${entry("F32", "[1]", 4, 8)}}`, 8),
+    /tensor "b": overlaps "a"; expected it to begin at byte 8 of the data, got 4/,
+  ],
   "two tensors on the same bytes": [rawFile(`{"a":${entry("F32", "[1]", 0, 4)},"b":${entry("F32", "[1]", 0, 4)}}`, 4), /overlaps/],
-  hole: [rawFile(`{"a":${entry("F32", "[1]", 0, 4)},"b":${entry("F32", "[1]", 8, 12)}}`, 12), /tensor "b": leaves a hole after "a"; expected .* 4 .* got 8/],
+  hole: [
+    rawFile(`{"a":${entry("F32", "[1]", 0, 4)},"b":${entry("F32", "[1]", 8, 12)}}`, 12),
+    /tensor "b": leaves a hole after "a"; expected .* 4 .* got 8/,
+  ],
   "hole at the front": [rawFile(`{"a":${entry("F32", "[1]", 4, 8)}}`, 8), /leaves a hole after the header/],
   "bytes after the last tensor": [one(entry("F32", "[1]", 0, 4), 12), /bytes after the last tensor; expected 4 bytes of data, got 12/],
   "empty tensor inside another": [rawFile(`{"a":${entry("F32", "[0]", 2, 2)},"b":${entry("F32", "[1]", 0, 4)}}`, 4), /overlaps/],
@@ -112,7 +122,14 @@ describe("hostile files", () => {
 describe("well-formed files", () => {
   it("reads tensors in any header order, with unknown keys, unaligned", async () => {
     const data = Uint8Array.from({ length: 7 }, (_, i) => i);
-    const file = await openSafetensors(bytesSource(rawFile(`{"b":${entry("F32", "[1]", 3, 7)},"__metadata__":null,"a":{"note":{"x":[1]},"dtype":"U8","shape":[3],"data_offsets":[0,3]}}  `, data)));
+    const file = await openSafetensors(
+      bytesSource(
+        rawFile(
+          `{"b":${entry("F32", "[1]", 3, 7)},"__metadata__":null,"a":{"note":{"x":[1]},"dtype":"U8","shape":[3],"data_offsets":[0,3]}}  `,
+          data,
+        ),
+      ),
+    );
     expect([...file.tensors.keys()]).toEqual(["a", "b"]);
     const { data: bytes, dtype, shape } = await file.read("b");
     expect({ bytes: [...bytes], dtype, shape }).toEqual({ bytes: [3, 4, 5, 6], dtype: "F32", shape: [1] });
@@ -128,14 +145,18 @@ describe("well-formed files", () => {
   });
 
   it("keeps a tensor and a metadata key called __proto__", async () => {
-    const file = await openSafetensors(bytesSource(rawFile(`{"__metadata__":{"__proto__":"m"},"__proto__":${entry("U8", "[1]", 0, 1)}}`, 1)));
+    const file = await openSafetensors(
+      bytesSource(rawFile(`{"__metadata__":{"__proto__":"m"},"__proto__":${entry("U8", "[1]", 0, 1)}}`, 1)),
+    );
     expect(file.tensors.has("__proto__")).toBe(true);
     expect(Object.entries(file.metadata)).toEqual([["__proto__", "m"]]);
   });
 
   it("reads ranges and streams within a tensor only", async () => {
     const data = Uint8Array.from({ length: 40 }, (_, i) => i);
-    const file = await openSafetensors(bytesSource(rawFile(`{"a":${entry("U8", "[12]", 0, 12)},"b":${entry("F32", "[7]", 12, 40)}}`, data)));
+    const file = await openSafetensors(
+      bytesSource(rawFile(`{"a":${entry("U8", "[12]", 0, 12)},"b":${entry("F32", "[7]", 12, 40)}}`, data)),
+    );
     expect([...(await file.readRange("b", 4, 8))]).toEqual([16, 17, 18, 19]);
     const chunks = await collect(file.stream("b", 15));
     expect(chunks.map((chunk) => chunk.byteLength)).toEqual([8, 8, 8, 4]);

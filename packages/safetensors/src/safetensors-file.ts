@@ -23,10 +23,14 @@ export async function openSafetensors(source: ByteSource): Promise<SafetensorsFi
 
   if (byteLength < 8) fail(`too short for the header length; expected at least 8 bytes, got ${byteLength}; the file is empty or truncated`);
   const prefix = await readExactly(source, 0, 8);
-  if (new TextDecoder().decode(prefix) === GIT_LFS) fail("this is a Git LFS pointer, not the weights; expected a safetensors header; fetch the file with `git lfs pull`");
+  if (new TextDecoder().decode(prefix) === GIT_LFS)
+    fail("this is a Git LFS pointer, not the weights; expected a safetensors header; fetch the file with `git lfs pull`");
   const length = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
   const available = byteLength - 8;
-  if (length > BigInt(available)) fail(`header length is beyond the end of the file; expected at most ${available}, got ${length}; the file is truncated or no safetensors file`);
+  if (length > BigInt(available))
+    fail(
+      `header length is beyond the end of the file; expected at most ${available}, got ${length}; the file is truncated or no safetensors file`,
+    );
   if (length > BigInt(MAX_HEADER_BYTES)) fail(`header is too long; expected at most ${MAX_HEADER_BYTES} bytes, got ${length}`);
 
   const headerBytes = await readExactly(source, 8, 8 + Number(length));

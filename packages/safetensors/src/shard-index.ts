@@ -20,12 +20,15 @@ export function parseShardIndex(bytes: Uint8Array, source: string): Map<string, 
     return fail(`index is not valid JSON; ${(cause as Error).message}`, cause);
   }
   const weightMap = index instanceof Map ? index.get("weight_map") : undefined;
-  if (!(weightMap instanceof Map) || weightMap.size === 0) return fail("no weight_map; expected an object with the file name of every tensor");
+  if (!(weightMap instanceof Map) || weightMap.size === 0)
+    return fail("no weight_map; expected an object with the file name of every tensor");
 
   const tensorsByFile = new Map<string, string[]>();
   for (const [tensor, fileName] of weightMap) {
     if (typeof fileName !== "string" || !isPlainFileName(fileName)) {
-      return fail(`bad file name of tensor ${JSON.stringify(tensor)}; expected the name of a file in the same folder, got ${typeof fileName === "string" ? JSON.stringify(fileName) : "no string"}`);
+      return fail(
+        `bad file name of tensor ${JSON.stringify(tensor)}; expected the name of a file in the same folder, got ${typeof fileName === "string" ? JSON.stringify(fileName) : "no string"}`,
+      );
     }
     const listed = tensorsByFile.get(fileName);
     if (listed) listed.push(tensor);

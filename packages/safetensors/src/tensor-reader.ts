@@ -33,18 +33,28 @@ const asyncDispose: typeof Symbol.asyncDispose = Symbol.asyncDispose ?? Symbol.f
 /** A reader of tensors that lie in one source or in several. `where` names them in messages. */
 export function makeReader<Info extends TensorInfo>(
   where: string,
-  { tensors, metadata, sourceOf, sources }: Pick<TensorReader<Info>, "tensors" | "metadata"> & { sourceOf: (info: Info) => ByteSource; sources: readonly ByteSource[] },
+  {
+    tensors,
+    metadata,
+    sourceOf,
+    sources,
+  }: Pick<TensorReader<Info>, "tensors" | "metadata"> & { sourceOf: (info: Info) => ByteSource; sources: readonly ByteSource[] },
 ): TensorReader<Info> {
   const find = (name: string): Info => {
     const info = tensors.get(name);
     if (info) return info;
     const some = [...tensors.keys()].slice(0, 3).map((known) => JSON.stringify(known));
-    throw new FormatError(`read: ${where} has no tensor ${JSON.stringify(name)}; expected one of its ${tensors.size} (${some.join(", ")}, …)`, { source: where, tensor: name });
+    throw new FormatError(
+      `read: ${where} has no tensor ${JSON.stringify(name)}; expected one of its ${tensors.size} (${some.join(", ")}, …)`,
+      { source: where, tensor: name },
+    );
   };
   const readRange = async (name: string, start: number, end: number): Promise<Uint8Array> => {
     const info = find(name);
     if (!(Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end && end <= info.byteLength)) {
-      throw new BoundsError(`readRange: range outside tensor ${JSON.stringify(name)}; expected 0 ≤ start ≤ end ≤ ${info.byteLength} bytes, got [${start}, ${end})`);
+      throw new BoundsError(
+        `readRange: range outside tensor ${JSON.stringify(name)}; expected 0 ≤ start ≤ end ≤ ${info.byteLength} bytes, got [${start}, ${end})`,
+      );
     }
     return readExactly(sourceOf(info), info.byteOffset + start, info.byteOffset + end);
   };
@@ -67,5 +77,5 @@ export function makeReader<Info extends TensorInfo>(
     },
     dispose,
     [asyncDispose]: dispose,
-  } as TensorReader<Info>;
+  };
 }

@@ -35,10 +35,24 @@ export type TypedArrayOf<D extends Dtype> = TypedArrays[D];
  * @throws BoundsError when `data` is no whole number of elements
  */
 export function asTypedArray<D extends Dtype>(data: ArrayBufferView, dtype: D): TypedArrayOf<D> {
-  const constructors = { I8: Int8Array, I16: Int16Array, I32: Int32Array, U32: Uint32Array, F32: Float32Array, C64: Float32Array, F64: Float64Array, I64: BigInt64Array, U64: BigUint64Array };
-  const ArrayType = dtype in constructors ? constructors[dtype as keyof typeof constructors] : bitsOf(dtype) === 16 ? Uint16Array : Uint8Array;
+  const constructors = {
+    I8: Int8Array,
+    I16: Int16Array,
+    I32: Int32Array,
+    U32: Uint32Array,
+    F32: Float32Array,
+    C64: Float32Array,
+    F64: Float64Array,
+    I64: BigInt64Array,
+    U64: BigUint64Array,
+  };
+  const ArrayType =
+    dtype in constructors ? constructors[dtype as keyof typeof constructors] : bitsOf(dtype) === 16 ? Uint16Array : Uint8Array;
   const size = Math.max(1, bitsOf(dtype) / 8);
-  if (data.byteLength % size !== 0) throw new BoundsError(`asTypedArray: no whole number of ${dtype} elements; expected a multiple of ${size} bytes, got ${data.byteLength}`);
+  if (data.byteLength % size !== 0)
+    throw new BoundsError(
+      `asTypedArray: no whole number of ${dtype} elements; expected a multiple of ${size} bytes, got ${data.byteLength}`,
+    );
   const bytes = bytesOf(data);
   const { buffer, byteOffset, byteLength } = bytes.byteOffset % ArrayType.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return new ArrayType(buffer as ArrayBuffer, byteOffset, byteLength / ArrayType.BYTES_PER_ELEMENT) as unknown as TypedArrayOf<D>;

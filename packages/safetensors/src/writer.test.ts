@@ -12,11 +12,14 @@ const f32 = (...values: number[]): TensorToWrite => ({ dtype: "F32", shape: [val
 
 describe("byte identity with Python's writer", () => {
   for (const path of fixtureFiles()) {
-    it(path, async () => {
+    it(`of ${path}`, async () => {
       const expected = new Uint8Array(await readFile(join(fixtures, path)));
       const file = await openSafetensors(bytesSource(expected));
       const names = [...file.tensors.keys()].reverse(); // the order given must not matter
-      const tensors = names.map((name): [string, TensorToWrite] => [name, { ...file.tensors.get(name)!, data: async () => (await file.read(name)).data }]);
+      const tensors = names.map((name): [string, TensorToWrite] => [
+        name,
+        { ...file.tensors.get(name)!, data: async () => (await file.read(name)).data },
+      ]);
       const hasMetadata = new TextDecoder().decode(expected.subarray(8, 26)).startsWith('{"__metadata__"');
       const written = await encodeSafetensors(tensors, hasMetadata ? { metadata: file.metadata } : {});
       expect(Buffer.compare(written, expected)).toBe(0);
@@ -34,7 +37,10 @@ describe("byte identity with Python's writer", () => {
 describe("writeSafetensors", () => {
   it("aligns every tensor to its element size, whatever the names", async () => {
     const dtypes = DTYPES.filter((dtype) => !/^F[46]/.test(dtype) || dtype === "F64");
-    const tensors = dtypes.map((dtype, i): [string, TensorToWrite] => [`t${(i * 7) % 11}.${dtype}`, { dtype, shape: [3], data: new Uint8Array(3 * byteSizeOf(dtype)) }]);
+    const tensors = dtypes.map((dtype, i): [string, TensorToWrite] => [
+      `t${(i * 7) % 11}.${dtype}`,
+      { dtype, shape: [3], data: new Uint8Array(3 * byteSizeOf(dtype)) },
+    ]);
     const file = await openSafetensors(bytesSource(await encodeSafetensors(tensors, { metadata: { a: "odd length" } })));
     for (const { dtype, byteOffset } of file.tensors.values()) expect(byteOffset % byteSizeOf(dtype)).toBe(0);
     expect(file.tensors.size).toBe(dtypes.length);
@@ -57,16 +63,22 @@ describe("writeSafetensors", () => {
       },
     ];
     const sink = { write: async (bytes: Uint8Array) => void events.push(`write ${bytes.byteLength}`) };
-    const total = await writeSafetensors(sink, [lazy("b", new Uint8Array(3), new Uint8Array(0), new Uint8Array(4)), lazy("a", new Uint8Array(5))], {
-      onProgress: ({ writtenBytes, totalBytes }) => sizes.push(writtenBytes, totalBytes),
-    });
+    const total = await writeSafetensors(
+      sink,
+      [lazy("b", new Uint8Array(3), new Uint8Array(0), new Uint8Array(4)), lazy("a", new Uint8Array(5))],
+      {
+        onProgress: ({ writtenBytes, totalBytes }) => sizes.push(writtenBytes, totalBytes),
+      },
+    );
     expect(events.slice(1)).toEqual(["make a", "write 5", "make b", "write 3", "make b", "make b", "write 4"]);
     expect(sizes.slice(-2)).toEqual([total, total]);
   });
 
   it("takes views that do not span their buffer", async () => {
     const numbers = Float32Array.of(1, 2, 3, 4);
-    const file = await openSafetensors(bytesSource(await encodeSafetensors({ x: { dtype: "F32", shape: [2], data: numbers.subarray(1, 3) } })));
+    const file = await openSafetensors(
+      bytesSource(await encodeSafetensors({ x: { dtype: "F32", shape: [2], data: numbers.subarray(1, 3) } })),
+    );
     expect(new Float32Array((await file.read("x")).data.slice().buffer)).toEqual(Float32Array.of(2, 3));
   });
 
@@ -98,7 +110,9 @@ describe("writeSafetensors", () => {
 
   it("refuses lazy data that is too short or too long", async () => {
     const x = { dtype: "F32", shape: [2] } as const;
-    await expect(encodeSafetensors({ x: { ...x, data: () => new Float32Array(1) } })).rejects.toThrow(/expected 8 bytes for F32 \[2\], got 4/);
+    await expect(encodeSafetensors({ x: { ...x, data: () => new Float32Array(1) } })).rejects.toThrow(
+      /expected 8 bytes for F32 \[2\], got 4/,
+    );
     await expect(encodeSafetensors({ x: { ...x, data: async () => new Float32Array(3) } })).rejects.toThrow(/got 12/);
   });
 

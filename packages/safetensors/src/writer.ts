@@ -37,8 +37,13 @@ export interface WriteOptions {
  * @returns bytes written
  * @throws FormatError naming the tensor that is wrong
  */
-export async function writeSafetensors(sink: ByteSink, tensors: TensorsToWrite, { metadata, signal, onProgress }: WriteOptions = {}): Promise<number> {
-  const entries: Iterable<readonly [string, TensorToWrite]> = Symbol.iterator in tensors ? (tensors as Iterable<readonly [string, TensorToWrite]>) : Object.entries(tensors);
+export async function writeSafetensors(
+  sink: ByteSink,
+  tensors: TensorsToWrite,
+  { metadata, signal, onProgress }: WriteOptions = {},
+): Promise<number> {
+  const entries: Iterable<readonly [string, TensorToWrite]> =
+    Symbol.iterator in tensors ? (tensors as Iterable<readonly [string, TensorToWrite]>) : Object.entries(tensors);
   const plan = planHeader(entries, metadata);
   for (const { name, tensor, byteLength } of plan.tensors) {
     if (typeof tensor.data !== "function") expectLength(name, tensor, byteLength, tensor.data.byteLength);
@@ -87,5 +92,8 @@ async function* piecesOf(data: TensorContent): AsyncGenerator<ArrayBufferView, v
 
 function expectLength(name: string, { dtype, shape }: TensorSpec, expected: number, got: number): void {
   if (expected === got) return;
-  throw new FormatError(`writeSafetensors: tensor ${JSON.stringify(name)}: shape and data differ; expected ${expected} bytes for ${dtype} [${shape.join(", ")}], got ${got}`, { tensor: name });
+  throw new FormatError(
+    `writeSafetensors: tensor ${JSON.stringify(name)}: shape and data differ; expected ${expected} bytes for ${dtype} [${shape.join(", ")}], got ${got}`,
+    { tensor: name },
+  );
 }

@@ -28,7 +28,12 @@ export async function fileSource(path: string): Promise<FileSource> {
     handle = await open(path, "r");
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code;
-    throw fail(reason === "ENOENT" ? "no such file; expected a file to read; check the path" : `cannot be opened; expected a readable file, got ${reason}`, cause);
+    throw fail(
+      reason === "ENOENT"
+        ? "no such file; expected a file to read; check the path"
+        : `cannot be opened; expected a readable file, got ${reason}`,
+      cause,
+    );
   }
   const { size: byteLength, isFile } = await handle.stat().then((stat) => ({ size: stat.size, isFile: stat.isFile() }));
   if (!isFile) {
@@ -42,7 +47,7 @@ export async function fileSource(path: string): Promise<FileSource> {
     byteLength,
     async slice(start, end) {
       const bytes = new Uint8Array(end - start);
-      for (let done = 0; done < bytes.byteLength; ) {
+      for (let done = 0; done < bytes.byteLength;) {
         const length = Math.min(bytes.byteLength - done, MAX_READ_BYTES);
         const { bytesRead } = await handle.read(bytes, done, length, start + done).catch((cause: unknown) => {
           throw fail(`cannot be read; expected bytes [${start}, ${end}), got ${(cause as NodeJS.ErrnoException).code}`, cause);

@@ -44,10 +44,13 @@ export function fileDirectory(path: string): ByteDirectory {
 export async function openModelDir(path: string): Promise<Checkpoint> {
   const found = await stat(path).catch(() => undefined);
   if (!found?.isDirectory()) {
-    throw new SourceError(`openModelDir: ${path}: ${found ? "is no folder" : "no such folder"}; expected a model folder with model.safetensors; check the path`, {
-      source: path,
-      reason: found ? "ENOTDIR" : "ENOENT",
-    });
+    throw new SourceError(
+      `openModelDir: ${path}: ${found ? "is no folder" : "no such folder"}; expected a model folder with model.safetensors; check the path`,
+      {
+        source: path,
+        reason: found ? "ENOTDIR" : "ENOENT",
+      },
+    );
   }
   return openCheckpoint(fileDirectory(path));
 }

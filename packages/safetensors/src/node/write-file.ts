@@ -37,7 +37,10 @@ export async function writeFileAtomic<T>(path: string, produce: (sink: ByteSink)
     const { code: reason, syscall } = (cause ?? {}) as NodeJS.ErrnoException;
     if (isKtoError(cause) || syscall === undefined) throw cause; // not the file system
     const explanation = EXPLANATIONS[reason ?? ""] ?? "the file system refused";
-    throw new WriteError(`writeFileAtomic: ${path} was not written; expected ${syscall} to succeed, got ${reason}: ${explanation}; what was there before is unchanged`, { path, reason, cause });
+    throw new WriteError(
+      `writeFileAtomic: ${path} was not written; expected ${syscall} to succeed, got ${reason}: ${explanation}; what was there before is unchanged`,
+      { path, reason, cause },
+    );
   }
 }
 
@@ -54,7 +57,7 @@ export async function writeSafetensorsFile(path: string, tensors: TensorsToWrite
 function handleSink(handle: FileHandle): ByteSink {
   return {
     async write(bytes) {
-      for (let done = 0; done < bytes.byteLength; ) {
+      for (let done = 0; done < bytes.byteLength;) {
         const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.byteLength - done, MAX_WRITE_BYTES));
         done += bytesWritten;
       }
