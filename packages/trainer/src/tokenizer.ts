@@ -11,11 +11,11 @@ export interface ChatTemplateOptions {
   /** Ends the text with the opening of an assistant turn. */
   addGenerationPrompt?: boolean;
   /** Tools offered to the model, as JSON schemas. */
-  tools?: unknown[];
+  tools?: readonly object[];
   /** Jinja text used in place of the model's own template. */
   chatTemplate?: string;
-  /** Further variables of the template. */
-  chatTemplateKwargs?: Record<string, unknown>;
+  /** Further variables of the template, transformers' `chat_template_kwargs`. */
+  variables?: Readonly<Record<string, unknown>>;
 }
 
 /** What the trainer needs of a tokenizer; `@kto/tokenizer` makes such objects, and any other of this shape will do. */

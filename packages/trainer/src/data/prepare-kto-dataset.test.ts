@@ -10,11 +10,11 @@ const tokenizer: Tokenizer = {
     ...(options?.addSpecialTokens === false ? [] : [1]),
     ...Array.from(text, (character) => character.codePointAt(0)!),
   ],
-  applyChatTemplate(messages: ChatMessage[], { addGenerationPrompt, tools, chatTemplateKwargs }) {
+  applyChatTemplate(messages: ChatMessage[], { addGenerationPrompt, tools, variables }) {
     const head = tools ? `[${tools.length} tools]` : "";
     const body = messages.map(({ role, content }) => `<${role}>${String(content)}`).join("");
     return tokenizer.encode(
-      head + body + (addGenerationPrompt ? `<assistant>${(chatTemplateKwargs?.["opening"] as string | undefined) ?? ""}` : ""),
+      head + body + (addGenerationPrompt ? `<assistant>${(variables?.["opening"] as string | undefined) ?? ""}` : ""),
       {
         addSpecialTokens: false,
       },

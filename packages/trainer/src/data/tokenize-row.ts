@@ -97,17 +97,17 @@ function templateOptions(
   row: DataRow,
   index: number,
   chatTemplate: string | undefined,
-): { chatTemplate?: string; tools?: unknown[]; chatTemplateKwargs?: DataRow } {
+): { chatTemplate?: string; tools?: object[]; variables?: DataRow } {
   const tools = row["tools"] ?? undefined;
   const kwargs = row["chat_template_kwargs"] ?? undefined;
   return {
     ...(chatTemplate !== undefined && { chatTemplate }),
     ...(tools !== undefined && { tools: toolsOf(row, index) }),
-    ...(kwargs !== undefined && { chatTemplateKwargs: kwargs as DataRow }),
+    ...(kwargs !== undefined && { variables: kwargs as DataRow }),
   };
 }
 
-function toolsOf(row: DataRow, index: number): unknown[] {
+function toolsOf(row: DataRow, index: number): object[] {
   let tools = columnOf(row, "tools", index);
   let cause: unknown;
   if (typeof tools === "string") {
