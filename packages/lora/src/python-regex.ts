@@ -6,7 +6,7 @@ export type RegexUse = "full" | "pattern";
 /**
  * A Python regular expression (as peft's configs hold them) as a JavaScript one that matches the same module names.
  *
- * Rewritten: `(?P<name>…)`, `(?P=name)`, `\A`, `\Z`, `{,n}`, a leading `]` in a class, flags `(?ims)` in front.
+ * Rewritten: `(?P<name>…)`, `\A`, `\Z`, `{,n}`, a leading `]` in a class, flags `(?ims)` in front.
  * What one language has and the other lacks, or reads differently, throws LoraConfigError with the construct's name and place.
  *
  * @param field  what the expression came from, for messages
@@ -27,6 +27,8 @@ export function pythonRegex(expression: string, use: RegexUse, field: string): R
 
 /** Escapes with one meaning in both languages; Python rejects any other ASCII letter. */
 const SHARED_ESCAPES = "bBdDsSwWfnrtv";
+/** JavaScript matches the empty text where the group took no part, Python nothing. */
+const BACKREFERENCE = "a reference to a group";
 const QUANTIFIER = /^(?:[*+?]|\{(\d*)(,?)(\d*)\})/;
 
 /** One pass over the expression, construct by construct. */
@@ -102,7 +104,8 @@ class PatternReader {
       this.#at += code[0].length;
       return code[0];
     }
-    if (letter === "0" || /^\\[1-9]\d\d/.test(rest)) this.#refuse(rest.slice(0, 2), "an octal escape");
+    if (letter === "0") this.#refuse("\\0", "an octal escape");
+    if (/\d/.test(letter)) this.#refuse(`\\${letter}`, BACKREFERENCE);
     if (/[a-zA-Z]/.test(letter) && !SHARED_ESCAPES.includes(letter)) this.#refuse(`\\${letter}`, "an escape that JavaScript lacks");
     this.#at += 2;
     return `\\${letter}`;
@@ -141,12 +144,7 @@ class PatternReader {
       this.#at += named[0].length;
       return `(?<${named[1]!}>`;
     }
-    const reference = /^\(\?P=([A-Za-z_]\w*)\)/.exec(rest);
-    if (reference !== null) {
-      this.#at += reference[0].length;
-      this.#canRepeat = true;
-      return `\\k<${reference[1]!}>`;
-    }
+    if (rest.startsWith("(?P=")) this.#refuse("(?P=", BACKREFERENCE);
     if (rest.startsWith("(?>")) this.#refuse("(?>", "an atomic group");
     if (rest.startsWith("(?(")) this.#refuse("(?(", "a conditional group");
     if (rest.startsWith("(?#")) this.#refuse("(?#", "a comment");
