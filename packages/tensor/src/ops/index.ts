@@ -1,3 +1,4 @@
+export { dropoutMask, type DropoutMaskOptions } from "./dropout-mask.js";
 export { add, addInPlace, mul, sub, type ElementwiseOptions } from "./add.js";
 export { cast } from "./cast.js";
 export { linear, type LinearOptions } from "./linear.js";
@@ -7,3 +8,10 @@ export { maximum, scale, shift, sigmoid } from "./unary.js";
 export { view } from "./view.js";
 export { causalAttention, segmentBounds, type CausalAttentionOptions, type SegmentBounds } from "./causal-attention.js";
 export { rope, ropeTables, type RopeOptions, type RopeTableOptions, type RopeTables } from "./rope.js";
+export { adamwHyper, adamwHyperSize, adamwStep, clipFactor, gradNorm, type AdamwHyperparameters, type AdamwStep } from "./adamw.js";
+export { embedding } from "./embedding.js";
+export { gatherRows } from "./gather-rows.js";
+export { linearLogProbs, type LinearLogProbs, type LinearLogProbsOptions } from "./linear-log-probs.js";
+export { rmsNorm, type RmsNormOptions } from "./rms-norm.js";
+export { segmentSum } from "./segment-sum.js";
+export { swiGlu } from "./swi-glu.js";

@@ -1,0 +1,127 @@
+import { defineOp } from "../autograd/define-op.js";
+import type { Device } from "../device/device.js";
+import type { FloatDtype } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { logProbsBackwardKernel, scaleRowsKernel } from "../kernels/log-probs-backward.wgsl.js";
+import { logitMetricsKernel, logProbsKernel, logSumExpKernel, softmaxStateSize } from "../kernels/log-sum-exp.wgsl.js";
+import { expectDtype, expectShape } from "../shape.js";
+import type { Tensor } from "../tensor.js";
+import { gemm } from "./gemm.js";
+
+/** Options of `linearLogProbs`. */
+export interface LinearLogProbsOptions {
+  /** Vocabulary ids whose logits exist at a time; by default as many as fit 64 MiB, and at least 1024. */
+  chunkSize?: number;
+  /** Also entropy, mean logit and argmax. */
+  metrics?: boolean;
+}
+
+/** What `linearLogProbs` gives; only `logProbs` carries a gradient. */
+export interface LinearLogProbs {
+  /** [numTokens] f32, nats */
+  logProbs: Tensor;
+  /** [numTokens] f32, nats */
+  logSumExp: Tensor;
+  /** [numTokens] f32, nats */
+  entropy?: Tensor;
+  /** [numTokens] f32, mean over the vocabulary */
+  meanLogit?: Tensor;
+  /** [numTokens] u32, the lowest id with the largest logit */
+  argmax?: Tensor;
+}
+
+const chunkBytes = 64 * 2 ** 20;
+const minimumChunk = 1024;
+
+/** onehot − softmax lies in −1…1; as a GEMM operand in f16 it is scaled by this power of two, so that probabilities down to 4e-9 keep all digits. */
+const operandScale = 2 ** 14;
+
+/**
+ * Log-probability of each label under the model, without building all logits.
+ *
+ *   logProbs[t] = logits[t, labels[t]] − logSumExp(logits[t, :]),  logits = hidden · weightᵀ
+ *
+ * The vocabulary is taken in chunks; max, scaled sum and the label's logit of each token are carried from one to the next in f32. Backward
+ * computes the logits again.
+ *
+ * @param hidden  [numTokens, hiddenSize] f32 | f16
+ * @param weight  [vocabSize, hiddenSize] f32 | f16
+ * @param labels  [numTokens] u32, each below vocabSize
+ * @returns       see LinearLogProbs; throws ShapeError when hiddenSize or numTokens differ
+ */
+export function linearLogProbs(hidden: Tensor, weight: Tensor, labels: Tensor, { chunkSize, metrics = false }: LinearLogProbsOptions = {}): LinearLogProbs {
+  expectDtype("linearLogProbs", "hidden", hidden, "f32", "f16");
+  expectDtype("linearLogProbs", "weight", weight, "f32", "f16");
+  expectDtype("linearLogProbs", "labels", labels, "u32");
+  const [numTokens, hiddenSize] = hidden.shape;
+  if (hidden.shape.length !== 2) throw new ShapeError(`linearLogProbs: hidden has the wrong shape; expected [numTokens, hiddenSize], got [${hidden.shape.join(", ")}]`);
+  if (weight.shape.length !== 2 || weight.shape[1] !== hiddenSize) {
+    throw new ShapeError(`linearLogProbs: weight has the wrong shape; expected [vocabSize, ${hiddenSize}], got [${weight.shape.join(", ")}]`);
+  }
+  expectShape("linearLogProbs", "labels", labels, [numTokens!]);
+  const { output, extra } = linearLogProbsOp({ hidden, weight, labels }, { chunkSize: chunkSize ?? defaultChunk(numTokens!, weight.shape[0]!), metrics });
+  return { logProbs: output, ...extra };
+}
+
+/** Equal chunks, a multiple of 128 ids wide, of at most 64 MiB. */
+function defaultChunk(numTokens: number, vocabSize: number): number {
+  const widest = Math.max(minimumChunk, Math.floor(chunkBytes / (4 * Math.max(numTokens, 1))));
+  const count = Math.ceil(vocabSize / widest);
+  return Math.min(vocabSize, Math.ceil(vocabSize / count / 128) * 128);
+}
+
+/** Calls `use` with the logits of each chunk of the vocabulary in turn; their buffer is reused by the next. */
+function forEachChunk(device: Device, hidden: Tensor, weight: Tensor, chunkSize: number, use: (logits: Tensor, firstId: number, width: number) => void): void {
+  const [numTokens, hiddenSize] = hidden.shape as [number, number];
+  const vocabSize = weight.shape[0]!;
+  for (let firstId = 0; firstId < vocabSize; firstId += chunkSize) {
+    const width = Math.min(chunkSize, vocabSize - firstId);
+    device.scope("chunk of the vocabulary", () => {
+      const logits = device.empty([numTokens, width], "f32", "logits");
+      gemm({ a: hidden, b: weight, c: logits, m: numTokens, n: width, k: hiddenSize, transposeB: true, bOffset: firstId * hiddenSize });
+      use(logits, firstId, width);
+    });
+  }
+}
+
+interface Attributes {
+  chunkSize: number;
+  metrics: boolean;
+}
+
+const linearLogProbsOp = defineOp("linearLogProbs", {
+  forward({ device }, { hidden, weight, labels }: { hidden: Tensor; weight: Tensor; labels: Tensor }, { chunkSize, metrics }: Attributes) {
+    const numRows = labels.size;
+    const state = device.empty([numRows, softmaxStateSize], "f32", "softmax state");
+    forEachChunk(device, hidden, weight, chunkSize, (logits, firstId, width) => {
+      logSumExpKernel.run(device, { logits, labels, state }, { numRows, rowSize: width, firstId, isFirstChunk: firstId === 0 ? 1 : 0 }, { metrics });
+    });
+    const vector = (label: string, dtype: "f32" | "u32" = "f32"): Tensor => device.empty([numRows], dtype, label);
+    const [logProbs, logSumExp] = [vector("logProbs"), vector("logSumExp")];
+    logProbsKernel.run(device, { state, logProbs, logSumExp }, { numRows }, {});
+    if (!metrics) return { output: logProbs, saved: { hidden, weight, labels, logSumExp }, extra: { logSumExp } as Omit<LinearLogProbs, "logProbs"> };
+    const [entropy, meanLogit, argmax] = [vector("entropy"), vector("meanLogit"), vector("argmax", "u32")];
+    logitMetricsKernel.run(device, { state, entropy, meanLogit, argmax }, { numRows, vocabSize: weight.shape[0]! }, {});
+    return { output: logProbs, saved: { hidden, weight, labels, logSumExp }, extra: { logSumExp, entropy, meanLogit, argmax } };
+  },
+  // g = onehot(labels) − softmax;  dHidden[t] = dy[t] · g[t] · weight;  dWeight = gᵀ · (dy · hidden)
+  vjp({ device }, { hidden, weight, labels, logSumExp }, dy, needs, { chunkSize }) {
+    const [numTokens, hiddenSize] = hidden.shape as [number, number];
+    const gType = weight.dtype as FloatDtype;
+    const scaled = { rowSize: hiddenSize, scale: 1 / operandScale };
+    const sum = needs.hidden && device.empty(hidden.shape, "f32", "g · weight");
+    const dWeight = needs.weight && device.empty(weight.shape, "f32", "linearLogProbs dWeight");
+    const scaledHidden = dWeight && device.empty(hidden.shape, "f32", "dy · hidden");
+    if (scaledHidden) scaleRowsKernel.run(device, { x: hidden, factors: dy, y: scaledHidden }, { size: hidden.size, ...scaled }, { xType: hidden.dtype as FloatDtype });
+    forEachChunk(device, hidden, weight, chunkSize, (logits, firstId, width) => {
+      const g = device.empty(logits.shape, gType, "g");
+      logProbsBackwardKernel.run(device, { logits, logSumExp, labels, g }, { size: g.size, rowSize: width, firstId, scale: operandScale }, { dtype: gType });
+      const offset = firstId * hiddenSize;
+      if (sum) gemm({ a: g, b: weight, c: sum, m: numTokens, n: hiddenSize, k: width, bOffset: offset, accumulate: firstId > 0 });
+      if (dWeight && scaledHidden) gemm({ a: g, b: scaledHidden, c: dWeight, m: width, n: hiddenSize, k: numTokens, transposeA: true, cOffset: offset });
+    });
+    const dHidden = sum && device.empty(hidden.shape, "f32", "linearLogProbs dHidden");
+    if (dHidden) scaleRowsKernel.run(device, { x: sum, factors: dy, y: dHidden }, { size: sum.size, ...scaled }, { xType: "f32" });
+    return { hidden: dHidden, weight: dWeight };
+  },
+});

@@ -1,0 +1,35 @@
+import { defineOp } from "../autograd/define-op.js";
+import type { FloatDtype } from "../dtype.js";
+import { swiGluBackwardKernel, swiGluKernel } from "../kernels/swi-glu.wgsl.js";
+import { expectDtype, expectShape } from "../shape.js";
+import type { Tensor } from "../tensor.js";
+
+/**
+ * Gated activation of the decoder's MLP.
+ *
+ *   y = silu(gate) · up,  silu(g) = g / (1 + e^(−g))
+ *
+ * @param gate, up  same shape, f32 | f16; computed in f32
+ * @returns         their shape in `dtype` (default f32); throws ShapeError if shapes differ
+ */
+export function swiGlu(gate: Tensor, up: Tensor, { dtype = "f32" }: { dtype?: FloatDtype } = {}): Tensor {
+  return swiGluOp({ gate, up }, { dtype }).output;
+}
+
+const swiGluOp = defineOp("swiGlu", {
+  forward({ device }, { gate, up }: { gate: Tensor; up: Tensor }, { dtype }: { dtype: FloatDtype }) {
+    expectDtype("swiGlu", "gate", gate, "f32", "f16");
+    expectDtype("swiGlu", "up", up, "f32", "f16");
+    expectShape("swiGlu", "up", up, gate.shape);
+    const y = device.empty(gate.shape, dtype, "swiGlu");
+    swiGluKernel.run(device, { gate, up, y }, { size: y.size }, { gateType: gate.dtype as FloatDtype, upType: up.dtype as FloatDtype, dtype });
+    return { output: y, saved: { gate, up } };
+  },
+  // dGate = dy · up · s · (1 + gate · (1 − s));  dUp = dy · gate · s;  s = sigmoid(gate)
+  vjp({ device }, { gate, up }, dy) {
+    const dGate = device.empty(gate.shape, "f32", "swiGlu dGate");
+    const dUp = device.empty(up.shape, "f32", "swiGlu dUp");
+    swiGluBackwardKernel.run(device, { gate, up, dy, dGate, dUp }, { size: dy.size }, { gateType: gate.dtype as FloatDtype, upType: up.dtype as FloatDtype });
+    return { gate: dGate, up: dUp };
+  },
+});
