@@ -26,7 +26,7 @@ export interface Tokenizer {
   applyChatTemplate(messages: ChatMessage[], options: ChatTemplateOptions): number[];
   /** Ids to text; needed only where text is shown. */
   decode?(ids: number[], options?: { skipSpecialTokens?: boolean }): string;
-  readonly eosToken?: string | undefined;
-  readonly eosTokenId?: number | undefined;
-  readonly padTokenId?: number | undefined;
+  readonly eosToken?: string | null;
+  readonly eosTokenId?: number | null;
+  readonly padTokenId?: number | null;
 }

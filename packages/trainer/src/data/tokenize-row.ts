@@ -88,8 +88,8 @@ function encodeBoth(
   }
 }
 
-function withEos(completion: string, eosToken: string | undefined): string {
-  return eosToken === undefined || completion.endsWith(eosToken) ? completion : completion + eosToken;
+function withEos(completion: string, eosToken: string | null | undefined): string {
+  return !eosToken || completion.endsWith(eosToken) ? completion : completion + eosToken;
 }
 
 /** The template's options, among them the row's own `tools` (a list, or its JSON) and `chat_template_kwargs`. */
