@@ -1,1 +1,5 @@
-export {};
+export { isKtoError, KtoError, TemplateError } from "@kto/chat-templates";
+export { TokenizerError } from "./errors.js";
+export type { FileContent, TokenizerFiles } from "./files.js";
+export { type PromptCompletion, splitPromptCompletion, type SplitOptions, type SplitTokenizer } from "./split.js";
+export { type ApplyChatTemplateOptions, Tokenizer } from "./tokenizer.js";
