@@ -1,6 +1,6 @@
 import type { FloatDtype } from "../dtype.js";
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
-import { attentionAddresses, perVector, type AttentionShape } from "./lib/attention.js";
+import { attentionEnables, attentionGrid, attentionHead, attentionVariants, laneOfRow, lanesOfRow, perVector, type AttentionShape, type RowSharing } from "./lib/attention.js";
 import { computeMain, oneThreadPer } from "./lib/grid.js";
 import { wgsl } from "./wgsl.js";
 
@@ -9,39 +9,40 @@ const examples = [
   { inputType: "f16", outType: "f16", numHeads: 12, numKeyValueHeads: 2, headDim: 128, vector: "vec4" },
 ] as const;
 
-/** delta[t] = sum over the head's features of dOut[t] · out[t], for each query head.  One thread per query and head, f32. */
-export type AttentionDeltaSpec = AttentionShape & { outType: FloatDtype; workgroupSize: number };
+/**
+ * statistics[t] = (logSumExp[t], delta[t]),  delta[t] = sum over the head's features of dOut[t] · out[t], for each query head.
+ * One thread per query and head, f32.
+ */
+export type AttentionStatisticsSpec = AttentionShape & RowSharing & { outType: FloatDtype };
 
-export const attentionDeltaKernel: Kernel<AttentionDeltaSpec, "out" | "dOut" | "delta", "numTokens"> = defineKernel<AttentionDeltaSpec>()({
-  name: "attentionDelta",
-  bindings: { out: read("vector<outType>"), dOut: read("vector<f32>"), delta: write("f32") },
+export const attentionStatisticsKernel: Kernel<AttentionStatisticsSpec, "out" | "dOut" | "logSumExp" | "statistics", "numTokens"> = defineKernel<AttentionStatisticsSpec>()({
+  name: "attentionStatistics",
+  bindings: { out: read("vector<outType>"), dOut: read("vector<f32>"), logSumExp: read("f32"), statistics: write("vec2<f32>") },
   params: { numTokens: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64, lanesPerRow: 1 } }],
   grid: ({ numTokens }, { numHeads, workgroupSize }) => oneThreadPer(numTokens * numHeads, workgroupSize),
   examples: [...examples],
   wgsl: (spec) => wgsl`
-    ${attentionAddresses(spec)}
+    ${attentionHead(spec)}
 
     ${computeMain(spec)} {
       let index = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
       if (index >= params.numTokens * NUM_HEADS) { return; }
       let base = index * VECTORS;
-      var total = 0.0;
-      ${perVector(spec, (i) => `total += dot(Vector(out[base + ${i}u]), dOut[base + ${i}u]);`)}
-      delta[index] = total;
+      var delta = 0.0;
+      for (var i = 0u; i < VECTORS; i++) { delta += dot(Vector(out[base + i]), dOut[base + i]); }
+      statistics[index] = vec2<f32>(logSumExp[index], delta);
     }`,
 });
 
 /**
  * With p[t, j] = exp(score[t, j] − logSumExp[t]) and dScore[t, j] = p[t, j] · (dOut[t] · v[j] − delta[t]), for each query head:
  *
- *   dq[t] = sum over keys j of token t of dScore[t, j] · k[j] / sqrt(headDim)
- *
- * `plain`: one thread per query and head.
+ *   dq[t] = sum over the keys j of token t of dScore[t, j] · k[j] / sqrt(headDim)
  */
-export type AttentionBackwardSpec = AttentionShape & { inputType: FloatDtype; workgroupSize: number };
+export type AttentionBackwardSpec = AttentionShape & RowSharing & { inputType: FloatDtype };
 
-export const attentionDqKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | "starts" | "dOut" | "logSumExp" | "delta" | "dq", "numTokens"> = defineKernel<AttentionBackwardSpec>()({
+export const attentionDqKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | "starts" | "dOut" | "statistics" | "dq", "numTokens"> = defineKernel<AttentionBackwardSpec>()({
   name: "attentionDq",
   bindings: {
     q: read("vector<inputType>"),
@@ -49,47 +50,76 @@ export const attentionDqKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | 
     v: read("vector<inputType>"),
     starts: read("u32"),
     dOut: read("vector<f32>"),
-    logSumExp: read("f32"),
-    delta: read("f32"),
+    statistics: read("vec2<f32>"),
     dq: write("vector<f32>"),
   },
   params: { numTokens: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  grid: ({ numTokens }, { numHeads, workgroupSize }) => oneThreadPer(numTokens * numHeads, workgroupSize),
+  variants: attentionVariants<AttentionBackwardSpec>(),
+  grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
+  enables: attentionEnables,
   examples: [...examples],
   wgsl: (spec) => wgsl`
-    ${attentionAddresses(spec)}
+    ${attentionHead(spec)}
 
     ${computeMain(spec)} {
-      let index = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (index >= params.numTokens * NUM_HEADS) { return; }
-      let token = index / NUM_HEADS;
-      let head = index % NUM_HEADS;
+      ${spec.lanesPerRow === 1 ? laneOfRow("NUM_HEADS") : lanesOfRow("NUM_HEADS")}
       let queryBase = queryRow(token, head);
-      ${perVector(spec, (i) => `let query${i} = SCALE * Vector(q[queryBase + ${i}u]);\nlet dy${i} = dOut[queryBase + ${i}u];`)}
-      let shift = logSumExp[index];
-      let mean = delta[index];
-      var acc: array<Vector, VECTORS>;
-      for (var key = starts[token]; key <= token; key++) {
-        let base = keyRow(key, head / GROUP);
-        var score = 0.0;
-        var dWeight = 0.0;
-        ${perVector(spec, (i) => `let key${i} = Vector(k[base + ${i}u]);\nscore += dot(query${i}, key${i});\ndWeight += dot(dy${i}, Vector(v[base + ${i}u]));`)}
-        let dScore = exp(score - shift) * (dWeight - mean);
-        ${perVector(spec, (i) => `acc[${i}] += dScore * key${i};`)}
-      }
-      ${perVector(spec, (i) => `dq[queryBase + ${i}u] = SCALE * acc[${i}];`)}
+      ${perVector(spec, (i, place) => `let query${i} = SCALE * Vector(q[queryBase + ${place}]);\nlet dy${i} = dOut[queryBase + ${place}];\nvar acc${i}: Vector;`)}
+      let statistic = statistics[token * NUM_HEADS + head];
+      ${spec.lanesPerRow === 1 ? dqFromStorage(spec) : dqFromTiles(spec)}
+      ${perVector(spec, (i, place) => `dq[queryBase + ${place}] = SCALE * acc${i};`)}
     }`,
 });
 
+function dqFromStorage(spec: AttentionBackwardSpec): string {
+  return wgsl`
+    for (var key = starts[token]; key <= token; key++) {
+      let base = keyRow(key, head / GROUP);
+      var score = 0.0;
+      var dWeight = 0.0;
+      ${perVector(spec, (i, place) => `let key${i} = Vector(k[base + ${place}]);\nscore += dot(query${i}, key${i});\ndWeight += dot(dy${i}, Vector(v[base + ${place}]));`)}
+      let dScore = exp(score - statistic.x) * (dWeight - statistic.y);
+      ${perVector(spec, (i) => `acc${i} += dScore * key${i};`)}
+    }`;
+}
+
+function dqFromTiles(spec: AttentionBackwardSpec): string {
+  return wgsl`
+    let start = starts[token];
+    if (start <= token) { atomicMax(&reach, params.numTokens - start); }
+    let firstKey = params.numTokens - workgroupUniformLoad(&reach);
+    for (var tile = firstKey; tile < min(firstRow + ROWS, params.numTokens); tile += TILE) {
+      for (var i = lane; i < TILE * VECTORS; i += WORKGROUP_SIZE) {
+        let source = keyRow(min(tile + i / VECTORS, params.numTokens - 1u), head / GROUP) + i % VECTORS;
+        firstTile[i] = Vector(k[source]);
+        secondTile[i] = Vector(v[source]);
+      }
+      workgroupBarrier();
+      for (var inTile = 0u; inTile < TILE; inTile++) {
+        let base = inTile * VECTORS + slice;
+        var partial = vec2<f32>();
+        ${perVector(
+          spec,
+          (i) => `let key${i} = firstTile[base + ${4 * i}u];\npartial += vec2<f32>(dot(query${i}, key${i}), dot(dy${i}, secondTile[base + ${4 * i}u]));`,
+        )}
+        let sums = rowSumPair(partial);
+        let isSeen = start <= tile + inTile && tile + inTile <= token;
+        let dScore = select(0.0, exp(sums.x - statistic.x) * (sums.y - statistic.y), isSeen);
+        ${perVector(spec, (i) => `acc${i} += dScore * key${i};`)}
+      }
+      workgroupBarrier();
+    }
+    if (row >= params.numTokens) { return; }`;
+}
+
 /**
- * With p and dScore as above, summed over the query heads of the key head's group and over the tokens t of key j's row from j on:
+ * With p and dScore as above, summed over the query heads of the key head's group and over the tokens t of key j's row from j on, in this order:
  *
- *   dv[j] = sum of p[t, j] · dOut[t],  dk[j] = sum of dScore[t, j] · q[t] / sqrt(headDim)
+ *   dk[j] = sum of dScore[t, j] · q[t] / sqrt(headDim),  dv[j] = sum of p[t, j] · dOut[t]
  *
- * `plain`: one thread per key and key head, queries in order.
+ * Both lie in `dKeyValue`, dv from vector `valueOffset` on.
  */
-export const attentionDkDvKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | "starts" | "ends" | "dOut" | "logSumExp" | "delta" | "dk" | "dv", "numTokens"> =
+export const attentionDkDvKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | "starts" | "ends" | "dOut" | "statistics" | "dKeyValue", "numTokens" | "valueOffset"> =
   defineKernel<AttentionBackwardSpec>()({
     name: "attentionDkDv",
     bindings: {
@@ -99,44 +129,83 @@ export const attentionDkDvKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" 
       starts: read("u32"),
       ends: read("u32"),
       dOut: read("vector<f32>"),
-      logSumExp: read("f32"),
-      delta: read("f32"),
-      dk: write("vector<f32>"),
-      dv: write("vector<f32>"),
+      statistics: read("vec2<f32>"),
+      dKeyValue: write("vector<f32>"),
     },
-    params: { numTokens: "u32" },
-    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-    grid: ({ numTokens }, { numKeyValueHeads, workgroupSize }) => oneThreadPer(numTokens * numKeyValueHeads, workgroupSize),
+    params: { numTokens: "u32", valueOffset: "u32" },
+    variants: attentionVariants<AttentionBackwardSpec>(),
+    grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numKeyValueHeads, spec),
+    enables: attentionEnables,
     examples: [...examples],
     wgsl: (spec) => wgsl`
-      ${attentionAddresses(spec)}
+      ${attentionHead(spec)}
 
       ${computeMain(spec)} {
-        let index = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-        if (index >= params.numTokens * NUM_KEY_VALUE_HEADS) { return; }
-        let key = index / NUM_KEY_VALUE_HEADS;
-        let firstHead = index % NUM_KEY_VALUE_HEADS * GROUP;
-        let base = index * VECTORS;
-        ${perVector(spec, (i) => `let key${i} = SCALE * Vector(k[base + ${i}u]);\nlet value${i} = Vector(v[base + ${i}u]);`)}
-        var dKey: array<Vector, VECTORS>;
-        var dValue: array<Vector, VECTORS>;
-        for (var token = key; token < min(ends[key], params.numTokens); token++) {
-          if (starts[token] > key) { continue; }
-          for (var head = firstHead; head < firstHead + GROUP; head++) {
-            let queryBase = queryRow(token, head);
-            let row = token * NUM_HEADS + head;
-            var score = 0.0;
-            var dWeight = 0.0;
-            ${perVector(
-              spec,
-              (i) =>
-                `let query${i} = Vector(q[queryBase + ${i}u]);\nlet dy${i} = dOut[queryBase + ${i}u];\nscore += dot(query${i}, key${i});\ndWeight += dot(dy${i}, value${i});`,
-            )}
-            let weight = exp(score - logSumExp[row]);
-            let dScore = weight * (dWeight - delta[row]);
-            ${perVector(spec, (i) => `dValue[${i}] += weight * dy${i};\ndKey[${i}] += dScore * query${i};`)}
-          }
-        }
-        ${perVector(spec, (i) => `dk[base + ${i}u] = SCALE * dKey[${i}];\ndv[base + ${i}u] = dValue[${i}];`)}
+        ${spec.lanesPerRow === 1 ? laneOfRow("NUM_KEY_VALUE_HEADS") : lanesOfRow("NUM_KEY_VALUE_HEADS")}
+        let keyBase = keyRow(token, head);
+        ${perVector(
+          spec,
+          (i, place) => `let key${i} = SCALE * Vector(k[keyBase + ${place}]);\nlet value${i} = Vector(v[keyBase + ${place}]);\nvar dKey${i}: Vector;\nvar dValue${i}: Vector;`,
+        )}
+        ${spec.lanesPerRow === 1 ? dkDvFromStorage(spec) : dkDvFromTiles(spec)}
+        ${perVector(spec, (i, place) => `dKeyValue[keyBase + ${place}] = SCALE * dKey${i};\ndKeyValue[params.valueOffset + keyBase + ${place}] = dValue${i};`)}
       }`,
   });
+
+function dkDvFromStorage(spec: AttentionBackwardSpec): string {
+  return wgsl`
+    for (var query = token; query < min(ends[token], params.numTokens); query++) {
+      if (starts[query] > token) { continue; }
+      for (var queryHead = head * GROUP; queryHead < (head + 1u) * GROUP; queryHead++) {
+        let base = queryRow(query, queryHead);
+        let statistic = statistics[query * NUM_HEADS + queryHead];
+        var score = 0.0;
+        var dWeight = 0.0;
+        ${perVector(
+          spec,
+          (i, place) =>
+            `let query${i} = Vector(q[base + ${place}]);\nlet dy${i} = dOut[base + ${place}];\nscore += dot(query${i}, key${i});\ndWeight += dot(dy${i}, value${i});`,
+        )}
+        let weight = exp(score - statistic.x);
+        let dScore = weight * (dWeight - statistic.y);
+        ${perVector(spec, (i) => `dValue${i} += weight * dy${i};\ndKey${i} += dScore * query${i};`)}
+      }
+    }`;
+}
+
+function dkDvFromTiles(spec: AttentionBackwardSpec): string {
+  return wgsl`
+    atomicMax(&reach, min(ends[token], params.numTokens));
+    let lastQuery = workgroupUniformLoad(&reach);
+    for (var queryHead = head * GROUP; queryHead < (head + 1u) * GROUP; queryHead++) {
+      for (var tile = firstRow; tile < lastQuery; tile += TILE) {
+        for (var i = lane; i < TILE * VECTORS; i += WORKGROUP_SIZE) {
+          let source = queryRow(min(tile + i / VECTORS, params.numTokens - 1u), queryHead) + i % VECTORS;
+          firstTile[i] = Vector(q[source]);
+          secondTile[i] = dOut[source];
+        }
+        if (lane < TILE) {
+          let query = min(tile + lane, params.numTokens - 1u);
+          startTile[lane] = starts[query];
+          statisticTile[lane] = statistics[query * NUM_HEADS + queryHead];
+        }
+        workgroupBarrier();
+        for (var inTile = 0u; inTile < TILE; inTile++) {
+          let base = inTile * VECTORS + slice;
+          var partial = vec2<f32>();
+          ${perVector(
+            spec,
+            (i) =>
+              `let query${i} = firstTile[base + ${4 * i}u];\nlet dy${i} = secondTile[base + ${4 * i}u];\npartial += vec2<f32>(dot(query${i}, key${i}), dot(dy${i}, value${i}));`,
+          )}
+          let sums = rowSumPair(partial);
+          let isSeen = startTile[inTile] <= token && token <= tile + inTile && tile + inTile < lastQuery;
+          let weight = select(0.0, exp(sums.x - statisticTile[inTile].x), isSeen);
+          let dScore = weight * (sums.y - statisticTile[inTile].y);
+          ${perVector(spec, (i) => `dValue${i} += weight * dy${i};\ndKey${i} += dScore * query${i};`)}
+        }
+        workgroupBarrier();
+      }
+    }
+    if (row >= params.numTokens) { return; }`;
+}

@@ -1,7 +1,7 @@
 import type { FloatDtype } from "../dtype.js";
-import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
-import { attentionAddresses, perVector, type AttentionShape } from "./lib/attention.js";
-import { computeMain, oneThreadPer } from "./lib/grid.js";
+import { defineKernel, read, write, type Kernel } from "./define-kernel.js";
+import { attentionEnables, attentionGrid, attentionHead, attentionVariants, each, laneOfRow, lanesOfRow, perVector, type AttentionShape, type RowSharing } from "./lib/attention.js";
+import { computeMain } from "./lib/grid.js";
 import { wgsl } from "./wgsl.js";
 
 /**
@@ -10,48 +10,86 @@ import { wgsl } from "./wgsl.js";
  *   logSumExp[t] = log of the sum over j of exp(score[t, j])
  *   out[t] = sum over j of exp(score[t, j] − logSumExp[t]) · v[j]
  *
- * Both sums are carried along the keys (arXiv 1805.02867), so no matrix of scores exists.  f32, rounded once to `dtype`.
- * `plain`: one thread per query and head.
+ * Both sums are carried along the keys (arXiv 1805.02867), four keys at a time, so no matrix of scores exists.  f32, rounded once to `dtype`.
  */
-export type AttentionSpec = AttentionShape & { inputType: FloatDtype; dtype: FloatDtype; workgroupSize: number };
+export type AttentionSpec = AttentionShape & RowSharing & { inputType: FloatDtype; dtype: FloatDtype };
 
 export const attentionKernel: Kernel<AttentionSpec, "q" | "k" | "v" | "starts" | "out" | "logSumExp", "numTokens"> = defineKernel<AttentionSpec>()({
   name: "attention",
   bindings: { q: read("vector<inputType>"), k: read("vector<inputType>"), v: read("vector<inputType>"), starts: read("u32"), out: write("vector<dtype>"), logSumExp: write("f32") },
   params: { numTokens: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  grid: ({ numTokens }, { numHeads, workgroupSize }) => oneThreadPer(numTokens * numHeads, workgroupSize),
+  variants: attentionVariants<AttentionSpec>(),
+  grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
+  enables: attentionEnables,
   examples: [
     { inputType: "f32", dtype: "f32", numHeads: 4, numKeyValueHeads: 2, headDim: 16, vector: "vec4" },
     { inputType: "f16", dtype: "f16", numHeads: 12, numKeyValueHeads: 2, headDim: 128, vector: "vec4" },
   ],
   wgsl: (spec) => wgsl`
-    ${attentionAddresses(spec)}
+    ${attentionHead(spec)}
 
     ${computeMain(spec)} {
-      let index = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (index >= params.numTokens * NUM_HEADS) { return; }
-      let token = index / NUM_HEADS;
-      let head = index % NUM_HEADS;
+      ${spec.lanesPerRow === 1 ? laneOfRow("NUM_HEADS") : lanesOfRow("NUM_HEADS")}
       let queryBase = queryRow(token, head);
-      ${perVector(spec, (i) => `let query${i} = SCALE * Vector(q[queryBase + ${i}u]);`)}
-      var acc: array<Vector, VECTORS>;
-      var largest = -1e30;
+      ${perVector(spec, (i, place) => `let query${i} = SCALE * Vector(q[queryBase + ${place}]);\nvar acc${i}: Vector;`)}
+      var largest = MASKED;
       var total = 0.0;
-      for (var key = starts[token]; key <= token; key++) {
-        let base = keyRow(key, head / GROUP);
-        var score = 0.0;
-        ${perVector(spec, (i) => `score += dot(query${i}, Vector(k[base + ${i}u]));`)}
-        let next = max(largest, score);
-        let decay = exp(largest - next);
-        let weight = exp(score - next);
-        largest = next;
-        total = total * decay + weight;
-        ${perVector(spec, (i) => `acc[${i}] = acc[${i}] * decay + weight * Vector(v[base + ${i}u]);`)}
-      }
+      ${spec.lanesPerRow === 1 ? keysInStorage(spec) : keysInTiles(spec)}
       let seen = total > 0.0;
       let norm = select(0.0, 1.0 / total, seen);
-      ${perVector(spec, (i) => `out[queryBase + ${i}u] = ${spec.vector}<Dtype>(norm * acc[${i}]);`)}
-      logSumExp[index] = select(0.0, largest + log(total), seen);
+      ${perVector(spec, (i, place) => `out[queryBase + ${place}] = ${spec.vector}<Dtype>(norm * acc${i});`)}
+      logSumExp[token * NUM_HEADS + head] = select(0.0, largest + log(total), seen);
     }`,
 });
+
+/** The keys of one query, straight from storage. */
+function keysInStorage(spec: AttentionSpec): string {
+  return wgsl`
+    for (var key = starts[token]; key <= token; key += 4u) {
+      let isSeen = key + FOUR <= vec4<u32>(token);
+      ${each(4, (n) => `let base${n} = keyRow(min(key + ${n}u, token), head / GROUP);`)}
+      var score = vec4<f32>();
+      ${each(4, (n) => perVector(spec, (i, place) => `score[${n}] += dot(query${i}, Vector(k[base${n} + ${place}]));`))}
+      ${onlineSoftmax}
+      ${perVector(spec, (i) => `acc${i} *= decay;`)}
+      ${each(4, (n) => perVector(spec, (i, place) => `acc${i} += weight[${n}] * Vector(v[base${n} + ${place}]);`))}
+    }`;
+}
+
+/** The keys that a workgroup's queries see, through workgroup memory. */
+function keysInTiles(spec: AttentionSpec): string {
+  return wgsl`
+    let start = starts[token];
+    if (start <= token) { atomicMax(&reach, params.numTokens - start); }
+    let firstKey = params.numTokens - workgroupUniformLoad(&reach);
+    for (var tile = firstKey; tile < min(firstRow + ROWS, params.numTokens); tile += TILE) {
+      for (var i = lane; i < TILE * VECTORS; i += WORKGROUP_SIZE) {
+        let source = keyRow(min(tile + i / VECTORS, params.numTokens - 1u), head / GROUP) + i % VECTORS;
+        firstTile[i] = Vector(k[source]);
+        secondTile[i] = Vector(v[source]);
+      }
+      workgroupBarrier();
+      for (var inTile = 0u; inTile < TILE; inTile += 4u) {
+        let keys = tile + inTile + FOUR;
+        let isSeen = (keys >= vec4<u32>(start)) & (keys <= vec4<u32>(token));
+        let base = inTile * VECTORS + slice;
+        var partial = vec4<f32>();
+        ${each(4, (n) => perVector(spec, (i) => `partial[${n}] += dot(query${i}, firstTile[base + ${n}u * VECTORS + ${4 * i}u]);`))}
+        let score = rowSum(partial);
+        ${onlineSoftmax}
+        ${perVector(spec, (i) => `acc${i} *= decay;`)}
+        ${each(4, (n) => perVector(spec, (i) => `acc${i} += weight[${n}] * secondTile[base + ${n}u * VECTORS + ${4 * i}u];`))}
+      }
+      workgroupBarrier();
+    }
+    if (row >= params.numTokens) { return; }`;
+}
+
+/** Turns four scores into weights relative to the largest score so far; `decay` does the same to earlier weights. */
+const onlineSoftmax = wgsl`
+  let visible = select(vec4<f32>(MASKED), score, isSeen);
+  let next = max(max(largest, max(visible.x, visible.y)), max(visible.z, visible.w));
+  let decay = exp(largest - next);
+  let weight = select(vec4<f32>(), exp(visible - next), isSeen);
+  largest = next;
+  total = total * decay + dot(weight, vec4<f32>(1.0));`;

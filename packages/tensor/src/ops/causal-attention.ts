@@ -2,7 +2,7 @@ import { defineOp } from "../autograd/define-op.js";
 import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { attentionDeltaKernel, attentionDkDvKernel, attentionDqKernel } from "../kernels/attention-backward.wgsl.js";
+import { attentionDkDvKernel, attentionDqKernel, attentionStatisticsKernel } from "../kernels/attention-backward.wgsl.js";
 import { attentionKernel } from "../kernels/attention.wgsl.js";
 import type { AttentionShape } from "../kernels/lib/attention.js";
 import { expectDtype, expectShape } from "../shape.js";
@@ -95,14 +95,16 @@ const attentionOp = defineOp("causalAttention", {
   vjp({ device }, { q, k, v, out, logSumExp, starts, ends }, dOut, needs, { shape }) {
     const numTokens = q.shape[0]!;
     const spec = { ...shape, inputType: q.dtype as FloatDtype };
-    const delta = device.empty([numTokens, shape.numHeads], "f32", "attentionDelta");
-    attentionDeltaKernel.run(device, { out, dOut, delta }, { numTokens }, { ...shape, outType: out.dtype as FloatDtype });
+    const statistics = device.empty([numTokens, shape.numHeads, 2], "f32", "attentionStatistics");
+    attentionStatisticsKernel.run(device, { out, dOut, logSumExp, statistics }, { numTokens }, { ...shape, outType: out.dtype as FloatDtype });
     const dq = needs.q && device.empty(q.shape, "f32", "dq");
-    if (dq) attentionDqKernel.run(device, { q, k, v, starts, dOut, logSumExp, delta, dq }, { numTokens }, spec);
+    if (dq) attentionDqKernel.run(device, { q, k, v, starts, dOut, statistics, dq }, { numTokens }, spec);
     if (!needs.k && !needs.v) return { q: dq };
-    const dk = device.empty(k.shape, "f32", "dk");
-    const dv = device.empty(v.shape, "f32", "dv");
-    attentionDkDvKernel.run(device, { q, k, v, starts, ends, dOut, logSumExp, delta, dk, dv }, { numTokens }, spec);
-    return { q: dq, k: needs.k && dk, v: needs.v && dv };
+    // One storage for both keeps the kernel within the eight buffers that every device binds; a tensor starts at a multiple of 256 bytes.
+    const valueOffset = Math.ceil(k.size / 64) * 64;
+    const dKeyValue = device.empty([valueOffset + v.size], "f32", "dKeyValue");
+    const vectorSize = shape.vector === "vec4" ? 4 : 2;
+    attentionDkDvKernel.run(device, { q, k, v, starts, ends, dOut, statistics, dKeyValue }, { numTokens, valueOffset: valueOffset / vectorSize }, spec);
+    return { q: dq, k: needs.k && device.viewOf(dKeyValue, k.shape, 0, "dk"), v: needs.v && device.viewOf(dKeyValue, v.shape, 4 * valueOffset, "dv") };
   },
 });

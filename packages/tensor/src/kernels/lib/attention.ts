@@ -1,4 +1,7 @@
+import type { Capabilities } from "../../device/capabilities.js";
+import { always, type Variant } from "../define-kernel.js";
 import { wgsl } from "../wgsl.js";
+import { oneGroupPer, oneThreadPer } from "./grid.js";
 
 /** The shape an attention kernel is specialised on. `vector` divides headDim. */
 export interface AttentionShape {
@@ -9,19 +12,112 @@ export interface AttentionShape {
   vector: "vec4" | "vec2";
 }
 
-/** One line per vector of a head, joined. */
-export function perVector({ headDim, vector }: AttentionShape, line: (index: number) => string): string {
-  return Array.from({ length: headDim / (vector === "vec4" ? 4 : 2) }, (_, index) => line(index)).join("\n");
+/**
+ * How a kernel shares its rows (queries, or keys for their gradients). 1: one lane a row, which reads what it needs from storage. 4: four
+ * neighbouring lanes a row, each with every fourth vector of the head, which read tiles of the other side from workgroup memory.
+ */
+export interface RowSharing {
+  [field: string]: string | number | boolean;
+  workgroupSize: number;
+  lanesPerRow: 1 | 4;
 }
 
-/** Constants and row addresses, in vectors: `queryRow(token, head)` in q, out and their gradients, `keyRow(token, head)` in k, v and theirs. */
-export function attentionAddresses({ headDim, vector }: AttentionShape): string {
+type Spec = AttentionShape & RowSharing;
+
+/** Half of the workgroup memory that every device has, less 512 bytes for the rest. */
+const tileBytes = 7680;
+
+/** Vectors in a head. */
+function vectorsOf({ headDim, vector }: AttentionShape): number {
+  return headDim / (vector === "vec4" ? 4 : 2);
+}
+
+/** A line for each of `count`. */
+export function each(count: number, text: (n: number) => string): string {
+  return Array.from({ length: count }, (_, n) => text(n)).join("\n");
+}
+
+/** Text for each vector that a lane has of a head: its number in the lane, and its place in the row. */
+export function perVector(spec: Spec, text: (i: number, place: string) => string): string {
+  return each(vectorsOf(spec) / spec.lanesPerRow, (i) => text(i, spec.lanesPerRow === 1 ? `${i}u` : `${4 * i}u + slice`));
+}
+
+/** Workgroups for `numTokens` rows in each of `heads` heads. */
+export function attentionGrid(numTokens: number, heads: number, { workgroupSize, lanesPerRow }: RowSharing): readonly [number, number, number] {
+  return lanesPerRow === 1 ? oneThreadPer(numTokens * heads, workgroupSize) : oneGroupPer(Math.ceil(numTokens / (workgroupSize / lanesPerRow)) * heads);
+}
+
+/** The ways of every attention kernel. */
+export function attentionVariants<S extends Spec>(): Variant<S>[] {
+  const subgroup = (caps: Capabilities, spec: S): boolean => caps.subgroups && !caps.software && spec.headDim % 16 === 0;
+  return [
+    { name: "subgroup", when: subgroup, spec: { workgroupSize: 256, lanesPerRow: 4 } as Partial<S> },
+    { name: "plain", when: always, spec: { workgroupSize: 64, lanesPerRow: 1 } as Partial<S> },
+  ];
+}
+
+/** Subgroup features of a kernel. */
+export function attentionEnables({ lanesPerRow }: RowSharing): string[] {
+  return lanesPerRow === 4 ? ["enable subgroups;"] : [];
+}
+
+/**
+ * Constants, and addresses in vectors: `queryRow` in q, out and their gradients, `keyRow` in k, v and theirs. With four lanes a row also
+ * `rowSum`, over those lanes, and tiles `first` and `second` of TILE rows of the other side.
+ */
+export function attentionHead(spec: Spec): string {
+  const vectors = vectorsOf(spec);
+  const tile = Math.min(32, 4 * Math.floor(tileBytes / (spec.headDim * 4) / 4));
   return wgsl`
-    alias Vector = ${vector}<f32>;
-    const VECTORS = ${headDim / (vector === "vec4" ? 4 : 2)}u;
+    alias Vector = ${spec.vector}<f32>;
+    const VECTORS = ${vectors}u;
     const GROUP = NUM_HEADS / NUM_KEY_VALUE_HEADS;
-    const SCALE = ${1 / Math.sqrt(headDim)};
+    const SCALE = ${1 / Math.sqrt(spec.headDim)};
+    const MASKED = -1e30;
+    const FOUR = vec4<u32>(0u, 1u, 2u, 3u);
 
     fn queryRow(token: u32, head: u32) -> u32 { return (token * NUM_HEADS + head) * VECTORS; }
-    fn keyRow(token: u32, head: u32) -> u32 { return (token * NUM_KEY_VALUE_HEADS + head) * VECTORS; }`;
+    fn keyRow(token: u32, head: u32) -> u32 { return (token * NUM_KEY_VALUE_HEADS + head) * VECTORS; }
+    ${spec.lanesPerRow === 1 ? "" : rowsOfFourLanes(tile)}`;
+}
+
+function rowsOfFourLanes(tile: number): string {
+  return wgsl`
+    const TILE = ${tile}u;
+    const ROWS = WORKGROUP_SIZE / 4u;
+    var<workgroup> firstTile: array<Vector, TILE * VECTORS>;
+    var<workgroup> secondTile: array<Vector, TILE * VECTORS>;
+    var<workgroup> startTile: array<u32, TILE>;
+    var<workgroup> statisticTile: array<vec2<f32>, TILE>;
+    var<workgroup> reach: atomic<u32>;
+
+    fn rowSum(value: vec4<f32>) -> vec4<f32> {
+      let pair = value + subgroupShuffleXor(value, 1u);
+      return pair + subgroupShuffleXor(pair, 2u);
+    }
+    fn rowSumPair(value: vec2<f32>) -> vec2<f32> {
+      let pair = value + subgroupShuffleXor(value, 1u);
+      return pair + subgroupShuffleXor(pair, 2u);
+    }`;
+}
+
+/** A lane's row of `NUM_HEADS` or `NUM_KEY_VALUE_HEADS` heads. */
+export function laneOfRow(heads: "NUM_HEADS" | "NUM_KEY_VALUE_HEADS"): string {
+  return wgsl`
+    let index = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
+    if (index >= params.numTokens * ${heads}) { return; }
+    let token = index / ${heads};
+    let head = index % ${heads};`;
+}
+
+/** Four lanes' row of `NUM_HEADS` heads: `row` may lie past the last token, `token` not. */
+export function lanesOfRow(heads: "NUM_HEADS" | "NUM_KEY_VALUE_HEADS"): string {
+  return wgsl`
+    let block = foldedIndex(group, groups);
+    let head = block % ${heads};
+    let firstRow = block / ${heads} * ROWS;
+    if (firstRow >= params.numTokens) { return; }
+    let row = firstRow + lane / 4u;
+    let slice = lane % 4u;
+    let token = min(row, params.numTokens - 1u);`;
 }
