@@ -22,3 +22,5 @@ export { isLinearModule, type LinearModule, type ModuleTree } from "./linear-lik
 export { adapterModelCard } from "./model-card.js";
 export { loraScale } from "./scaling.js";
 export { countLoraParameters, resolveTargets, type LoraTarget, type ResolvedTargets } from "./target-modules.js";
+export { LoraSlot, type ActiveAdapters, type LoraLayer } from "./lora-layer.js";
+export { getPeftModel, PeftModel, withoutAdapters, type AdaptableLinear, type AdaptableModel, type AddAdapterOptions, type LoraAdapter } from "./peft-model.js";

@@ -9,3 +9,4 @@ export {
   type ScheduleOptions,
 } from "./schedule.js";
 export { warmupUpdateCount } from "./warmup.js";
+export { AdamW, type AdamWOptions, type AdamWStepOptions } from "./adamw.js";

@@ -1,1 +1,1 @@
-export {};
+export { fileDirectory, openModelDir } from "@kto/safetensors/node";

@@ -1,14 +1,14 @@
-const mark: unique symbol = Symbol.for("@kto/error") as never;
+const mark = Symbol.for("@kto/error");
 
 /** Base of every error this project throws. `code` is stable; facts are fields of the subclass. Recognised across copies of a package by a symbol. */
 export class KtoError extends Error {
   readonly code: string;
-  readonly [mark] = true;
 
   constructor(code: string, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;
     this.name = new.target.name;
+    Object.defineProperty(this, mark, { value: true });
   }
 }
 

@@ -14,3 +14,4 @@ export { Gradients } from "./autograd/gradients.js";
 export * from "./kernels/define-kernel.js";
 export { wgsl } from "./kernels/wgsl.js";
 export * from "./ops/index.js";
+export * from "./nn/index.js";

@@ -1,1 +1,13 @@
-export {};
+export { ktoConfig, ktoDefaults, TrainerConfigError, type KTOConfig } from "./args.js";
+export type { CausalLM, TokenBatch } from "./causal-lm.js";
+export { checkpointName, checkpointStep, sortCheckpoints, type CheckpointStore } from "./checkpoint-store.js";
+export { encodeAdapter } from "./checkpoint.js";
+export * from "./data/index.js";
+export type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
+export { KTOTrainer, type KTOTrainerOptions, type TrainOptions } from "./kto-trainer.js";
+export { NonFiniteLossError } from "./non-finite.js";
+export type { ReferenceKind } from "./reference.js";
+export { epochAfter, planRun, type RunPlan } from "./run-plan.js";
+export { sequenceLogProbs, type ScoredRow, type SequenceLogProbs, type SequenceLogProbsOptions } from "./sequence-log-probs.js";
+export type { ChatMessage, ChatTemplateOptions, Tokenizer } from "./tokenizer.js";
+export { formatTrainerState, type LogRecord, type RunProgress } from "./trainer-state.js";

@@ -1,1 +1,1 @@
-export {};
+export { directoryStore } from "./directory-store.js";

@@ -5,7 +5,7 @@ import { fillKernel } from "../kernels/fill.wgsl.js";
 import { BufferPool, type MemoryInfo } from "../memory/pool.js";
 import { Arena } from "../memory/scope.js";
 import { Storage } from "../memory/storage.js";
-import { checkShape, sizeOf, type Shape } from "../shape.js";
+import { checkShape, expectDtype, sizeOf, type Shape } from "../shape.js";
 import { Tensor } from "../tensor.js";
 import type { Capabilities } from "./capabilities.js";
 import { PipelineCache } from "./pipeline-cache.js";
@@ -190,6 +190,30 @@ export class Device implements Disposable, AsyncDisposable {
     if (tensor.dtype === "u32") return new Uint32Array(bytes.buffer);
     if (tensor.dtype === "i32") return new Int32Array(bytes.buffer);
     return Float32Array.from(new Uint16Array(bytes.buffer), f16BitsToNumber);
+  }
+
+  /** Reads several f32 tensors with one wait. */
+  async readAll(tensors: readonly Tensor[]): Promise<Float32Array[]> {
+    if (tensors.length === 0) return [];
+    const total = tensors.reduce((bytes, tensor) => bytes + rangeOf(tensor).size, 0);
+    const staging = this.pool.create(total, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
+    try {
+      let offset = 0;
+      const offsets = tensors.map((tensor) => {
+        tensor.expectAlive("readAll");
+        expectDtype("readAll", tensor.label, tensor, "f32");
+        const range = rangeOf(tensor);
+        this.queue.copy(range, { buffer: staging, offset, size: range.size });
+        offset += range.size;
+        return offset - range.size;
+      });
+      this.queue.flush();
+      await this.#settled(staging.mapAsync(GPUMapMode.READ));
+      const bytes = staging.getMappedRange().slice(0);
+      return tensors.map((tensor, index) => new Float32Array(bytes, offsets[index]!, tensor.size));
+    } finally {
+      this.pool.destroy(staging);
+    }
   }
 
   /** Copies a tensor's bytes to the host. */

@@ -1,0 +1,195 @@
+import { FormatError, openCheckpoint, type ByteDirectory } from "@kto/safetensors";
+import { cast, CapabilityError, checkpoint, embedding, Linear, linear, rmsNorm, ropeTables, ShapeError, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+import { readQwen2Config, type Qwen2Config } from "./config.js";
+import { decoderLayer, type DecoderLayerWeights, type RopeTables } from "./decoder-layer.js";
+import { packRows, type TokenBatch } from "./token-batch.js";
+import { loadWeights, weightSpecs, type LoadProgress } from "./weights.js";
+
+/** Options of `Qwen2ForCausalLM.fromPretrained`. */
+export interface FromPretrainedOptions {
+  device: Device;
+  /** Storage of matrices and type of GEMM operands; `auto` is f16 where the device has it. */
+  dtype?: FloatDtype | "auto";
+  signal?: AbortSignal;
+  onProgress?(progress: LoadProgress): void;
+}
+
+/** Options of a forward pass. */
+export interface ForwardOptions {
+  /** Recompute each decoder layer in the backward pass instead of keeping its activations. */
+  gradientCheckpointing?: boolean;
+  /** Called with the residual stream after the embedding (index 0) and after each layer. */
+  onHiddenState?(index: number, hidden: Tensor): void;
+}
+
+/** A Qwen2 decoder with its output head. Owns its weights; dispose it. */
+export class Qwen2ForCausalLM implements Disposable {
+  readonly modelType = "qwen2";
+  readonly outputEmbedding = "lm_head";
+  readonly config: Qwen2Config;
+  readonly device: Device;
+  /** Type of GEMM operands and of the stored matrices. */
+  readonly dtype: FloatDtype;
+  readonly layers: readonly DecoderLayerWeights[];
+  readonly #weights: ReadonlyMap<string, Tensor>;
+  #ropeTables: (RopeTables & { maxPositions: number }) | undefined;
+
+  constructor(config: Qwen2Config, weights: ReadonlyMap<string, Tensor>, { device, dtype }: { device: Device; dtype: FloatDtype }) {
+    this.config = config;
+    this.device = device;
+    this.dtype = dtype;
+    this.#weights = weights;
+    this.layers = Array.from({ length: config.numHiddenLayers }, (_, index) => this.#layer(`model.layers.${index}`));
+  }
+
+  /**
+   * Loads a checkpoint in Hugging Face layout: `config.json` and one or several safetensors files.
+   * Throws FormatError, ShapeError or DtypeError naming file and tensor; CapabilityError for f16 on a device without it.
+   */
+  static async fromPretrained(directory: ByteDirectory, { device, dtype = "auto", signal, onProgress }: FromPretrainedOptions): Promise<Qwen2ForCausalLM> {
+    if (dtype === "f16" && !device.capabilities.shaderF16) {
+      throw new CapabilityError(`fromPretrained: adapter "${device.capabilities.description}" lacks shader-f16; expected it for dtype "f16"; pass dtype "f32"`);
+    }
+    const chosen = dtype === "auto" ? (device.capabilities.shaderF16 ? "f16" : "f32") : dtype;
+    const config = readQwen2Config(await readJson(directory, "config.json"), `${directory.name}: config.json`);
+    const checkpointReader = await openCheckpoint(directory);
+    try {
+      const weights = await loadWeights(checkpointReader, config, { device, dtype: chosen, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) });
+      return new Qwen2ForCausalLM(config, weights, { device, dtype: chosen });
+    } finally {
+      await checkpointReader.dispose();
+    }
+  }
+
+  /** A new model with weights N(0, std²) from `random` (which gives standard normals), f32 and trainable: for pretraining small models. */
+  static initialize(config: Qwen2Config, { device, random, std = 0.02 }: { device: Device; random(): number; std?: number }): Qwen2ForCausalLM {
+    const weights = new Map<string, Tensor>();
+    for (const { name, shape } of weightSpecs(config)) {
+      const size = shape.reduce((product, n) => product * n, 1);
+      const values = new Float32Array(size);
+      if (name.endsWith("norm.weight")) values.fill(1);
+      else if (!name.endsWith(".bias")) for (let i = 0; i < size; i++) values[i] = random() * std;
+      weights.set(name, device.unscoped(() => device.tensor(values, shape, "f32", name)));
+    }
+    return new Qwen2ForCausalLM(config, weights, { device, dtype: "f32" });
+  }
+
+  /** Weights by the name they have on disk. */
+  get weights(): ReadonlyMap<string, Tensor> {
+    return this.#weights;
+  }
+
+  /** [vocabSize, hiddenSize], the output head (the embedding when they are tied). */
+  get lmHead(): Tensor {
+    return this.#weight(this.config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight");
+  }
+
+  get vocabSize(): number {
+    return this.config.vocabSize;
+  }
+
+  /** Number of parameters, a tied head counted once. */
+  get numParameters(): number {
+    return [...this.#weights.values()].reduce((total, weight) => total + weight.size, 0);
+  }
+
+  /** Modules that can carry an adapter, and the rest of the tree, by dotted path in the model's order. */
+  *namedModules(): Generator<readonly [path: string, module: unknown]> {
+    for (const [index, layer] of this.layers.entries()) {
+      const at = `model.layers.${index}`;
+      yield [`${at}.self_attn.q_proj`, layer.qProj];
+      yield [`${at}.self_attn.k_proj`, layer.kProj];
+      yield [`${at}.self_attn.v_proj`, layer.vProj];
+      yield [`${at}.self_attn.o_proj`, layer.oProj];
+      yield [`${at}.mlp.gate_proj`, layer.gateProj];
+      yield [`${at}.mlp.up_proj`, layer.upProj];
+      yield [`${at}.mlp.down_proj`, layer.downProj];
+    }
+  }
+
+  /** Concatenates rows of token ids into one batch without padding. */
+  packRows(rows: readonly ArrayLike<number>[]): TokenBatch {
+    return packRows(this.device, rows, this.config.vocabSize);
+  }
+
+  /**
+   * The decoder's output after the final norm.
+   *
+   * @returns [numTokens, hiddenSize] in the model's dtype, ready for the output head
+   */
+  hiddenStates(batch: TokenBatch, { gradientCheckpointing = false, onHiddenState }: ForwardOptions = {}): Tensor {
+    const { config, dtype } = this;
+    const tables = this.#rope(Math.max(...batch.rowLengths));
+    let x = embedding(batch.inputIds, this.#weight("model.embed_tokens.weight")); // [numTokens, hiddenSize] f32
+    onHiddenState?.(0, x);
+    this.layers.forEach((layer, index) => {
+      const run = (input: Tensor): Tensor => decoderLayer(input, layer, config, batch, tables, dtype);
+      const previous = x;
+      x = gradientCheckpointing ? checkpoint(run, x) : this.device.scope(`layer ${index}`, () => run(previous));
+      if (onHiddenState) onHiddenState(index + 1, x);
+      else previous.dispose(); // what the tape needs of it is held there
+    });
+    return rmsNorm(x, this.#weight("model.norm.weight"), { eps: config.rmsNormEps, dtype }); // [numTokens, hiddenSize]
+  }
+
+  /** All logits, for small inputs and sampling: [numTokens, vocabSize] f32. Training never builds them. */
+  logits(hidden: Tensor): Tensor {
+    return linear(cast(hidden, this.dtype), this.lmHead, undefined, { dtype: "f32" });
+  }
+
+  dispose(): void {
+    for (const weight of this.#weights.values()) weight.dispose();
+    this.#ropeTables?.cos.dispose();
+    this.#ropeTables?.sin.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Tables grow by powers of two, so that most batches find them made. */
+  #rope(length: number): RopeTables {
+    const { maxPositionEmbeddings, headDim, ropeTheta } = this.config;
+    if (length > maxPositionEmbeddings) throw new ShapeError(`forward: a row has ${length} tokens; expected at most ${maxPositionEmbeddings} (max_position_embeddings); shorten the row`);
+    if (this.#ropeTables && this.#ropeTables.maxPositions >= length) return this.#ropeTables;
+    this.#ropeTables?.cos.dispose();
+    this.#ropeTables?.sin.dispose();
+    const maxPositions = Math.min(maxPositionEmbeddings, 2 ** Math.ceil(Math.log2(Math.max(length, 256))));
+    const tables = this.device.unscoped(() => ropeTables(this.device, { headDim, theta: ropeTheta, maxPositions }));
+    this.#ropeTables = { ...tables, maxPositions };
+    return tables;
+  }
+
+  #weight(name: string): Tensor {
+    return this.#weights.get(name)!;
+  }
+
+  #layer(at: string): DecoderLayerWeights {
+    const weight = (name: string): Tensor => this.#weight(`${at}.${name}.weight`);
+    const bias = (name: string): Tensor => this.#weight(`${at}.${name}.bias`);
+    return {
+      inputLayernorm: weight("input_layernorm"),
+      qProj: new Linear(weight("self_attn.q_proj"), bias("self_attn.q_proj")),
+      kProj: new Linear(weight("self_attn.k_proj"), bias("self_attn.k_proj")),
+      vProj: new Linear(weight("self_attn.v_proj"), bias("self_attn.v_proj")),
+      oProj: new Linear(weight("self_attn.o_proj")),
+      postAttentionLayernorm: weight("post_attention_layernorm"),
+      gateProj: new Linear(weight("mlp.gate_proj")),
+      upProj: new Linear(weight("mlp.up_proj")),
+      downProj: new Linear(weight("mlp.down_proj")),
+    };
+  }
+}
+
+async function readJson(directory: ByteDirectory, fileName: string): Promise<unknown> {
+  const source = await directory.open(fileName);
+  if (!source) throw new FormatError(`fromPretrained: ${directory.name} has no ${fileName}; expected a model directory in Hugging Face layout`, { source: directory.name });
+  try {
+    const text = new TextDecoder().decode(await source.slice(0, source.byteLength));
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError(`fromPretrained: ${directory.name}: ${fileName} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { source: directory.name, cause });
+  } finally {
+    await source.dispose?.();
+  }
+}

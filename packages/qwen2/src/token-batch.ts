@@ -1,0 +1,69 @@
+import { segmentBounds, ShapeError, type Device, type Tensor } from "@kto/tensor";
+
+/**
+ * Rows of tokens one after another, without padding. Which tokens belong together is data: token t attends to tokens starts[t] to t.
+ */
+export interface TokenBatch {
+  /** [numTokens] u32 */
+  inputIds: Tensor;
+  /** [numTokens] u32, position within the row */
+  positions: Tensor;
+  /** [numTokens] u32, first token of the row that token t is in */
+  starts: Tensor;
+  /** [numTokens] u32, one past the last token of that row */
+  ends: Tensor;
+  /** Tokens of each row. */
+  rowLengths: number[];
+}
+
+/** Concatenates rows of ids. Positions count from 0 in each row. Throws ShapeError for an empty row or an id outside the vocabulary. */
+export function packRows(device: Device, rows: readonly ArrayLike<number>[], vocabSize: number): TokenBatch {
+  const rowLengths = rows.map((row) => row.length);
+  const numTokens = rowLengths.reduce((total, length) => total + length, 0);
+  if (rows.length === 0 || rowLengths.includes(0)) throw new ShapeError(`packRows: every row needs at least one token; got lengths [${rowLengths.join(", ")}]`);
+  const ids = new Uint32Array(numTokens);
+  const positions = new Uint32Array(numTokens);
+  let next = 0;
+  for (const row of rows) {
+    for (let position = 0; position < row.length; position++, next++) {
+      const id = row[position]!;
+      if (!Number.isInteger(id) || id < 0 || id >= vocabSize) throw new ShapeError(`packRows: token id ${id} is outside the vocabulary; expected 0 to ${vocabSize - 1}`);
+      ids[next] = id;
+      positions[next] = position;
+    }
+  }
+  return {
+    inputIds: device.tensor(ids, [numTokens], "u32", "inputIds"),
+    positions: device.tensor(positions, [numTokens], "u32", "positions"),
+    ...segmentBounds(device, rowLengths),
+    rowLengths,
+  };
+}
+
+/** A padded batch as packed rows: the real tokens of each row, and where each one lies in the packed tensors. */
+export interface UnpaddedBatch {
+  rows: Uint32Array[];
+  /** For each packed token its index in [batch, seqLen]. */
+  paddedIndices: Uint32Array;
+}
+
+/**
+ * Takes the real tokens out of a padded batch, padded on either side (mask 1 = token). Positions are counted from each row's first token, so that
+ * left and right padding give the same result.
+ */
+export function unpad(inputIds: readonly ArrayLike<number>[], attentionMask: readonly ArrayLike<number>[]): UnpaddedBatch {
+  const seqLen = inputIds[0]?.length ?? 0;
+  const indices: number[] = [];
+  const rows = inputIds.map((ids, row) => {
+    const mask = attentionMask[row];
+    if (!mask || ids.length !== seqLen || mask.length !== seqLen) throw new ShapeError(`unpad: row ${row} has ${ids.length} ids and ${mask?.length ?? 0} mask entries; expected ${seqLen} of both`);
+    const kept: number[] = [];
+    for (let col = 0; col < seqLen; col++) {
+      if (mask[col] === 0) continue;
+      kept.push(ids[col]!);
+      indices.push(row * seqLen + col);
+    }
+    return Uint32Array.from(kept);
+  });
+  return { rows, paddedIndices: Uint32Array.from(indices) };
+}

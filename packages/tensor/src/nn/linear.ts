@@ -1,0 +1,51 @@
+import type { FloatDtype } from "../dtype.js";
+import { linear } from "../ops/linear.js";
+import type { Tensor } from "../tensor.js";
+
+/** What a linear layer hands its f32 accumulator to before the one rounding: LoRA, for example. */
+export interface LinearAdapter {
+  /**
+   * @param base  [T, outFeatures] f32, the layer's product and bias, not rounded
+   * @param x     [T, inFeatures], the layer's input
+   * @returns     [T, outFeatures] in `dtype`
+   */
+  apply(base: Tensor, x: Tensor, options: { dtype: FloatDtype }): Tensor;
+  /** False if it would return the base unchanged; the layer then rounds its own product. */
+  readonly isActive: boolean;
+}
+
+/** Anything that maps [T, inFeatures] to [T, outFeatures] and can carry an adapter. */
+export interface LinearModule {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  adapter: LinearAdapter | undefined;
+  forward(x: Tensor, options: { dtype: FloatDtype }): Tensor;
+}
+
+/** y = x · weightᵀ + bias, with an optional adapter on the accumulator. Owns nothing: the model owns the weights. */
+export class Linear implements LinearModule {
+  /** [outFeatures, inFeatures] */
+  readonly weight: Tensor;
+  /** [outFeatures] f32 */
+  readonly bias: Tensor | undefined;
+  adapter: LinearAdapter | undefined = undefined;
+
+  constructor(weight: Tensor, bias?: Tensor) {
+    this.weight = weight;
+    this.bias = bias;
+  }
+
+  get inFeatures(): number {
+    return this.weight.shape[1]!;
+  }
+
+  get outFeatures(): number {
+    return this.weight.shape[0]!;
+  }
+
+  /** @param x [T, inFeatures] → [T, outFeatures] in `dtype` */
+  forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
+    if (!this.adapter?.isActive) return linear(x, this.weight, this.bias, { dtype });
+    return this.adapter.apply(linear(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+  }
+}

@@ -1,0 +1,84 @@
+import type { Gradients } from "../autograd/gradients.js";
+import type { Device } from "../device/device.js";
+import { ShapeError } from "../errors.js";
+import { addInPlace } from "../ops/add.js";
+import { sizeOf, type Shape } from "../shape.js";
+import type { Tensor } from "../tensor.js";
+
+/** Elements between the starts of two parameters are a multiple of this, so that each is a binding of its own. */
+const alignment = 64;
+
+/** Name and shape of a parameter. */
+export interface ParameterShape {
+  name: string;
+  shape: Shape;
+}
+
+/**
+ * Trainable f32 parameters in one flat tensor, so that an optimizer step, a norm or a copy is one dispatch. Each parameter is a view; the gaps
+ * between them hold zeros. Owned by the caller.
+ */
+export class ParameterBucket implements Disposable {
+  readonly device: Device;
+  /** [n] f32 with all parameters in it. */
+  readonly flat: Tensor;
+  readonly parameters: ReadonlyMap<string, Tensor>;
+
+  constructor(device: Device, shapes: readonly ParameterShape[], label = "parameters") {
+    this.device = device;
+    let size = 0;
+    const offsets = shapes.map(({ shape }) => {
+      const offset = size;
+      size += Math.ceil(sizeOf(shape) / alignment) * alignment;
+      return offset;
+    });
+    this.flat = device.unscoped(() => device.zeros([Math.max(size, 1)], "f32", label));
+    this.parameters = new Map(
+      shapes.map(({ name, shape }, index) => [name, device.unscoped(() => device.viewOf(this.flat, shape, offsets[index]! * 4, name))]),
+    );
+    if (this.parameters.size !== shapes.length) throw new ShapeError(`parameters: ${label}: a name occurs twice`);
+  }
+
+  /** The parameter of that name; throws ShapeError if there is none. */
+  get(name: string): Tensor {
+    const parameter = this.parameters.get(name);
+    if (!parameter) throw new ShapeError(`parameters: there is no parameter "${name}"`);
+    return parameter;
+  }
+
+  /** Number of trainable elements, without the gaps. */
+  get numElements(): number {
+    return [...this.parameters.values()].reduce((total, parameter) => total + parameter.size, 0);
+  }
+
+  set requiresGrad(value: boolean) {
+    for (const parameter of this.parameters.values()) parameter.requiresGrad = value;
+  }
+
+  /** A bucket of the same layout, filled with zeros: for gradients or moments. */
+  like(label: string): ParameterBucket {
+    return new ParameterBucket(this.device, [...this.parameters].map(([name, { shape }]) => ({ name, shape })), label);
+  }
+
+  /** Adds `scale` times the gradient of each parameter of `of` to this bucket, which has its layout. */
+  addGradients(gradients: Gradients, of: ParameterBucket, scale = 1): void {
+    for (const [name, parameter] of of.parameters) {
+      const gradient = gradients.get(parameter);
+      if (gradient) addInPlace(this.get(name), gradient, scale);
+    }
+  }
+
+  /** Sets everything to zero. */
+  clear(): void {
+    this.device.queue.clear({ buffer: this.flat.storage.buffer, offset: 0, size: this.flat.byteLength });
+  }
+
+  dispose(): void {
+    for (const parameter of this.parameters.values()) parameter.dispose();
+    this.flat.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

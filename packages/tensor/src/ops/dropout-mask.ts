@@ -1,0 +1,28 @@
+import type { Device } from "../device/device.js";
+import { ShapeError } from "../errors.js";
+import { dropoutMaskKernel } from "../kernels/dropout-mask.wgsl.js";
+import type { Shape } from "../shape.js";
+import type { Tensor } from "../tensor.js";
+
+/** Options of `dropoutMask`. */
+export interface DropoutMaskOptions {
+  /** Share of zeros, 0 ≤ p < 1. */
+  probability: number;
+  /** Same seed, stream and shape give the same mask. */
+  seed: number;
+  /** Tells apart masks of one step. */
+  stream: number;
+}
+
+/** Factors of inverted dropout: 0 with the given probability, else 1 / (1 − probability); f32. Throws ShapeError for a probability outside [0, 1). */
+export function dropoutMask(device: Device, shape: Shape, { probability, seed, stream }: DropoutMaskOptions): Tensor {
+  if (!(probability >= 0 && probability < 1)) throw new ShapeError(`dropoutMask: expected a probability from 0 to below 1, got ${probability}`);
+  const y = device.empty(shape, "f32", "dropoutMask");
+  dropoutMaskKernel.run(
+    device,
+    { y },
+    { size: y.size, seed: seed >>> 0, stream: stream >>> 0, threshold: Math.floor(probability * 2 ** 32), kept: 1 / (1 - probability) },
+    {},
+  );
+  return y;
+}

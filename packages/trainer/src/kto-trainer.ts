@@ -1,0 +1,344 @@
+import type { DataRow, Dataset } from "@kto/datasets";
+import type { PeftModel } from "@kto/lora";
+import { AdamW, createSchedule, type Schedule, type ScheduleName } from "@kto/optim";
+import type { ParameterBucket, Tensor } from "@kto/tensor";
+import { ktoConfig, type KTOConfig } from "./args.js";
+import type { CausalLM } from "./causal-lm.js";
+import { encodeCheckpoint, restoreCheckpoint } from "./checkpoint.js";
+import { checkpointName, sortCheckpoints, type CheckpointStore } from "./checkpoint-store.js";
+import { prepareKtoDataset, type KtoRow, type PreparedKtoDataset } from "./data/index.js";
+import { evaluateRows, round } from "./evaluate.js";
+import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
+import { averageOf, readMicroBatches, tensorsOf } from "./kto-metrics.js";
+import { ktoMicroBatch, precomputeReference, type KtoContext, type KtoMicroBatchResult, type TrainingRow } from "./kto-micro-batch.js";
+import { expectFiniteLoss } from "./non-finite.js";
+import { makeReference, type ReferenceKind } from "./reference.js";
+import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
+import type { Tokenizer } from "./tokenizer.js";
+import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
+
+/** What `KTOTrainer` is made of. */
+export interface KTOTrainerOptions {
+  model: PeftModel<CausalLM>;
+  /** Not needed for rows that are tokenised already. */
+  tokenizer?: Tokenizer;
+  trainDataset?: Dataset<DataRow>;
+  evalDataset?: Dataset<DataRow>;
+  args?: Partial<KTOConfig>;
+  /** Default `initial`: the adapter as it is now, or the base if it is fresh (B = 0). */
+  reference?: ReferenceKind;
+  /** True if the adapter is fresh, so that `initial` means the base and no copy is kept. Default false. */
+  isFreshAdapter?: boolean;
+  /** Jinja text in place of the tokenizer's own template. */
+  chatTemplate?: string;
+  /** Where checkpoints go; without it none are written. */
+  checkpoints?: CheckpointStore;
+  onEvent?(event: TrainerEvent): void;
+}
+
+/** Options of `KTOTrainer.train`. */
+export interface TrainOptions {
+  /** Finishes the update in flight, writes a checkpoint, then rejects with `signal.reason`. */
+  signal?: AbortSignal;
+  /** Name of a checkpoint in `checkpoints`, or true for the newest. */
+  resumeFrom?: string | true;
+}
+
+/**
+ * KTO training of LoRA adapters with the numbers of trl 1.16: its order of rows, KL pairing, passes, accumulation, schedule, logging, evaluation
+ * and checkpoints.
+ */
+export class KTOTrainer {
+  readonly model: PeftModel<CausalLM>;
+  readonly args: KTOConfig;
+  /** The log so far, under the names that transformers writes to `trainer_state.json`. */
+  readonly progress: RunProgress = freshProgress();
+  /** Set when a run has finished. */
+  output: TrainOutput | undefined;
+  readonly #options: KTOTrainerOptions;
+  #train: PreparedKtoDataset | undefined;
+  #eval: PreparedKtoDataset | undefined;
+  #plan: RunPlan | undefined;
+
+  constructor(options: KTOTrainerOptions) {
+    this.#options = options;
+    this.model = options.model;
+    this.args = ktoConfig(options.args);
+  }
+
+  /** Tokenises and pairs the data; `train` and `evaluate` do it if it was not done. Throws DataPreparationError and RowError. */
+  async prepare(split: "train" | "eval" = "train", signal?: AbortSignal): Promise<PreparedKtoDataset> {
+    const known = split === "train" ? this.#train : this.#eval;
+    if (known) return known;
+    const { trainDataset, evalDataset, tokenizer, chatTemplate, onEvent } = this.#options;
+    const dataset = split === "train" ? trainDataset : evalDataset;
+    if (!dataset) throw new TypeError(`KTOTrainer: no ${split} dataset; pass ${split}Dataset`);
+    const { maxLength, perDeviceTrainBatchSize, lossType, desirableWeight, undesirableWeight } = this.args;
+    const data = await prepareKtoDataset(dataset, {
+      maxLength,
+      perDeviceTrainBatchSize,
+      lossType,
+      desirableWeight,
+      undesirableWeight,
+      ...(tokenizer ? { tokenizer } : {}),
+      ...(chatTemplate === undefined ? {} : { chatTemplate }),
+      ...(signal ? { signal } : {}),
+      onProgress: ({ done, total }) => onEvent?.({ type: "prepare", split, done, total }),
+    });
+    if (split === "train") this.#train = data;
+    else this.#eval = data;
+    onEvent?.({ type: "prepared", split, data });
+    return data;
+  }
+
+  /**
+   * Trains, and gives a log at every logging step. Afterwards `output` holds the result of the run.
+   *
+   * Throws NonFiniteLossError if the loss is NaN or infinite, `signal.reason` if the run was cancelled (after the update in flight and its checkpoint).
+   */
+  async *train({ signal, resumeFrom }: TrainOptions = {}): AsyncGenerator<TrainLog, TrainOutput, undefined> {
+    const { args, model } = this;
+    const prepared = await this.prepare("train", signal);
+    if (args.evalStrategy !== "no") await this.prepare("eval", signal);
+    const plan = (this.#plan = planRun(prepared.rows.length, args));
+    const schedule = createSchedule({
+      name: args.lrSchedulerType as ScheduleName,
+      learningRate: args.learningRate,
+      numTrainingSteps: plan.totalUpdates,
+      warmupSteps: args.warmupSteps,
+      kwargs: args.lrSchedulerKwargs,
+    });
+    const parameters = model.activeAdapter.bucket;
+    using reference = makeReference(model, this.#options.reference ?? "initial", { isFresh: this.#options.isFreshAdapter ?? false });
+    using optimizer = new AdamW([parameters], { beta1: args.adamBeta1, beta2: args.adamBeta2, eps: args.adamEpsilon, weightDecay: args.weightDecay });
+    using gradients = parameters.like("gradients");
+    const context: KtoContext = { model, reference, args };
+    const resumedFrom = await this.#resume(resumeFrom, optimizer);
+    this.#emit({ type: "plan", plan, numWarmupUpdates: schedule.numWarmupUpdates, resumedFrom, startStep: this.progress.globalStep });
+    const rows = await this.#referenceRows(context, prepared.rows, signal);
+    yield* this.#updates({ context, plan, schedule, rows, optimizer, gradients, signal });
+    return this.output!;
+  }
+
+  /** Evaluates the eval dataset with the model as it is. Keys begin with `eval_`. */
+  async evaluate({ signal }: { signal?: AbortSignal } = {}): Promise<LogRecord> {
+    await this.prepare("eval", signal);
+    using reference = makeReference(this.model, this.#options.reference ?? "initial", { isFresh: this.#options.isFreshAdapter ?? false });
+    return this.#evaluate({ model: this.model, reference, args: this.args }, signal);
+  }
+
+  async *#updates(run: UpdateRun): AsyncGenerator<TrainLog, void, undefined> {
+    const { context, plan, schedule, optimizer, signal } = run;
+    const { args, progress, model } = this;
+    const { device } = model;
+    const started = performance.now();
+    const startTokens = progress.numTokens;
+    let windowStarted = started;
+    let windowTokens = progress.numTokens;
+    let pending: PendingUpdate[] = [];
+    try {
+      for (let step = progress.globalStep + 1; step <= plan.totalUpdates; step++) {
+        const learningRate = schedule.rate(step - 1);
+        const update = this.#recordUpdate(run, step, learningRate);
+        pending.push(update);
+        await device.sync();
+        progress.globalStep = step;
+        for (const { numTokens, numPaddedTokens } of update.results) {
+          progress.numTokens += numTokens;
+          progress.totalFlos += 6 * numPaddedTokens * nonEmbeddingParameters(model.base);
+        }
+        const elapsedMs = performance.now() - started;
+        this.#emit({ type: "update", step, totalUpdates: plan.totalUpdates, numTokens: progress.numTokens - startTokens, elapsedMs, gpuMemoryBytes: device.memory().allocatedBytes });
+
+        const isLast = step === plan.totalUpdates;
+        const due = this.#due(step, plan);
+        if (due.log || due.save || due.evaluate || isLast || signal?.aborted) pending = await this.#collect(pending);
+        if (due.log) {
+          const now = performance.now();
+          const seconds = (now - windowStarted) / 1000;
+          const updates = progress.window.losses.length;
+          const log = this.#log(learningRate, plan, {
+            stepTimeMs: (now - windowStarted) / updates,
+            tokensPerSecond: (progress.numTokens - windowTokens) / seconds,
+            samplesPerSecond: (updates * plan.rowsPerUpdate) / seconds,
+            gpuMemoryBytes: device.memory().allocatedBytes,
+          });
+          this.#emit({ type: "log", log });
+          yield log;
+        }
+        if (due.evaluate) await this.#evaluate(context, signal);
+        if (due.save || (signal?.aborted && this.#options.checkpoints && !isLast)) await this.#save(optimizer, plan);
+        if (due.log || due.evaluate || due.save) {
+          windowStarted = performance.now();
+          windowTokens = progress.numTokens;
+        }
+        if (!isLast) signal?.throwIfAborted();
+      }
+      this.output = this.#finish(plan, performance.now() - started);
+    } finally {
+      for (const { results, gradNorm } of pending) for (const tensor of [...results.flatMap(tensorsOf), gradNorm]) tensor.dispose();
+    }
+  }
+
+  /** Records the passes and the optimizer step of one update; nothing is read back. */
+  #recordUpdate({ context, plan, rows, optimizer, gradients }: UpdateRun, step: number, learningRate: number): PendingUpdate {
+    const { args, model } = this;
+    const ranges = microBatchesOfUpdate(step - 1, plan, args);
+    const lossScale = args.lossScale === "auto" ? (model.base.dtype === "f16" ? 2 ** 14 : 1) : args.lossScale;
+    const results: KtoMicroBatchResult[] = [];
+    gradients.clear();
+    ranges.forEach(({ start, end }, index) => {
+      const pass = (): ReturnType<typeof ktoMicroBatch> => ktoMicroBatch(context, rows.slice(start, end), lossScale / ranges.length);
+      const { result, gradients: found } = args.disableDropout ? pass() : model.withDropout(mixSeed(args.seed, step, index), pass);
+      if (found) gradients.addGradients(found, model.activeAdapter.bucket, 1 / lossScale);
+      found?.dispose();
+      results.push(result);
+      this.#emit({ type: "microBatch", step, index, count: ranges.length });
+    });
+    const gradNorm = optimizer.apply([gradients], { learningRate, maxGradNorm: args.maxGradNorm });
+    return { step, learningRate, results, gradNorm };
+  }
+
+  /** Reads what updates left on the device into the logging window; throws NonFiniteLossError. */
+  async #collect(pending: PendingUpdate[]): Promise<PendingUpdate[]> {
+    const { window } = this.progress;
+    for (const { step, learningRate, results, gradNorm } of pending) {
+      const microBatches = await readMicroBatches(this.model.device, results);
+      window.gradNorm = await gradNorm.item();
+      gradNorm.dispose();
+      const loss = microBatches.reduce((total, batch) => total + batch.loss, 0) / microBatches.length;
+      const rows = results.flatMap(({ sourceIndices }) => sourceIndices);
+      expectFiniteLoss(loss, { step, rows, learningRate });
+      expectFiniteLoss(window.gradNorm, { step, rows, learningRate });
+      window.losses.push(loss);
+      window.metrics.push(...microBatches.map(({ metrics }) => metrics));
+      this.progress.totalLoss += loss;
+    }
+    return [];
+  }
+
+  #log(learningRate: number, plan: RunPlan, speed: Pick<TrainLog, "stepTimeMs" | "tokensPerSecond" | "samplesPerSecond" | "gpuMemoryBytes">): TrainLog {
+    const { progress } = this;
+    const { losses, metrics: window, gradNorm } = progress.window;
+    const metrics = { ...averageOf(window), num_tokens: progress.numTokens };
+    const loss = losses.reduce((total, value) => total + value, 0) / losses.length;
+    const epoch = epochAfter(progress.globalStep, plan, this.args);
+    progress.window = { losses: [], metrics: [], gradNorm: null };
+    progress.logHistory.push({ loss, grad_norm: gradNorm!, learning_rate: learningRate, ...metrics, epoch, step: progress.globalStep });
+    const named = metrics as Record<string, number>;
+    return {
+      step: progress.globalStep,
+      epoch,
+      loss,
+      gradNorm: gradNorm!,
+      learningRate,
+      rewards: { chosen: named["rewards/chosen"], rejected: named["rewards/rejected"], margins: named["rewards/margins"] },
+      metrics,
+      ...speed,
+    };
+  }
+
+  #due(step: number, plan: RunPlan): { log: boolean; evaluate: boolean; save: boolean } {
+    const { args } = this;
+    const endsEpoch = step % plan.updatesPerEpoch === 0 || step === plan.totalUpdates;
+    const due = (strategy: "no" | "steps" | "epoch", every: number): boolean => (strategy === "steps" ? step % every === 0 : strategy === "epoch" && endsEpoch);
+    return {
+      log: due(args.loggingStrategy, args.loggingSteps) || (step === 1 && args.loggingFirstStep && args.loggingStrategy !== "no"),
+      evaluate: due(args.evalStrategy, args.evalSteps ?? args.loggingSteps),
+      save: this.#options.checkpoints !== undefined && (due(args.saveStrategy, args.saveSteps) || (step === plan.totalUpdates && args.saveStrategy !== "no")),
+    };
+  }
+
+  async #evaluate(context: KtoContext, signal?: AbortSignal): Promise<LogRecord> {
+    const { rows } = await this.prepare("eval", signal);
+    const results = await evaluateRows({ ...context, args: { ...context.args, precomputeRefLogProbs: false } }, rows, {
+      ...(signal ? { signal } : {}),
+      onProgress: (done) => this.#emit({ type: "evaluateProgress", done, total: rows.length }),
+    });
+    if (!this.#plan) return results;
+    const record = { ...results, epoch: epochAfter(this.progress.globalStep, this.#plan, this.args), step: this.progress.globalStep };
+    this.progress.logHistory.push(record);
+    this.#emit({ type: "evaluate", record });
+    return record;
+  }
+
+  async #save(optimizer: AdamW, plan: RunPlan): Promise<void> {
+    const store = this.#options.checkpoints!;
+    const { progress, args } = this;
+    const state = formatTrainerState(progress, args, plan, epochAfter(progress.globalStep, plan, args));
+    const path = await store.save(checkpointName(progress.globalStep), await encodeCheckpoint(this.model, optimizer, state));
+    this.#emit({ type: "checkpoint", step: progress.globalStep, path });
+    if (args.saveTotalLimit === null) return;
+    for (const name of sortCheckpoints(await store.list()).slice(0, -args.saveTotalLimit)) {
+      await store.remove(name);
+      this.#emit({ type: "checkpointRemoved", name });
+    }
+  }
+
+  async #resume(from: string | true | undefined, optimizer: AdamW): Promise<string | undefined> {
+    if (from === undefined) return undefined;
+    const store = this.#options.checkpoints;
+    if (!store) throw new TypeError("KTOTrainer: resumeFrom needs checkpoints, the store that holds them");
+    const name = from === true ? sortCheckpoints(await store.list()).at(-1) : from;
+    if (name === undefined) return undefined;
+    Object.assign(this.progress, await restoreCheckpoint(store, name, this.model, optimizer));
+    return name;
+  }
+
+  async #referenceRows(context: KtoContext, rows: readonly KtoRow[], signal?: AbortSignal): Promise<readonly TrainingRow[]> {
+    const { precomputeRefLogProbs, precomputeRefBatchSize, perDeviceTrainBatchSize } = this.args;
+    if (!precomputeRefLogProbs) return rows;
+    return precomputeReference(context, rows, {
+      batchSize: precomputeRefBatchSize ?? perDeviceTrainBatchSize,
+      ...(signal ? { signal } : {}),
+      onProgress: (done) => this.#emit({ type: "precompute", done, total: rows.length }),
+    });
+  }
+
+  #finish(plan: RunPlan, elapsedMs: number): TrainOutput {
+    const { progress, args } = this;
+    const seconds = elapsedMs / 1000;
+    const samples = args.maxSteps > 0 ? plan.totalUpdates * plan.rowsPerUpdate : plan.numRows * args.numTrainEpochs;
+    const trainingLoss = progress.totalLoss / Math.max(1, progress.globalStep);
+    const metrics = {
+      train_runtime: round(seconds, 4),
+      train_samples_per_second: round(samples / seconds, 3),
+      train_steps_per_second: round(plan.totalUpdates / seconds, 3),
+      total_flos: progress.totalFlos,
+      train_loss: trainingLoss,
+      epoch: epochAfter(progress.globalStep, plan, args),
+    };
+    progress.logHistory.push({ ...metrics, step: progress.globalStep });
+    return { globalStep: progress.globalStep, trainingLoss, metrics, peakGpuMemoryBytes: this.model.device.memory().peakBytes };
+  }
+
+  #emit(event: TrainerEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+interface UpdateRun {
+  context: KtoContext;
+  plan: RunPlan;
+  schedule: Schedule;
+  rows: readonly TrainingRow[];
+  optimizer: AdamW;
+  gradients: ParameterBucket;
+  signal: AbortSignal | undefined;
+}
+
+interface PendingUpdate {
+  step: number;
+  learningRate: number;
+  results: KtoMicroBatchResult[];
+  gradNorm: Tensor;
+}
+
+/** Parameters that transformers counts in `total_flos`: all but the input embedding. */
+function nonEmbeddingParameters(model: CausalLM): number {
+  return model.numParameters - model.lmHead.size;
+}
+
+function mixSeed(seed: number, step: number, microBatch: number): number {
+  return (Math.imul(seed, 0x9e3779b1) ^ Math.imul(step, 0x85ebca6b) ^ Math.imul(microBatch + 1, 0xc2b2ae35)) >>> 0;
+}

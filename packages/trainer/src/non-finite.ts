@@ -1,0 +1,22 @@
+import { KtoError } from "@kto/tensor";
+
+/** The loss became NaN or infinite: the run stopped, and the last checkpoint is as it was. */
+export class NonFiniteLossError extends KtoError {
+  readonly step: number;
+  readonly rows: readonly number[];
+
+  constructor(message: string, facts: { step: number; rows: readonly number[] }) {
+    super("NON_FINITE_LOSS", message);
+    this.step = facts.step;
+    this.rows = facts.rows;
+  }
+}
+
+/** Throws NonFiniteLossError unless the loss is a finite number. */
+export function expectFiniteLoss(loss: number, { step, rows, learningRate }: { step: number; rows: readonly number[]; learningRate: number }): void {
+  if (Number.isFinite(loss)) return;
+  throw new NonFiniteLossError(
+    `train: the loss is ${loss} in update ${step}; expected a finite number; its rows in the data are ${rows.join(", ")} and the learning rate was ${learningRate}; lower learning_rate, or look at these rows; the last checkpoint is unchanged`,
+    { step, rows },
+  );
+}
