@@ -54,11 +54,12 @@ export function applyChatTemplateTask<Example extends Row>(
       const chosen = conversation(example, "chosen", task);
       const rejected = conversation(example, "rejected", task);
       const system = chosen[0]?.role === "system" ? chosen[0] : EMPTY_SYSTEM;
+      const prompt = [system, firstUser(chosen, task)];
       return {
         ...example,
         text_chosen: renderCompletion(chosen.slice(1)),
         text_rejected: renderCompletion(rejected.slice(1)),
-        text_prompt: render([system, firstUser(chosen, task)], true),
+        text_prompt: render(prompt, true),
       };
     }
     case "kto": {

@@ -308,7 +308,7 @@ export class ExpressionParser {
         return inner;
       }
       const token = this.tokens.expect("name");
-      if (CONSTANTS.has(token.value)) syntaxError(`can't assign to '${token.value}'`, token.line);
+      if (CONSTANTS.has(token.value)) syntaxError("can't assign to 'const'", token.line);
       if (!namespace || !this.tokens.skipIf("operator", ".")) return { type: "targetName", name: token.value };
       return { type: "targetAttribute", name: token.value, attribute: this.tokens.expect("name").value };
     };

@@ -23,13 +23,13 @@ export class Interpreter implements Runtime {
 
   applyFilter(name: string, input: Value, args: Value[], keywords: Keywords): Value {
     const filter = FILTERS.get(name);
-    if (!filter) throw new PythonError("TemplateRuntimeError", `No filter named '${name}' found.`);
+    if (!filter) throw new PythonError("TemplateRuntimeError", `No filter named '${name}'.`);
     return filter(input, args, keywords, this);
   }
 
   applyTest(name: string, input: Value, args: Value[]): boolean {
     const test = TESTS.get(name);
-    if (!test) throw new PythonError("TemplateRuntimeError", `No test named '${name}' found.`);
+    if (!test) throw new PythonError("TemplateRuntimeError", `No test named '${name}'.`);
     return test(input, args);
   }
 

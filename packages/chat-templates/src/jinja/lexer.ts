@@ -1,3 +1,4 @@
+import { represent } from "./printing.js";
 import { syntaxError } from "./python-error.js";
 import { unescapeString } from "./string-literal.js";
 
@@ -115,7 +116,7 @@ function readToken(source: string, position: number, line: number): { type: Toke
     const match = matchAt(pattern, source, position);
     if (match) return { type, text: match[0] };
   }
-  return syntaxError(`unexpected char '${String.fromCodePoint(source.codePointAt(position) ?? 0)}' at ${position}`, line);
+  return syntaxError(`unexpected char ${represent(String.fromCodePoint(source.codePointAt(position) ?? 0))} at ${position}`, line);
 }
 
 /** Keeps the stack of open brackets, inside which `}}` and `%}` do not end the tag. */

@@ -26,6 +26,9 @@ export function binary(operator: BinaryOperator, left: Value, right: Value): Val
   if (operator === "*") {
     const repeated = repeat(left, right) ?? repeat(right, left);
     if (repeated !== undefined) return repeated;
+    const isSequence = (value: Value): boolean => typeof value === "string" || Array.isArray(value) || value instanceof Tuple;
+    if (isSequence(left)) typeError(`can't multiply sequence by non-int of type '${typeName(right)}'`);
+    if (isSequence(right)) typeError(`can't multiply sequence by non-int of type '${typeName(left)}'`);
   }
   const shown = operator === "**" ? "** or pow()" : operator;
   return typeError(`unsupported operand type(s) for ${shown}: '${typeName(left)}' and '${typeName(right)}'`);

@@ -156,9 +156,7 @@ function split(text: string, separator: string | null, limit: number, fromRight:
     start = at + length;
   }
   parts.push(source.slice(start));
-  if (separator !== null) return parts;
-  if (fromRight) parts[0] = strip(parts[0]!, null, "left");
-  return parts.filter((part, index) => part !== "" || (index !== 0 && index !== parts.length - 1));
+  return separator === null ? parts.filter((part) => part !== "") : parts;
 }
 
 /** Where a separator stands, without overlaps, found from the chosen end, in ascending order. */

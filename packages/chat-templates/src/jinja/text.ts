@@ -35,8 +35,13 @@ export function splitLines(text: string, keepEnds = false): string[] {
   return lines;
 }
 
+/** Letters of two, whose form at the head of a word is neither their small nor their capital one. */
+const DIGRAPHS: readonly string[] = ["\u01c4\u01c5\u01c6", "\u01c7\u01c8\u01c9", "\u01ca\u01cb\u01cc", "\u01f1\u01f2\u01f3"];
+
 /** `text.capitalize()`. */
 export function capitalize(text: string): string {
   const [first = "", ...rest] = characters(text);
-  return first.toUpperCase() + rest.join("").toLowerCase();
+  const [head = "", ...tail] = characters(first.toUpperCase());
+  const title = DIGRAPHS.find((forms) => forms.includes(first))?.[1] ?? head;
+  return (first === "" ? "" : title) + [...tail, ...rest].join("").toLowerCase();
 }

@@ -132,7 +132,7 @@ export function isNumber(value: Value): value is boolean | bigint | number {
   return typeof value === "boolean" || typeof value === "bigint" || typeof value === "number";
 }
 
-/** The key under which a dict keeps a value: 1, 1.0 and True are one. Throws Python's TypeError for what cannot be one. */
+/** The key under which a dict keeps a value: 1 and 1.0 are one. Throws Python's TypeError for what cannot be one. */
 export function dictKey(value: Value): Value {
   if (typeof value === "number" && Number.isInteger(value)) return BigInt(value);
   if (Array.isArray(value) || value instanceof Map) typeError(`unhashable type: '${typeName(value)}'`);
