@@ -15,3 +15,4 @@ export { linearLogProbs, type LinearLogProbs, type LinearLogProbsOptions } from 
 export { rmsNorm, type RmsNormOptions } from "./rms-norm.js";
 export { segmentSum } from "./segment-sum.js";
 export { swiGlu } from "./swi-glu.js";
+export { gemm, type Gemm } from "./gemm.js";
