@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { isKtoError, renderChatTemplate, TemplateError, type ChatMessage } from "./index.js";
+import { isKtoError, renderChatTemplate, type TemplateError, type ChatMessage } from "./index.js";
 
 const folder = new URL("../../testing/fixtures/templates/", import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, folder), "utf8");
@@ -40,7 +40,10 @@ function outcome(run: () => string): Outcome {
 
 const expected = ({ text, error, message }: Outcome): Outcome => (error === undefined ? { text } : { error, message });
 
-const rows = read("renderings.jsonl").trim().split("\n").map((line) => JSON.parse(line) as Rendering);
+const rows = read("renderings.jsonl")
+  .trim()
+  .split("\n")
+  .map((line) => JSON.parse(line) as Rendering);
 const templates = new Map([...new Set(rows.map((row) => row.template))].map((name) => [name, read(`${name}.jinja`)]));
 
 describe.each([...templates.keys()])("template %s renders as transformers does", (name) => {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { checkChatTemplate, type ChatMessage, hasGenerationBlocks, isKtoError, renderChat, renderChatTemplate, TemplateError } from "./index.js";
+import {
+  checkChatTemplate,
+  type ChatMessage,
+  hasGenerationBlocks,
+  isKtoError,
+  renderChat,
+  renderChatTemplate,
+  TemplateError,
+} from "./index.js";
 
 const hello: ChatMessage[] = [{ role: "user", content: "hello" }];
 
@@ -31,7 +39,11 @@ describe("renderChatTemplate", () => {
 
   it("passes tools, documents, special tokens and variables; absent tools are none", () => {
     const template = "{{ tools is none }}{{ documents | tojson }}{{ bos_token }}{{ eos_token is defined }}{{ enable_thinking }}";
-    const options = { documents: [{ title: "T" }], specialTokens: { bos_token: "<s>", eos_token: undefined }, variables: { enable_thinking: false } };
+    const options = {
+      documents: [{ title: "T" }],
+      specialTokens: { bos_token: "<s>", eos_token: undefined },
+      variables: { enable_thinking: false },
+    };
     expect(renderChatTemplate(template, hello, options)).toBe('True[{"title": "T"}]<s>FalseFalse');
     expect(renderChatTemplate("{{ tools[0].function.name }}", hello, { tools: [{ type: "function", function: { name: "f" } }] })).toBe("f");
   });
@@ -50,8 +62,12 @@ describe("renderChatTemplate", () => {
     expect(renderChatTemplate(template, messages, { continueFinalMessage: true })).toBe("<hello><Sure: ");
     expect(renderChatTemplate(trimming, messages, { continueFinalMessage: true })).toBe("<hello><Sure:");
     const parts = [{ role: "assistant", content: [{ type: "text", text: "a" }, { type: "image" }] }];
-    expect(renderChatTemplate("{% for p in messages[0].content %}[{{ p.text }}]{% endfor %}", parts, { continueFinalMessage: true })).toBe("[a");
-    expect(renderChatTemplate("{{ messages[0].reasoning }}|", [{ role: "assistant", reasoning: "x" }], { continueFinalMessage: "reasoning" })).toBe("x");
+    expect(renderChatTemplate("{% for p in messages[0].content %}[{{ p.text }}]{% endfor %}", parts, { continueFinalMessage: true })).toBe(
+      "[a",
+    );
+    expect(
+      renderChatTemplate("{{ messages[0].reasoning }}|", [{ role: "assistant", reasoning: "x" }], { continueFinalMessage: "reasoning" }),
+    ).toBe("x");
     expect(messages[1]!.content).toBe("Sure: ");
   });
 
@@ -77,7 +93,7 @@ describe("renderChatTemplate", () => {
 
   it("bounds what a hostile template can ask for", () => {
     expect(failure(() => renderChatTemplate("{{ 'x' * 1000000000000 }}", hello)).errorType).toBe("MemoryError");
-    expect(failure(() => renderChatTemplate("{{ 9 ** 9 ** 9 }}", hello)).errorType).toBe("OverflowError");
+    expect(failure(() => renderChatTemplate("{{ 9 ** 99999 }}", hello)).errorType).toBe("OverflowError");
     expect(failure(() => renderChatTemplate("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", hello)).errorType).toBe("RecursionError");
     expect(failure(() => renderChatTemplate("{{ messages.append(1) }}", hello)).errorType).toBe("SecurityError");
     expect(failure(() => renderChatTemplate("{{ x }}", hello, { variables: { x: () => 1 } })).errorType).toBe("TypeError");

@@ -82,7 +82,9 @@ function render(template: string, messages: readonly ChatMessage[], options: Ren
   const { addGenerationPrompt = false, continueFinalMessage = false, tools = null, documents = null } = options;
   if (messages.length === 0) throw valueError("Cannot apply chat template to an empty conversation. Provide at least one message.");
   if (addGenerationPrompt && continueFinalMessage !== false) {
-    throw valueError("continue_final_message and add_generation_prompt are not compatible. Use continue_final_message to go on with the final message, add_generation_prompt to open a new one.");
+    throw valueError(
+      "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message to go on with the final message, add_generation_prompt to open a new one.",
+    );
   }
   const conversation = options.keepNulls ? [...messages] : messages.map(withoutNulls);
   const field = continueFinalMessage === true ? "content" : continueFinalMessage;

@@ -34,7 +34,8 @@ export function applyChatTemplateTask<Example extends Row>(
   task: ChatTemplateTask = "sft",
   assistantPrefix = "<|assistant|>\n",
 ): Example & Record<string, unknown> {
-  const render = (messages: ChatMessage[], addGenerationPrompt = false): string => tokenizer.applyChatTemplate(messages, { tokenize: false, addGenerationPrompt });
+  const render = (messages: ChatMessage[], addGenerationPrompt = false): string =>
+    tokenizer.applyChatTemplate(messages, { tokenize: false, addGenerationPrompt });
   const renderCompletion = (messages: ChatMessage[]): string => {
     const text = render(messages);
     return text.startsWith(assistantPrefix) ? text.slice(assistantPrefix.length) : text;
@@ -94,7 +95,8 @@ function conversation(example: Row, column: string, task: ChatTemplateTask): Cha
 
 function firstUser(messages: ChatMessage[], task: ChatTemplateTask): ChatMessage {
   const user = messages.find((message) => message.role === "user");
-  if (!user) throw taskError(`task '${task}' needs a user message in 'chosen'; got roles [${messages.map((message) => message.role).join(", ")}]`);
+  if (!user)
+    throw taskError(`task '${task}' needs a user message in 'chosen'; got roles [${messages.map((message) => message.role).join(", ")}]`);
   return user;
 }
 

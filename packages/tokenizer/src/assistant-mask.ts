@@ -9,7 +9,12 @@ const encoder = new TextEncoder();
  * @param tokens    the byte-level tokens of the whole text
  * @param stretches in UTF-16 units of `text`
  */
-export function assistantMask(text: string, tokens: readonly string[], stretches: readonly { start: number; end: number }[], normalize: (text: string) => string): number[] {
+export function assistantMask(
+  text: string,
+  tokens: readonly string[],
+  stretches: readonly { start: number; end: number }[],
+  normalize: (text: string) => string,
+): number[] {
   const mask = new Array<number>(tokens.length).fill(0);
   const ends: number[] = [];
   let total = 0;

@@ -25,7 +25,12 @@ export function readChatTemplates(config: JsonObject, file: Uint8Array | string 
 /**
  * The template to use: one named or given by the caller, else the model's; with tools, the model's `tool_use` template if it has one.
  */
-export function selectChatTemplate(templates: ReadonlyMap<string, string>, given: string | undefined, current: string | null, withTools: boolean): string | null {
+export function selectChatTemplate(
+  templates: ReadonlyMap<string, string>,
+  given: string | undefined,
+  current: string | null,
+  withTools: boolean,
+): string | null {
   if (given !== undefined) return templates.get(given) ?? given;
   return (withTools ? templates.get("tool_use") : undefined) ?? current;
 }

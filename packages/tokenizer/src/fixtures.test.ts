@@ -7,7 +7,11 @@ import { loadTokenizer } from "./node.js";
 
 const fixtures = new URL("../../testing/fixtures/", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, fixtures), "utf8");
-const readLines = <Row>(path: string): Row[] => read(path).trim().split("\n").map((line) => JSON.parse(line) as Row);
+const readLines = <Row>(path: string): Row[] =>
+  read(path)
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Row);
 
 const tokenizer = await loadTokenizer(fileURLToPath(new URL("model", fixtures)));
 
@@ -20,7 +24,9 @@ interface Case {
 }
 
 describe("ids of the Rust library", () => {
-  it.each(readLines<Case>("tokenizer/cases.jsonl").map((row, index) => [`${index} ${JSON.stringify(row.text).slice(0, 40)}`, row] as const))("%s", (_, row) => {
+  it.each(
+    readLines<Case>("tokenizer/cases.jsonl").map((row, index) => [`${index} ${JSON.stringify(row.text).slice(0, 40)}`, row] as const),
+  )("%s", (_, row) => {
     expect(tokenizer.encode(row.text, { addSpecialTokens: false })).toEqual(row.ids);
     expect(tokenizer.encode(row.text)).toEqual(row.ids_with_special);
     expect(tokenizer.decode(row.ids)).toBe(row.decoded);
@@ -80,7 +86,10 @@ describe("prompt and completion ids of trl", () => {
     const chatTemplate = template ? read(`templates/${template}.jinja`) : undefined;
     const rows = readLines<Row>(`kto/${DATA[name] ?? "rows.jsonl"}`);
     for (const expected of readLines<Tokenised>(`kto/tokenized/${file}`)) {
-      expect(splitPromptCompletion(tokenizer, rows[expected.row]!, { chatTemplate })).toEqual({ promptIds: expected.prompt_ids, completionIds: expected.completion_ids });
+      expect(splitPromptCompletion(tokenizer, rows[expected.row]!, { chatTemplate })).toEqual({
+        promptIds: expected.prompt_ids,
+        completionIds: expected.completion_ids,
+      });
     }
   });
 });

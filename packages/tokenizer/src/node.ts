@@ -10,16 +10,26 @@ import { Tokenizer } from "./tokenizer.js";
  * Throws `TokenizerError` for a missing directory or file, or one that cannot be parsed.
  */
 export async function loadTokenizer(directory: string): Promise<Tokenizer> {
-  const isDirectory = await stat(directory).then((found) => found.isDirectory(), () => false);
+  const isDirectory = await stat(directory).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
   if (!isDirectory) {
-    throw new TokenizerError(`loadTokenizer: there is no directory ${directory}; expected a model in Hugging Face layout`, { file: FILE_NAMES.tokenizerJson, directory });
+    throw new TokenizerError(`loadTokenizer: there is no directory ${directory}; expected a model in Hugging Face layout`, {
+      file: FILE_NAMES.tokenizerJson,
+      directory,
+    });
   }
   const read = async (file: string): Promise<Uint8Array | undefined> => {
     try {
       return new Uint8Array(await readFile(join(directory, file)));
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw new TokenizerError(`loadTokenizer: ${file} in ${directory} cannot be read (${(cause as Error).message})`, { file, directory, cause });
+      throw new TokenizerError(`loadTokenizer: ${file} in ${directory} cannot be read (${(cause as Error).message})`, {
+        file,
+        directory,
+        cause,
+      });
     }
   };
   const [tokenizerJson, tokenizerConfig, specialTokensMap, generationConfig, chatTemplate] = await Promise.all([

@@ -6,7 +6,10 @@ export function withUnicodeCaseFolding(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(withUnicodeCaseFolding);
   if (typeof node !== "object" || node === null) return node;
   return Object.fromEntries(
-    Object.entries(node).map(([key, value]) => [key, key === "Regex" && typeof value === "string" ? foldGroups(value) : withUnicodeCaseFolding(value)]),
+    Object.entries(node).map(([key, value]) => [
+      key,
+      key === "Regex" && typeof value === "string" ? foldGroups(value) : withUnicodeCaseFolding(value),
+    ]),
   );
 }
 

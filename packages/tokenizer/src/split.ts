@@ -29,7 +29,11 @@ export interface SplitOptions {
  *
  * Throws `TemplateError` from the template, `TokenizerError` for a row that mixes texts and conversations.
  */
-export function splitPromptCompletion(tokenizer: SplitTokenizer, row: PromptCompletion, options: SplitOptions = {}): { promptIds: number[]; completionIds: number[] } {
+export function splitPromptCompletion(
+  tokenizer: SplitTokenizer,
+  row: PromptCompletion,
+  options: SplitOptions = {},
+): { promptIds: number[]; completionIds: number[] } {
   const { prompt, completion } = row;
   let promptOnly: number[];
   let whole: number[];

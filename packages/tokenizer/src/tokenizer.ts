@@ -4,7 +4,7 @@ import { assistantMask } from "./assistant-mask.js";
 import { decodeByteLevel } from "./byte-level.js";
 import { readChatTemplates, selectChatTemplate } from "./chat-template-files.js";
 import { TokenizerError } from "./errors.js";
-import { checkTokenizerJson, FILE_NAMES, type FileContent, type JsonObject, parseJson, type TokenizerFiles, toText } from "./files.js";
+import { checkTokenizerJson, FILE_NAMES, type FileContent, type JsonObject, parseJson, type TokenizerFiles } from "./files.js";
 import { withUnicodeCaseFolding } from "./patterns.js";
 import { allAddedTokens, readSpecialTokens, type SpecialTokens, vocabularySize } from "./special-tokens.js";
 
@@ -51,11 +51,16 @@ export class Tokenizer {
     this.sources = sources;
     this.specialTokens = readSpecialTokens(config, map);
     const added = allAddedTokens(json, config, map, this.specialTokens);
-    this.encoder = makeEncoder({ ...json, added_tokens: added, pre_tokenizer: withUnicodeCaseFolding(json["pre_tokenizer"]) }, this.specialTokens);
+    this.encoder = makeEncoder(
+      { ...json, added_tokens: added, pre_tokenizer: withUnicodeCaseFolding(json["pre_tokenizer"]) },
+      this.specialTokens,
+    );
     this.specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
     this.vocabSize = vocabularySize(json, added);
     const { decoder } = json;
-    this.isByteLevel = decoder?.type === "ByteLevel" || (decoder?.type === "Sequence" && decoder.decoders?.length === 1 && decoder.decoders[0]?.type === "ByteLevel");
+    this.isByteLevel =
+      decoder?.type === "ByteLevel" ||
+      (decoder?.type === "Sequence" && decoder.decoders?.length === 1 && decoder.decoders[0]?.type === "ByteLevel");
     this.cleanUpSpaces = config["clean_up_tokenization_spaces"] === true;
     this.addBos = optionalBoolean(config["add_bos_token"]);
     this.addEos = optionalBoolean(config["add_eos_token"]);
@@ -88,7 +93,9 @@ export class Tokenizer {
 
   /** The text of ids; those without a token are left out, and with `skipSpecialTokens` the special ones too. Broken UTF-8 shows as U+FFFD. */
   decode(ids: ArrayLike<number>, { skipSpecialTokens = false }: { skipSpecialTokens?: boolean } = {}): string {
-    const kept = Array.from(ids).filter((id) => this.encoder.id_to_token(id) !== undefined && !(skipSpecialTokens && this.specialIds.has(id)));
+    const kept = Array.from(ids).filter(
+      (id) => this.encoder.id_to_token(id) !== undefined && !(skipSpecialTokens && this.specialIds.has(id)),
+    );
     if (kept.length === 0) return "";
     const text = this.isByteLevel
       ? decodeByteLevel(kept.map((id) => this.encoder.id_to_token(id)!))
@@ -127,9 +134,14 @@ export class Tokenizer {
    * A conversation as ids, with 1 in `assistantMask` for each token inside the template's `{% generation %}` blocks.
    * Without such blocks the mask is all 0 (`hasGenerationBlocks` of `@kto/chat-templates` tells).
    */
-  applyChatTemplateWithMask(messages: readonly ChatMessage[], options: Omit<ApplyChatTemplateOptions, "tokenize"> = {}): { ids: number[]; assistantMask: number[] } {
+  applyChatTemplateWithMask(
+    messages: readonly ChatMessage[],
+    options: Omit<ApplyChatTemplateOptions, "tokenize"> = {},
+  ): { ids: number[]; assistantMask: number[] } {
     if (!this.isByteLevel) {
-      throw new TokenizerError("applyChatTemplateWithMask: this tokenizer is not byte-level, so its tokens cannot be placed in the text; use splitPromptCompletion instead");
+      throw new TokenizerError(
+        "applyChatTemplateWithMask: this tokenizer is not byte-level, so its tokens cannot be placed in the text; use splitPromptCompletion instead",
+      );
     }
     const { text, generations } = this.render(messages, options);
     const { ids, tokens } = this.encoder.encode(text, { add_special_tokens: false });
@@ -137,9 +149,13 @@ export class Tokenizer {
     return { ids, assistantMask: assistantMask(text, tokens, generations, normalize) };
   }
 
-  private render(messages: readonly ChatMessage[], options: ApplyChatTemplateOptions): { text: string; generations: { start: number; end: number }[] } {
+  private render(
+    messages: readonly ChatMessage[],
+    options: ApplyChatTemplateOptions,
+  ): { text: string; generations: { start: number; end: number }[] } {
     const { chatTemplate, tokenize: _, ...rest } = options;
-    const template = selectChatTemplate(this.chatTemplates, chatTemplate, this.chatTemplate, Boolean(options.tools)) ?? DEFAULT_CHAT_TEMPLATE;
+    const template =
+      selectChatTemplate(this.chatTemplates, chatTemplate, this.chatTemplate, Boolean(options.tools)) ?? DEFAULT_CHAT_TEMPLATE;
     return renderChat(template, messages, { ...rest, specialTokens: this.specialTokens });
   }
 
@@ -206,7 +222,10 @@ function makeEncoder(json: object, { eos_token }: SpecialTokens): Encoder {
     return new Encoder(json, { eos_token, clean_up_tokenization_spaces: false });
   } catch (cause) {
     const file = FILE_NAMES.tokenizerJson;
-    throw new TokenizerError(`Tokenizer.fromFiles: ${file} cannot be used (${(cause as Error).message}); expected what the tokenizers library writes`, { file, cause });
+    throw new TokenizerError(
+      `Tokenizer.fromFiles: ${file} cannot be used (${(cause as Error).message}); expected what the tokenizers library writes`,
+      { file, cause },
+    );
   }
 }
 
@@ -220,5 +239,8 @@ function written(content: FileContent): string | Uint8Array {
 
 /** English spacing before punctuation and contractions taken back, for the few models whose config asks for it. */
 function cleanUp(text: string): string {
-  return text.replace(/ ([.?!,])/g, "$1").replaceAll(" ' ", "'").replace(/ (n't|'m|'s|'ve|'re)/g, "$1");
+  return text
+    .replace(/ ([.?!,])/g, "$1")
+    .replaceAll(" ' ", "'")
+    .replace(/ (n't|'m|'s|'ve|'re)/g, "$1");
 }

@@ -31,7 +31,9 @@ export type Expression =
 
 /** What can stand left of `=` and in `for … in`. */
 export type Target =
-  { type: "targetName"; name: string } | { type: "targetAttribute"; name: string; attribute: string } | { type: "targetTuple"; items: Target[] };
+  | { type: "targetName"; name: string }
+  | { type: "targetAttribute"; name: string; attribute: string }
+  | { type: "targetTuple"; items: Target[] };
 
 export interface Parameter {
   name: string;
@@ -52,7 +54,15 @@ export type Statement = { line: number } & (
   | { type: "text"; text: string }
   | { type: "output"; value: Expression }
   | { type: "if"; test: Expression; body: Statement[]; otherwise: Statement[] }
-  | { type: "for"; target: Target; iterable: Expression; test: Expression | null; recursive: boolean; body: Statement[]; otherwise: Statement[] }
+  | {
+      type: "for";
+      target: Target;
+      iterable: Expression;
+      test: Expression | null;
+      recursive: boolean;
+      body: Statement[];
+      otherwise: Statement[];
+    }
   | { type: "set"; target: Target; value: Expression }
   | { type: "setBlock"; target: Target; filters: FilterCall[]; body: Statement[] }
   | { type: "with"; bindings: { target: Target; value: Expression }[]; body: Statement[] }

@@ -1,5 +1,5 @@
 import { equal } from "./operators.js";
-import { represent } from "./printing.js";
+import { represent, toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
 import { method } from "./signature.js";
 import { stringMethod } from "./string-methods.js";
@@ -39,7 +39,7 @@ export function getSlice(object: Value, start: Value, stop: Value, step: Value):
   const items = sequenceItems(object);
   if (!items) return typeError(`'${typeName(object)}' object is not subscriptable`);
   const chosen = sliceIndices(items.length, start, stop, step).map((index) => items[index]!);
-  if (typeof object === "string") return chosen.join("");
+  if (typeof object === "string") return chosen.map(toText).join("");
   if (object instanceof Tuple) return new Tuple(chosen);
   return object instanceof View ? new View("range", chosen) : chosen;
 }
@@ -61,7 +61,8 @@ function sliceIndices(length: number, start: Value, stop: Value, step: Value): n
 
 function sliceBound(value: Value): number {
   if (value instanceof Undefined) value.fail();
-  if (typeof value !== "bigint" && typeof value !== "boolean") typeError("slice indices must be integers or None or have an __index__ method");
+  if (typeof value !== "bigint" && typeof value !== "boolean")
+    typeError("slice indices must be integers or None or have an __index__ method");
   return Number(value);
 }
 

@@ -10,7 +10,12 @@ export interface KnownNames {
 
 const COMPARISONS: ReadonlySet<string> = new Set(["==", "!=", "<", "<=", ">", ">="]);
 const CONSTANTS: ReadonlyMap<string, boolean | null> = new Map([
-  ["true", true], ["True", true], ["false", false], ["False", false], ["none", null], ["None", null],
+  ["true", true],
+  ["True", true],
+  ["false", false],
+  ["False", false],
+  ["none", null],
+  ["None", null],
 ]);
 
 /** Where an expression must stop, beyond the end of its tag: names such as `in` and `recursive`. */
@@ -35,7 +40,9 @@ export class ExpressionParser {
     const items: Expression[] = [];
     let isTuple = false;
     const atEnd = (): boolean =>
-      ["variableEnd", "blockEnd"].includes(this.tokens.current.type) || this.tokens.isOperator(")") || endNames.some((name) => this.tokens.is("name", name));
+      ["variableEnd", "blockEnd"].includes(this.tokens.current.type) ||
+      this.tokens.isOperator(")") ||
+      endNames.some((name) => this.tokens.is("name", name));
     while (!atEnd()) {
       items.push(conditional ? this.parseExpression() : this.parseOr());
       if (!this.tokens.skipIf("operator", ",")) break;
@@ -278,7 +285,9 @@ export class ExpressionParser {
     if (this.tokens.isOperator("(")) {
       args = this.parseArguments();
     } else if (
-      ["name", "string", "integer", "float"].includes(current.type) || this.tokens.isOperator("[") || this.tokens.isOperator("{")
+      ["name", "string", "integer", "float"].includes(current.type) ||
+      this.tokens.isOperator("[") ||
+      this.tokens.isOperator("{")
     ) {
       if (this.tokens.is("name", "is")) syntaxError("You cannot chain multiple tests with is", line);
       if (current.type !== "name" || !["else", "or", "and"].includes(current.value)) {

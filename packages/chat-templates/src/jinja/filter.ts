@@ -6,6 +6,11 @@ import type { Keywords, Value } from "./values.js";
 export type Filter = (input: Value, args: Value[], keywords: Keywords, runtime: Runtime) => Value;
 
 /** A filter with named parameters, none of which must be given unless `required` says so. */
-export function filter(name: string, parameters: string[], body: (input: Value, ...args: (Value | undefined)[]) => Value, required = 0): [string, Filter] {
+export function filter(
+  name: string,
+  parameters: string[],
+  body: (input: Value, ...args: (Value | undefined)[]) => Value,
+  required = 0,
+): [string, Filter] {
   return [name, (input, args, keywords) => body(input, ...bind(name, parameters, required, args, keywords))];
 }

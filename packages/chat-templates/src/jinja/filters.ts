@@ -31,8 +31,12 @@ const textFilters: [string, Filter][] = [
   filter("escape", [], escapeHtml),
   filter("e", [], escapeHtml),
   filter("forceescape", [], escapeHtml),
-  filter("replace", ["old", "new", "count"], (input, old, fresh, count = null) =>
-    replace(toText(input), toText(old!), toText(fresh!), count === null ? -1 : toIndex(count)), 2),
+  filter(
+    "replace",
+    ["old", "new", "count"],
+    (input, old, fresh, count = null) => replace(toText(input), toText(old!), toText(fresh!), count === null ? -1 : toIndex(count)),
+    2,
+  ),
   filter("center", ["width"], (input, width = 80n) => pad(toText(input), toIndex(width), " ", "both")),
   filter("indent", ["width", "first", "blank"], (input, width = 4n, first = false, blank = false) => {
     const indentation = typeof width === "string" ? width : " ".repeat(Math.max(0, toIndex(width)));
@@ -69,21 +73,34 @@ const valueFilters: [string, Filter][] = [
   filter("round", ["precision", "method"], (input, precision = 0n, method = "common") => {
     if (input instanceof Undefined) input.fail();
     if (!isNumber(input)) typeError(`type ${typeName(input)} doesn't define __round__ method`);
-    if (method !== "common" && method !== "ceil" && method !== "floor") throw new PythonError("FilterArgumentError", "method must be common, ceil or floor");
+    if (method !== "common" && method !== "ceil" && method !== "floor")
+      throw new PythonError("FilterArgumentError", "method must be common, ceil or floor");
     const places = toIndex(precision);
-    if (method === "common") return typeof input === "number" ? roundFloat(input, places) : BigInt(roundFloat(Number(input), Math.min(0, places)));
+    if (method === "common")
+      return typeof input === "number" ? roundFloat(input, places) : BigInt(roundFloat(Number(input), Math.min(0, places)));
     return Math[method](Number(input) * 10 ** places) / 10 ** places;
   }),
-  filter("attr", ["name"], (input, name) => (input instanceof Map ? getAttribute(new Map(), toText(name!)) : getAttribute(input, toText(name!))), 1),
-  filter("tojson", ["ensure_ascii", "indent", "separators", "sort_keys"], (input, ascii = false, indent = null, separators = null, sortKeys = false) =>
-    toJson(input, jsonOptions(truthy(ascii), indent, separators, truthy(sortKeys)))),
+  filter(
+    "attr",
+    ["name"],
+    (input, name) => (input instanceof Map ? getAttribute(new Map(), toText(name!)) : getAttribute(input, toText(name!))),
+    1,
+  ),
+  filter(
+    "tojson",
+    ["ensure_ascii", "indent", "separators", "sort_keys"],
+    (input, ascii = false, indent = null, separators = null, sortKeys = false) =>
+      toJson(input, jsonOptions(truthy(ascii), indent, separators, truthy(sortKeys))),
+  ),
 ];
 
 /** Every filter a template may use. */
 export const FILTERS: ReadonlyMap<string, Filter> = new Map([...textFilters, ...valueFilters, ...listFilters]);
 
 function quoteUrl(text: string): string {
-  return encodeURIComponent(text).replace(/[!*'()]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`).replaceAll("%2F", "/");
+  return encodeURIComponent(text)
+    .replace(/[!*'()]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll("%2F", "/");
 }
 
 /** `int(value)`, then `int(float(value))`; undefined where Python would raise. */
@@ -91,7 +108,10 @@ function parseInteger(value: Value, base: number): bigint | undefined {
   if (value instanceof Undefined) value.fail();
   if (typeof value === "boolean" || typeof value === "bigint") return BigInt(value);
   if (typeof value === "string") {
-    const digits = strip(value).replaceAll("_", "").toLowerCase().replace(base === 16 ? /^([-+]?)0x/ : base === 8 ? /^([-+]?)0o/ : base === 2 ? /^([-+]?)0b/ : /^$/, "$1");
+    const digits = strip(value)
+      .replaceAll("_", "")
+      .toLowerCase()
+      .replace(base === 16 ? /^([-+]?)0x/ : base === 8 ? /^([-+]?)0o/ : base === 2 ? /^([-+]?)0b/ : /^$/, "$1");
     if (base === 10 && /^[-+]?\d+$/.test(digits)) return BigInt(digits.replace("+", ""));
     const parsed = base === 10 ? Number.NaN : Number.parseInt(digits, base);
     if (/^[-+]?[\da-z]+$/.test(digits) && Number.isInteger(parsed)) return BigInt(parsed);

@@ -12,12 +12,21 @@ export function templateGlobals(now: () => Date): [string, Value][] {
   return [
     ["range", new Callable("range", range)],
     ["dict", new Callable("dict", makeDict)],
-    ["namespace", new Callable("namespace", (args, keywords) => new Namespace(new Map([...makeDict(args, keywords)].map(([key, value]) => [toText(key), value]))))],
+    [
+      "namespace",
+      new Callable(
+        "namespace",
+        (args, keywords) => new Namespace(new Map([...makeDict(args, keywords)].map(([key, value]) => [toText(key), value]))),
+      ),
+    ],
     ["cycler", new Callable("cycler", makeCycler)],
     ["joiner", new Callable("joiner", (args, keywords) => makeJoiner(bind("joiner", ["sep"], 0, args, keywords)[0] ?? ", "))],
-    ["raise_exception", method("raise_exception", ["message"], 1, (message) => {
-      throw new PythonError("TemplateError", toText(message!));
-    })],
+    [
+      "raise_exception",
+      method("raise_exception", ["message"], 1, (message) => {
+        throw new PythonError("TemplateError", toText(message!));
+      }),
+    ],
     ["strftime_now", method("strftime_now", ["format"], 1, (format) => strftime(now(), toText(format!)))],
   ];
 }
@@ -29,15 +38,21 @@ function range(args: Value[]): Value {
   const step = bounds[2] ?? 1;
   if (step === 0) throw new PythonError("ValueError", "range() arg 3 must not be zero");
   const length = Math.max(0, Math.ceil((stop - start) / step));
-  if (length > MAX_RANGE) throw new PythonError("OverflowError", `Range too big. The sandbox blocks ranges larger than MAX_RANGE (${MAX_RANGE}).`);
+  if (length > MAX_RANGE)
+    throw new PythonError("OverflowError", `Range too big. The sandbox blocks ranges larger than MAX_RANGE (${MAX_RANGE}).`);
   const text = `range(${start}, ${stop}${step === 1 ? "" : `, ${step}`})`;
-  return new View("range", Array.from({ length }, (_, index) => BigInt(start + index * step)), text);
+  return new View(
+    "range",
+    Array.from({ length }, (_, index) => BigInt(start + index * step)),
+    text,
+  );
 }
 
 function makeDict(args: Value[], keywords: Keywords): Map<Value, Value> {
   const [source] = args;
   if (args.length > 1) typeError(`dict expected at most 1 argument, got ${args.length}`);
-  const pairs = source instanceof Map ? [...source] : source === undefined ? [] : iterate(source).map((pair) => iterate(pair) as [Value, Value]);
+  const pairs =
+    source instanceof Map ? [...source] : source === undefined ? [] : iterate(source).map((pair) => iterate(pair) as [Value, Value]);
   return new Map<Value, Value>([...pairs, ...keywords]);
 }
 
@@ -59,9 +74,13 @@ function makeCycler(args: Value[]): Value {
 
 function makeJoiner(separator: Value): Value {
   let used = false;
-  return new PyObject("Joiner", () => undefined, () => {
-    const result = used ? separator : "";
-    used = true;
-    return result;
-  });
+  return new PyObject(
+    "Joiner",
+    () => undefined,
+    () => {
+      const result = used ? separator : "";
+      used = true;
+      return result;
+    },
+  );
 }

@@ -174,9 +174,10 @@ export function assign(target: Target, value: Value, scope: Scope): void {
     if (!(object instanceof Namespace)) throw new PythonError("TemplateRuntimeError", "cannot assign attribute on non-namespace object");
     object.attributes.set(target.attribute, value);
   } else {
-    const items = value === null || typeof value === "boolean" || typeof value === "bigint" || typeof value === "number"
-      ? typeError(`cannot unpack non-iterable ${typeName(value)} object`)
-      : iterate(value);
+    const items =
+      value === null || typeof value === "boolean" || typeof value === "bigint" || typeof value === "number"
+        ? typeError(`cannot unpack non-iterable ${typeName(value)} object`)
+        : iterate(value);
     const wanted = target.items.length;
     if (items.length < wanted) throw new PythonError("ValueError", `not enough values to unpack (expected ${wanted}, got ${items.length})`);
     if (items.length > wanted) throw new PythonError("ValueError", `too many values to unpack (expected ${wanted})`);

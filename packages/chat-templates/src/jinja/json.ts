@@ -15,7 +15,8 @@ export interface JsonOptions {
 export function toJson(value: Value, options: JsonOptions, indentation = "\n"): string {
   if (value === null) return "null";
   if (typeof value === "boolean" || typeof value === "bigint") return String(value);
-  if (typeof value === "number") return Number.isFinite(value) ? floatText(value) : Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+  if (typeof value === "number")
+    return Number.isFinite(value) ? floatText(value) : Number.isNaN(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
   if (typeof value === "string") return quote(value, options.ensureAscii);
   const inner = options.indent === null ? "" : indentation + options.indent;
   const outer = options.indent === null ? "" : indentation;
@@ -23,12 +24,20 @@ export function toJson(value: Value, options: JsonOptions, indentation = "\n"): 
     items.length === 0 ? open + close : open + inner + items.join(options.itemSeparator + inner) + outer + close;
   if (Array.isArray(value) || value instanceof Tuple) {
     const items = Array.isArray(value) ? value : value.items;
-    return wrap("[", items.map((item) => toJson(item, options, inner)), "]");
+    return wrap(
+      "[",
+      items.map((item) => toJson(item, options, inner)),
+      "]",
+    );
   }
   if (value instanceof Map) {
     const entries = [...value].map(([key, item]) => [keyText(key), item] as const);
     if (options.sortKeys) entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-    return wrap("{", entries.map(([key, item]) => quote(key, options.ensureAscii) + options.keySeparator + toJson(item, options, inner)), "}");
+    return wrap(
+      "{",
+      entries.map(([key, item]) => quote(key, options.ensureAscii) + options.keySeparator + toJson(item, options, inner)),
+      "}",
+    );
   }
   return typeError(`Object of type ${typeName(value)} is not JSON serializable`);
 }
@@ -40,7 +49,15 @@ function keyText(key: Value): string {
   return typeError(`keys must be str, int, float, bool or None, not ${typeName(key)}`);
 }
 
-const SHORT: Readonly<Record<string, string>> = { '"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f", "\b": "\\b" };
+const SHORT: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  "\\": "\\\\",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\f": "\\f",
+  "\b": "\\b",
+};
 
 function quote(text: string, ensureAscii: boolean): string {
   const pattern = ensureAscii ? /["\\\x00-\x1f\x7f-\uffff]/g : /["\\\x00-\x1f]/g;
@@ -56,7 +73,10 @@ export function jsonOptions(ensureAscii: boolean, indent: Value, separators: Val
   if (separators !== null) {
     const pair = separators instanceof Tuple ? separators.items : separators;
     if (!Array.isArray(pair) || pair.length !== 2) throw new PythonError("ValueError", "separators must be a pair of strings");
-    [itemSeparator, keySeparator] = pair.map((part) => (typeof part === "string" ? part : typeError("separators must be strings"))) as [string, string];
+    [itemSeparator, keySeparator] = pair.map((part) => (typeof part === "string" ? part : typeError("separators must be strings"))) as [
+      string,
+      string,
+    ];
   }
   return { indent: indentText, itemSeparator, keySeparator, ensureAscii, sortKeys };
 }

@@ -3,7 +3,17 @@ import { syntaxError } from "./python-error.js";
 import { unescapeString } from "./string-literal.js";
 
 export type TokenType =
-  "data" | "blockBegin" | "blockEnd" | "variableBegin" | "variableEnd" | "name" | "string" | "integer" | "float" | "operator" | "end";
+  | "data"
+  | "blockBegin"
+  | "blockEnd"
+  | "variableBegin"
+  | "variableEnd"
+  | "name"
+  | "string"
+  | "integer"
+  | "float"
+  | "operator"
+  | "end";
 
 /** A piece of a template; `line` counts from 1. For `data` and `string` the value is the text itself, escapes resolved. */
 export interface Token {
@@ -111,7 +121,13 @@ function tokenizeCode(source: string, start: number, isBlock: boolean, tokens: T
 }
 
 function readToken(source: string, position: number, line: number): { type: TokenType; text: string } {
-  const patterns: [TokenType, RegExp][] = [["float", FLOAT], ["integer", INTEGER], ["name", NAME], ["string", STRING], ["operator", OPERATOR]];
+  const patterns: [TokenType, RegExp][] = [
+    ["float", FLOAT],
+    ["integer", INTEGER],
+    ["name", NAME],
+    ["string", STRING],
+    ["operator", OPERATOR],
+  ];
   for (const [type, pattern] of patterns) {
     const match = matchAt(pattern, source, position);
     if (match) return { type, text: match[0] };

@@ -15,7 +15,8 @@ const nothing = (reason: string): Value => new Undefined(reason);
 /** Reads `a.b.0` from an item; without an attribute the item itself; `fallback` stands for what is not there. */
 function attributeGetter(attribute: Value, fallback?: Value): Getter {
   if (attribute === null) return (item) => item;
-  const parts: Value[] = typeof attribute === "string" ? attribute.split(".").map((part) => (/^\d+$/.test(part) ? BigInt(part) : part)) : [attribute];
+  const parts: Value[] =
+    typeof attribute === "string" ? attribute.split(".").map((part) => (/^\d+$/.test(part) ? BigInt(part) : part)) : [attribute];
   return (start) => {
     let item = start;
     for (const part of parts) {
@@ -44,7 +45,11 @@ function sorted<Item>(items: Item[], key: (item: Item) => Value, reverse: boolea
 const sortItems = (input: Value, reverse: Value = false, caseSensitive: Value = false, attribute: Value = null): Value => {
   const attributes = typeof attribute === "string" ? attribute.split(",") : [attribute];
   const getters = attributes.map((name) => ignoringCase(caseSensitive, attributeGetter(name)));
-  return sorted(iterate(input), (item) => (getters.length === 1 ? getters[0]!(item) : new Tuple(getters.map((get) => get(item)))), truthy(reverse));
+  return sorted(
+    iterate(input),
+    (item) => (getters.length === 1 ? getters[0]!(item) : new Tuple(getters.map((get) => get(item)))),
+    truthy(reverse),
+  );
 };
 
 const extreme =
@@ -119,7 +124,8 @@ function selection(keep: boolean, byAttribute: boolean): Filter {
     if (byAttribute && attribute === undefined) throw new PythonError("FilterArgumentError", "Missing parameter for attribute name");
     const get = byAttribute ? attributeGetter(attribute!) : (item: Value): Value => item;
     const [test, ...rest] = byAttribute ? afterAttribute : args;
-    const passes = (item: Value): boolean => (test === undefined ? truthy(get(item)) : runtime.applyTest(toText(test), get(item), rest, keywords));
+    const passes = (item: Value): boolean =>
+      test === undefined ? truthy(get(item)) : runtime.applyTest(toText(test), get(item), rest, keywords);
     return new Generator(iterate(input).filter((item) => passes(item) === keep));
   };
 }
@@ -138,15 +144,27 @@ export const listFilters: [string, Filter][] = [
     const last = iterate(input).at(-1);
     return last === undefined ? nothing("No last item, sequence was empty.") : last;
   }),
-  filter("join", ["d", "attribute"], (input, separator = "", attribute = null) => iterate(input).map(attributeGetter(attribute)).map(toText).join(toText(separator))),
-  filter("reverse", [], (input) => (typeof input === "string" ? characters(input).reverse().join("") : new Generator([...iterate(input)].reverse()))),
+  filter("join", ["d", "attribute"], (input, separator = "", attribute = null) =>
+    iterate(input).map(attributeGetter(attribute)).map(toText).join(toText(separator)),
+  ),
+  filter("reverse", [], (input) =>
+    typeof input === "string" ? characters(input).reverse().join("") : new Generator([...iterate(input)].reverse()),
+  ),
   filter("sort", ["reverse", "case_sensitive", "attribute"], sortItems),
   filter("unique", ["case_sensitive", "attribute"], unique),
   filter("min", ["case_sensitive", "attribute"], extreme(1)),
   filter("max", ["case_sensitive", "attribute"], extreme(-1)),
   filter("sum", ["attribute", "start"], (input, attribute = null, start = 0n) =>
-    iterate(input).map(attributeGetter(attribute)).reduce((total, item) => binary("+", total, item), start)),
-  filter("groupby", ["attribute", "default", "case_sensitive"], (input, attribute, fallback, caseSensitive) => groupBy(input, attribute!, fallback, caseSensitive), 1),
+    iterate(input)
+      .map(attributeGetter(attribute))
+      .reduce((total, item) => binary("+", total, item), start),
+  ),
+  filter(
+    "groupby",
+    ["attribute", "default", "case_sensitive"],
+    (input, attribute, fallback, caseSensitive) => groupBy(input, attribute!, fallback, caseSensitive),
+    1,
+  ),
   filter("batch", ["linecount", "fill_with"], (input, lineCount, fill) => batch(input, lineCount!, fill), 1),
   filter("dictsort", ["case_sensitive", "by", "reverse"], dictSort),
   filter("items", [], (input) => {

@@ -13,10 +13,14 @@ export class LoopState {
     private readonly depth: number,
     recurse: ((items: Value) => Value) | undefined,
   ) {
-    this.value = new PyObject("LoopContext", (name) => this.attribute(name), (args) => {
-      if (!recurse) typeError("The loop must have the 'recursive' marker to be called recursively.");
-      return recurse(args[0] ?? typeError("loop() needs the items to loop over"));
-    });
+    this.value = new PyObject(
+      "LoopContext",
+      (name) => this.attribute(name),
+      (args) => {
+        if (!recurse) typeError("The loop must have the 'recursive' marker to be called recursively.");
+        return recurse(args[0] ?? typeError("loop() needs the items to loop over"));
+      },
+    );
   }
 
   private attribute(name: string): Value | undefined {

@@ -39,9 +39,11 @@ function repeat(sequence: Value, times: Value): Value | undefined {
   const items = Array.isArray(sequence) ? sequence : sequence instanceof Tuple ? sequence.items : undefined;
   if (items === undefined && typeof sequence !== "string") return undefined;
   const count = Math.max(0, Number(times));
-  if ((items ?? (sequence as string)).length * count > MAX_REPEATED) throw new PythonError("MemoryError", `more than ${MAX_REPEATED} items by repetition`);
+  if ((items ?? (sequence as string)).length * count > MAX_REPEATED)
+    throw new PythonError("MemoryError", `more than ${MAX_REPEATED} items by repetition`);
   if (items === undefined) return (sequence as string).repeat(count);
-  const result = Array.from({ length: count }, () => items).flat() as Value[];
+  const result: Value[] = [];
+  for (let time = 0; time < count; time++) result.push(...items);
   return sequence instanceof Tuple ? new Tuple(result) : result;
 }
 
@@ -59,7 +61,11 @@ function arithmetic(operator: BinaryOperator, left: boolean | bigint | number, r
     case "**":
       return power(a, b);
   }
-  if (b === 0) throw new PythonError("ZeroDivisionError", operator === "/" ? "float division by zero" : operator === "//" ? "float floor division by zero" : "float modulo");
+  if (b === 0)
+    throw new PythonError(
+      "ZeroDivisionError",
+      operator === "/" ? "float division by zero" : operator === "//" ? "float floor division by zero" : "float modulo",
+    );
   if (operator === "/") return a / b;
   const remainder = a % b;
   const modulo = remainder !== 0 && remainder < 0 !== b < 0 ? remainder + b : remainder;
@@ -76,7 +82,8 @@ function integerArithmetic(operator: BinaryOperator, a: bigint, b: bigint): Valu
       return a * b;
     case "**":
       if (b < 0n) return power(Number(a), Number(b));
-      if (b * BigInt(a.toString(2).length) > MAX_POWER_BITS) throw new PythonError("OverflowError", `power of more than ${MAX_POWER_BITS} bits`);
+      if (b * BigInt(a.toString(2).length) > MAX_POWER_BITS)
+        throw new PythonError("OverflowError", `power of more than ${MAX_POWER_BITS} bits`);
       return a ** b;
   }
   if (b === 0n) throw new PythonError("ZeroDivisionError", operator === "/" ? "division by zero" : "integer division or modulo by zero");
@@ -110,9 +117,9 @@ export function compare(operator: ComparisonOperator, left: Value, right: Value)
 
 /** `left == right`: numbers by value, containers by their contents, everything undefined alike. */
 export function equal(left: Value, right: Value): boolean {
-  // eslint-disable-next-line eqeqeq -- 1n == 1 is what Python means
-  if (isNumber(left) && isNumber(right)) return (typeof left === "boolean" ? Number(left) : left) == (typeof right === "boolean" ? Number(right) : right);
-  if (Array.isArray(left) && Array.isArray(right)) return left.length === right.length && left.every((item, index) => equal(item, right[index]!));
+  if (isNumber(left) && isNumber(right)) return ordering("==", left, right) === 0;
+  if (Array.isArray(left) && Array.isArray(right))
+    return left.length === right.length && left.every((item, index) => equal(item, right[index]!));
   if (left instanceof Tuple && right instanceof Tuple) return equal(left.items, right.items);
   if (left instanceof View && right instanceof View) return equal(left.items, right.items);
   if (left instanceof Map && right instanceof Map) {

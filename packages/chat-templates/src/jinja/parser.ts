@@ -184,7 +184,10 @@ class StatementParser extends ExpressionParser {
 
   private failAtTag(tag: string | null, line: number): never {
     const message = [tag === null ? "Unexpected end of template." : `Encountered unknown tag '${tag}'.`];
-    const looking = this.awaited.at(-1)?.map((name) => `'${name}'`).join(" or ");
+    const looking = this.awaited
+      .at(-1)
+      ?.map((name) => `'${name}'`)
+      .join(" or ");
     if (looking && tag !== null && this.awaited.some((names) => names.includes(tag))) {
       message.push(`You probably made a nesting mistake. Jinja is expecting this tag, but currently looking for ${looking}.`);
     } else if (looking) {

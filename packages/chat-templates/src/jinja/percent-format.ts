@@ -8,23 +8,26 @@ const DIRECTIVE = /%(?:\(([^)]*)\))?([-+ #0]*)(\d*)(?:\.(\d+))?([a-zA-Z%])/g;
 export function percentFormat(format: string, values: Value): string {
   const items = values instanceof Tuple ? values.items : [values];
   let used = 0;
-  const result = format.replace(DIRECTIVE, (_, key: string | undefined, flags: string, width: string, precision: string | undefined, conversion: string) => {
-    if (conversion === "%") return "%";
-    let value: Value | undefined;
-    if (key !== undefined) {
-      if (!(values instanceof Map)) typeError("format requires a mapping");
-      value = values.get(key);
-      if (value === undefined) throw new PythonError("KeyError", represent(key));
-    } else {
-      value = items[used++];
-      if (value === undefined) typeError("not enough arguments for format string");
-    }
-    const text = convert(value, conversion, flags, precision === undefined ? undefined : Number(precision));
-    const padding = Math.max(0, Number(width) - text.length);
-    if (flags.includes("-")) return text + " ".repeat(padding);
-    if (flags.includes("0") && isNumber(value)) return text.replace(/^[-+]?/, (sign) => sign + "0".repeat(padding));
-    return " ".repeat(padding) + text;
-  });
+  const result = format.replace(
+    DIRECTIVE,
+    (_, key: string | undefined, flags: string, width: string, precision: string | undefined, conversion: string) => {
+      if (conversion === "%") return "%";
+      let value: Value | undefined;
+      if (key !== undefined) {
+        if (!(values instanceof Map)) typeError("format requires a mapping");
+        value = values.get(key);
+        if (value === undefined) throw new PythonError("KeyError", represent(key));
+      } else {
+        value = items[used++];
+        if (value === undefined) typeError("not enough arguments for format string");
+      }
+      const text = convert(value, conversion, flags, precision === undefined ? undefined : Number(precision));
+      const padding = Math.max(0, Number(width) - text.length);
+      if (flags.includes("-")) return text + " ".repeat(padding);
+      if (flags.includes("0") && isNumber(value)) return text.replace(/^[-+]?/, (sign) => sign + "0".repeat(padding));
+      return " ".repeat(padding) + text;
+    },
+  );
   if (used < items.length && !(values instanceof Map)) typeError("not all arguments converted during string formatting");
   return result;
 }
@@ -51,7 +54,12 @@ function convert(value: Value, conversion: string, flags: string, precision: num
     case "F":
       return sign + Number(value).toFixed(precision ?? 6);
     case "e":
-      return sign + Number(value).toExponential(precision ?? 6).replace(/e([+-])(\d)$/, "e$10$2");
+      return (
+        sign +
+        Number(value)
+          .toExponential(precision ?? 6)
+          .replace(/e([+-])(\d)$/, "e$10$2")
+      );
     case "g":
       return sign + floatText(Number(Number(value).toPrecision(Math.max(1, precision ?? 6)))).replace(/\.0$/, "");
   }

@@ -1,4 +1,4 @@
-import { Callable, Generator, Namespace, PyObject, Tuple, Undefined, View, type Value } from "./values.js";
+import { Callable, Generator, Namespace, Tuple, Undefined, View, type Value } from "./values.js";
 
 /** `str(value)`: how a value is printed. */
 export function toText(value: Value): string {
@@ -14,13 +14,14 @@ export function represent(value: Value): string {
   if (typeof value === "string") return quote(value);
   if (Array.isArray(value)) return `[${value.map(represent).join(", ")}]`;
   if (value instanceof Map) return dictText(value);
-  if (value instanceof Tuple) return value.items.length === 1 ? `(${represent(value.items[0]!)},)` : `(${value.items.map(represent).join(", ")})`;
+  if (value instanceof Tuple)
+    return value.items.length === 1 ? `(${represent(value.items[0]!)},)` : `(${value.items.map(represent).join(", ")})`;
   if (value instanceof View) return value.text ?? `${value.typeName}([${value.items.map(represent).join(", ")}])`;
   if (value instanceof Undefined) return "Undefined";
   if (value instanceof Generator) return "<generator object>";
   if (value instanceof Namespace) return `<Namespace ${dictText(value.attributes)}>`;
   if (value instanceof Callable) return `<function ${value.name}>`;
-  return `<${(value as PyObject).typeName} object>`;
+  return `<${value.typeName} object>`;
 }
 
 function dictText(dict: ReadonlyMap<Value, Value>): string {

@@ -7,11 +7,13 @@ export class Scope {
   constructor(private readonly parent: Scope | null) {}
 
   get(name: string): Value {
-    for (let scope: Scope | null = this; scope; scope = scope.parent) {
-      const value = scope.variables.get(name);
-      if (value !== undefined) return value;
-    }
-    return new Undefined(`'${name}' is undefined`);
+    const value = this.find(name);
+    return value === undefined ? new Undefined(`'${name}' is undefined`) : value;
+  }
+
+  private find(name: string): Value | undefined {
+    const value = this.variables.get(name);
+    return value === undefined ? this.parent?.find(name) : value;
   }
 
   set(name: string, value: Value): void {

@@ -18,7 +18,9 @@ export function bind(name: string, parameters: string[], required: number, args:
   }
   const missing = parameters.slice(0, required).filter((_, index) => bound[index] === undefined);
   if (missing.length > 0) {
-    typeError(`${name}() missing ${missing.length} required positional argument${missing.length > 1 ? "s" : ""}: ${missing.map((word) => `'${word}'`).join(" and ")}`);
+    typeError(
+      `${name}() missing ${missing.length} required positional argument${missing.length > 1 ? "s" : ""}: ${missing.map((word) => `'${word}'`).join(" and ")}`,
+    );
   }
   return bound;
 }

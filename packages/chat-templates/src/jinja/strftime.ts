@@ -14,7 +14,9 @@ export function strftime(date: Date, format: string): string {
 function expand(date: Date, letter: string): string | undefined {
   const two = (value: number): string => String(value).padStart(2, "0");
   const hour12 = date.getHours() % 12 || 12;
-  const dayOfYear = Math.round((Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) - Date.UTC(date.getFullYear(), 0, 1)) / MS_PER_DAY);
+  const dayOfYear = Math.round(
+    (Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) - Date.UTC(date.getFullYear(), 0, 1)) / MS_PER_DAY,
+  );
   const weekday = date.getDay();
   switch (letter) {
     case "%":

@@ -29,7 +29,9 @@ const stripper =
 const splitter =
   (fromRight: boolean): Builder =>
   (text, name) =>
-    method(name, ["sep", "maxsplit"], 0, (sep = null, limit = -1n) => split(text, sep === null ? null : toStr(name, sep), toIndex(limit), fromRight));
+    method(name, ["sep", "maxsplit"], 0, (sep = null, limit = -1n) =>
+      split(text, sep === null ? null : toStr(name, sep), toIndex(limit), fromRight),
+    );
 const finder =
   (fromRight: boolean, mustExist: boolean): Builder =>
   (text, name) =>
@@ -68,7 +70,11 @@ const METHODS: Readonly<Record<string, Builder>> = Object.assign(Object.create(n
   upper: map((text) => text.toUpperCase()),
   lower: map((text) => text.toLowerCase()),
   casefold: map((text) => text.toLowerCase().replaceAll("ß", "ss")),
-  swapcase: map((text) => characters(text).map((c) => (c === c.toUpperCase() ? c.toLowerCase() : c.toUpperCase())).join("")),
+  swapcase: map((text) =>
+    characters(text)
+      .map((c) => (c === c.toUpperCase() ? c.toLowerCase() : c.toUpperCase()))
+      .join(""),
+  ),
   title: map((text) => text.replace(/\p{Alphabetic}+/gu, capitalize)),
   capitalize: map(capitalize),
   strip: stripper("both"),
@@ -100,11 +106,15 @@ const METHODS: Readonly<Record<string, Builder>> = Object.assign(Object.create(n
   join: (text: string, name: string) =>
     method(name, ["iterable"], 1, (items) =>
       iterate(items!)
-        .map((item, index) => (typeof item === "string" ? item : typeError(`sequence item ${index}: expected str instance, ${typeName(item)} found`)))
+        .map((item, index) =>
+          typeof item === "string" ? item : typeError(`sequence item ${index}: expected str instance, ${typeName(item)} found`),
+        )
         .join(text),
     ),
   replace: (text: string, name: string) =>
-    method(name, ["old", "new", "count"], 2, (old, replacement, count = -1n) => replace(text, toStr(name, old!), toStr(name, replacement!), toIndex(count))),
+    method(name, ["old", "new", "count"], 2, (old, replacement, count = -1n) =>
+      replace(text, toStr(name, old!), toStr(name, replacement!), toIndex(count)),
+    ),
   count: (text: string, name: string) =>
     method(name, ["sub", "start", "end"], 1, (sub, start = null, end = null) => {
       const [, part] = window(text, start, end);
@@ -114,9 +124,13 @@ const METHODS: Readonly<Record<string, Builder>> = Object.assign(Object.create(n
   removeprefix: (text: string, name: string) =>
     method(name, ["prefix"], 1, (prefix) => (text.startsWith(toStr(name, prefix!)) ? text.slice((prefix as string).length) : text)),
   removesuffix: (text: string, name: string) =>
-    method(name, ["suffix"], 1, (suffix) => (suffix !== "" && text.endsWith(toStr(name, suffix!)) ? text.slice(0, -(suffix as string).length) : text)),
+    method(name, ["suffix"], 1, (suffix) =>
+      suffix !== "" && text.endsWith(toStr(name, suffix!)) ? text.slice(0, -(suffix as string).length) : text,
+    ),
   zfill: (text: string, name: string) =>
-    method(name, ["width"], 1, (width) => text.replace(/^[-+]?/, (sign) => sign + "0".repeat(Math.max(0, toIndex(width!) - characters(text).length)))),
+    method(name, ["width"], 1, (width) =>
+      text.replace(/^[-+]?/, (sign) => sign + "0".repeat(Math.max(0, toIndex(width!) - characters(text).length))),
+    ),
   format: (text: string, name: string) => new Callable(name, (args, keywords) => formatBraces(text, args, keywords)),
 });
 
@@ -147,7 +161,10 @@ function split(text: string, separator: string | null, limit: number, fromRight:
   if (separator === "") throw new PythonError("ValueError", "empty separator");
   const source = separator === null ? strip(text, null, fromRight ? "right" : "left") : text;
   if (separator === null && source === "") return [];
-  const marks = separator === null ? [...source.matchAll(SPACE_RUN)].map((match) => ({ at: match.index, length: match[0].length })) : positions(source, separator, fromRight);
+  const marks =
+    separator === null
+      ? [...source.matchAll(SPACE_RUN)].map((match) => ({ at: match.index, length: match[0].length }))
+      : positions(source, separator, fromRight);
   const used = limit < 0 ? marks : fromRight ? marks.slice(Math.max(0, marks.length - limit)) : marks.slice(0, limit);
   const parts: string[] = [];
   let start = 0;
@@ -164,7 +181,8 @@ function positions(text: string, separator: string, fromRight: boolean): { at: n
   const { length } = separator;
   const found: { at: number; length: number }[] = [];
   if (fromRight) {
-    for (let at = text.lastIndexOf(separator); at !== -1; at = at < length ? -1 : text.lastIndexOf(separator, at - length)) found.unshift({ at, length });
+    for (let at = text.lastIndexOf(separator); at !== -1; at = at < length ? -1 : text.lastIndexOf(separator, at - length))
+      found.unshift({ at, length });
   } else {
     for (let at = text.indexOf(separator); at !== -1; at = text.indexOf(separator, at + length)) found.push({ at, length });
   }
@@ -181,15 +199,19 @@ export function pad(text: string, width: number, fill: string, side: Side): stri
 /** `text.format(…)` with `{}`, `{0}` and `{name}`, `!r` and `!s`; attributes and format specifications are refused. */
 function formatBraces(text: string, args: Value[], keywords: ReadonlyMap<string, Value>): string {
   let automatic = 0;
-  return text.replace(/\{\{|\}\}|\{(\w*)(?:!([rs]))?(?:[.[:!][^}]*)?\}|[{}]/g, (field, key: string | undefined, conversion: string | undefined) => {
-    if (field === "{{" || field === "}}") return field[0]!;
-    const plain = key !== undefined && field.length === key.length + 2 + (conversion ? 2 : 0);
-    if (!plain) throw new PythonError("ValueError", `format field ${represent(field)} is not supported in a chat template`);
-    const value = key === "" ? args[automatic++] : /^\d+$/.test(key) ? args[Number(key)] : keywords.get(key);
-    if (value === undefined) {
-      if (key === "" || /^\d+$/.test(key)) throw new PythonError("IndexError", "Replacement index out of range for positional args tuple");
-      throw new PythonError("KeyError", represent(key));
-    }
-    return conversion === "r" ? represent(value) : toText(value);
-  });
+  return text.replace(
+    /\{\{|\}\}|\{(\w*)(?:!([rs]))?(?:[.[:!][^}]*)?\}|[{}]/g,
+    (field, key: string | undefined, conversion: string | undefined) => {
+      if (field === "{{" || field === "}}") return field[0]!;
+      const plain = key !== undefined && field.length === key.length + 2 + (conversion ? 2 : 0);
+      if (!plain) throw new PythonError("ValueError", `format field ${represent(field)} is not supported in a chat template`);
+      const value = key === "" ? args[automatic++] : /^\d+$/.test(key) ? args[Number(key)] : keywords.get(key);
+      if (value === undefined) {
+        if (key === "" || /^\d+$/.test(key))
+          throw new PythonError("IndexError", "Replacement index out of range for positional args tuple");
+        throw new PythonError("KeyError", represent(key));
+      }
+      return conversion === "r" ? represent(value) : toText(value);
+    },
+  );
 }

@@ -28,7 +28,8 @@ export class Template {
       for (const [name, value] of Object.entries(variables)) if (value !== undefined) globals.set(name, fromJs(value));
       interpreter.run(this.statements, new Scope(globals), out);
     } catch (error) {
-      if (error instanceof RangeError) throw new PythonError("RecursionError", `the template or its variables nest too deeply (${error.message})`, interpreter.line);
+      if (error instanceof RangeError)
+        throw new PythonError("RecursionError", `the template or its variables nest too deeply (${error.message})`, interpreter.line);
       if (error instanceof PythonError) error.line ??= interpreter.line;
       throw error;
     }

@@ -13,7 +13,8 @@ const operand = (args: Value[]): Value => {
   const [first] = args;
   return first === undefined ? typeError("the test needs an argument") : first;
 };
-const canIterate = (value: Value): boolean => !(value === null || isNumber(value) || value instanceof Callable || value instanceof PyObject);
+const canIterate = (value: Value): boolean =>
+  !(value === null || isNumber(value) || value instanceof Callable || value instanceof PyObject);
 
 const isEqual: Test = (input, args) => equal(input, operand(args));
 const notEqual: Test = (input, args) => !equal(input, operand(args));
@@ -35,9 +36,21 @@ export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
   ["integer", (input) => typeof input === "bigint"],
   ["float", (input) => typeof input === "number"],
   ["mapping", (input) => input instanceof Map],
-  ["sequence", (input) => isText(input) || Array.isArray(input) || input instanceof Map || input instanceof Tuple || (input instanceof View && input.typeName === "range") || input instanceof Undefined],
+  [
+    "sequence",
+    (input) =>
+      isText(input) ||
+      Array.isArray(input) ||
+      input instanceof Map ||
+      input instanceof Tuple ||
+      (input instanceof View && input.typeName === "range") ||
+      input instanceof Undefined,
+  ],
   ["iterable", canIterate],
-  ["callable", (input) => input instanceof Callable || input instanceof Undefined || (input instanceof PyObject && input.call !== undefined)],
+  [
+    "callable",
+    (input) => input instanceof Callable || input instanceof Undefined || (input instanceof PyObject && input.call !== undefined),
+  ],
   ["sameas", (input, args) => input === operand(args)],
   ["escaped", () => false],
   ["odd", (input) => equal(remainder(input, 2n), 1n)],

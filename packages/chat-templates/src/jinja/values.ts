@@ -4,7 +4,20 @@ import { PythonError, typeError } from "./python-error.js";
  * A value as templates see it, after Python: `None` is null, `int` bigint, `float` number, `str` string, `list` an array,
  * `dict` a Map; the rest are the classes below.
  */
-export type Value = null | boolean | bigint | number | string | Value[] | Map<Value, Value> | Tuple | View | Generator | Undefined | Callable | PyObject;
+export type Value =
+  | null
+  | boolean
+  | bigint
+  | number
+  | string
+  | Value[]
+  | Map<Value, Value>
+  | Tuple
+  | View
+  | Generator
+  | Undefined
+  | Callable
+  | PyObject;
 
 /** A `tuple`; `names` are those of a named one, as `groupby` makes. */
 export class Tuple {
@@ -119,7 +132,13 @@ export function iterate(value: Value): Value[] {
 
 /** `len(value)`; throws Python's TypeError. */
 export function lengthOf(value: Value): number {
-  if (value === null || typeof value === "boolean" || typeof value === "bigint" || typeof value === "number" || value instanceof Generator) {
+  if (
+    value === null ||
+    typeof value === "boolean" ||
+    typeof value === "bigint" ||
+    typeof value === "number" ||
+    value instanceof Generator
+  ) {
     typeError(`object of type '${typeName(value)}' has no len()`);
   }
   if (value instanceof Map) return value.size;
