@@ -1,14 +1,14 @@
-const BRAND: unique symbol = Symbol.for("@kto/error");
+const BRAND = Symbol.for("@kto/error");
 
 /** What every error of the `@kto/*` packages is: a message for people, a stable `code` for programs, the `cause` kept. */
 export class KtoError extends Error {
-  readonly [BRAND] = true;
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;
     this.code = code;
+    Object.defineProperty(this, BRAND, { value: true }); // a field named by a symbol has no isolated declaration
   }
 }
 

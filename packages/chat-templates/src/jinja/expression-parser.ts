@@ -25,6 +25,13 @@ interface TupleRules {
   parenthesised?: boolean;
 }
 
+/** What a target may be: `ns.attribute` too, several names, and the names that end it. */
+interface TargetRules {
+  namespace?: boolean;
+  tuple?: boolean;
+  endNames?: string[];
+}
+
 /** Recursive descent over Jinja's expression grammar, loosest binding first. Throws `TemplateSyntaxError`. */
 export class ExpressionParser {
   /** True inside `if`, where Jinja only complains about an unknown filter or test when it is reached. */
@@ -309,7 +316,7 @@ export class ExpressionParser {
   }
 
   /** What an assignment or a loop binds; `ns.attribute` only in `set`. */
-  parseTarget({ namespace = false, endNames = [] as string[], tuple = true } = {}): Target {
+  parseTarget({ namespace = false, endNames = [], tuple = true }: TargetRules = {}): Target {
     const parseOne = (): Target => {
       if (this.tokens.skipIf("operator", "(")) {
         const inner = this.parseTarget({ namespace, endNames });
