@@ -24,6 +24,8 @@ export interface KTOTrainerOptions {
   tokenizer?: Tokenizer;
   trainDataset?: Dataset<DataRow>;
   evalDataset?: Dataset<DataRow>;
+  /** Data that `prepareKtoDataset` prepared with the same settings, in place of the datasets. */
+  prepared?: { train?: PreparedKtoDataset; eval?: PreparedKtoDataset };
   args?: Partial<KTOConfig>;
   /** Default `initial`: the adapter as it is now, or the base if it is fresh (B = 0). */
   reference?: ReferenceKind;
@@ -64,6 +66,8 @@ export class KTOTrainer {
     this.#options = options;
     this.model = options.model;
     this.args = ktoConfig(options.args);
+    this.#train = options.prepared?.train;
+    this.#eval = options.prepared?.eval;
   }
 
   /** Tokenises and pairs the data; `train` and `evaluate` do it if it was not done. Throws DataPreparationError and RowError. */

@@ -1,5 +1,5 @@
 import { gatherRows, linearLogProbs, segmentSum, type Tensor } from "@kto/tensor";
-import type { CausalLM } from "./causal-lm.js";
+import type { CausalLM, TokenBatch } from "./causal-lm.js";
 
 /** A prompt and a completion as ids. */
 export interface ScoredRow {
@@ -30,6 +30,8 @@ export interface SequenceLogProbs {
   numScored: number[];
   /** Tokens of each row after cutting. */
   rowLengths: number[];
+  /** The packed rows, which must live until a checkpointed backward pass has run them again. */
+  batch: TokenBatch | undefined;
 }
 
 /**
@@ -43,7 +45,7 @@ export function sequenceLogProbs(model: CausalLM, rows: readonly ScoredRow[], { 
   const numScored = plan.numScored;
   if (plan.positions.length === 0) {
     const zeros = (): Tensor => device.zeros([rows.length], "f32");
-    return { logProbs: zeros(), tokenLogProbs: undefined, entropy: metrics ? zeros() : undefined, meanLogit: metrics ? zeros() : undefined, numScored, rowLengths };
+    return { logProbs: zeros(), tokenLogProbs: undefined, entropy: metrics ? zeros() : undefined, meanLogit: metrics ? zeros() : undefined, numScored, rowLengths, batch: undefined };
   }
   return device.scope("sequenceLogProbs", () => {
     const batch = model.packRows(plan.ids);
@@ -59,6 +61,7 @@ export function sequenceLogProbs(model: CausalLM, rows: readonly ScoredRow[], { 
       meanLogit: scored.meanLogit && segmentSum(scored.meanLogit, bounds),
       numScored,
       rowLengths,
+      batch,
     };
   });
 }

@@ -22,8 +22,13 @@ export function backward(loss: Tensor, { scale = 1 }: BackwardOptions = {}): Gra
   if (loss.size !== 1) throw new ShapeError(`backward: expected a scalar, got shape [${loss.shape.join(", ")}]; reduce it with sum or mean first`);
   const gradients = new Gradients();
   const { device } = loss;
-  device.scope("backward", () => backwardFrom([[loss, device.full(loss.shape, scale, "f32")]], gradients));
-  return gradients;
+  try {
+    device.scope("backward", () => backwardFrom([[loss, device.full(loss.shape, scale, "f32")]], gradients));
+    return gradients;
+  } catch (error) {
+    gradients.dispose();
+    throw error;
+  }
 }
 
 /** Runs the tape backward from outputs with given gradients, adding the gradients of leaves to `gradients`. */
@@ -33,9 +38,16 @@ export function backwardFrom(outputs: [output: Tensor, gradient: Tensor][], grad
     if (output.node) pending.set(output.node, sumShares(pending.get(output.node), gradient));
     else if (output.requiresGrad) gradients.add(output, gradient);
   }
+  try {
+    runBackward(pending, gradients);
+  } finally {
+    for (const gradient of pending.values()) gradient.dispose();
+  }
+}
+
+function runBackward(pending: Map<GradNode, Tensor>, gradients: Gradients): void {
   for (const node of reverseOrder(pending.keys())) {
     const dy = pending.get(node);
-    pending.delete(node);
     if (!dy) continue;
     if (node.isReleased) throw new ShapeError(`backward: ${node.op} was already run backward, or its scope ended; record the forward pass again`);
     dy.device.scope(`${node.op} backward`, () => {
@@ -48,6 +60,7 @@ export function backwardFrom(outputs: [output: Tensor, gradient: Tensor][], grad
       });
     });
     node.release();
+    pending.delete(node);
     dy.dispose();
   }
 }

@@ -6,7 +6,7 @@ import { edgeOf, GradNode } from "./node.js";
  * Runs `block(x)` and keeps only `x`; backward runs the block again, with its tape, when its gradient is due. Parameters used inside get their
  * gradients as if it had been recorded.
  *
- * @param block  a function of x (and of parameters) that does the same both times
+ * @param block  a function of x (and of parameters) that does the same both times; tensors it closes over must live until backward has run
  * @param x      the one input through which a gradient flows in
  * @returns      what block returns
  */
