@@ -163,9 +163,9 @@ function assemble<S extends Spec>(definition: KernelDefinition<S, string, string
   ].join("\n");
 }
 
-/** The element type of a binding: the value of the spec field it names (also inside vec4<…>), else its own text. */
+/** The element type of a binding: the value of the spec field it names (also inside vec4<…>, and if that value names another field), else its own text. */
 function elementType<S extends Spec>(binding: Binding, spec: S): string {
-  return binding.type.replace(/[A-Za-z_]\w*/g, (word) => (typeof spec[word] === "string" ? (spec[word] as string) : word));
+  return binding.type.replace(/[A-Za-z_]\w*/g, (word) => (typeof spec[word] === "string" ? elementType({ ...binding, type: spec[word] }, spec) : word));
 }
 
 function upperSnake(name: string): string {

@@ -16,7 +16,9 @@ export interface Gemm {
   transposeA?: boolean;
   transposeB?: boolean;
   /** [n] f32, added to every row. */
-  bias?: Tensor;
+  bias?: Tensor | undefined;
+  /** [m, n] f32, added before the rounding. */
+  addend?: Tensor | undefined;
   /** Default 1. */
   alpha?: number;
   /** Adds to what c holds. */
@@ -26,11 +28,12 @@ export interface Gemm {
   cOffset?: number;
 }
 
-/** Records c = alpha · a · b (+ bias) (+ c); sums in f32, one rounding. Outside the tape; shapes are the caller's to check. */
-export function gemm({ a, b, c, m, n, k, transposeA = false, transposeB = false, bias, alpha = 1, accumulate = false, aOffset = 0, bOffset = 0, cOffset = 0 }: Gemm): void {
+/** Records c = alpha · a · b (+ bias) (+ addend) (+ c); sums in f32, one rounding. Outside the tape; shapes are the caller's to check. */
+export function gemm(product: Gemm): void {
+  const { a, b, c, m, n, k, transposeA = false, transposeB = false, bias, addend, alpha = 1, accumulate = false, aOffset = 0, bOffset = 0, cOffset = 0 } = product;
   matmulKernel.run(
     a.device,
-    { a, b, bias: bias ?? a, c },
+    { a, b, bias: bias ?? a, addend: addend ?? a, c },
     { m, n, k, alpha, aOffset, bOffset, cOffset },
     {
       aType: a.dtype as FloatDtype,
@@ -40,6 +43,10 @@ export function gemm({ a, b, c, m, n, k, transposeA = false, transposeB = false,
       transposeB,
       accumulate,
       hasBias: bias !== undefined,
+      hasAddend: addend !== undefined,
+      short: m <= 8,
+      aligned: [n, k, aOffset, bOffset, cOffset].every((size) => size % 8 === 0),
+      evenDepth: k % 32 === 0,
     },
   );
 }
