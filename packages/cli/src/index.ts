@@ -1,1 +1,3 @@
-export {};
+export { ConfigError, errorLines, exitStatus, InterruptedError, NotBuiltError, OutputError } from "./errors.js";
+export type { Io, TextSink } from "./io.js";
+export { main } from "./main.js";

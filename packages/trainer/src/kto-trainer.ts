@@ -170,7 +170,11 @@ export class KTOTrainer {
           this.#emit({ type: "log", log });
           yield log;
         }
-        if (due.evaluate) await this.#evaluate(context, signal);
+        if (due.evaluate) {
+          await this.#evaluate(context, signal).catch((error: unknown) => {
+            if (!signal?.aborted) throw error; // an interrupted evaluation is left out, and the checkpoint written
+          });
+        }
         if (due.save || (signal?.aborted && this.#options.checkpoints && !isLast)) await this.#save(optimizer, plan);
         if (due.log || due.evaluate || due.save) {
           windowStarted = performance.now();

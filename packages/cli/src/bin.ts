@@ -1,0 +1,23 @@
+import { InterruptedError } from "./errors.js";
+import { main } from "./main.js";
+
+const interrupted = new AbortController();
+
+/** The first signal lets the step in flight finish and a checkpoint be written; the second stops at once. */
+function onSignal(name: NodeJS.Signals): void {
+  if (interrupted.signal.aborted) process.exit(130);
+  process.stderr.write(`\nkto: ${name}: finishing the step in flight; once more to stop at once\n`);
+  interrupted.abort(new InterruptedError(`interrupted by ${name}`));
+}
+process.on("SIGINT", onSignal);
+process.on("SIGTERM", onSignal);
+
+// A reader that closes early (`kto score … | head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
+process.exitCode = await main(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: interrupted.signal });
+process.off("SIGINT", onSignal);
+process.off("SIGTERM", onSignal);

@@ -1,0 +1,25 @@
+import type { Field } from "../config/field-types.js";
+import type { GivenFields } from "../config/read-config.js";
+import type { CommonOptions, Io } from "../io.js";
+import type { Console } from "../render/console.js";
+
+/** What a command is run with. */
+export interface CommandInput {
+  operands: readonly string[];
+  fields: GivenFields;
+  options: CommonOptions;
+  io: Io;
+  console: Console;
+  /** Called once the input was found good and work began: from then on a failure is exit status 1, not 2. */
+  begin(): void;
+}
+
+/** One command of `kto`. */
+export interface Command {
+  name: string;
+  summary: string;
+  usage: string;
+  fields: Readonly<Record<string, Field>>;
+  /** Resolves to the exit status; throws for everything that is wrong. */
+  run(input: CommandInput): Promise<number>;
+}

@@ -1,0 +1,99 @@
+import type { Device } from "@kto/tensor";
+import { ConfigError, exitStatus } from "../errors.js";
+import { checkFields } from "../config/read-config.js";
+import { openDevice, whyNoHardware } from "../load/device.js";
+import { adapterInfo, gpuMemory, type AdapterInfo, type GpuMemory } from "../load/gpu-info.js";
+import { formatBytes, formatCount } from "../render/format.js";
+import { versions } from "../resolved-config.js";
+import { selfTest, type SelfTest } from "../self-test.js";
+import type { Command, CommandInput } from "./command.js";
+import { expectNoOperands } from "./shared-fields.js";
+
+export const doctorCommand: Command = { name: "doctor", summary: "the device, what it can do, and what is missing", usage: "kto doctor [--device auto|gpu|software]", fields: {}, run: doctor };
+
+/** Something missing, and what mends it. */
+interface Problem {
+  message: string;
+  /** A command, where there is one. */
+  command?: string;
+}
+
+interface DoctorReport {
+  adapter: (AdapterInfo & { software: boolean }) | null;
+  features: string[];
+  limits: Record<string, number>;
+  memory: GpuMemory | null;
+  selfTest: SelfTest | null;
+  problems: Problem[];
+  versions: Record<string, string>;
+}
+
+/** Largest error of the self-test that a sound device makes: f16 operands, f32 sums. */
+const largestError = 2e-3;
+
+async function doctor({ operands, fields, options, io, console, begin }: CommandInput): Promise<number> {
+  const mistakes = [...expectNoOperands("doctor", operands), ...checkFields({}, fields).mistakes];
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  const report: DoctorReport = { adapter: null, features: [], limits: {}, memory: null, selfTest: null, problems: [], versions: versions() };
+  begin();
+  let device: Device | undefined;
+  try {
+    device = await openDevice(options.device, io, console);
+    await examine(device, report);
+  } catch (error) {
+    report.problems.push({ message: error instanceof Error ? error.message : String(error), ...vulkanCommand() });
+  } finally {
+    await device?.[Symbol.asyncDispose]();
+  }
+  const reason = options.device === "software" ? undefined : whyNoHardware(io.env);
+  if (reason !== undefined) report.problems.push({ message: `no hardware adapter: ${reason}`, ...vulkanCommand() });
+  if (options.json) io.stdout.write(`${JSON.stringify(report)}\n`);
+  else for (const line of render(report)) io.stdout.write(`${line}\n`);
+  return report.adapter === null || report.selfTest === null ? exitStatus.failed : exitStatus.done;
+}
+
+async function examine(device: Device, report: DoctorReport): Promise<void> {
+  const { capabilities, gpuDevice } = device;
+  report.adapter = { ...adapterInfo(device), software: capabilities.software };
+  report.features = [...gpuDevice.features].sort();
+  report.limits = limitsOf(gpuDevice.limits);
+  report.memory = capabilities.software ? null : (gpuMemory() ?? null);
+  report.selfTest = await selfTest(device);
+  const { maxRelativeError } = report.selfTest;
+  if (!(maxRelativeError <= largestError)) report.problems.push({ message: `the GEMM self-test is off by ${maxRelativeError.toExponential(1)}, expected at most ${largestError}: do not trust this device's numbers; update its driver` });
+  if (!capabilities.shaderF16) report.problems.push({ message: "no shader-f16: training runs in float32, with twice the memory; a newer driver may have it" });
+  if (!capabilities.software && !capabilities.timestampQuery) report.problems.push({ message: "no timestamp-query: kernels cannot be timed" });
+}
+
+/** Numbers of a GPUSupportedLimits, whose properties lie on its prototype. */
+function limitsOf(limits: GPUSupportedLimits): Record<string, number> {
+  const names = new Set<string>();
+  for (let level: object | null = limits; level !== null && level !== Object.prototype; level = Object.getPrototypeOf(level) as object | null) for (const name of Object.getOwnPropertyNames(level)) names.add(name);
+  const entries = [...names].sort().map((name) => [name, (limits as unknown as Record<string, unknown>)[name]] as const);
+  return Object.fromEntries(entries.filter((entry): entry is readonly [string, number] => typeof entry[1] === "number"));
+}
+
+function vulkanCommand(): { command?: string } {
+  return process.platform === "linux" ? { command: "apt-get install libvulkan1 mesa-vulkan-drivers   # or the vendor's driver, for NVIDIA: nvidia-driver with its Vulkan files" } : {};
+}
+
+/** Limits that decide what can be trained. */
+const shownLimits = ["maxBufferSize", "maxStorageBufferBindingSize", "maxComputeWorkgroupStorageSize", "maxComputeInvocationsPerWorkgroup", "maxStorageBuffersPerShaderStage"];
+
+function render({ adapter, features, limits, memory, selfTest: test, problems, versions: numbers }: DoctorReport): string[] {
+  const lines: string[] = [];
+  const fact = (name: string, value: string): void => void lines.push(`${name.padEnd(12)}${value}`);
+  fact("versions", Object.entries(numbers).map(([name, version]) => `${name} ${version}`).join(", "));
+  fact("adapter", adapter ? `${adapter.name}${adapter.software ? " (software)" : ""}` : "none");
+  if (adapter?.driver) fact("driver", adapter.driver);
+  if (adapter) fact("memory", memory ? `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free` : adapter.software ? "the machine's own" : "unknown (no nvidia-smi)");
+  features.forEach((feature, index) => fact(index === 0 ? "features" : "", feature));
+  for (const [index, name] of shownLimits.filter((limit) => limits[limit] !== undefined).entries()) fact(index === 0 ? "limits" : "", `${name} ${/Size$/.test(name) ? formatBytes(limits[name]!) : formatCount(limits[name]!)}`);
+  if (test) fact("self-test", `GEMM ${test.gemmTflops.toPrecision(3)} TFLOP/s, copy ${test.copyGBs.toPrecision(3)} GB/s, error ${test.maxRelativeError.toExponential(1)}`);
+  fact("problems", problems.length === 0 ? "none" : "");
+  for (const { message, command } of problems) {
+    lines.push(`  - ${message}`);
+    if (command !== undefined) lines.push(`    ${command}`);
+  }
+  return lines;
+}

@@ -1,0 +1,110 @@
+import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
+import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import { reasonToDrop, sequenceLogProbs, tokenizeRow, type TokenizedRow, type TokenizeOptions } from "@kto/trainer";
+import { checkFields } from "../config/read-config.js";
+import { ConfigError, exitStatus } from "../errors.js";
+import { openDataFile, readChatTemplate } from "../load/data-file.js";
+import { openDevice } from "../load/device.js";
+import { loadModel, openModelFolder, openTokenizer, operandDtype, withAdapter } from "../load/model-folder.js";
+import { formatCount } from "../render/format.js";
+import type { Command, CommandInput } from "./command.js";
+import { expectNoOperands, modelAndData, pickFields, required } from "./shared-fields.js";
+
+export const scoreCommand: Command = {
+  name: "score",
+  summary: "log-probabilities of each completion, a JSON line a row",
+  usage: "kto score --model M [--adapter A] --data FILE [--field value …]",
+  fields: { ...modelAndData, ...pickFields("dtype", "max_length", "per_device_eval_batch_size", "chat_template", "seed") },
+  run: score,
+};
+
+interface ScoreValues {
+  model: string;
+  adapter: string | null;
+  data: string;
+  dtype: string | null;
+  max_length: number | null;
+  per_device_eval_batch_size: number;
+  chat_template: string | null;
+}
+
+/** A completion of a row of the file: what was tokenised, or why it is dropped. */
+interface Candidate {
+  ids: TokenizedRow;
+  dropped: string | undefined;
+}
+
+/** A scored completion, as it is printed. */
+interface Score {
+  prompt_ids: number[];
+  completion_ids: number[];
+  logps: number;
+  /** null for a token that nothing stands before. */
+  token_logps: (number | null)[];
+}
+
+async function score(input: CommandInput): Promise<number> {
+  const { io, options, console } = input;
+  const { values: checked, mistakes } = checkFields(scoreCommand.fields, input.fields);
+  mistakes.push(...expectNoOperands("score", input.operands), ...required(checked, "model", "data"));
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  const values = checked as unknown as ScoreValues;
+  const folder = await openModelFolder(values.model);
+  const tokenizer = await openTokenizer(values.model);
+  const chatTemplate = await readChatTemplate(values.chat_template);
+  const dataset = await openDataFile(values.data, io.signal ? { signal: io.signal } : {});
+  const rows = candidates(dataset, values.max_length, { ...(tokenizer ? { tokenizer } : {}), ...(chatTemplate === undefined ? {} : { chatTemplate }) });
+
+  await using device = await openDevice(options.device, io, console);
+  using base = await loadModel(folder, { device, dtype: operandDtype(values.dtype ?? "auto", device), console, ...(io.signal ? { signal: io.signal } : {}) });
+  using _adapted = values.adapter === null ? undefined : await withAdapter(base, values.adapter);
+  input.begin();
+  const progress = console.progress("scoring", rows.length);
+  let numDropped = 0;
+  const size = values.per_device_eval_batch_size;
+  for (let start = 0; start < rows.length; start += size) {
+    io.signal?.throwIfAborted();
+    const batch = rows.slice(start, start + size);
+    const scores = await scoreBatch(base, batch.flat().filter(({ dropped }) => dropped === undefined), values.max_length);
+    for (const row of batch) {
+      const results = row.map(({ dropped }) => (dropped === undefined ? scores.shift()! : { dropped }));
+      numDropped += results.filter((result) => "dropped" in result).length;
+      io.stdout.write(`${JSON.stringify(results.length === 1 ? results[0] : { chosen: results[0], rejected: results[1] })}\n`);
+    }
+    progress.update(Math.min(start + size, rows.length));
+  }
+  progress.stop();
+  console.line(`scored ${formatCount(rows.length)} rows of ${values.data}${numDropped > 0 ? `, of which ${numDropped} dropped` : ""}`);
+  return exitStatus.done;
+}
+
+/** Every row of the file as the trainer would see it: one completion, or two for a pair. Throws RowError. */
+function candidates(dataset: Dataset<DataRow>, maxLength: number | null, options: TokenizeOptions): Candidate[][] {
+  const { type } = detectFormat(dataset);
+  const candidate = (row: DataRow, index: number): Candidate => {
+    const ids = tokenizeRow(row, index, options);
+    return { ids, dropped: reasonToDrop(ids, maxLength) };
+  };
+  return Array.from(dataset, (row, index) => {
+    if (type !== "paired" && type !== "implicit-prompt") return [candidate(row, index)];
+    const { chosen, rejected, ...shared } = type === "implicit-prompt" ? extractPrompt(row, index) : row;
+    return [chosen, rejected].map((completion) => candidate({ ...shared, completion }, index));
+  });
+}
+
+async function scoreBatch(model: Qwen2ForCausalLM, batch: readonly Candidate[], maxLength: number | null): Promise<Score[]> {
+  if (batch.length === 0) return [];
+  const { device } = model;
+  const rows = batch.map(({ ids }) => ids);
+  const { logProbs, tokenLogProbs, numScored } = device.noGrad(() => sequenceLogProbs(model, rows, { maxLength }));
+  const tensors = tokenLogProbs ? [logProbs, tokenLogProbs] : [logProbs];
+  const [sums, tokens] = await device.readAll(tensors);
+  for (const tensor of tensors) tensor.dispose();
+  let next = 0;
+  return rows.map(({ promptIds, completionIds }, index) => {
+    const kept = completionIds.slice(0, maxLength === null ? undefined : Math.max(0, maxLength - promptIds.length));
+    const scored = Array.from(tokens?.subarray(next, (next += numScored[index]!)) ?? []);
+    const unscored = Array.from({ length: kept.length - scored.length }, () => null);
+    return { prompt_ids: promptIds, completion_ids: kept, logps: sums![index]!, token_logps: [...unscored, ...scored] };
+  });
+}

@@ -1,0 +1,23 @@
+import { integer, nullable, text, type Field } from "../config/field-types.js";
+import { trainFields, type TrainField } from "../config/train-fields.js";
+
+/** Some of the fields of `kto train`, with the same meaning and default. */
+export function pickFields(...names: readonly TrainField[]): Record<string, Field> {
+  return Object.fromEntries(names.map((name) => [name, trainFields[name]]));
+}
+
+/** `--model`, `--adapter` and `--data` of the commands that read all three. */
+export const modelAndData: Readonly<Record<string, Field>> = { model: text(null), adapter: text(null), data: text(null) };
+
+/** `--head`: how many samples are shown. */
+export const head: Field = nullable(integer(0, 3));
+
+/** A mistake for each flag that is missing. */
+export function required(values: Readonly<Record<string, unknown>>, ...names: readonly string[]): string[] {
+  return names.filter((name) => values[name] === null).map((name) => `--${name}: missing; expected a path, got none; give --${name}`);
+}
+
+/** A mistake where a command takes no words beside its flags. */
+export function expectNoOperands(command: string, operands: readonly string[]): string[] {
+  return operands.length === 0 ? [] : [`${command}: not usable; expected flags only, got ${JSON.stringify(operands.join(" "))}; see kto ${command} --help`];
+}

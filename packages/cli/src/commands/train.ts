@@ -1,0 +1,229 @@
+import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { adapterModelCard, countLoraParameters, getPeftModel, type PeftModel } from "@kto/lora";
+import { readAdapterConfig, saveAdapter } from "@kto/lora/node";
+import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import type { Device, FloatDtype } from "@kto/tensor";
+import { epochAfter, formatTrainerState, KTOTrainer, ktoConfig, prepareKtoDataset, type KTOConfig, type PreparedKtoDataset, type RunPlan, type Tokenizer, type TrainLog } from "@kto/trainer";
+import type { GivenFields } from "../config/read-config.js";
+import { overlay, readConfigFile } from "../config/read-config.js";
+import { trainConfig, trainerArguments, type TrainConfig } from "../config/train-config.js";
+import { trainFields, type TrainValues } from "../config/train-fields.js";
+import { ConfigError, exitStatus } from "../errors.js";
+import { openDataFile, readChatTemplate } from "../load/data-file.js";
+import { openDevice } from "../load/device.js";
+import { loadModel, openModelFolder, openTokenizer, operandDtype, withAdapter, type ModelFolder } from "../load/model-folder.js";
+import { describeAdapter, describeData, describeDevice, describeModel, describePlan } from "../render/banner.js";
+import { TrainDisplay } from "../render/train-display.js";
+import { formatResolvedConfig } from "../resolved-config.js";
+import { resultsName, RunFolder } from "../run-folder.js";
+import { checkpointStore, findCheckpoint, type FoundCheckpoint } from "../resume.js";
+import type { Command, CommandInput } from "./command.js";
+
+/** Files of a tokenizer that go with an adapter. */
+const tokenizerFiles = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"];
+
+export const trainCommand: Command = {
+  name: "train",
+  summary: "fine-tune a model with KTO on an adapter",
+  usage: "kto train [CONFIG.yaml] [--field value …]",
+  fields: trainFields,
+  run: train,
+};
+
+/** What was read and found good before a device was opened. */
+interface Materials {
+  config: TrainConfig;
+  args: Partial<KTOConfig>;
+  folder: ModelFolder;
+  tokenizer: Tokenizer | undefined;
+  chatTemplate: string | undefined;
+  prepared: { train: PreparedKtoDataset; eval?: PreparedKtoDataset };
+  checkpoint: FoundCheckpoint | undefined;
+}
+
+async function train(input: CommandInput): Promise<number> {
+  const { io, options, console } = input;
+  const given = await allFields(input.operands, input.fields);
+  const materials = await gather(trainConfig(given), input);
+  const { values } = materials.config;
+  await using device = await openDevice(options.device, io, console);
+  const dtype = chooseDtype(materials.config, device, console);
+  for (const note of materials.config.notes) console.line(`note: ${note}`);
+  describeDevice(console, device, dtype);
+  using base = await loadModel(materials.folder, { device, dtype, console, ...(io.signal ? { signal: io.signal } : {}) });
+  describeModel(console, base, values.model_name_or_path!);
+  using model = await adapted(base, values);
+  describeAdapter(console, model);
+  describeData(console, materials.prepared.train, "data");
+  if (materials.prepared.eval) describeData(console, materials.prepared.eval, "eval data");
+  return await runTraining(input, materials, model, dtype);
+}
+
+/** The config file's fields with the flags over them. */
+async function allFields(operands: readonly string[], flags: GivenFields): Promise<GivenFields> {
+  if (operands.length > 1) throw new ConfigError([`train: too many operands; expected at most one config file, got ${operands.join(" ")}; write fields as --field value`]);
+  const file = operands[0] === undefined ? undefined : await readConfigFile(operands[0]);
+  return file ? overlay(file, flags) : flags;
+}
+
+/** Reads everything that can be wrong before a device is opened. Writes nothing. */
+async function gather(config: TrainConfig, { io, console }: CommandInput): Promise<Materials> {
+  const { values } = config;
+  const args = trainerArguments(values);
+  ktoConfig(args);
+  const resume = (values.resume_from_checkpoint ?? false) !== false;
+  await RunFolder.check(values.output_dir, { overwrite: values.overwrite_output_dir, resume });
+  const checkpoint = resume ? await findCheckpoint(values.resume_from_checkpoint as true | string, values.output_dir) : undefined;
+  if (resume && checkpoint === undefined) console.line(`note: ${values.output_dir} has no checkpoint to resume from; starting at the beginning`);
+  const folder = await openModelFolder(values.model_name_or_path!);
+  const tokenizer = await openTokenizer(folder.path);
+  const chatTemplate = await readChatTemplate(values.chat_template);
+  if (values.adapter_name_or_path !== null) await readAdapterConfig(values.adapter_name_or_path);
+  const prepare = async (path: string, name: string, maxRows?: number | null): Promise<PreparedKtoDataset> => {
+    const progress = console.progress(name, 100);
+    try {
+      return await prepareKtoDataset(await openDataFile(path, { ...(maxRows === undefined ? {} : { maxRows }), ...(io.signal ? { signal: io.signal } : {}) }), {
+        maxLength: values.max_length,
+        perDeviceTrainBatchSize: values.per_device_train_batch_size,
+        lossType: values.loss_type,
+        desirableWeight: values.desirable_weight,
+        undesirableWeight: values.undesirable_weight,
+        ...(tokenizer ? { tokenizer } : {}),
+        ...(chatTemplate === undefined ? {} : { chatTemplate }),
+        ...(io.signal ? { signal: io.signal } : {}),
+        onProgress: ({ done, total }) => progress.update(Math.floor((100 * done) / total), `% of ${total} rows`),
+      });
+    } finally {
+      progress.stop();
+    }
+  };
+  const prepared = {
+    train: await prepare((values.train_file ?? values.dataset_name)!, "tokenizing", values.max_train_samples),
+    ...(values.eval_file === null || values.eval_strategy === "no" ? {} : { eval: await prepare(values.eval_file, "tokenizing eval data") }),
+  };
+  return { config, args, folder, tokenizer, chatTemplate, prepared, checkpoint };
+}
+
+/** What `dtype`, `bf16` and `fp16` come to on this device; says so where it is not what the word says. */
+function chooseDtype({ values, given }: TrainConfig, device: Device, console: CommandInput["console"]): FloatDtype {
+  const half = values.bf16 === true ? "bf16: true" : values.fp16 ? "fp16: true" : values.dtype === "bfloat16" ? "dtype: bfloat16" : undefined;
+  if (half !== undefined && values.dtype !== "float32") {
+    const dtype = operandDtype(values.dtype === "float16" ? "float16" : "auto", device);
+    console.line(`note: ${half} trains here with ${dtype === "f16" ? "float16 operands and float32 masters" : "float32, since the device has no float16"}`);
+    return dtype;
+  }
+  if (half !== undefined) console.line(`note: ${half} has no effect beside dtype: float32`);
+  if (values.dtype === null && given.has("bf16") && values.bf16 === false) return "f32";
+  return operandDtype(values.dtype ?? "auto", device);
+}
+
+/** The base with the adapter that is trained: one from a folder, or a fresh one. */
+async function adapted(base: Qwen2ForCausalLM, values: TrainValues): Promise<PeftModel<Qwen2ForCausalLM>> {
+  if (values.adapter_name_or_path !== null) return withAdapter(base, values.adapter_name_or_path);
+  return getPeftModel(
+    base,
+    {
+      r: values.lora_r,
+      loraAlpha: values.lora_alpha,
+      loraDropout: values.lora_dropout,
+      targetModules: values.lora_target_modules,
+      useRslora: values.use_rslora,
+      baseModelNameOrPath: values.model_name_or_path,
+    },
+    { seed: values.seed },
+  );
+}
+
+async function runTraining(input: CommandInput, materials: Materials, model: PeftModel<Qwen2ForCausalLM>, dtype: FloatDtype): Promise<number> {
+  const { io, console, options } = input;
+  const { config, args, tokenizer, chatTemplate, prepared, checkpoint } = materials;
+  const { values } = config;
+  const folder = await RunFolder.open(values.output_dir, { overwrite: values.overwrite_output_dir, resume: (values.resume_from_checkpoint ?? false) !== false });
+  const display = new TrainDisplay(console);
+  let plan: RunPlan | undefined;
+  let lastCheckpoint: string | undefined;
+  let step = 0;
+  const trainer = new KTOTrainer({
+    model,
+    args,
+    prepared,
+    reference: values.reference,
+    isFreshAdapter: values.adapter_name_or_path === null,
+    checkpoints: checkpointStore(folder.path, checkpoint),
+    ...(tokenizer ? { tokenizer } : {}),
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    onEvent(event) {
+      if (event.type === "plan") {
+        plan = event.plan;
+        step = event.startStep;
+        input.begin();
+        folder.begin(event.resumedFrom === undefined ? undefined : event.startStep, formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32"));
+        describePlan(console, event, values);
+      } else if (event.type === "update") step = event.step;
+      else if (event.type === "checkpoint") lastCheckpoint = event.path;
+      display.show(event);
+    },
+  });
+  try {
+    for await (const log of trainer.train({ ...(io.signal ? { signal: io.signal } : {}), ...(checkpoint ? { resumeFrom: checkpoint.name } : {}) })) folder.appendMetrics(metricsLine(log));
+    display.stop();
+    const output = trainer.output!;
+    const results = { ...output.metrics, global_step: output.globalStep, peak_gpu_memory_bytes: output.peakGpuMemoryBytes, planned_gpu_memory_bytes: null };
+    await saveResult(folder, model, materials, formatTrainerState(trainer.progress, ktoConfig(args), plan!, epochAfter(output.globalStep, plan!, ktoConfig(args))));
+    await folder.write(resultsName, `${JSON.stringify(results, null, 2)}\n`);
+    display.finish(trainer.progress.logHistory, output.peakGpuMemoryBytes, folder.path);
+    const trainOutput = `TrainOutput(global_step=${output.globalStep}, training_loss=${output.trainingLoss}, metrics=${JSON.stringify(output.metrics)})`;
+    io.stdout.write(`${options.json ? JSON.stringify(results) : trainOutput}\n`);
+    return exitStatus.done;
+  } catch (error) {
+    display.stop();
+    if (!io.signal?.aborted) throw error;
+    io.stderr.write(interruption(step, lastCheckpoint, checkpoint));
+    return exitStatus.interrupted;
+  } finally {
+    await folder.close();
+  }
+}
+
+/** What is said after SIGINT or SIGTERM. */
+function interruption(step: number, lastCheckpoint: string | undefined, resumed: FoundCheckpoint | undefined): string {
+  const path = lastCheckpoint ?? resumed?.path;
+  if (path === undefined) return "kto: interrupted before the first update; there is nothing to resume from\n";
+  return `kto: interrupted after update ${step}; the checkpoint is in ${path}\nkto: go on with the same command and --resume_from_checkpoint ${path}\n`;
+}
+
+/** One line of `metrics.jsonl`. */
+function metricsLine(log: TrainLog): Record<string, number> {
+  return {
+    step: log.step,
+    epoch: log.epoch,
+    loss: log.loss,
+    grad_norm: log.gradNorm,
+    learning_rate: log.learningRate,
+    ...log.metrics,
+    step_time_ms: log.stepTimeMs,
+    tokens_per_second: log.tokensPerSecond,
+    samples_per_second: log.samplesPerSecond,
+    gpu_memory_bytes: log.gpuMemoryBytes,
+  };
+}
+
+/** Writes everything of a finished run but its results, which come last. */
+async function saveResult(folder: RunFolder, model: PeftModel, { folder: modelFolder, chatTemplate }: Materials, trainerState: string): Promise<void> {
+  const { config, targets } = model.activeAdapter;
+  for (const name of tokenizerFiles) {
+    const path = join(modelFolder.path, name);
+    if (existsSync(path)) await folder.write(name, new Uint8Array(await readFile(path)));
+  }
+  if (chatTemplate !== undefined) await folder.write("chat_template.jinja", chatTemplate);
+  await folder.write("trainer_state.json", trainerState);
+  await folder.write("README.md", adapterModelCard(config, ["kto"]));
+  await saveAdapter(folder.path, { config, targets, weights: await model.readAdapter() });
+}
+
+/** Trainable parameters of a model's adapter. */
+export function trainableParameters(model: PeftModel): number {
+  return countLoraParameters(model.activeAdapter.targets);
+}

@@ -1,0 +1,66 @@
+import { isKtoError, KtoError } from "@kto/safetensors";
+
+/** The command line or a config is wrong; every mistake is a line of its own. */
+export class ConfigError extends KtoError {
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    super("CONFIG", mistakes.join("\n"));
+    this.mistakes = mistakes;
+  }
+}
+
+/** Something asked for is not part of this version. */
+export class NotBuiltError extends KtoError {
+  constructor(message: string) {
+    super("NOT_BUILT", message);
+  }
+}
+
+/** The output folder cannot be used: another process works in it, or it holds a run. */
+export class OutputError extends KtoError {
+  readonly path: string;
+
+  constructor(message: string, { path, cause }: { path: string; cause?: unknown }) {
+    super("OUTPUT", message, cause === undefined ? undefined : { cause });
+    this.path = path;
+  }
+}
+
+/** The reason of an abort: SIGINT, SIGTERM, or the caller's signal. */
+export class InterruptedError extends KtoError {
+  constructor(message: string) {
+    super("INTERRUPTED", message);
+  }
+}
+
+/** Exit statuses of every command. */
+export const exitStatus = { done: 0, failed: 1, wrongInput: 2, interrupted: 130 } as const;
+
+const explanations: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full; free some space and go on with --resume_from_checkpoint true",
+  EDQUOT: "the disk quota is used up; free some space and go on with --resume_from_checkpoint true",
+  EACCES: "permission denied; choose another folder",
+  EROFS: "the file system is read-only; choose another folder",
+  ENOTDIR: "a part of the path is a file; choose another path",
+};
+
+/** One line for each thing that is wrong: `kto: error[CODE]: what is wrong; expected …, got …; what to do`. */
+export function errorLines(error: unknown): string[] {
+  if (error instanceof ConfigError) return error.mistakes.map((mistake) => line("CONFIG", mistake));
+  if (isKtoError(error)) return [line(error.code, error.message)];
+  const { code, syscall, path, message } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code !== undefined && syscall !== undefined) {
+    return [line("FILE", `${syscall} ${path ?? ""}: expected it to succeed, got ${code}: ${explanations[code] ?? "the file system refused"}`)];
+  }
+  return [line("UNEXPECTED", `${message ?? String(error)}; this is a mistake in kto; run again with --debug and report what it prints`)];
+}
+
+/** True if an error tells that a file could not be written or read. */
+export function isFileSystemError(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.syscall !== undefined;
+}
+
+function line(code: string, message: string): string {
+  return `kto: error[${code}]: ${message.trim().replace(/\s*\n\s*/g, " ")}`;
+}

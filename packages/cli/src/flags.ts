@@ -1,0 +1,75 @@
+import type { Field } from "./config/field-types.js";
+import { flagValue, type GivenFields } from "./config/read-config.js";
+import type { CommonOptions } from "./io.js";
+
+/** A command line, taken apart. */
+export interface ParsedFlags {
+  operands: string[];
+  fields: GivenFields;
+  /** As given; undefined where nothing was said. */
+  device: string | undefined;
+  common: Omit<CommonOptions, "device">;
+  help: boolean;
+  mistakes: string[];
+}
+
+const switches = ["json", "quiet", "debug", "help"] as const;
+
+/**
+ * Takes a command line apart: `--field value`, `--field=value`, lists up to the next flag, booleans alone or with a word. Flags that are no
+ * field are kept with their value: whoever checks the fields names them.
+ */
+export function parseFlags(argv: readonly string[], fields: Readonly<Record<string, Field>>): ParsedFlags {
+  const parsed: ParsedFlags = { operands: [], fields: { values: new Map(), places: new Map() }, device: undefined, common: { json: false, quiet: false, debug: false }, help: false, mistakes: [] };
+  const on = new Set<string>();
+  for (let next = 0; next < argv.length; ) {
+    const token = argv[next++]!;
+    if (token === "-h") on.add("help");
+    if (token === "-h" || token === "--") continue;
+    if (!token.startsWith("--")) {
+      parsed.operands.push(token);
+      continue;
+    }
+    const equals = token.indexOf("=");
+    const name = (equals < 0 ? token.slice(2) : token.slice(2, equals)).replaceAll("-", "_");
+    const inline = equals < 0 ? undefined : token.slice(equals + 1);
+    if (isSwitch(name) && inline === undefined) {
+      on.add(name);
+      continue;
+    }
+    const words = inline === undefined ? followingWords(argv, next, name, fields[name]) : [inline];
+    if (inline === undefined) next += words.length;
+    if (name === "device") {
+      parsed.device = words[0] ?? "";
+      continue;
+    }
+    if (words.length === 0 && needsValue(fields[name])) {
+      parsed.mistakes.push(`--${name}: there is no value; expected ${fields[name]!.expected}, got none`);
+      continue;
+    }
+    parsed.fields.values.set(name, flagValue(fields, name, words.length === 0 ? true : fields[name]?.kind === "list" ? words : words.join(" ")));
+    parsed.fields.places.set(name, `--${name}`);
+  }
+  return { ...parsed, help: on.has("help"), common: { json: on.has("json"), quiet: on.has("quiet"), debug: on.has("debug") } };
+}
+
+function isSwitch(name: string): name is (typeof switches)[number] {
+  return (switches as readonly string[]).includes(name);
+}
+
+function needsValue(field: Field | undefined): boolean {
+  return field !== undefined && field.kind !== "boolean" && field.kind !== "booleanOrText";
+}
+
+/** The words that belong to a flag without `=`. */
+function followingWords(argv: readonly string[], from: number, name: string, field: Field | undefined): string[] {
+  const word = argv[from];
+  if (word === undefined) return [];
+  if (field?.kind === "list") {
+    const end = argv.findIndex((token, index) => index >= from && token.startsWith("--"));
+    return argv.slice(from, end < 0 ? undefined : end);
+  }
+  if (needsValue(field) || name === "device") return word.startsWith("--") ? [] : [word];
+  const belongs = !word.startsWith("--") && !/\.(ya?ml|json)$/i.test(word);
+  return belongs ? [word] : [];
+}

@@ -1,0 +1,25 @@
+/** What a command writes to: a stream, or a test's recorder. */
+export interface TextSink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+/** The world around a command. */
+export interface Io {
+  /** Results only. */
+  stdout: TextSink;
+  /** Progress, tables, warnings, errors. */
+  stderr: TextSink;
+  env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by SIGINT and SIGTERM: the step in flight is finished, a checkpoint written. */
+  signal?: AbortSignal;
+}
+
+/** Flags that every command takes. */
+export interface CommonOptions {
+  device: "auto" | "gpu" | "software";
+  json: boolean;
+  quiet: boolean;
+  debug: boolean;
+}

@@ -1,0 +1,89 @@
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { loadAdapter } from "@kto/lora/node";
+import { PeftModel } from "@kto/lora";
+import { Qwen2ForCausalLM, readQwen2Config, type Qwen2Config } from "@kto/qwen2";
+import { FormatError, openCheckpoint, SourceError } from "@kto/safetensors";
+import { fileDirectory } from "@kto/safetensors/node";
+import type { Device, FloatDtype } from "@kto/tensor";
+import type { Tokenizer } from "@kto/tokenizer";
+import { loadTokenizer } from "@kto/tokenizer/node";
+import { formatBytes } from "../render/format.js";
+import type { Console } from "../render/console.js";
+
+/** What a model folder says of itself before any weight is read. */
+export interface ModelFolder {
+  path: string;
+  config: Qwen2Config;
+}
+
+/**
+ * Checks that a path is a model folder with a config and well-formed weights files, without a GPU.
+ * Throws SourceError for a path that is none (hub ids cannot be downloaded in this version), FormatError for unusable contents.
+ */
+export async function openModelFolder(path: string): Promise<ModelFolder> {
+  await expectFolder(path);
+  const directory = fileDirectory(path);
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(join(path, "config.json"), "utf8"));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
+      throw new SourceError(`model: ${path} has no config.json; expected a model in Hugging Face layout; check the path`, { source: path, reason: "ENOENT", cause });
+    }
+    throw new FormatError(`model: ${join(path, "config.json")} cannot be read; expected JSON, got "${(cause as Error).message}"; copy it again`, { source: path, cause });
+  }
+  const config = readQwen2Config(json, join(path, "config.json"));
+  await (await openCheckpoint(directory)).dispose();
+  return { path, config };
+}
+
+/** The folder's tokenizer, or undefined when it has none. Throws TokenizerError for one that cannot be used. */
+export async function openTokenizer(path: string): Promise<Tokenizer | undefined> {
+  await expectFolder(path);
+  return existsSync(join(path, "tokenizer.json")) ? loadTokenizer(path) : undefined;
+}
+
+/** Puts the weights on the device. Throws FormatError, ShapeError or DtypeError for a checkpoint that contradicts its config. */
+export async function loadModel({ path }: ModelFolder, { device, dtype, console, signal }: { device: Device; dtype: FloatDtype; console: Console; signal?: AbortSignal }): Promise<Qwen2ForCausalLM> {
+  let progress: ReturnType<Console["progress"]> | undefined;
+  try {
+    return await Qwen2ForCausalLM.fromPretrained(fileDirectory(path), {
+      device,
+      dtype,
+      ...(signal ? { signal } : {}),
+      onProgress: ({ loadedBytes, totalBytes }) => {
+        progress ??= console.progress("weights", 100);
+        progress.update(Math.floor((100 * loadedBytes) / totalBytes), `% of ${formatBytes(totalBytes)}`);
+      },
+    });
+  } finally {
+    progress?.stop();
+  }
+}
+
+/** A model with the adapter of a folder on it. Throws SourceError, LoraConfigError, LoraTargetError or AdapterFileError. */
+export async function withAdapter(base: Qwen2ForCausalLM, folder: string): Promise<PeftModel<Qwen2ForCausalLM>> {
+  const { config, weights } = await loadAdapter(folder, base);
+  const model = new PeftModel(base);
+  model.addAdapter(config, { weights });
+  return model;
+}
+
+/** The operand type of a word of the config. `float16` on a device without it is an error of the model's loader. */
+export function operandDtype(dtype: string, device: Device): FloatDtype {
+  if (dtype === "float32") return "f32";
+  if (dtype === "float16") return "f16";
+  return device.capabilities.shaderF16 ? "f16" : "f32";
+}
+
+async function expectFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  const isHubId = /^[\w.-]+\/[\w.-]+(@[\w./-]+)?$/.test(path) && !found;
+  throw new SourceError(
+    `model: ${path} ${found ? "is no folder" : "does not exist"}; expected the folder of a model, got ${found ? "a file" : "no such path"}; ${isHubId ? "downloads from the hub are not part of this version: download it with the hub's own tools and give its folder" : "check the path"}`,
+    { source: path, reason: found ? "ENOTDIR" : "ENOENT" },
+  );
+}

@@ -1,0 +1,93 @@
+import { isKtoError } from "@kto/safetensors";
+import type { Command } from "./commands/command.js";
+import { dataCommand } from "./commands/data.js";
+import { doctorCommand } from "./commands/doctor.js";
+import { evaluateCommand } from "./commands/evaluate.js";
+import { scoreCommand } from "./commands/score.js";
+import { trainCommand } from "./commands/train.js";
+import { nearest } from "./config/nearest.js";
+import { ConfigError, errorLines, exitStatus, isFileSystemError, NotBuiltError } from "./errors.js";
+import { parseFlags } from "./flags.js";
+import type { Io } from "./io.js";
+import { deviceChoice } from "./load/device.js";
+import { Console } from "./render/console.js";
+import { commandHelp, programHelp } from "./render/help.js";
+import { versions } from "./resolved-config.js";
+
+const commands: readonly Command[] = [doctorCommand, trainCommand, scoreCommand, evaluateCommand, dataCommand];
+
+/** Commands of the contract that this version does not have. */
+const notBuilt: Readonly<Record<string, string>> = {
+  generate: "text from a model",
+  chat: "a conversation in the terminal",
+  merge: "one checkpoint of a model and an adapter",
+  "export-gguf": "GGUF files",
+  download: "a model or data set from the hub",
+  push: "a folder to the hub",
+  report: "a run as one HTML page",
+  bench: "timings on this device",
+};
+
+/** Errors of a device that gave up while it worked: a failure, not a wrong input. */
+const deviceFailures: ReadonlySet<string> = new Set(["DEVICE_LOST", "OUT_OF_MEMORY", "KERNEL", "DISPOSED"]);
+
+/**
+ * Runs `kto` with these arguments and resolves to its exit status: 0 done, 2 the input is wrong and nothing was written, 1 it failed while running,
+ * 130 interrupted. Errors are lines on `io.stderr`; nothing is thrown.
+ */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  let begun = false;
+  const debug = argv.includes("--debug");
+  try {
+    return await run(argv, io, () => (begun = true));
+  } catch (error) {
+    if (io.signal?.aborted && (error === io.signal.reason || (error as Error | undefined)?.name === "AbortError")) {
+      io.stderr.write("kto: interrupted; nothing was written\n");
+      return exitStatus.interrupted;
+    }
+    for (const line of errorLines(error)) io.stderr.write(`${line}\n`);
+    if (debug) io.stderr.write(`${stackOf(error)}\n`);
+    return exitStatusOf(error, begun);
+  }
+}
+
+async function run(argv: readonly string[], io: Io, begin: () => void): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    io.stdout.write(programHelp(commands, notBuilt));
+    return name === undefined ? exitStatus.wrongInput : exitStatus.done;
+  }
+  if (name === "--version" || name === "-V") {
+    io.stdout.write(`${versions()["kto"]}\n`);
+    return exitStatus.done;
+  }
+  const command = commands.find((candidate) => candidate.name === name);
+  if (!command) throw unknownCommand(name);
+  const { operands, fields, device, common, help, mistakes } = parseFlags(rest, command.fields);
+  if (help) {
+    io.stdout.write(commandHelp(command));
+    return exitStatus.done;
+  }
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  const options = { ...common, device: deviceChoice(device, io.env) };
+  return command.run({ operands, fields, options, io, console: new Console(io, options), begin });
+}
+
+function unknownCommand(name: string): Error {
+  const built = commands.map((command) => command.name).join(", ");
+  if (Object.hasOwn(notBuilt, name)) return new NotBuiltError(`${name}: this command is not built in this version; expected one of ${built}; see kto --help`);
+  const close = nearest(name, commands.map((command) => command.name));
+  return new ConfigError([`${name}: there is no such command; ${close === undefined ? `expected one of ${built}` : `did you mean ${close}?`}; see kto --help`]);
+}
+
+function exitStatusOf(error: unknown, begun: boolean): number {
+  if (error instanceof ConfigError) return exitStatus.wrongInput;
+  if (begun || !(isKtoError(error) || isFileSystemError(error))) return exitStatus.failed;
+  return isKtoError(error) && deviceFailures.has(error.code) ? exitStatus.failed : exitStatus.wrongInput;
+}
+
+/** The stack of an error and of everything that caused it. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? (error.stack ?? error.message) : `${error.stack}\ncaused by ${stackOf(error.cause)}`;
+}

@@ -1,0 +1,62 @@
+import { countLoraParameters, type PeftModel } from "@kto/lora";
+import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import type { Device, FloatDtype } from "@kto/tensor";
+import type { PreparedKtoDataset, TrainerEvent } from "@kto/trainer";
+import type { TrainValues } from "../config/train-fields.js";
+import { adapterInfo, gpuMemory } from "../load/gpu-info.js";
+import type { Console } from "./console.js";
+import { formatBytes, formatCount } from "./format.js";
+
+/** Device, driver, memory, dtype and the features in use. */
+export function describeDevice(console: Console, device: Device, dtype: FloatDtype): void {
+  const { description, software, subgroups, shaderF16, subgroupMatrix } = device.capabilities;
+  const { driver } = adapterInfo(device);
+  const memory = software ? undefined : gpuMemory();
+  console.line(console.colors.bold(`kto · ${description}${software ? " (software: slow)" : ""}`));
+  const features = [shaderF16 && "f16", subgroups && "subgroups", subgroupMatrix.length > 0 && "subgroup matrices"].filter(Boolean);
+  console.fact("device", [driver && `driver ${driver}`, memory && `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free`, features.length > 0 ? features.join(", ") : "no optional features"].filter(Boolean).join(" · "));
+  console.fact("dtype", dtype === "f16" ? "float16 operands, float32 sums and masters" : "float32");
+}
+
+/** Parameters and bytes of the model. */
+export function describeModel(console: Console, model: Qwen2ForCausalLM, path: string): void {
+  const bytes = [...model.weights.values()].reduce((total, weight) => total + weight.byteLength, 0);
+  console.fact("model", `${path} · ${formatCount(model.numParameters)} parameters · ${formatBytes(bytes)} on the GPU · not 4-bit`);
+}
+
+/** Trainable parameters and their share. */
+export function describeAdapter(console: Console, model: PeftModel<Qwen2ForCausalLM>): void {
+  const { config, targets } = model.activeAdapter;
+  const trainable = countLoraParameters(targets);
+  const share = (100 * trainable) / (trainable + model.base.numParameters);
+  console.fact("adapter", `r ${config.r}, alpha ${config.loraAlpha} on ${targets.length} layers · ${formatCount(trainable)} trainable parameters (${share.toPrecision(3)} %)`);
+}
+
+/** Rows, classes, lengths, and what is dropped or cut and why; warnings of trl's. */
+export function describeData(console: Console, { rows, dropped, classBalance, lengths }: PreparedKtoDataset, name: string): void {
+  const { sequence, completion, numTruncated } = lengths;
+  console.fact(name, `${formatCount(rows.length)} rows: ${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`);
+  console.fact("", `tokens a row: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; completions ${completion.min} to ${completion.max}`);
+  const reasons = new Map<string, number[]>();
+  for (const { index, reason } of dropped) {
+    const kind = reason.replace(/: .*$/, "");
+    reasons.set(kind, [...(reasons.get(kind) ?? []), index]);
+  }
+  for (const [reason, indices] of reasons) console.fact("", `${indices.length} dropped, ${reason} (row ${indices.slice(0, 5).join(", ")}${indices.length > 5 ? ", …" : ""})`);
+  if (numTruncated > 0) console.fact("", `${formatCount(numTruncated)} longer than max_length, cut at the end`);
+  if (classBalance.warning !== undefined) console.warn(snakeCase(classBalance.warning));
+}
+
+/** Micro-batches, updates and warm-up. */
+export function describePlan(console: Console, { plan, numWarmupUpdates, resumedFrom }: Extract<TrainerEvent, { type: "plan" }>, values: TrainValues): void {
+  const { totalUpdates, updatesPerEpoch, numEpochs } = plan;
+  const size = `${values.per_device_train_batch_size} rows × ${values.gradient_accumulation_steps} micro-batches`;
+  console.fact("plan", `${formatCount(totalUpdates)} updates of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lr_scheduler_type} from ${values.learning_rate}`);
+  if (resumedFrom !== undefined) console.fact("", `going on from ${resumedFrom}`);
+  console.line();
+}
+
+/** The library's names of class weights as the config spells them. */
+function snakeCase(text: string): string {
+  return text.replace(/\b(un)?desirableWeight\b/g, (name) => name.replace("Weight", "_weight"));
+}

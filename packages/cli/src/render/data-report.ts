@@ -1,0 +1,79 @@
+import type { DataRow, RowFormat } from "@kto/datasets";
+import type { DataReport, ReportSample } from "@kto/trainer";
+import { maxWidth, wrap, type Console } from "./console.js";
+import { clip, formatCount } from "./format.js";
+
+/** What is said of data when there is no tokenizer. */
+export interface RawReport {
+  columns: string[];
+  format: RowFormat;
+  counts: { source: number; prepared: null; dropped: null };
+  classBalance: { desirable: number; undesirable: number };
+  samples: DataRow[];
+}
+
+/** Most rows that are listed as dropped. */
+const droppedShown = 10;
+
+/** A report as lines of text. */
+export function renderDataReport(report: DataReport, console: Console): string[] {
+  const { columns, format, counts, classBalance, lengths, histogram, dropped, samples } = report;
+  const lines = [
+    ...fact("columns", columns.join(", ")),
+    ...fact("format", `${format.type}${format.conversational ? ", conversational" : ""}`),
+    ...fact("rows", `${formatCount(counts.source)} in the file, ${formatCount(counts.prepared)} to train on, ${formatCount(counts.dropped)} dropped, ${formatCount(lengths.numTruncated)} cut`),
+    ...fact("classes", `${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`),
+  ];
+  for (const part of ["prompt", "completion", "sequence"] as const) {
+    const { min, mean, median, max } = lengths[part];
+    lines.push(...fact(part, `${min} to ${max} tokens, mean ${mean.toFixed(1)}, median ${median}`));
+  }
+  if (classBalance.warning !== undefined) lines.push(...fact("warning", classBalance.warning));
+  const most = Math.max(1, ...histogram.map(({ count }) => count));
+  lines.push("", "tokens a row");
+  for (const { from, to, count } of histogram) {
+    lines.push(`${`${from}–${to - 1}`.padStart(12)} ${"█".repeat(Math.ceil((count / most) * 48))} ${count}`);
+  }
+  if (dropped.length > 0) lines.push("", "dropped");
+  for (const { index, reason } of dropped.slice(0, droppedShown)) lines.push(clip(`  row ${index}: ${reason}`, maxWidth));
+  if (dropped.length > droppedShown) lines.push(`  and ${dropped.length - droppedShown} more`);
+  return [...lines, ...samples.flatMap((sample) => renderSample(sample, console))];
+}
+
+/** A raw report as lines of text. */
+export function renderRawReport({ columns, format, counts, classBalance, samples }: RawReport, _console: Console): string[] {
+  return [
+    ...fact("columns", columns.join(", ")),
+    ...fact("format", `${format.type}${format.conversational ? ", conversational" : ""}`),
+    ...fact("rows", `${formatCount(counts.source)} in the file`),
+    ...fact("classes", `${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`),
+    ...samples.flatMap((row, index) => ["", `row ${index}`, ...Object.entries(row).map(([column, value]) => clip(`  ${column}: ${typeof value === "string" ? value.replaceAll("\n", "⏎") : JSON.stringify(value)}`, maxWidth))]),
+  ];
+}
+
+/** The text of a sample, its scored part marked: underlined in colour, in brackets otherwise. */
+function renderSample({ sourceIndex, label, promptText, completionText, tokens }: ReportSample, { colors }: Console): string[] {
+  const scored = tokens.filter((token) => token.scored).length;
+  const lines = ["", `row ${sourceIndex} · ${label ? "desirable" : "undesirable"} · ${tokens.length} tokens, ${scored} scored`];
+  if (promptText === undefined || completionText === undefined) {
+    const ids = tokens.map(({ id, scored: isScored }) => (isScored ? `[${id}]` : String(id))).join(" ");
+    return [...lines, ...wrap(ids, maxWidth - 2).map((line) => `  ${line}`)];
+  }
+  const show = (text: string): string[] => text.split("\n").flatMap((line) => chunks(line, maxWidth - 2));
+  lines.push(...show(promptText).map((line) => `  ${colors.dim(line)}`));
+  lines.push("  scored:");
+  lines.push(...show(completionText).map((line) => `  ${colors.green(line)}`));
+  const words = tokens.map(({ text = "", scored: isScored }) => {
+    const shown = text.replaceAll("\n", "⏎").replaceAll(" ", "·");
+    return isScored ? `[${shown}]` : shown;
+  });
+  return [...lines, "  tokens, the scored ones in brackets:", ...wrap(words.join(" "), maxWidth - 4).map((line) => `    ${line}`)];
+}
+
+function fact(name: string, value: string): string[] {
+  return wrap(value, maxWidth - 12).map((part, index) => `${(index === 0 ? name : "").padEnd(12)}${part}`);
+}
+
+function chunks(text: string, width: number): string[] {
+  return Array.from({ length: Math.max(1, Math.ceil(text.length / width)) }, (_, index) => text.slice(index * width, (index + 1) * width));
+}

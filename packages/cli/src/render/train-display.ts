@@ -1,0 +1,64 @@
+import type { LogRecord, TrainerEvent, TrainLog } from "@kto/trainer";
+import type { Console, Progress } from "./console.js";
+import { formatBytes, formatNumber, formatSeconds } from "./format.js";
+import { tableHead, tableRow } from "./log-table.js";
+import { chart } from "./loss-curve.js";
+
+/** What is seen of a run: a bar, a row of a table at each logging step, and a curve at the end. */
+export class TrainDisplay {
+  readonly #console: Console;
+  #progress: Progress | undefined;
+  #last: TrainLog | undefined;
+  #startStep = 0;
+  #hasHead = false;
+
+  constructor(console: Console) {
+    this.#console = console;
+  }
+
+  show(event: TrainerEvent): void {
+    const console = this.#console;
+    if (event.type === "plan") this.#startStep = event.startStep;
+    else if (event.type === "precompute") this.#track("reference", event.done, event.total);
+    else if (event.type === "update") {
+      const seconds = event.elapsedMs / 1000;
+      const left = (seconds / (event.step - this.#startStep)) * (event.totalUpdates - event.step);
+      const loss = this.#last ? `loss ${this.#last.loss.toFixed(4)} · margin ${formatNumber(this.#last.rewards.margins, 3)} · ` : "";
+      this.#track("step", event.step, event.totalUpdates, `${loss}${Math.round(event.numTokens / seconds)} tok/s · ${formatBytes(event.gpuMemoryBytes)} · ${formatSeconds(left)} left`);
+    } else if (event.type === "log") {
+      this.#last = event.log;
+      if (!this.#hasHead) console.line(console.colors.dim(tableHead));
+      this.#hasHead = true;
+      console.line(tableRow(event.log));
+    } else if (event.type === "evaluate") {
+      const { eval_loss: loss, "eval_rewards/margins": margins, eval_kl: kl } = event.record;
+      console.line(`evaluation: loss ${formatNumber(loss, 6)}, margins ${formatNumber(margins, 3)}, kl ${formatNumber(kl, 3)}`);
+    } else if (event.type === "checkpoint") console.line(console.colors.dim(`checkpoint: ${event.path}`));
+  }
+
+  stop(): void {
+    this.#progress?.stop();
+    this.#progress = undefined;
+  }
+
+  /** Peak memory, the curve of the loss, and where everything is. */
+  finish(history: readonly LogRecord[], peakBytes: number, folder: string): void {
+    const console = this.#console;
+    console.line();
+    const curve = chart(history.flatMap((record) => (record["loss"] === undefined ? [] : [record["loss"]])), { width: console.width - 2 });
+    if (curve !== "") console.line(`loss\n${curve}\n`);
+    console.fact("memory", `${formatBytes(peakBytes)} at most on the GPU`);
+    console.fact("adapter", `${folder}/adapter_model.safetensors`);
+    console.fact("metrics", `${folder}/metrics.jsonl, trainer_state.json, train_results.json`);
+    console.fact("config", `${folder}/resolved_config.yaml repeats this run`);
+  }
+
+  #name = "";
+
+  #track(name: string, done: number, total: number, text?: string): void {
+    if (name !== this.#name) this.stop();
+    this.#name = name;
+    this.#progress ??= this.#console.progress(name, total);
+    this.#progress.update(done, text);
+  }
+}
