@@ -1,0 +1,146 @@
+/**
+ * The KTO step on the 1.5B shape with random f16 weights, LoRA r 16 on the seven projections, a checkpoint per decoder block.
+ *
+ *   npm run bench:step -- [--dtype f16|f32] [--tokens 512,1024] [--updates 6] [--profile] [--layers 28] [--out FILE.json]
+ *
+ * Prints samples/s, tokens/s, peak memory and host time per dispatch; with --profile the hottest kernels too.
+ */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { Dataset } from "@kto/datasets";
+import { getPeftModel, type PeftModel } from "@kto/lora";
+import { requestDevice, type Device, type FloatDtype, type KernelTiming } from "@kto/tensor";
+import { KTOTrainer, type CausalLM } from "@kto/trainer";
+import { randomModel, shape1b5 } from "./random-model.js";
+
+interface StepResult {
+  tokensPerRow: number;
+  batch: number;
+  dtype: string;
+  losses: number[];
+  gradNorms: number[];
+  logpsChosen: number[];
+  stepMs: number[];
+  medianStepMs: number;
+  samplesPerSecond: number;
+  tokensPerSecond: number;
+  peakBufferBytes: number;
+  driverUsedMiB: number | undefined;
+  dispatchesPerStep: number;
+  hostMicrosecondsPerDispatch: number;
+  hottest: KernelTiming[];
+}
+
+const { values: options } = parseArgs({
+  options: {
+    dtype: { type: "string", default: "f16" },
+    tokens: { type: "string", default: "512,1024" },
+    updates: { type: "string", default: "6" },
+    layers: { type: "string", default: "28" },
+    batch: { type: "string", default: "4" },
+    profile: { type: "boolean", default: false },
+    out: { type: "string" },
+  },
+});
+
+const device = await requestDevice({ dawnFeatures: ["disable_robustness"] });
+console.log(`${device.capabilities.description}: f16 ${device.capabilities.shaderF16}, subgroup matrices ${device.capabilities.subgroupMatrix.join("; ") || "none"}`);
+const started = performance.now();
+const base = randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, options.dtype as FloatDtype);
+await device.sync();
+console.log(`model: ${base.numParameters.toLocaleString("en")} parameters in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+const results: StepResult[] = [];
+for (const tokens of options.tokens.split(",").map(Number)) {
+  results.push(await measure(tokens, Number(options.batch), Number(options.updates)));
+  if (options.out) writeFileSync(options.out, JSON.stringify({ device: device.capabilities.description, date: new Date().toISOString().slice(0, 10), results }, null, 1));
+}
+base.dispose();
+device.dispose();
+
+async function measure(tokensPerRow: number, batch: number, updates: number): Promise<StepResult> {
+  await device.trim();
+  device.pool.resetPeak();
+  const model = getPeftModel(base, { r: 16, loraAlpha: 16, targetModules: "all-linear" }, { seed: 3407 });
+  const losses: number[] = [];
+  const gradNorms: number[] = [];
+  const logpsChosen: number[] = [];
+  const stepMs: number[] = [];
+  let hostMs = 0;
+  let recordStarted = performance.now();
+  const dispatchesBefore = device.queue.dispatches;
+  const trainer = makeTrainer(model, tokensPerRow, batch, updates, (type) => {
+    if (type === "microBatch") hostMs += performance.now() - recordStarted;
+  });
+  let stepStarted = performance.now();
+  recordStarted = stepStarted;
+  for await (const log of trainer.train()) {
+    stepMs.push(performance.now() - stepStarted);
+    losses.push(log.loss);
+    gradNorms.push(log.gradNorm);
+    logpsChosen.push(log.metrics["logps/chosen"] ?? Number.NaN);
+    console.log(`  ${tokensPerRow} tokens, step ${log.step}: ${stepMs.at(-1)!.toFixed(1)} ms, loss ${log.loss}, grad norm ${log.gradNorm.toExponential(4)}, logps/chosen ${log.metrics["logps/chosen"]}`);
+    stepStarted = performance.now();
+    recordStarted = stepStarted;
+  }
+  const dispatches = device.queue.dispatches - dispatchesBefore;
+  const peakBufferBytes = device.memory().peakBytes;
+  const warm = stepMs.slice(2).sort((a, b) => a - b);
+  const medianStepMs = warm[Math.floor(warm.length / 2)] ?? stepMs.at(-1)!;
+  const hottest = options.profile ? await profile(device, makeTrainer(model, tokensPerRow, batch, 2, () => undefined)) : [];
+  const result: StepResult = {
+    tokensPerRow,
+    batch,
+    dtype: options.dtype,
+    losses,
+    gradNorms,
+    logpsChosen,
+    stepMs,
+    medianStepMs,
+    samplesPerSecond: (1000 * batch) / medianStepMs,
+    tokensPerSecond: (1000 * batch * tokensPerRow) / medianStepMs,
+    peakBufferBytes,
+    driverUsedMiB: driverUsedMiB(),
+    dispatchesPerStep: dispatches / updates,
+    hostMicrosecondsPerDispatch: (1000 * hostMs) / dispatches,
+    hottest: hottest.slice(0, 30),
+  };
+  console.log(
+    `${batch} × ${tokensPerRow} ${options.dtype}: ${medianStepMs.toFixed(1)} ms a step, ${result.samplesPerSecond.toFixed(2)} samples/s, ${result.tokensPerSecond.toFixed(0)} tokens/s, ` +
+      `${(peakBufferBytes / 2 ** 30).toFixed(2)} GiB of buffers, driver ${result.driverUsedMiB} MiB, ${result.dispatchesPerStep.toFixed(0)} dispatches, ${result.hostMicrosecondsPerDispatch.toFixed(1)} µs host each`,
+  );
+  const total = hottest.reduce((sum, { totalMs }) => sum + totalMs, 0);
+  if (total > 0) console.log(`  kernel time of two steps ${total.toFixed(1)} ms`);
+  for (const { label, count, totalMs } of hottest.slice(0, 22)) console.log(`  ${totalMs.toFixed(2).padStart(9)} ms ${((100 * totalMs) / total).toFixed(1).padStart(5)} %  ${String(count).padStart(5)} ×  ${label}`);
+  model.dispose();
+  return result;
+}
+
+function makeTrainer(model: PeftModel<typeof base>, tokensPerRow: number, batch: number, updates: number, onEvent: (type: string) => void): KTOTrainer {
+  const half = tokensPerRow / 2;
+  const token = (row: number, position: number): number => (row * 7919 + position * 104_729 + 17) % 151_000;
+  const ids = (row: number, from: number): number[] => Array.from({ length: half }, (_, position) => token(row, from + position));
+  const rows = Array.from({ length: batch * 4 }, (_, row) => ({ prompt_ids: ids(row, 0), completion_ids: ids(row, half), label: row % 2 === 0 }));
+  return new KTOTrainer({
+    model: model as unknown as PeftModel<CausalLM>,
+    trainDataset: Dataset.from(rows),
+    args: { perDeviceTrainBatchSize: batch, maxSteps: updates, learningRate: 1e-4, loggingSteps: 1, maxLength: tokensPerRow, gradientCheckpointing: true, saveStrategy: "no" },
+    isFreshAdapter: true,
+    onEvent: ({ type }) => onEvent(type),
+  });
+}
+
+async function profile(on: Device, trainer: KTOTrainer): Promise<KernelTiming[]> {
+  const { timings } = await on.profile(async () => {
+    for await (const _ of trainer.train());
+  });
+  return timings;
+}
+
+function driverUsedMiB(): number | undefined {
+  try {
+    return Number(execFileSync("nvidia-smi", ["--query-gpu=memory.used", "--format=csv,noheader,nounits"], { encoding: "utf8" }).split("\n")[0]);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,59 @@
+import { Qwen2ForCausalLM, weightSpecs, type Qwen2Config } from "@kto/qwen2";
+import { f16BitsToNumber, numberToF16Bits, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+
+/** DeepSeek-R1-Distill-Qwen-1.5B's shape: 1,777,088,000 parameters. */
+export const shape1b5: Qwen2Config = {
+  modelType: "qwen2",
+  vocabSize: 151_936,
+  hiddenSize: 1536,
+  intermediateSize: 8960,
+  numHiddenLayers: 28,
+  numAttentionHeads: 12,
+  numKeyValueHeads: 2,
+  headDim: 128,
+  rmsNormEps: 1e-6,
+  ropeTheta: 10_000,
+  maxPositionEmbeddings: 131_072,
+  tieWordEmbeddings: false,
+  eosTokenId: undefined,
+};
+
+const blockElements = 2 ** 22;
+
+/**
+ * A model of that shape with weights of standard deviation 0.02, the same values in f16 and f32. They repeat every four million elements, at
+ * shifted places in each tensor, so that making 3.5 GB takes seconds.
+ */
+export function randomModel(device: Device, config: Qwen2Config, dtype: FloatDtype): Qwen2ForCausalLM {
+  const bits = randomBits();
+  const values = Float32Array.from(bits, f16BitsToNumber);
+  const weights = new Map<string, Tensor>();
+  weightSpecs(config).forEach(({ name, shape, operand }, index) => {
+    const target = device.unscoped(() => device.empty(shape, operand ? dtype : "f32", name));
+    weights.set(name, target);
+    if (!operand) {
+      const small = new Float32Array(target.size).fill(name.endsWith("norm.weight") ? 1 : 0);
+      device.writeBytes(target, new Uint8Array(small.buffer));
+      return;
+    }
+    const source = dtype === "f16" ? bits : values;
+    for (let start = 0; start < target.size; ) {
+      const from = ((start === 0 ? index * 65_536 : 0) % blockElements);
+      const count = Math.min(blockElements - from, target.size - start);
+      const part = source.subarray(from, from + count);
+      device.writeBytes(target, new Uint8Array(part.buffer, part.byteOffset, part.byteLength), start * part.BYTES_PER_ELEMENT);
+      start += count;
+    }
+  });
+  return new Qwen2ForCausalLM(config, weights, { device, dtype });
+}
+
+/** N(0, 0.02²) as f16 bits, from a fixed seed. */
+function randomBits(): Uint16Array<ArrayBuffer> {
+  let state = 12_345;
+  const uniform = (): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return (state + 0.5) / 2 ** 32;
+  };
+  return Uint16Array.from({ length: blockElements }, () => numberToF16Bits(0.02 * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform())));
+}
