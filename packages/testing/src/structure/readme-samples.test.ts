@@ -17,5 +17,7 @@ it("most packages have such a sample", () => expect(samples.length).toBeGreaterT
 it.each(samples)("the sample in $name's README prints what its comments say", ({ folder, sample, promised }) => {
   const command = ["--conditions=@kto/source", "--import=tsx", "--input-type=module", "--eval", sample];
   const printed = execFileSync(process.execPath, command, { cwd: folder, encoding: "utf8" });
-  expect(printed.trimEnd().split("\n")).toEqual(promised);
+  const lines = printed.trimEnd().split("\n");
+  // "…" at the end of a comment stands for whatever follows, such as a version
+  expect(lines.map((line, index) => (promised[index]?.endsWith("…") ? `${line.slice(0, promised[index].length - 1)}…` : line))).toEqual(promised);
 });
