@@ -1,0 +1,32 @@
+import { adamwCases, gradNormCases } from "./adamw.js";
+import type { OracleCase } from "./case.js";
+import { causalAttentionCases } from "./causal-attention.js";
+import { dropoutMaskCases } from "./dropout-mask.js";
+import { elementwiseCases } from "./elementwise.js";
+import { embeddingCases } from "./embedding.js";
+import { gatherRowsCases } from "./gather-rows.js";
+import { linearLogProbsCases } from "./linear-log-probs.js";
+import { linearCases } from "./linear.js";
+import { lowRankAddCases } from "./low-rank-add.js";
+import { rmsNormCases } from "./rms-norm.js";
+import { ropeCases } from "./rope.js";
+import { segmentSumCases } from "./segment-sum.js";
+import { swiGluCases } from "./swi-glu.js";
+
+/** Every case of every op; the generic tests run them all. */
+export const oracleCases: OracleCase[] = [
+  ...elementwiseCases,
+  ...linearCases,
+  ...lowRankAddCases,
+  ...dropoutMaskCases,
+  ...rmsNormCases,
+  ...swiGluCases,
+  ...embeddingCases,
+  ...gatherRowsCases,
+  ...segmentSumCases,
+  ...linearLogProbsCases,
+  ...adamwCases,
+  ...gradNormCases,
+  ...ropeCases,
+  ...causalAttentionCases,
+];
