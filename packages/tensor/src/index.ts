@@ -5,6 +5,7 @@ export { Tensor } from "./tensor.js";
 export type { Capabilities } from "./device/capabilities.js";
 export { Device, rangeOf } from "./device/device.js";
 export { requestDevice, type RequestDeviceOptions } from "./device/request-device.js";
+export type { KernelSource } from "./device/pipeline-cache.js";
 export type { KernelTiming } from "./device/profile.js";
 export { sizeClass, type MemoryInfo } from "./memory/pool.js";
 export { backward, type BackwardOptions } from "./autograd/backward.js";

@@ -40,12 +40,12 @@ export const logSumExpKernel: Kernel<LogSumExpSpec, "logits" | "labels" | "state
       }
       let chunkMax = reduceMax(best, lane);
       ${blockedSum({
-        sums: spec.metrics ? { sumPart: "e", tiltPart: "e * offset", totalPart: "offset + chunkMax" } : { sumPart: "e" },
+        sums: spec.metrics ? { sumPart: "e", tiltPart: "e * offset", totalPart: "z" } : { sumPart: "e" },
         index: "col",
         from: "firstCol",
         to: "params.rowSize",
         step: "colStep",
-        before: "let offset = logits[base + col] - chunkMax;\nlet e = exp(offset);",
+        before: "let z = logits[base + col];\nlet offset = z - chunkMax;\nlet e = exp(offset);",
       })}
       let chunkSum = reduceSum(sumPart, lane);
       ${spec.metrics ? metricsOfChunk : ""}

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectClose, expectSmallError, gemmTolerance, gradientFactor, toleranceOf } from "../tolerances.js";
 import { gradientOf, usesF16, valuesOf, type Arrays, type OracleCase } from "./case.js";
 import { oracleCases } from "./index.js";
-import { exampleSources } from "./kernel-sources.js";
+import { exampleSources } from "../kernels/sources.js";
 import { possibleVariants, recordKernels, runCase, type CaseResult } from "./run-case.js";
 
 let device: Device;
