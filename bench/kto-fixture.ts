@@ -1,7 +1,7 @@
 /**
  * A KTO run of the fixtures on this device, against its float64 log.
  *
- *   kto-fixture FIXTURES RUN [--dtype f16|f32]
+ *   npm run bench -- kto-fixture FIXTURES RUN [--dtype f16|f32]
  *
  * Prints the largest difference of each metric, and the mean signed difference of the loss.
  */
@@ -9,14 +9,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadDataset } from "@kto/datasets/node";
-import { getPeftModel, type PeftModel } from "@kto/lora";
+import { getPeftModel } from "@kto/lora";
 import { loadAdapter } from "@kto/lora/node";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { asTypedArray } from "@kto/safetensors";
 import { fileDirectory, openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type FloatDtype } from "@kto/tensor";
 import { loadTokenizer } from "@kto/tokenizer/node";
-import { KTOTrainer, type CausalLM, type Tokenizer } from "@kto/trainer";
+import { KTOTrainer } from "@kto/trainer";
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { dtype: { type: "string", default: "f16" } } });
 const [fixtures, run] = positionals as [string, string];
@@ -29,8 +29,8 @@ const { config, weights } = await loadAdapter(join(fixtures, settings.adapter), 
 const model = getPeftModel(base, config, { weights });
 const given = settings.arguments;
 const trainer = new KTOTrainer({
-  model: model as unknown as PeftModel<CausalLM>,
-  tokenizer: (await loadTokenizer(join(fixtures, settings.base_model))) as unknown as Tokenizer,
+  model,
+  tokenizer: await loadTokenizer(join(fixtures, settings.base_model)),
   trainDataset: await loadDataset(join(fixtures, settings.data)),
   args: {
     perDeviceTrainBatchSize: given.per_device_train_batch_size,

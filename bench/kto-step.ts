@@ -1,7 +1,7 @@
 /**
  * The KTO step on the 1.5B shape with random f16 weights, LoRA r 16 on the seven projections, a checkpoint per decoder block.
  *
- *   npm run bench:step -- [--dtype f16|f32] [--tokens 512,1024] [--updates 6] [--profile] [--layers 28] [--out FILE.json]
+ *   npm run bench -- kto-step [--dtype f16|f32] [--tokens 512,1024] [--updates 6] [--profile] [--layers 28] [--out FILE.json]
  *
  * Prints samples/s, tokens/s, peak memory and host time per dispatch; with --profile the hottest kernels too.
  */
@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { Dataset } from "@kto/datasets";
 import { getPeftModel, type PeftModel } from "@kto/lora";
 import { requestDevice, type Device, type FloatDtype, type KernelTiming } from "@kto/tensor";
-import { KTOTrainer, type CausalLM } from "@kto/trainer";
+import { KTOTrainer } from "@kto/trainer";
 import { randomModel, shape1b5 } from "./random-model.js";
 
 interface StepResult {
@@ -122,7 +122,7 @@ function makeTrainer(model: PeftModel<typeof base>, tokensPerRow: number, batch:
   const ids = (row: number, from: number): number[] => Array.from({ length: half }, (_, position) => token(row, from + position));
   const rows = Array.from({ length: batch * 4 }, (_, row) => ({ prompt_ids: ids(row, 0), completion_ids: ids(row, half), label: row % 2 === 0 }));
   return new KTOTrainer({
-    model: model as unknown as PeftModel<CausalLM>,
+    model,
     trainDataset: Dataset.from(rows),
     args: { perDeviceTrainBatchSize: batch, maxSteps: updates, learningRate: 1e-4, loggingSteps: 1, maxLength: tokensPerRow, gradientCheckpointing: true, saveStrategy: "no" },
     isFreshAdapter: true,

@@ -2,11 +2,11 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Dataset, type DataRow } from "@kto/datasets";
-import { getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
+import { getPeftModel, type LoraConfig } from "@kto/lora";
 import { Qwen2ForCausalLM, type Qwen2Config } from "@kto/qwen2";
 import { requestDevice, type Device } from "@kto/tensor";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { KTOTrainer, NonFiniteLossError, type CausalLM, type KTOConfig, type TrainerEvent } from "./index.js";
+import { KTOTrainer, NonFiniteLossError, type KTOConfig, type TrainerEvent } from "./index.js";
 import { directoryStore } from "./node.js";
 
 const config: Qwen2Config = {
@@ -126,7 +126,7 @@ describe("evaluation", () => {
   test("weighs the loss by rows and equals the training loss of the same rows", async () => {
     const rows = makeRows(6);
     using model = getPeftModel(base, lora);
-    const trainer = new KTOTrainer({ model: asTrainable(model), evalDataset: Dataset.from(rows), args: { ...args, perDeviceEvalBatchSize: 4 }, isFreshAdapter: true });
+    const trainer = new KTOTrainer({ model, evalDataset: Dataset.from(rows), args: { ...args, perDeviceEvalBatchSize: 4 }, isFreshAdapter: true });
     const record = await trainer.evaluate();
     expect(record.eval_loss).toBe(0.5);
     expect(Object.keys(record)).toEqual(expect.arrayContaining(["eval_kl", "eval_rewards/chosen", "eval_samples_per_second"]));
@@ -196,7 +196,7 @@ async function run(given: Partial<KTOConfig> = {}, settings: RunSettings = {}): 
   const model = getPeftModel(base, settings.lora ?? lora, { seed: 3 });
   try {
     const trainer = new KTOTrainer({
-      model: asTrainable(model),
+      model,
       trainDataset: Dataset.from(settings.rows ?? makeRows(22)),
       ...(settings.evalRows ? { evalDataset: Dataset.from(settings.evalRows) } : {}),
       args: { ...args, ...given },
@@ -224,10 +224,6 @@ async function collect(trainer: KTOTrainer, { resumeFrom, stopAfter, signal }: R
 /** What must repeat: everything but speed. */
 function numbers({ step, loss, gradNorm, learningRate, metrics }: Run["logs"][number]): unknown {
   return { step, loss, gradNorm, learningRate, metrics };
-}
-
-function asTrainable(model: PeftModel<Qwen2ForCausalLM>): PeftModel<CausalLM> {
-  return model as unknown as PeftModel<CausalLM>;
 }
 
 /** Rows whose good answers repeat the prompt's first token and whose bad ones do not. */
