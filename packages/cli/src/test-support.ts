@@ -1,0 +1,34 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { main } from "./main.js";
+
+/** What a command said and how it ended. */
+export interface Outcome {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `kto` in this process with recorders for streams; the software GPU unless KTO_DEVICE says otherwise. */
+export async function kto(argv: readonly string[], { signal, env = {} }: { signal?: AbortSignal; env?: Record<string, string> } = {}): Promise<Outcome> {
+  const outcome: Outcome = { status: -1, stdout: "", stderr: "" };
+  outcome.status = await main(argv, {
+    stdout: { write: (text) => (outcome.stdout += text) },
+    stderr: { write: (text) => (outcome.stderr += text) },
+    env: { KTO_DEVICE: process.env["KTO_DEVICE"] ?? "software", ...env },
+    ...(signal ? { signal } : {}),
+  });
+  return outcome;
+}
+
+/** A folder that goes when it is disposed. */
+export function temporaryFolder(): Disposable & { path: string; file(...parts: string[]): string } {
+  const path = mkdtempSync(join(tmpdir(), "kto-cli-"));
+  return { path, file: (...parts) => join(path, ...parts), [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** `kto: error[…]` lines of an outcome. */
+export function errorLinesOf({ stderr }: Outcome): string[] {
+  return stderr.split("\n").filter((line) => line.startsWith("kto: error["));
+}
