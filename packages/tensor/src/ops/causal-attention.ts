@@ -5,8 +5,10 @@ import { ShapeError } from "../errors.js";
 import { attentionDkDvKernel, attentionDqKernel, attentionStatisticsKernel } from "../kernels/attention-backward.wgsl.js";
 import { attentionKernel } from "../kernels/attention.wgsl.js";
 import type { AttentionShape } from "../kernels/lib/attention.js";
+import type { HeadShape } from "../kernels/lib/attention-matrix.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
+import { alignedSize, backwardUsesMatrices, forwardUsesMatrices, matrixBackward, matrixForward, type AttentionGradients, type AttentionSaved } from "./causal-attention-matrix.js";
 
 /** Where the rows of a packed batch lie: for each token, the first token of its row and one past the last, each [numTokens] u32. */
 export interface SegmentBounds {
@@ -74,37 +76,56 @@ export function causalAttention(q: Tensor, k: Tensor, v: Tensor, options: Causal
     expectDtype("causalAttention", name, tensor, "u32");
     expectShape("causalAttention", name, tensor, [numTokens]);
   }
-  const shape: AttentionShape = { numHeads, numKeyValueHeads, headDim, vector: headDim % 4 === 0 ? "vec4" : "vec2" };
-  return attentionOp({ q, k, v }, { starts, ends, shape, dtype }).output;
+  return attentionOp({ q, k, v }, { starts, ends, shape: { numHeads, numKeyValueHeads, headDim }, dtype }).output;
 }
 
 interface Attributes extends SegmentBounds {
-  shape: AttentionShape;
+  shape: HeadShape;
   dtype: FloatDtype;
 }
 
 const attentionOp = defineOp("causalAttention", {
   forward({ device }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, shape, dtype }: Attributes) {
     const numTokens = q.shape[0]!;
+    const inputType = q.dtype as FloatDtype;
     const out = device.empty(q.shape, dtype, "causalAttention");
     const logSumExp = device.empty([numTokens, shape.numHeads], "f32", "logSumExp");
-    attentionKernel.run(device, { q, k, v, starts, out, logSumExp }, { numTokens }, { ...shape, inputType: q.dtype as FloatDtype, dtype });
+    if (forwardUsesMatrices(device, shape, inputType)) matrixForward(device, { q, k, v, starts }, shape, out, logSumExp);
+    else attentionKernel.run(device, { q, k, v, starts, out, logSumExp }, { numTokens }, { ...shape, vector: vectorOf(shape), inputType, dtype });
     return { output: out, saved: { q, k, v, out, logSumExp, starts, ends } };
   },
   // With p = softmax, dP = dOut · vᵀ and delta = rowsum(dOut ⊙ out): dS = p ⊙ (dP − delta), dq = dS · k / √headDim, dk = dSᵀ · q / √headDim, dv = pᵀ · dOut
-  vjp({ device }, { q, k, v, out, logSumExp, starts, ends }, dOut, needs, { shape }) {
-    const numTokens = q.shape[0]!;
-    const spec = { ...shape, inputType: q.dtype as FloatDtype };
-    const statistics = device.empty([numTokens, shape.numHeads, 2], "f32", "attentionStatistics");
-    attentionStatisticsKernel.run(device, { out, dOut, logSumExp, statistics }, { numTokens }, { ...shape, outType: out.dtype as FloatDtype });
-    const dq = needs.q && device.empty(q.shape, "f32", "dq");
-    if (dq) attentionDqKernel.run(device, { q, k, v, starts, dOut, statistics, dq }, { numTokens }, spec);
-    if (!needs.k && !needs.v) return { q: dq };
-    // One storage for both keeps the kernel within the eight buffers that every device binds; a tensor starts at a multiple of 256 bytes.
-    const valueOffset = Math.ceil(k.size / 64) * 64;
+  vjp({ device }, saved, dOut, needs, { shape }) {
+    const onMatrices = backwardUsesMatrices(device, shape, saved.q.dtype as FloatDtype);
+    const { dq, dk, dv } = (onMatrices ? matrixBackward : vectorBackward)(device, saved, dOut, needs, shape);
+    return { q: needs.q && dq, k: needs.k && dk, v: needs.v && dv };
+  },
+});
+
+function vectorBackward(device: Device, saved: AttentionSaved, dOut: Tensor, needs: { q: boolean; k: boolean; v: boolean }, heads: HeadShape): AttentionGradients {
+  const { q, k, v, out, logSumExp, starts, ends } = saved;
+  const shape: AttentionShape = { ...heads, vector: vectorOf(heads) };
+  const spec = { ...shape, inputType: q.dtype as FloatDtype };
+  const numTokens = q.shape[0]!;
+  const statistics = device.empty([numTokens, heads.numHeads, 2], "f32", "attentionStatistics");
+  attentionStatisticsKernel.run(device, { out, dOut, logSumExp, statistics }, { numTokens }, { ...shape, outType: out.dtype as FloatDtype });
+  const gradients: AttentionGradients = {};
+  if (needs.q) {
+    gradients.dq = device.empty(q.shape, "f32", "dq");
+    attentionDqKernel.run(device, { q, k, v, starts, dOut, statistics, dq: gradients.dq }, { numTokens }, spec);
+  }
+  if (needs.k || needs.v) {
+    // One storage for both keeps the kernel within the eight buffers that every device binds.
+    const valueOffset = alignedSize(k.size);
     const dKeyValue = device.empty([valueOffset + v.size], "f32", "dKeyValue");
     const vectorSize = shape.vector === "vec4" ? 4 : 2;
     attentionDkDvKernel.run(device, { q, k, v, starts, ends, dOut, statistics, dKeyValue }, { numTokens, valueOffset: valueOffset / vectorSize }, spec);
-    return { q: dq, k: needs.k && device.viewOf(dKeyValue, k.shape, 0, "dk"), v: needs.v && device.viewOf(dKeyValue, v.shape, 4 * valueOffset, "dv") };
-  },
-});
+    gradients.dk = device.viewOf(dKeyValue, k.shape, 0, "dk");
+    gradients.dv = device.viewOf(dKeyValue, v.shape, 4 * valueOffset, "dv");
+  }
+  return gradients;
+}
+
+function vectorOf({ headDim }: HeadShape): "vec4" | "vec2" {
+  return headDim % 4 === 0 ? "vec4" : "vec2";
+}

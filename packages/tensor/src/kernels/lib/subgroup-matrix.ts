@@ -1,0 +1,108 @@
+import type { Capabilities } from "../../device/capabilities.js";
+import { wgsl } from "../wgsl.js";
+
+/**
+ * How 16 × 16 matrices are multiplied: `subgroup` on matrix units, f16 operands and f32 sums, one matrix spread over the 32 lanes of a subgroup;
+ * `emulated` in plain f32 arithmetic, slow and anywhere, so that what stands around the multiplications can be tested without such a GPU.
+ */
+export type MatrixMode = "subgroup" | "emulated";
+
+/** True where `subgroup` works. */
+export function hasSubgroupMatrix({ shaderF16, subgroups, subgroupMaxSize, subgroupMatrix }: Capabilities): boolean {
+  return shaderF16 && subgroups && subgroupMaxSize === 32 && subgroupMatrix.includes("f16 f32 16x16x16");
+}
+
+/** Directives for `subgroupMatrices`. */
+export function subgroupMatrixEnables(mode: MatrixMode): string[] {
+  if (mode === "emulated") return ["enable subgroups;"];
+  return ["enable f16;", "enable subgroups;", "enable chromium_experimental_subgroup_matrix;", "diagnostic(off, chromium.subgroup_matrix_uniformity);"];
+}
+
+/** Names of workgroup arrays by what they hold: `halves`, array<vec4<u32>> of eight f16 each; `sums`, array<vec4<f32>>. */
+export interface MatrixArrays {
+  halves: readonly string[];
+  sums: readonly string[];
+}
+
+/**
+ * Types `Left`, `Right`, `Sum` (of zeros when constructed), `multiplyAdd(left, right, sum)`, and for an array named `tile`:
+ * of halves, `tileLeft`, `tileRight`, and `tileRightOfRows`, whose rows in memory are the columns of the matrix; of sums, `tileLoad`, `tileStore`.
+ * Offsets and strides count vec4s.
+ */
+export function subgroupMatrices(mode: MatrixMode, { halves, sums }: MatrixArrays): string {
+  const parts = mode === "subgroup" ? native : emulated;
+  return [parts.types, ...halves.map(parts.halves), ...sums.map(parts.sums)].join("\n");
+}
+
+const native = {
+  types: wgsl`
+    alias Left = subgroup_matrix_left<f16, 16, 16>;
+    alias Right = subgroup_matrix_right<f16, 16, 16>;
+    alias Sum = subgroup_matrix_result<f32, 16, 16>;
+    fn multiplyAdd(left: Left, right: Right, sum: Sum) -> Sum { return subgroupMatrixMultiplyAccumulate(left, right, sum); }`,
+  halves: (name: string): string => wgsl`
+    fn ${name}Left(offset: u32, stride: u32) -> Left { return subgroupMatrixLoad<Left, row_major>(&${name}, offset, stride); }
+    fn ${name}Right(offset: u32, stride: u32) -> Right { return subgroupMatrixLoad<Right, row_major>(&${name}, offset, stride); }
+    fn ${name}RightOfRows(offset: u32, stride: u32) -> Right { return subgroupMatrixLoad<Right, col_major>(&${name}, offset, stride); }`,
+  sums: (name: string): string => wgsl`
+    fn ${name}Load(offset: u32, stride: u32) -> Sum { return subgroupMatrixLoad<Sum, row_major>(&${name}, offset, stride); }
+    fn ${name}Store(offset: u32, stride: u32, sum: Sum) { subgroupMatrixStore<row_major>(&${name}, offset, sum, stride); }`,
+};
+
+/** Lane 2 · row + side has one row of Left, and eight columns of Right and of one row of Sum. */
+const emulated = {
+  types: wgsl`
+    struct Left { row: array<vec4<f32>, 4> }
+    struct Right { rows: array<mat2x4<f32>, 16> }
+    struct Sum { row: mat2x4<f32> }
+    var<private> matrixLane: u32;
+    fn multiplyAdd(left: Left, right: Right, sum: Sum) -> Sum {
+      var row = sum.row;
+      for (var depth = 0u; depth < 16u; depth++) { row += left.row[depth / 4u][depth % 4u] * right.rows[depth]; }
+      return Sum(row);
+    }`,
+  halves: (name: string): string => wgsl`
+    fn ${name}Eight(place: u32) -> mat2x4<f32> {
+      let packed = ${name}[place];
+      return mat2x4<f32>(
+        vec4<f32>(unpack2x16float(packed.x), unpack2x16float(packed.y)),
+        vec4<f32>(unpack2x16float(packed.z), unpack2x16float(packed.w)),
+      );
+    }
+    fn ${name}Left(offset: u32, stride: u32) -> Left {
+      let place = offset + matrixLane / 2u * stride;
+      let low = ${name}Eight(place);
+      let high = ${name}Eight(place + 1u);
+      return Left(array<vec4<f32>, 4>(low[0], low[1], high[0], high[1]));
+    }
+    fn ${name}Right(offset: u32, stride: u32) -> Right {
+      var matrix = Right();
+      for (var depth = 0u; depth < 16u; depth++) { matrix.rows[depth] = ${name}Eight(offset + depth * stride + matrixLane % 2u); }
+      return matrix;
+    }
+    fn ${name}RightOfRows(offset: u32, stride: u32) -> Right {
+      var matrix = Right();
+      for (var col = 0u; col < 8u; col++) {
+        for (var depth = 0u; depth < 16u; depth++) {
+          let eight = ${name}Eight(offset + (matrixLane % 2u * 8u + col) * stride + depth / 8u);
+          matrix.rows[depth][col / 4u][col % 4u] = eight[depth / 4u % 2u][depth % 4u];
+        }
+      }
+      return matrix;
+    }`,
+  sums: (name: string): string => wgsl`
+    fn ${name}Load(offset: u32, stride: u32) -> Sum {
+      let place = offset + matrixLane / 2u * stride + matrixLane % 2u * 2u;
+      return Sum(mat2x4<f32>(${name}[place], ${name}[place + 1u]));
+    }
+    fn ${name}Store(offset: u32, stride: u32, sum: Sum) {
+      let place = offset + matrixLane / 2u * stride + matrixLane % 2u * 2u;
+      ${name}[place] = sum.row[0];
+      ${name}[place + 1u] = sum.row[1];
+    }`,
+};
+
+/** Stands at the start of the entry point, after `lane` is known. */
+export function startMatrices(mode: MatrixMode): string {
+  return mode === "emulated" ? "matrixLane = lane % 32u;" : "";
+}
