@@ -1,6 +1,6 @@
-import type { FloatDtype } from "../dtype.js";
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import { computeMain, oneThreadPer } from "./lib/grid.js";
+import { floatAlias, packedBytes, type Packed } from "./lib/vector.js";
 import { wgsl } from "./wgsl.js";
 
 const variants = [{ name: "plain", when: always, spec: { workgroupSize: 64 } }];
@@ -19,44 +19,49 @@ export const unaryFunctions = {
 export type BinaryFunction = keyof typeof binaryFunctions;
 export type UnaryFunction = keyof typeof unaryFunctions;
 
-/** y[i] = f(a[i mod aSize], b[i mod bSize]) in f32, rounded to `dtype`.  One thread per element. */
-export type BinarySpec = { fn: BinaryFunction; aType: FloatDtype; bType: FloatDtype; dtype: FloatDtype; workgroupSize: number };
+/** y[i] = f(a[i mod aCount], b[i mod bCount]) in f32, rounded to `dtype`.  One thread per packed element. */
+export type BinarySpec = { fn: BinaryFunction; aType: Packed; bType: Packed; dtype: Packed; workgroupSize: number };
 
-export const binaryKernel: Kernel<BinarySpec, "a" | "b" | "y", "size" | "aSize" | "bSize"> = defineKernel<BinarySpec>()({
+export const binaryKernel: Kernel<BinarySpec, "a" | "b" | "y", "count" | "aCount" | "bCount"> = defineKernel<BinarySpec>()({
   name: "binary",
   bindings: { a: read("aType"), b: read("bType"), y: write("dtype") },
-  params: { size: "u32", aSize: "u32", bSize: "u32" },
+  params: { count: "u32", aCount: "u32", bCount: "u32" },
   variants,
-  cost: ({ size }) => ({ bytes: 12 * size, flops: size }),
-  grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
+  cost: ({ count }, { aType, bType, dtype }) => ({ bytes: (packedBytes(aType) + packedBytes(bType) + packedBytes(dtype)) * count, flops: count }),
+  grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
   examples: [
     { fn: "add", aType: "f32", bType: "f32", dtype: "f32" },
-    { fn: "mul", aType: "f32", bType: "f16", dtype: "f16" },
+    { fn: "mul", aType: "vec4<f32>", bType: "vec4<f16>", dtype: "vec4<f16>" },
   ],
   wgsl: (spec) => wgsl`
-    fn apply(a: f32, b: f32) -> f32 { return ${binaryFunctions[spec.fn]}; }
+    ${floatAlias(spec.dtype)}
+    fn apply(a: Float, b: Float) -> Float { return ${binaryFunctions[spec.fn]}; }
 
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (i < params.size) { y[i] = Dtype(apply(f32(a[i % params.aSize]), f32(b[i % params.bSize]))); }
+      if (i < params.count) { y[i] = Dtype(apply(Float(a[i % params.aCount]), Float(b[i % params.bCount]))); }
     }`,
 });
 
-/** a[i] += b[i].  One thread per element. */
-export type AddInPlaceSpec = { aType: FloatDtype; bType: FloatDtype; workgroupSize: number };
+/** a[i] += scale · b[i].  One thread per packed element. */
+export type AddInPlaceSpec = { aType: Packed; bType: Packed; workgroupSize: number };
 
-export const addInPlaceKernel: Kernel<AddInPlaceSpec, "a" | "b", "size" | "scale"> = defineKernel<AddInPlaceSpec>()({
+export const addInPlaceKernel: Kernel<AddInPlaceSpec, "a" | "b", "count" | "scale"> = defineKernel<AddInPlaceSpec>()({
   name: "addInPlace",
   bindings: { a: write("aType"), b: read("bType") },
-  params: { size: "u32", scale: "f32" },
+  params: { count: "u32", scale: "f32" },
   variants,
-  cost: ({ size }) => ({ bytes: 12 * size, flops: size }),
-  grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-  examples: [{ aType: "f32", bType: "f32" }],
+  cost: ({ count }, { aType, bType }) => ({ bytes: (2 * packedBytes(aType) + packedBytes(bType)) * count, flops: 2 * count }),
+  grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
+  examples: [
+    { aType: "f32", bType: "f32" },
+    { aType: "vec4<f32>", bType: "vec4<f32>" },
+  ],
   wgsl: (spec) => wgsl`
+    ${floatAlias(spec.aType)}
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (i < params.size) { a[i] = ${spec.aType}(f32(a[i]) + params.scale * f32(b[i])); }
+      if (i < params.count) { a[i] = ${spec.aType}(Float(a[i]) + params.scale * Float(b[i])); }
     }`,
 });
 
@@ -97,23 +102,23 @@ export const unaryBackwardKernel: Kernel<UnarySpec, "x" | "y" | "dy" | "dx", "si
     }`,
 });
 
-/** y[i] = x[i] in another dtype.  One thread per element. */
-export type CastSpec = { xType: FloatDtype; dtype: FloatDtype; workgroupSize: number };
+/** y[i] = x[i] in another dtype.  One thread per packed element. */
+export type CastSpec = { xType: Packed; dtype: Packed; workgroupSize: number };
 
-export const castKernel: Kernel<CastSpec, "x" | "y", "size"> = defineKernel<CastSpec>()({
+export const castKernel: Kernel<CastSpec, "x" | "y", "count"> = defineKernel<CastSpec>()({
   name: "cast",
   bindings: { x: read("xType"), y: write("dtype") },
-  params: { size: "u32" },
+  params: { count: "u32" },
   variants,
-  cost: ({ size }) => ({ bytes: 6 * size, flops: 0 }),
-  grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
+  cost: ({ count }, { xType, dtype }) => ({ bytes: (packedBytes(xType) + packedBytes(dtype)) * count, flops: 0 }),
+  grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
   examples: [
     { xType: "f32", dtype: "f16" },
-    { xType: "f16", dtype: "f32" },
+    { xType: "vec4<f16>", dtype: "vec4<f32>" },
   ],
   wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (i < params.size) { y[i] = Dtype(x[i]); }
+      if (i < params.count) { y[i] = Dtype(x[i]); }
     }`,
 });

@@ -1,28 +1,34 @@
 import { byteSize, type FloatDtype } from "../dtype.js";
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import { computeMain, oneThreadPer } from "./lib/grid.js";
+import { floatAlias, packedBytes, type Packed } from "./lib/vector.js";
 import { wgsl } from "./wgsl.js";
 
 const variants = [{ name: "plain", when: always, spec: { workgroupSize: 64 } }];
 
-/** g[row, col] = scale · ((firstId + col = labels[row]) − e^(logits[row, col] − logSumExp[row])), rounded to `dtype`.  One thread per element. */
-export type LogProbsBackwardSpec = { dtype: FloatDtype; workgroupSize: number };
+/** g[row, col] = scale · ((firstId + col = labels[row]) − e^(logits[row, col] − logSumExp[row])), rounded to `dtype`.  One thread per packed element. */
+export type LogProbsBackwardSpec = { logitsType: Packed; dtype: Packed; workgroupSize: number };
 
-export const logProbsBackwardKernel: Kernel<LogProbsBackwardSpec, "logits" | "logSumExp" | "labels" | "g", "size" | "rowSize" | "firstId" | "scale"> =
+export const logProbsBackwardKernel: Kernel<LogProbsBackwardSpec, "logits" | "logSumExp" | "labels" | "g", "count" | "rowCount" | "firstId" | "scale"> =
   defineKernel<LogProbsBackwardSpec>()({
     name: "logProbsBackward",
-    bindings: { logits: read("f32"), logSumExp: read("f32"), labels: read("u32"), g: write("dtype") },
-    params: { size: "u32", rowSize: "u32", firstId: "u32", scale: "f32" },
+    bindings: { logits: read("logitsType"), logSumExp: read("f32"), labels: read("u32"), g: write("dtype") },
+    params: { count: "u32", rowCount: "u32", firstId: "u32", scale: "f32" },
     variants,
-    cost: ({ size }, { dtype }) => ({ bytes: (4 + byteSize(dtype)) * size, flops: 3 * size }),
-    grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-    examples: [{ dtype: "f32" }, { dtype: "f16" }],
+    cost: ({ count }, { logitsType, dtype }) => ({ bytes: (packedBytes(logitsType) + packedBytes(dtype)) * count, flops: 3 * count }),
+    grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
+    examples: [
+      { logitsType: "f32", dtype: "f32" },
+      { logitsType: "vec4<f32>", dtype: "vec4<f16>" },
+    ],
     wgsl: (spec) => wgsl`
+      ${floatAlias(spec.logitsType)}
       ${computeMain(spec)} {
         let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-        if (i >= params.size) { return; }
-        let row = i / params.rowSize;
-        let isLabel = select(0.0, 1.0, params.firstId + i % params.rowSize == labels[row]);
+        if (i >= params.count) { return; }
+        let row = i / params.rowCount;
+        let id = params.firstId + ${spec.logitsType === "vec4<f32>" ? "4u * (i % params.rowCount) + vec4(0u, 1u, 2u, 3u)" : "i % params.rowCount"};
+        let isLabel = select(Float(0.0), Float(1.0), id == ${spec.logitsType === "vec4<f32>" ? "vec4(labels[row])" : "labels[row]"});
         g[i] = Dtype(params.scale * (isLabel - exp(logits[i] - logSumExp[row])));
       }`,
   });

@@ -29,23 +29,25 @@ export const sumRowsKernel: Kernel<SumRowsSpec, "x" | "y", "numRows" | "rowSize"
     }`,
 });
 
-/** y[col] = sum over row of x[row, col].  One thread per column, rows in order. */
+/** y[block, col] = sum of x[row, col] over the rows of a block of `blockRows`, in order.  One thread per block and column. */
 export type SumColumnsSpec = { workgroupSize: number };
 
-export const sumColumnsKernel: Kernel<SumColumnsSpec, "x" | "y", "numRows" | "rowSize"> = defineKernel<SumColumnsSpec>()({
+export const sumColumnsKernel: Kernel<SumColumnsSpec, "x" | "y", "numRows" | "rowSize" | "blockRows"> = defineKernel<SumColumnsSpec>()({
   name: "sumColumns",
   bindings: { x: read("f32"), y: write("f32") },
-  params: { numRows: "u32", rowSize: "u32" },
+  params: { numRows: "u32", rowSize: "u32", blockRows: "u32" },
   variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
   cost: ({ numRows, rowSize }) => ({ bytes: 4 * numRows * rowSize, flops: numRows * rowSize }),
-  grid: ({ rowSize }, { workgroupSize }) => oneThreadPer(rowSize, workgroupSize),
+  grid: ({ numRows, rowSize, blockRows }, { workgroupSize }) => oneThreadPer(Math.ceil(numRows / blockRows) * rowSize, workgroupSize),
   examples: [{}],
   wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
-      let col = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (col >= params.rowSize) { return; }
+      let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
+      let firstRow = i / params.rowSize * params.blockRows;
+      if (firstRow >= params.numRows) { return; }
+      let col = i % params.rowSize;
       var total = 0.0;
-      for (var row = 0u; row < params.numRows; row++) { total += x[row * params.rowSize + col]; }
-      y[col] = total;
+      for (var row = firstRow; row < min(params.numRows, firstRow + params.blockRows); row++) { total += x[row * params.rowSize + col]; }
+      y[i] = total;
     }`,
 });

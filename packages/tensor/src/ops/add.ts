@@ -1,9 +1,11 @@
 import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { addInPlaceKernel, binaryKernel, type BinaryFunction } from "../kernels/elementwise.wgsl.js";
+import { addInPlaceKernel, type BinaryFunction } from "../kernels/elementwise.wgsl.js";
+import { packingOf } from "../kernels/lib/vector.js";
 import { expectDtype, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
+import { applyBinary } from "./apply-binary.js";
 import { sumColumns } from "./sum-columns.js";
 import { negate } from "./negate.js";
 
@@ -35,12 +37,8 @@ export function mul(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions 
 /** target += scale · addend, outside the tape; same size. */
 export function addInPlace(target: Tensor, addend: Tensor, scale = 1): void {
   if (target.size !== addend.size) throw new ShapeError(`addInPlace: sizes differ; expected ${target.size} elements, got ${addend.size}`);
-  addInPlaceKernel.run(
-    target.device,
-    { a: target, b: addend },
-    { size: target.size, scale },
-    { aType: target.dtype as FloatDtype, bType: addend.dtype as FloatDtype },
-  );
+  const { count, of } = packingOf(target.size);
+  addInPlaceKernel.run(target.device, { a: target, b: addend }, { count, scale }, { aType: of(target.dtype as FloatDtype), bType: of(addend.dtype as FloatDtype) });
 }
 
 function binary(fn: BinaryFunction, a: Tensor, b: Tensor, dtype: FloatDtype): Tensor {
@@ -51,12 +49,7 @@ function binary(fn: BinaryFunction, a: Tensor, b: Tensor, dtype: FloatDtype): Te
   const repeats = smaller.size === 1 || sameShape(smaller.shape, larger.shape.slice(larger.shape.length - smaller.shape.length));
   if (!repeats) throw new ShapeError(`${fn}: shapes do not match; expected equal shapes or one that repeats, got [${a.shape.join(", ")}] and [${b.shape.join(", ")}]`);
   const y = a.device.empty(larger.shape, dtype, fn);
-  binaryKernel.run(
-    a.device,
-    { a, b, y },
-    { size: y.size, aSize: a.size, bSize: b.size },
-    { fn, aType: a.dtype as FloatDtype, bType: b.dtype as FloatDtype, dtype },
-  );
+  applyBinary(fn, { a, b, y });
   return y;
 }
 

@@ -1,6 +1,7 @@
 import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
 import { castKernel } from "../kernels/elementwise.wgsl.js";
+import { packingOf } from "../kernels/lib/vector.js";
 import { expectDtype } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
@@ -16,7 +17,8 @@ const castOp = defineOp("cast", {
   forward({ device }, { x }: { x: Tensor }, { dtype }: { dtype: FloatDtype }) {
     expectDtype("cast", "x", x, "f32", "f16");
     const y = device.empty(x.shape, dtype, "cast");
-    castKernel.run(device, { x, y }, { size: x.size }, { xType: x.dtype as FloatDtype, dtype });
+    const { count, of } = packingOf(x.size);
+    castKernel.run(device, { x, y }, { count }, { xType: of(x.dtype as FloatDtype), dtype: of(dtype) });
     return { output: y, saved: {} };
   },
   // dx = dy

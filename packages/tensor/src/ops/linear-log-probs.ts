@@ -2,6 +2,7 @@ import { defineOp } from "../autograd/define-op.js";
 import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { packingOf } from "../kernels/lib/vector.js";
 import { logProbsBackwardKernel, scaleRowsKernel } from "../kernels/log-probs-backward.wgsl.js";
 import { logitMetricsKernel, logProbsKernel, logSumExpKernel, softmaxStateSize } from "../kernels/log-sum-exp.wgsl.js";
 import { expectDtype, expectShape } from "../shape.js";
@@ -115,7 +116,13 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
     if (scaledHidden) scaleRowsKernel.run(device, { x: hidden, factors: dy, y: scaledHidden }, { size: hidden.size, ...scaled }, { xType: hidden.dtype as FloatDtype });
     forEachChunk(device, hidden, weight, chunkSize, (logits, firstId, width) => {
       const g = device.empty(logits.shape, gType, "g");
-      logProbsBackwardKernel.run(device, { logits, logSumExp, labels, g }, { size: g.size, rowSize: width, firstId, scale: operandScale }, { dtype: gType });
+      const { count, lanes, of } = packingOf(g.size, width);
+      logProbsBackwardKernel.run(
+        device,
+        { logits, logSumExp, labels, g },
+        { count, rowCount: width / lanes, firstId, scale: operandScale },
+        { logitsType: of("f32"), dtype: of(gType) },
+      );
       const offset = firstId * hiddenSize;
       if (sum) gemm({ a: g, b: weight, c: sum, m: numTokens, n: hiddenSize, k: width, bOffset: offset, accumulate: firstId > 0 });
       if (dWeight && scaledHidden) gemm({ a: g, b: scaledHidden, c: dWeight, m: width, n: hiddenSize, k: numTokens, transposeA: true, cOffset: offset });

@@ -1,9 +1,9 @@
 import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { binaryKernel } from "../kernels/elementwise.wgsl.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
+import { applyBinary } from "./apply-binary.js";
 import { cast } from "./cast.js";
 import { gemm } from "./gemm.js";
 
@@ -92,6 +92,6 @@ function checkInputs({ base, x, a, b, dropout }: Inputs): void {
 /** x ∘ factors in f32, outside the tape. */
 function multiply(x: Tensor, factors: Tensor): Tensor {
   const y = x.device.empty(x.shape, "f32", "lowRankAdd");
-  binaryKernel.run(x.device, { a: x, b: factors, y }, { size: x.size, aSize: x.size, bSize: x.size }, { fn: "mul", aType: x.dtype as FloatDtype, bType: "f32", dtype: "f32" });
+  applyBinary("mul", { a: x, b: factors, y });
   return y;
 }

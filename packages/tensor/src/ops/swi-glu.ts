@@ -1,5 +1,6 @@
 import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
+import { packingOf } from "../kernels/lib/vector.js";
 import { swiGluBackwardKernel, swiGluKernel } from "../kernels/swi-glu.wgsl.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
@@ -22,14 +23,21 @@ const swiGluOp = defineOp("swiGlu", {
     expectDtype("swiGlu", "up", up, "f32", "f16");
     expectShape("swiGlu", "up", up, gate.shape);
     const y = device.empty(gate.shape, dtype, "swiGlu");
-    swiGluKernel.run(device, { gate, up, y }, { size: y.size }, { gateType: gate.dtype as FloatDtype, upType: up.dtype as FloatDtype, dtype });
+    const { count, of } = packingOf(y.size);
+    swiGluKernel.run(device, { gate, up, y }, { count }, { gateType: of(gate.dtype as FloatDtype), upType: of(up.dtype as FloatDtype), dtype: of(dtype) });
     return { output: y, saved: { gate, up } };
   },
   // dGate = dy · up · s · (1 + gate · (1 − s));  dUp = dy · gate · s;  s = sigmoid(gate)
   vjp({ device }, { gate, up }, dy) {
     const dGate = device.empty(gate.shape, "f32", "swiGlu dGate");
     const dUp = device.empty(up.shape, "f32", "swiGlu dUp");
-    swiGluBackwardKernel.run(device, { gate, up, dy, dGate, dUp }, { size: dy.size }, { gateType: gate.dtype as FloatDtype, upType: up.dtype as FloatDtype });
+    const { count, of } = packingOf(dy.size);
+    swiGluBackwardKernel.run(
+      device,
+      { gate, up, dy, dGate, dUp },
+      { count },
+      { gateType: of(gate.dtype as FloatDtype), upType: of(up.dtype as FloatDtype), floatType: of("f32") },
+    );
     return { gate: dGate, up: dUp };
   },
 });

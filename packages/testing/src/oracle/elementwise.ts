@@ -105,7 +105,8 @@ const twiceCase: OracleCase = {
 export const elementwiseCases: OracleCase[] = [
   binaryCase("add", [1], [1]),
   binaryCase("add", [3, 65], [65]),
-  binaryCase("add", [], [2, 3]),
+  binaryCase("add", [3, 64], [64]),
+  binaryCase("add", [], [2, 4]),
   binaryCase("sub", [7], [5, 7]),
   binaryCase("mul", [131, 3], [131, 3]),
   binaryCase("mul", [300, 2], [2]),

@@ -1,7 +1,7 @@
 struct Params {
-  size: u32,
-  aSize: u32,
-  bSize: u32,
+  count: u32,
+  aCount: u32,
+  bCount: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -10,7 +10,8 @@ struct Params {
 const WORKGROUP_SIZE = 64u;
 alias Dtype = f32;
 
-fn apply(a: f32, b: f32) -> f32 { return a + b; }
+alias Float = f32;
+fn apply(a: Float, b: Float) -> Float { return a + b; }
 
 fn foldedIndex(group: vec3<u32>, groups: vec3<u32>) -> u32 {
   return group.y * groups.x + group.x;
@@ -19,5 +20,5 @@ fn foldedIndex(group: vec3<u32>, groups: vec3<u32>) -> u32 {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-  if (i < params.size) { y[i] = Dtype(apply(f32(a[i % params.aSize]), f32(b[i % params.bSize]))); }
+  if (i < params.count) { y[i] = Dtype(apply(Float(a[i % params.aCount]), Float(b[i % params.bCount]))); }
 }

@@ -1,17 +1,18 @@
 enable f16;
 struct Params {
-  size: u32,
+  count: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> gate: array<f16>;
-@group(0) @binding(2) var<storage, read> up: array<f16>;
-@group(0) @binding(3) var<storage, read_write> y: array<f16>;
+@group(0) @binding(1) var<storage, read> gate: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> up: array<vec4<f16>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f16>>;
 const WORKGROUP_SIZE = 64u;
-alias Dtype = f16;
+alias Dtype = vec4<f16>;
 
-fn sigmoid(x: f32) -> f32 {
+alias Float = vec4<f32>;
+fn sigmoid(x: Float) -> Float {
   let e = exp(-abs(x));
-  return select(e, 1.0, x >= 0.0) / (1.0 + e);
+  return select(e, Float(1.0), x >= Float(0.0)) / (1.0 + e);
 }
 
 fn foldedIndex(group: vec3<u32>, groups: vec3<u32>) -> u32 {
@@ -21,7 +22,7 @@ fn foldedIndex(group: vec3<u32>, groups: vec3<u32>) -> u32 {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-  if (i >= params.size) { return; }
-  let g = f32(gate[i]);
-  y[i] = Dtype(g * sigmoid(g) * f32(up[i]));
+  if (i >= params.count) { return; }
+  let g = Float(gate[i]);
+  y[i] = Dtype(g * sigmoid(g) * Float(up[i]));
 }
