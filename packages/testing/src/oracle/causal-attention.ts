@@ -112,10 +112,11 @@ export function attentionCase(name: string, { lengths, masked = [], inputType = 
     forward: (inputs) => ({ y: causalAttention(inputs, heads) }),
     vjp: (inputs, dy) => causalAttentionVjp(inputs, dy, heads),
     run: ({ q, k, v, starts, ends }) => ({ y: causalAttentionOp(q!, k!, v!, { ...heads, starts: starts!, ends: ends!, dtype }) }),
-    // Sums of products over a head and over the keys, as in a GEMM; with f16 storage the probabilities and their gradients are f16 operands of one.
+    // Sums of products over a head and over the keys, as in a GEMM; with f16 inputs the probabilities and their gradients are f16 operands of one.
     errorClass,
-    storage: dtype,
+    storage: inputType === "f16" ? inputType : dtype,
     gradientStorage: inputType,
+    ...(inputType === "f16" && dtype === "f32" ? { emulated: { attentionMatrix: "emulated", attentionMatrixDq: "emulated", attentionMatrixDkDv: "emulated" } } : {}),
   };
 }
 
@@ -132,6 +133,9 @@ export const causalAttentionCases: OracleCase[] = [
   attentionCase("left-padded", { lengths: [12, 12], masked: [0, 1, 2, 12, 13], numHeads: 4, numKeyValueHeads: 2, headDim: 16 }),
   attentionCase("masked within and after", { lengths: [10, 70], masked: [4, 8, 9, 79], numHeads: 2, numKeyValueHeads: 1, headDim: 16 }),
   attentionCase("all masked", { lengths: [3], masked: [0, 1, 2], numHeads: 2, numKeyValueHeads: 1, headDim: 16 }),
+  // These two also run emulated, on one set of compiled kernels; the second has scores that grow along the keys by more than what weights may lag.
+  attentionCase("half to single", { lengths: [33, 40], numHeads: 2, numKeyValueHeads: 1, headDim: 32, inputType: "f16", dtype: "f32" }),
+  attentionCase("half to single, sharp, masked", { lengths: [70, 10], masked: [0, 1, 8, 75, 79], numHeads: 2, numKeyValueHeads: 1, headDim: 32, inputType: "f16", dtype: "f32", scale: 4 }),
   attentionCase("half", { lengths: [65, 30], numHeads: 2, numKeyValueHeads: 1, headDim: 128, inputType: "f16" }),
   attentionCase("half, sharp, masked", { lengths: [20, 80], masked: [0, 1, 25, 99], numHeads: 4, numKeyValueHeads: 2, headDim: 64, inputType: "f16", scale: 3 }),
 ];
