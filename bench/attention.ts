@@ -27,10 +27,23 @@ async function errors(device: Device, oracle: OracleCase, gradientSize: number):
   const dy = gradientOf(y);
   const expected = oracle.vjp!(values, dy);
   const made = device.scope(() => {
-    const inputs = Object.fromEntries(Object.entries(oracle.inputs).map(([name, { data, shape, dtype }]) => [name, device.tensor(data, shape, dtype)]));
+    const inputs = Object.fromEntries(
+      Object.entries(oracle.inputs).map(([name, { data, shape, dtype }]) => [name, device.tensor(data, shape, dtype)]),
+    );
     for (const name of ["q", "k", "v"]) inputs[name]!.requiresGrad = true;
     const out = oracle.run(inputs)["y"]!;
-    const gradients = backward(sum(mul(out, device.tensor(dy.map((value) => value * gradientSize), out.shape, "f32"))));
+    const gradients = backward(
+      sum(
+        mul(
+          out,
+          device.tensor(
+            dy.map((value) => value * gradientSize),
+            out.shape,
+            "f32",
+          ),
+        ),
+      ),
+    );
     return { out, q: gradients.take(inputs["q"]!)!, k: gradients.take(inputs["k"]!)!, v: gradients.take(inputs["v"]!)! };
   });
   const result: Record<string, string> = { out: normalizedMeanSquareError(await made.out.read(), y).toExponential(1) };
@@ -52,11 +65,19 @@ interface Heads {
 async function times(device: Device, lengths: number[], heads: Heads, dtype: FloatDtype): Promise<Record<string, number>> {
   const numTokens = lengths.reduce((a, b) => a + b, 0);
   const make = (rowSize: number): Tensor => {
-    const tensor = device.tensor(Float32Array.from({ length: numTokens * rowSize }, () => Math.random() * 2 - 1), [numTokens, rowSize], dtype);
+    const tensor = device.tensor(
+      Float32Array.from({ length: numTokens * rowSize }, () => Math.random() * 2 - 1),
+      [numTokens, rowSize],
+      dtype,
+    );
     tensor.requiresGrad = true;
     return tensor;
   };
-  const [q, k, v] = [make(heads.numHeads * heads.headDim), make(heads.numKeyValueHeads * heads.headDim), make(heads.numKeyValueHeads * heads.headDim)];
+  const [q, k, v] = [
+    make(heads.numHeads * heads.headDim),
+    make(heads.numKeyValueHeads * heads.headDim),
+    make(heads.numKeyValueHeads * heads.headDim),
+  ];
   const bounds = segmentBounds(device, lengths);
   const step = (): void => device.scope(() => backward(sum(causalAttention(q, k, v, { ...heads, ...bounds }))).dispose());
   const end = performance.now() + 400;
@@ -69,7 +90,11 @@ async function times(device: Device, lengths: number[], heads: Heads, dtype: Flo
     for (let i = 0; i < steps; i++) step();
   });
   for (const tensor of [q, k, v, bounds.starts, bounds.ends]) tensor.dispose();
-  return Object.fromEntries(timings.filter(({ label }) => label.startsWith("attention")).map(({ label, count, totalMs }) => [label.split(" ").slice(0, 2).join(" "), totalMs / count]));
+  return Object.fromEntries(
+    timings
+      .filter(({ label }) => label.startsWith("attention"))
+      .map(({ label, count, totalMs }) => [label.split(" ").slice(0, 2).join(" "), totalMs / count]),
+  );
 }
 
 const device = await requestDevice();
@@ -93,12 +118,20 @@ for (const inputType of dtypes) {
       for (const gradientSize of [1, 2 ** -30]) {
         force(device, forced);
         const label = `${shape.lengths.join(",")} ${shape.numHeads}/${shape.numKeyValueHeads}×${shape.headDim}`;
-        table.push({ shape: label, inputType, variant, gradientSize, ...(await errors(device, attentionCase("bench", { ...shape, inputType }), gradientSize)) });
+        table.push({
+          shape: label,
+          inputType,
+          variant,
+          gradientSize,
+          ...(await errors(device, attentionCase("bench", { ...shape, inputType }), gradientSize)),
+        });
       }
     }
   }
 }
-console.log("normalised mean square error against float64 (f16: expected ≤ 1e-6 out, 4e-6 gradients; f32: 1e-10, 4e-10; one token has dq = dk = 0)");
+console.log(
+  "normalised mean square error against float64 (f16: expected ≤ 1e-6 out, 4e-6 gradients; f32: 1e-10, 4e-10; one token has dq = dk = 0)",
+);
 console.table(table);
 
 for (const lengths of software ? [[70, 70, 80, 80]] : [Array<number>(4).fill(512), Array<number>(4).fill(1024)]) {
@@ -109,9 +142,12 @@ for (const lengths of software ? [[70, 70, 80, 80]] : [Array<number>(4).fill(512
       force(device, forced);
       const result = await times(device, lengths, heads, dtype);
       const flops = lengths.reduce((total, length) => total + (length * (length + 1)) / 2, 0) * heads.numHeads * heads.headDim * 4;
-      let [forward, backwardMs] = [0, 0];
-      for (const [label, ms] of Object.entries(result)) /^attention(Matrix)? /.test(label) ? (forward += ms) : (backwardMs += ms);
-      console.log(`\n${lengths.length}×${lengths[0]} ${dtype} ${variant}: forward ${forward.toFixed(3)} ms (${(flops / forward / 1e9).toFixed(1)} TFLOP/s), backward ${backwardMs.toFixed(3)} ms (${((2.5 * flops) / backwardMs / 1e9).toFixed(1)} TFLOP/s)`);
+      const total = (isForward: boolean): number =>
+        Object.entries(result).reduce((ms, [label, each]) => (/^attention(Matrix)? /.test(label) === isForward ? ms + each : ms), 0);
+      const [forward, backwardMs] = [total(true), total(false)];
+      console.log(
+        `\n${lengths.length}×${lengths[0]} ${dtype} ${variant}: forward ${forward.toFixed(3)} ms (${(flops / forward / 1e9).toFixed(1)} TFLOP/s), backward ${backwardMs.toFixed(3)} ms (${((2.5 * flops) / backwardMs / 1e9).toFixed(1)} TFLOP/s)`,
+      );
       for (const [label, ms] of Object.entries(result)) console.log(`  ${label.padEnd(40)} ${ms.toFixed(3)} ms`);
     }
   }

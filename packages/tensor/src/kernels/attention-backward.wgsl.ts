@@ -1,6 +1,16 @@
 import type { FloatDtype } from "../dtype.js";
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
-import { attentionEnables, attentionGrid, attentionHead, attentionVariants, laneOfRow, lanesOfRow, perVector, type AttentionShape, type RowSharing } from "./lib/attention.js";
+import {
+  attentionEnables,
+  attentionGrid,
+  attentionHead,
+  attentionVariants,
+  laneOfRow,
+  lanesOfRow,
+  perVector,
+  type AttentionShape,
+  type RowSharing,
+} from "./lib/attention.js";
 import { computeMain, oneThreadPer } from "./lib/grid.js";
 import { wgsl } from "./wgsl.js";
 
@@ -15,14 +25,15 @@ const examples = [
  */
 export type AttentionStatisticsSpec = AttentionShape & RowSharing & { outType: FloatDtype };
 
-export const attentionStatisticsKernel: Kernel<AttentionStatisticsSpec, "out" | "dOut" | "logSumExp" | "statistics", "numTokens"> = defineKernel<AttentionStatisticsSpec>()({
-  name: "attentionStatistics",
-  bindings: { out: read("vector<outType>"), dOut: read("vector<f32>"), logSumExp: read("f32"), statistics: write("vec2<f32>") },
-  params: { numTokens: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64, lanesPerRow: 1 } }],
-  grid: ({ numTokens }, { numHeads, workgroupSize }) => oneThreadPer(numTokens * numHeads, workgroupSize),
-  examples: [...examples],
-  wgsl: (spec) => wgsl`
+export const attentionStatisticsKernel: Kernel<AttentionStatisticsSpec, "out" | "dOut" | "logSumExp" | "statistics", "numTokens"> =
+  defineKernel<AttentionStatisticsSpec>()({
+    name: "attentionStatistics",
+    bindings: { out: read("vector<outType>"), dOut: read("vector<f32>"), logSumExp: read("f32"), statistics: write("vec2<f32>") },
+    params: { numTokens: "u32" },
+    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64, lanesPerRow: 1 } }],
+    grid: ({ numTokens }, { numHeads, workgroupSize }) => oneThreadPer(numTokens * numHeads, workgroupSize),
+    examples: [...examples],
+    wgsl: (spec) => wgsl`
     ${attentionHead(spec)}
 
     ${computeMain(spec)} {
@@ -33,7 +44,7 @@ export const attentionStatisticsKernel: Kernel<AttentionStatisticsSpec, "out" | 
       for (var i = 0u; i < VECTORS; i++) { delta += dot(Vector(out[base + i]), dOut[base + i]); }
       statistics[index] = vec2<f32>(logSumExp[index], delta);
     }`,
-});
+  });
 
 /**
  * With p[t, j] = exp(score[t, j] − logSumExp[t]) and dScore[t, j] = p[t, j] · (dOut[t] · v[j] − delta[t]), for each query head:
@@ -42,23 +53,24 @@ export const attentionStatisticsKernel: Kernel<AttentionStatisticsSpec, "out" | 
  */
 export type AttentionBackwardSpec = AttentionShape & RowSharing & { inputType: FloatDtype };
 
-export const attentionDqKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | "starts" | "dOut" | "statistics" | "dq", "numTokens"> = defineKernel<AttentionBackwardSpec>()({
-  name: "attentionDq",
-  bindings: {
-    q: read("vector<inputType>"),
-    k: read("vector<inputType>"),
-    v: read("vector<inputType>"),
-    starts: read("u32"),
-    dOut: read("vector<f32>"),
-    statistics: read("vec2<f32>"),
-    dq: write("vector<f32>"),
-  },
-  params: { numTokens: "u32" },
-  variants: attentionVariants<AttentionBackwardSpec>(),
-  grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
-  enables: attentionEnables,
-  examples: [...examples],
-  wgsl: (spec) => wgsl`
+export const attentionDqKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | "starts" | "dOut" | "statistics" | "dq", "numTokens"> =
+  defineKernel<AttentionBackwardSpec>()({
+    name: "attentionDq",
+    bindings: {
+      q: read("vector<inputType>"),
+      k: read("vector<inputType>"),
+      v: read("vector<inputType>"),
+      starts: read("u32"),
+      dOut: read("vector<f32>"),
+      statistics: read("vec2<f32>"),
+      dq: write("vector<f32>"),
+    },
+    params: { numTokens: "u32" },
+    variants: attentionVariants<AttentionBackwardSpec>(),
+    grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
+    enables: attentionEnables,
+    examples: [...examples],
+    wgsl: (spec) => wgsl`
     ${attentionHead(spec)}
 
     ${computeMain(spec)} {
@@ -69,7 +81,7 @@ export const attentionDqKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | 
       ${spec.lanesPerRow === 1 ? dqFromStorage(spec) : dqFromTiles(spec)}
       ${perVector(spec, (i, place) => `dq[queryBase + ${place}] = SCALE * acc${i};`)}
     }`,
-});
+  });
 
 function dqFromStorage(spec: AttentionBackwardSpec): string {
   return wgsl`
@@ -100,7 +112,8 @@ function dqFromTiles(spec: AttentionBackwardSpec): string {
         var partial = vec2<f32>();
         ${perVector(
           spec,
-          (i) => `let key${i} = firstTile[base + ${4 * i}u];\npartial += vec2<f32>(dot(query${i}, key${i}), dot(dy${i}, secondTile[base + ${4 * i}u]));`,
+          (i) =>
+            `let key${i} = firstTile[base + ${4 * i}u];\npartial += vec2<f32>(dot(query${i}, key${i}), dot(dy${i}, secondTile[base + ${4 * i}u]));`,
         )}
         let sums = rowSumPair(partial);
         let isSeen = start <= tile + inTile && tile + inTile <= token;
@@ -119,25 +132,28 @@ function dqFromTiles(spec: AttentionBackwardSpec): string {
  *
  * Both lie in `dKeyValue`, dv from vector `valueOffset` on.
  */
-export const attentionDkDvKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | "starts" | "ends" | "dOut" | "statistics" | "dKeyValue", "numTokens" | "valueOffset"> =
-  defineKernel<AttentionBackwardSpec>()({
-    name: "attentionDkDv",
-    bindings: {
-      q: read("vector<inputType>"),
-      k: read("vector<inputType>"),
-      v: read("vector<inputType>"),
-      starts: read("u32"),
-      ends: read("u32"),
-      dOut: read("vector<f32>"),
-      statistics: read("vec2<f32>"),
-      dKeyValue: write("vector<f32>"),
-    },
-    params: { numTokens: "u32", valueOffset: "u32" },
-    variants: attentionVariants<AttentionBackwardSpec>(),
-    grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numKeyValueHeads, spec),
-    enables: attentionEnables,
-    examples: [...examples],
-    wgsl: (spec) => wgsl`
+export const attentionDkDvKernel: Kernel<
+  AttentionBackwardSpec,
+  "q" | "k" | "v" | "starts" | "ends" | "dOut" | "statistics" | "dKeyValue",
+  "numTokens" | "valueOffset"
+> = defineKernel<AttentionBackwardSpec>()({
+  name: "attentionDkDv",
+  bindings: {
+    q: read("vector<inputType>"),
+    k: read("vector<inputType>"),
+    v: read("vector<inputType>"),
+    starts: read("u32"),
+    ends: read("u32"),
+    dOut: read("vector<f32>"),
+    statistics: read("vec2<f32>"),
+    dKeyValue: write("vector<f32>"),
+  },
+  params: { numTokens: "u32", valueOffset: "u32" },
+  variants: attentionVariants<AttentionBackwardSpec>(),
+  grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numKeyValueHeads, spec),
+  enables: attentionEnables,
+  examples: [...examples],
+  wgsl: (spec) => wgsl`
       ${attentionHead(spec)}
 
       ${computeMain(spec)} {
@@ -145,12 +161,13 @@ export const attentionDkDvKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" 
         let keyBase = keyRow(token, head);
         ${perVector(
           spec,
-          (i, place) => `let key${i} = SCALE * Vector(k[keyBase + ${place}]);\nlet value${i} = Vector(v[keyBase + ${place}]);\nvar dKey${i}: Vector;\nvar dValue${i}: Vector;`,
+          (i, place) =>
+            `let key${i} = SCALE * Vector(k[keyBase + ${place}]);\nlet value${i} = Vector(v[keyBase + ${place}]);\nvar dKey${i}: Vector;\nvar dValue${i}: Vector;`,
         )}
         ${spec.lanesPerRow === 1 ? dkDvFromStorage(spec) : dkDvFromTiles(spec)}
         ${perVector(spec, (i, place) => `dKeyValue[keyBase + ${place}] = SCALE * dKey${i};\ndKeyValue[params.valueOffset + keyBase + ${place}] = dValue${i};`)}
       }`,
-  });
+});
 
 function dkDvFromStorage(spec: AttentionBackwardSpec): string {
   return wgsl`

@@ -30,18 +30,32 @@ const examples = [
  * For f16 operands on matrix units: statistics[t] = (logSumExp[t], delta[t]) as in `attentionStatistics`, and peak = the bits of the largest |dOut|.
  * Four lanes per query and head. `outVector` is vec4<u32> for out in f16, vec4<f32> for f32.
  */
-export type AttentionMatrixStatisticsSpec = { numHeads: number; headDim: number; outVector: "vec4<u32>" | "vec4<f32>"; workgroupSize: number };
+export type AttentionMatrixStatisticsSpec = {
+  numHeads: number;
+  headDim: number;
+  outVector: "vec4<u32>" | "vec4<f32>";
+  workgroupSize: number;
+};
 
-export const attentionMatrixStatisticsKernel: Kernel<AttentionMatrixStatisticsSpec, "out" | "dOut" | "logSumExp" | "statistics" | "peak", "numRows"> =
-  defineKernel<AttentionMatrixStatisticsSpec>()({
-    name: "attentionMatrixStatistics",
-    bindings: { out: read("outVector"), dOut: read("vec4<f32>"), logSumExp: read("f32"), statistics: write("vec2<f32>"), peak: write("atomic<u32>") },
-    params: { numRows: "u32" },
-    variants: [{ name: "subgroup", when: ({ subgroups }) => subgroups, spec: { workgroupSize: 256 } }],
-    grid: ({ numRows }, { workgroupSize }) => oneThreadPer(4 * numRows, workgroupSize),
-    enables: () => ["enable subgroups;"],
-    examples: examples.map((example) => ({ ...example, outVector: "vec4<u32>" })),
-    wgsl: (spec) => wgsl`
+export const attentionMatrixStatisticsKernel: Kernel<
+  AttentionMatrixStatisticsSpec,
+  "out" | "dOut" | "logSumExp" | "statistics" | "peak",
+  "numRows"
+> = defineKernel<AttentionMatrixStatisticsSpec>()({
+  name: "attentionMatrixStatistics",
+  bindings: {
+    out: read("outVector"),
+    dOut: read("vec4<f32>"),
+    logSumExp: read("f32"),
+    statistics: write("vec2<f32>"),
+    peak: write("atomic<u32>"),
+  },
+  params: { numRows: "u32" },
+  variants: [{ name: "subgroup", when: ({ subgroups }) => subgroups, spec: { workgroupSize: 256 } }],
+  grid: ({ numRows }, { workgroupSize }) => oneThreadPer(4 * numRows, workgroupSize),
+  enables: () => ["enable subgroups;"],
+  examples: examples.map((example) => ({ ...example, outVector: "vec4<u32>" })),
+  wgsl: (spec) => wgsl`
       fn outPair(i: u32) -> array<vec4<f32>, 2> {
         ${spec.outVector === "vec4<u32>" ? unpackEight : "return array<vec4<f32>, 2>(out[2u * i], out[2u * i + 1u]);"}
       }
@@ -65,7 +79,7 @@ export const attentionMatrixStatisticsKernel: Kernel<AttentionMatrixStatisticsSp
         if (subgroupElect()) { atomicMax(&peak[0], bitcast<u32>(subgroupLargest)); } // bits of floats above 0 are ordered as the floats are
         if (thread < 4u * params.numRows && thread % 4u == 0u) { statistics[row] = vec2<f32>(logSumExp[row], delta); }
       }`,
-  });
+});
 
 const unpackEight = wgsl`
   let packed = out[i];
@@ -80,16 +94,19 @@ const unpackEight = wgsl`
  */
 export type AttentionMatrixGradientSpec = { workgroupSize: number };
 
-export const attentionMatrixGradientKernel: Kernel<AttentionMatrixGradientSpec, "dOut" | "peak" | "half" | "statistics", "size" | "numRows"> =
-  defineKernel<AttentionMatrixGradientSpec>()({
-    name: "attentionMatrixGradient",
-    bindings: { dOut: read("vec4<f32>"), peak: read("u32"), half: write("vec4<u32>"), statistics: write("vec2<f32>") },
-    params: { size: "u32", numRows: "u32" },
-    variants: [{ name: "plain", when: always, spec: { workgroupSize: 256 } }],
-    cost: ({ size }) => ({ bytes: 6 * size, flops: size }),
-    grid: ({ size }, { workgroupSize }) => oneThreadPer(size / 8, workgroupSize),
-    examples: [{}],
-    wgsl: (spec) => wgsl`
+export const attentionMatrixGradientKernel: Kernel<
+  AttentionMatrixGradientSpec,
+  "dOut" | "peak" | "half" | "statistics",
+  "size" | "numRows"
+> = defineKernel<AttentionMatrixGradientSpec>()({
+  name: "attentionMatrixGradient",
+  bindings: { dOut: read("vec4<f32>"), peak: read("u32"), half: write("vec4<u32>"), statistics: write("vec2<f32>") },
+  params: { size: "u32", numRows: "u32" },
+  variants: [{ name: "plain", when: always, spec: { workgroupSize: 256 } }],
+  cost: ({ size }) => ({ bytes: 6 * size, flops: size }),
+  grid: ({ size }, { workgroupSize }) => oneThreadPer(size / 8, workgroupSize),
+  examples: [{}],
+  wgsl: (spec) => wgsl`
       ${computeMain(spec)} {
         let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
         if (i >= params.size / 8u) { return; }
@@ -100,7 +117,7 @@ export const attentionMatrixGradientKernel: Kernel<AttentionMatrixGradientSpec, 
         half[i] = vec4<u32>(pack2x16float(low.xy), pack2x16float(low.zw), pack2x16float(high.xy), pack2x16float(high.zw));
         if (i == 0u) { statistics[params.numRows] = vec2<f32>(gradientScale, 0.0); }
       }`,
-  });
+});
 
 /** The formula of `attentionDq` for f16 operands on matrix units; dOut and statistics as the kernels above leave them. */
 export const attentionMatrixDqKernel: Kernel<AttentionMatrixSpec, "q" | "k" | "v" | "starts" | "dOut" | "statistics" | "dq", "numTokens"> =
@@ -168,9 +185,13 @@ export const attentionMatrixDqKernel: Kernel<AttentionMatrixSpec, "q" | "k" | "v
         }
         let factor = SCALE / gradientScale;
         let outRow = (token * NUM_HEADS + head) * HEAD_DIM;
-        ${forEachEight(spec, "acc", wgsl`
+        ${forEachEight(
+          spec,
+          "acc",
+          wgsl`
           dq[(outRow + feature) / 4u] = factor * low;
-          dq[(outRow + feature) / 4u + 1u] = factor * high;`)}
+          dq[(outRow + feature) / 4u + 1u] = factor * high;`,
+        )}
       }`,
   });
 
@@ -178,25 +199,28 @@ export const attentionMatrixDqKernel: Kernel<AttentionMatrixSpec, "q" | "k" | "v
  * The formula of `attentionDkDv` for f16 operands on matrix units, but for each query head by itself: dk and dv are [numTokens, numHeads · headDim]
  * here, dv from element `valueOffset` on.
  */
-export const attentionMatrixDkDvKernel: Kernel<AttentionMatrixSpec, "q" | "k" | "v" | "starts" | "ends" | "dOut" | "statistics" | "dKeyValue", "numTokens" | "valueOffset"> =
-  defineKernel<AttentionMatrixSpec>()({
-    name: "attentionMatrixDkDv",
-    bindings: {
-      q: read("vec4<u32>"),
-      k: read("vec4<u32>"),
-      v: read("vec4<u32>"),
-      starts: read("u32"),
-      ends: read("u32"),
-      dOut: read("vec4<u32>"),
-      statistics: read("vec2<f32>"),
-      dKeyValue: write("vec4<f32>"),
-    },
-    params: { numTokens: "u32", valueOffset: "u32" },
-    variants,
-    grid: ({ numTokens }, spec) => matrixGrid(numTokens, spec),
-    enables: ({ matrix }) => subgroupMatrixEnables(matrix),
-    examples,
-    wgsl: (spec) => wgsl`
+export const attentionMatrixDkDvKernel: Kernel<
+  AttentionMatrixSpec,
+  "q" | "k" | "v" | "starts" | "ends" | "dOut" | "statistics" | "dKeyValue",
+  "numTokens" | "valueOffset"
+> = defineKernel<AttentionMatrixSpec>()({
+  name: "attentionMatrixDkDv",
+  bindings: {
+    q: read("vec4<u32>"),
+    k: read("vec4<u32>"),
+    v: read("vec4<u32>"),
+    starts: read("u32"),
+    ends: read("u32"),
+    dOut: read("vec4<u32>"),
+    statistics: read("vec2<f32>"),
+    dKeyValue: write("vec4<f32>"),
+  },
+  params: { numTokens: "u32", valueOffset: "u32" },
+  variants,
+  grid: ({ numTokens }, spec) => matrixGrid(numTokens, spec),
+  enables: ({ matrix }) => subgroupMatrixEnables(matrix),
+  examples,
+  wgsl: (spec) => wgsl`
       ${attentionMatrixHead(spec, 2)}
       var<workgroup> queryStarts: array<u32, TILE>;
       var<workgroup> queryStatistics: array<vec2<f32>, TILE>;
@@ -254,26 +278,36 @@ export const attentionMatrixDkDvKernel: Kernel<AttentionMatrixSpec, "q" | "k" | 
         }
         let factor = 1.0 / gradientScale;
         let outRow = (token * NUM_HEADS + head) * HEAD_DIM;
-        ${forEachEight(spec, "dKey", wgsl`
+        ${forEachEight(
+          spec,
+          "dKey",
+          wgsl`
           dKeyValue[(outRow + feature) / 4u] = SCALE * factor * low;
-          dKeyValue[(outRow + feature) / 4u + 1u] = SCALE * factor * high;`)}
-        ${forEachEight(spec, "dValue", wgsl`
+          dKeyValue[(outRow + feature) / 4u + 1u] = SCALE * factor * high;`,
+        )}
+        ${forEachEight(
+          spec,
+          "dValue",
+          wgsl`
           dKeyValue[(params.valueOffset + outRow + feature) / 4u] = factor * low;
-          dKeyValue[(params.valueOffset + outRow + feature) / 4u + 1u] = factor * high;`)}
+          dKeyValue[(params.valueOffset + outRow + feature) / 4u + 1u] = factor * high;`,
+        )}
       }`,
-  });
+});
 
 /** y[token, keyHead, :] = sum over the query heads of keyHead's group, in order, of x[token, head, :].  One vec4 a thread; two matrices, at their offsets. */
 export type AttentionGroupSumSpec = { numKeyValueHeads: number; groupSize: number; headDim: number; workgroupSize: number };
 
-export const attentionGroupSumKernel: Kernel<AttentionGroupSumSpec, "x" | "y", "numTokens" | "xOffset" | "yOffset"> = defineKernel<AttentionGroupSumSpec>()({
-  name: "attentionGroupSum",
-  bindings: { x: read("vec4<f32>"), y: write("vec4<f32>") },
-  params: { numTokens: "u32", xOffset: "u32", yOffset: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 256 } }],
-  grid: ({ numTokens }, { numKeyValueHeads, headDim, workgroupSize }) => oneThreadPer((2 * numTokens * numKeyValueHeads * headDim) / 4, workgroupSize),
-  examples: [{ numKeyValueHeads: 2, groupSize: 6, headDim: 128 }],
-  wgsl: (spec) => wgsl`
+export const attentionGroupSumKernel: Kernel<AttentionGroupSumSpec, "x" | "y", "numTokens" | "xOffset" | "yOffset"> =
+  defineKernel<AttentionGroupSumSpec>()({
+    name: "attentionGroupSum",
+    bindings: { x: read("vec4<f32>"), y: write("vec4<f32>") },
+    params: { numTokens: "u32", xOffset: "u32", yOffset: "u32" },
+    variants: [{ name: "plain", when: always, spec: { workgroupSize: 256 } }],
+    grid: ({ numTokens }, { numKeyValueHeads, headDim, workgroupSize }) =>
+      oneThreadPer((2 * numTokens * numKeyValueHeads * headDim) / 4, workgroupSize),
+    examples: [{ numKeyValueHeads: 2, groupSize: 6, headDim: 128 }],
+    wgsl: (spec) => wgsl`
     const VECTORS = HEAD_DIM / 4u;
 
     ${computeMain(spec)} {
@@ -287,4 +321,4 @@ export const attentionGroupSumKernel: Kernel<AttentionGroupSumSpec, "x" | "y", "
       for (var member = 0u; member < GROUP_SIZE; member++) { total += x[base + member * VECTORS]; }
       y[matrix * params.yOffset / 4u + i] = total;
     }`,
-});
+  });

@@ -27,18 +27,26 @@ import { wgsl } from "./wgsl.js";
  */
 export type AttentionMatrixForwardSpec = AttentionMatrixSpec & { outVector: "vec4<u32>" | "vec4<f32>" };
 
-export const attentionMatrixKernel: Kernel<AttentionMatrixForwardSpec, "q" | "k" | "v" | "starts" | "out" | "logSumExp", "numTokens"> = defineKernel<AttentionMatrixForwardSpec>()({
-  name: "attentionMatrix",
-  bindings: { q: read("vec4<u32>"), k: read("vec4<u32>"), v: read("vec4<u32>"), starts: read("u32"), out: write("outVector"), logSumExp: write("f32") },
-  params: { numTokens: "u32" },
-  variants: matrixVariants<AttentionMatrixForwardSpec>(1, 256),
-  grid: ({ numTokens }, spec) => matrixGrid(numTokens, spec),
-  enables: ({ matrix }) => subgroupMatrixEnables(matrix),
-  examples: [
-    { numHeads: 12, numKeyValueHeads: 2, headDim: 128, outVector: "vec4<u32>" },
-    { numHeads: 14, numKeyValueHeads: 2, headDim: 64, outVector: "vec4<f32>" },
-  ],
-  wgsl: (spec) => wgsl`
+export const attentionMatrixKernel: Kernel<AttentionMatrixForwardSpec, "q" | "k" | "v" | "starts" | "out" | "logSumExp", "numTokens"> =
+  defineKernel<AttentionMatrixForwardSpec>()({
+    name: "attentionMatrix",
+    bindings: {
+      q: read("vec4<u32>"),
+      k: read("vec4<u32>"),
+      v: read("vec4<u32>"),
+      starts: read("u32"),
+      out: write("outVector"),
+      logSumExp: write("f32"),
+    },
+    params: { numTokens: "u32" },
+    variants: matrixVariants<AttentionMatrixForwardSpec>(1, 256),
+    grid: ({ numTokens }, spec) => matrixGrid(numTokens, spec),
+    enables: ({ matrix }) => subgroupMatrixEnables(matrix),
+    examples: [
+      { numHeads: 12, numKeyValueHeads: 2, headDim: 128, outVector: "vec4<u32>" },
+      { numHeads: 14, numKeyValueHeads: 2, headDim: 64, outVector: "vec4<f32>" },
+    ],
+    wgsl: (spec) => wgsl`
     ${attentionMatrixHead(spec, 1)}
     var<workgroup> isStale: u32;
     ${fetchFunction("k", "v", "keyRow")}
@@ -116,7 +124,7 @@ export const attentionMatrixKernel: Kernel<AttentionMatrixForwardSpec, "q" | "k"
       let outRow = (token * NUM_HEADS + head) * HEAD_DIM;
       ${forEachEight(spec, "acc", spec.outVector === "vec4<u32>" ? storeHalves : storeFloats)}
     }`,
-});
+  });
 
 const storeHalves = wgsl`out[(outRow + feature) / 8u] = packEight(norm * low, norm * high);`;
 

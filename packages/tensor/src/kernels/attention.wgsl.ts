@@ -1,6 +1,17 @@
 import type { FloatDtype } from "../dtype.js";
 import { defineKernel, read, write, type Kernel } from "./define-kernel.js";
-import { attentionEnables, attentionGrid, attentionHead, attentionVariants, each, laneOfRow, lanesOfRow, perVector, type AttentionShape, type RowSharing } from "./lib/attention.js";
+import {
+  attentionEnables,
+  attentionGrid,
+  attentionHead,
+  attentionVariants,
+  each,
+  laneOfRow,
+  lanesOfRow,
+  perVector,
+  type AttentionShape,
+  type RowSharing,
+} from "./lib/attention.js";
 import { computeMain } from "./lib/grid.js";
 import { wgsl } from "./wgsl.js";
 
@@ -14,18 +25,26 @@ import { wgsl } from "./wgsl.js";
  */
 export type AttentionSpec = AttentionShape & RowSharing & { inputType: FloatDtype; dtype: FloatDtype };
 
-export const attentionKernel: Kernel<AttentionSpec, "q" | "k" | "v" | "starts" | "out" | "logSumExp", "numTokens"> = defineKernel<AttentionSpec>()({
-  name: "attention",
-  bindings: { q: read("vector<inputType>"), k: read("vector<inputType>"), v: read("vector<inputType>"), starts: read("u32"), out: write("vector<dtype>"), logSumExp: write("f32") },
-  params: { numTokens: "u32" },
-  variants: attentionVariants<AttentionSpec>(),
-  grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
-  enables: attentionEnables,
-  examples: [
-    { inputType: "f32", dtype: "f32", numHeads: 4, numKeyValueHeads: 2, headDim: 16, vector: "vec4" },
-    { inputType: "f16", dtype: "f16", numHeads: 12, numKeyValueHeads: 2, headDim: 128, vector: "vec4" },
-  ],
-  wgsl: (spec) => wgsl`
+export const attentionKernel: Kernel<AttentionSpec, "q" | "k" | "v" | "starts" | "out" | "logSumExp", "numTokens"> =
+  defineKernel<AttentionSpec>()({
+    name: "attention",
+    bindings: {
+      q: read("vector<inputType>"),
+      k: read("vector<inputType>"),
+      v: read("vector<inputType>"),
+      starts: read("u32"),
+      out: write("vector<dtype>"),
+      logSumExp: write("f32"),
+    },
+    params: { numTokens: "u32" },
+    variants: attentionVariants<AttentionSpec>(),
+    grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
+    enables: attentionEnables,
+    examples: [
+      { inputType: "f32", dtype: "f32", numHeads: 4, numKeyValueHeads: 2, headDim: 16, vector: "vec4" },
+      { inputType: "f16", dtype: "f16", numHeads: 12, numKeyValueHeads: 2, headDim: 128, vector: "vec4" },
+    ],
+    wgsl: (spec) => wgsl`
     ${attentionHead(spec)}
 
     ${computeMain(spec)} {
@@ -40,7 +59,7 @@ export const attentionKernel: Kernel<AttentionSpec, "q" | "k" | "v" | "starts" |
       ${perVector(spec, (i, place) => `out[queryBase + ${place}] = ${spec.vector}<Dtype>(norm * acc${i});`)}
       logSumExp[token * NUM_HEADS + head] = select(0.0, largest + log(total), seen);
     }`,
-});
+  });
 
 /** The keys of one query, straight from storage. */
 function keysInStorage(spec: AttentionSpec): string {

@@ -13,18 +13,19 @@ import { wgsl } from "./wgsl.js";
  */
 export type RopeSpec = { xType: FloatDtype; dtype: FloatDtype; workgroupSize: number };
 
-export const ropeKernel: Kernel<RopeSpec, "x" | "positions" | "cos" | "sin" | "y", "numPairs" | "half" | "pairsPerToken" | "direction"> = defineKernel<RopeSpec>()({
-  name: "rope",
-  bindings: { x: read("xType"), positions: read("u32"), cos: read("f32"), sin: read("f32"), y: write("dtype") },
-  params: { numPairs: "u32", half: "u32", pairsPerToken: "u32", direction: "f32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  cost: ({ numPairs }) => ({ bytes: 16 * numPairs, flops: 6 * numPairs }),
-  grid: ({ numPairs }, { workgroupSize }) => oneThreadPer(numPairs, workgroupSize),
-  examples: [
-    { xType: "f32", dtype: "f32" },
-    { xType: "f16", dtype: "f16" },
-  ],
-  wgsl: (spec) => wgsl`
+export const ropeKernel: Kernel<RopeSpec, "x" | "positions" | "cos" | "sin" | "y", "numPairs" | "half" | "pairsPerToken" | "direction"> =
+  defineKernel<RopeSpec>()({
+    name: "rope",
+    bindings: { x: read("xType"), positions: read("u32"), cos: read("f32"), sin: read("f32"), y: write("dtype") },
+    params: { numPairs: "u32", half: "u32", pairsPerToken: "u32", direction: "f32" },
+    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+    cost: ({ numPairs }) => ({ bytes: 16 * numPairs, flops: 6 * numPairs }),
+    grid: ({ numPairs }, { workgroupSize }) => oneThreadPer(numPairs, workgroupSize),
+    examples: [
+      { xType: "f32", dtype: "f32" },
+      { xType: "f16", dtype: "f16" },
+    ],
+    wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
       let pair = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
       if (pair >= params.numPairs) { return; }
@@ -39,4 +40,4 @@ export const ropeKernel: Kernel<RopeSpec, "x" | "positions" | "cos" | "sin" | "y
       y[first] = Dtype(a * cosine - b * sine);
       y[second] = Dtype(b * cosine + a * sine);
     }`,
-});
+  });

@@ -37,29 +37,63 @@ export function forwardUsesMatrices(device: Device, shape: HeadShape, inputType:
 
 /** The same for the backward pass. */
 export function backwardUsesMatrices(device: Device, shape: HeadShape, inputType: FloatDtype): boolean {
-  return usesMatrices(device, shape, inputType, attentionMatrixDqKernel, "attentionDq") && usesMatrices(device, shape, inputType, attentionMatrixDkDvKernel, "attentionDkDv");
+  return (
+    usesMatrices(device, shape, inputType, attentionMatrixDqKernel, "attentionDq") &&
+    usesMatrices(device, shape, inputType, attentionMatrixDkDvKernel, "attentionDkDv")
+  );
 }
 
-function usesMatrices<S extends AttentionMatrixSpec>(device: Device, shape: HeadShape, inputType: FloatDtype, kernel: Kernel<S, never, never>, otherKernel: string): boolean {
+function usesMatrices<S extends AttentionMatrixSpec>(
+  device: Device,
+  shape: HeadShape,
+  inputType: FloatDtype,
+  kernel: Kernel<S, never, never>,
+  otherKernel: string,
+): boolean {
   if (inputType !== "f16") return false;
   if (device.variants.has(kernel.name)) return true;
-  return !device.variants.has(otherKernel) && kernel.variants.some((variant) => variant.when(device.capabilities, { ...variant.spec, ...shape } as S));
+  return (
+    !device.variants.has(otherKernel) &&
+    kernel.variants.some((variant) => variant.when(device.capabilities, { ...variant.spec, ...shape } as S))
+  );
 }
 
 /** Records the forward pass; out and logSumExp as in `causalAttention`. */
-export function matrixForward(device: Device, { q, k, v, starts }: { q: Tensor; k: Tensor; v: Tensor; starts: Tensor }, shape: HeadShape, out: Tensor, logSumExp: Tensor): void {
-  attentionMatrixKernel.run(device, { q, k, v, starts, out, logSumExp }, { numTokens: q.shape[0]! }, { ...shape, outVector: vectorOf(out) });
+export function matrixForward(
+  device: Device,
+  { q, k, v, starts }: { q: Tensor; k: Tensor; v: Tensor; starts: Tensor },
+  shape: HeadShape,
+  out: Tensor,
+  logSumExp: Tensor,
+): void {
+  attentionMatrixKernel.run(
+    device,
+    { q, k, v, starts, out, logSumExp },
+    { numTokens: q.shape[0]! },
+    { ...shape, outVector: vectorOf(out) },
+  );
 }
 
 /** Records the backward pass. Gradients are f32. */
-export function matrixBackward(device: Device, saved: AttentionSaved, dOut: Tensor, needs: { q: boolean; k: boolean; v: boolean }, shape: HeadShape): AttentionGradients {
+export function matrixBackward(
+  device: Device,
+  saved: AttentionSaved,
+  dOut: Tensor,
+  needs: { q: boolean; k: boolean; v: boolean },
+  shape: HeadShape,
+): AttentionGradients {
   const { q, k, v, out, logSumExp, starts, ends } = saved;
   const { numHeads, numKeyValueHeads, headDim } = shape;
   const numTokens = q.shape[0]!;
   const numRows = numTokens * numHeads;
   const statistics = device.empty([numRows + 1, 2], "f32", "attentionStatistics");
   const peak = device.zeros([1], "u32", "peak of dOut");
-  attentionMatrixStatisticsKernel.run(device, { out, dOut, logSumExp, statistics, peak }, { numRows }, { numHeads, headDim, outVector: vectorOf(out) });
+  attentionMatrixStatisticsKernel.run(
+    device,
+    { out, dOut, logSumExp, statistics, peak },
+    { numRows },
+    { numHeads, headDim, outVector: vectorOf(out) },
+  );
   const half = device.empty(dOut.shape, "f16", "dOut in f16");
   attentionMatrixGradientKernel.run(device, { dOut, peak, half, statistics }, { size: dOut.size, numRows }, {});
 
@@ -70,11 +104,21 @@ export function matrixBackward(device: Device, saved: AttentionSaved, dOut: Tens
   }
   if (needs.k || needs.v) {
     const perHead = device.empty([2, q.size], "f32", "dk and dv of each query head");
-    attentionMatrixDkDvKernel.run(device, { q, k, v, starts, ends, dOut: half, statistics, dKeyValue: perHead }, { numTokens, valueOffset: q.size }, { ...shape });
+    attentionMatrixDkDvKernel.run(
+      device,
+      { q, k, v, starts, ends, dOut: half, statistics, dKeyValue: perHead },
+      { numTokens, valueOffset: q.size },
+      { ...shape },
+    );
     const valueOffset = alignedSize(k.size);
     const dKeyValue = device.empty([valueOffset + v.size], "f32", "dKeyValue");
     const groupSize = numHeads / numKeyValueHeads;
-    attentionGroupSumKernel.run(device, { x: perHead, y: dKeyValue }, { numTokens, xOffset: q.size, yOffset: valueOffset }, { numKeyValueHeads, groupSize, headDim });
+    attentionGroupSumKernel.run(
+      device,
+      { x: perHead, y: dKeyValue },
+      { numTokens, xOffset: q.size, yOffset: valueOffset },
+      { numKeyValueHeads, groupSize, headDim },
+    );
     gradients.dk = device.viewOf(dKeyValue, k.shape, 0, "dk");
     gradients.dv = device.viewOf(dKeyValue, v.shape, 4 * valueOffset, "dv");
   }

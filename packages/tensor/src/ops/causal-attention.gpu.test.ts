@@ -28,7 +28,12 @@ function inputs(numTokens: number, dtype: "f16" | "f32"): { q: Tensor; k: Tensor
 describe("causalAttention", () => {
   it("gives the worked example of the model's specification", async () => {
     const tensor = (...data: number[]): Tensor => device.tensor(data, [2, 2], "f32");
-    const out = causalAttention(tensor(1, 0, 0.5, 0.5), tensor(1, 1, 0, 1), tensor(1, 2, 3, 4), { numHeads: 1, numKeyValueHeads: 1, headDim: 2, ...segmentBounds(device, [2]) });
+    const out = causalAttention(tensor(1, 0, 0.5, 0.5), tensor(1, 1, 0, 1), tensor(1, 2, 3, 4), {
+      numHeads: 1,
+      numKeyValueHeads: 1,
+      headDim: 2,
+      ...segmentBounds(device, [2]),
+    });
     expectClose(await out.read(), [1, 2, 1.8250419983, 2.8250419983], { rtol: 1e-6, atol: 0, label: "attention" });
   });
 
@@ -78,9 +83,15 @@ describe("causalAttention", () => {
   it("says what does not fit", () => {
     const { q, k, v } = inputs(3, "f32");
     const bounds = segmentBounds(device, [3]);
-    expect(() => causalAttention(q, k, v, { ...heads, numHeads: 3, numKeyValueHeads: 2, ...bounds })).toThrow("query heads do not divide into groups; expected a multiple of numKeyValueHeads 2, got 3");
-    expect(() => causalAttention(q, q, v, { ...heads, ...bounds })).toThrow("causalAttention: k has the wrong shape; expected [3, 32], got [3, 64]");
-    expect(() => causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [2]) })).toThrow("causalAttention: starts has the wrong shape; expected [3], got [2]");
+    expect(() => causalAttention(q, k, v, { ...heads, numHeads: 3, numKeyValueHeads: 2, ...bounds })).toThrow(
+      "query heads do not divide into groups; expected a multiple of numKeyValueHeads 2, got 3",
+    );
+    expect(() => causalAttention(q, q, v, { ...heads, ...bounds })).toThrow(
+      "causalAttention: k has the wrong shape; expected [3, 32], got [3, 64]",
+    );
+    expect(() => causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [2]) })).toThrow(
+      "causalAttention: starts has the wrong shape; expected [3], got [2]",
+    );
     expect(() => segmentBounds(device, [1.5])).toThrow("segmentBounds: lengths must be non-negative integers; got 1.5");
   });
 });

@@ -8,7 +8,15 @@ import type { AttentionShape } from "../kernels/lib/attention.js";
 import type { HeadShape } from "../kernels/lib/attention-matrix.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
-import { alignedSize, backwardUsesMatrices, forwardUsesMatrices, matrixBackward, matrixForward, type AttentionGradients, type AttentionSaved } from "./causal-attention-matrix.js";
+import {
+  alignedSize,
+  backwardUsesMatrices,
+  forwardUsesMatrices,
+  matrixBackward,
+  matrixForward,
+  type AttentionGradients,
+  type AttentionSaved,
+} from "./causal-attention-matrix.js";
 
 /** Where the rows of a packed batch lie: for each token, the first token of its row and one past the last, each [numTokens] u32. */
 export interface SegmentBounds {
@@ -36,7 +44,8 @@ export function segmentBounds(device: Device, lengths: readonly number[]): Segme
   const starts: number[] = [];
   const ends: number[] = [];
   for (const length of lengths) {
-    if (!Number.isInteger(length) || length < 0) throw new ShapeError(`segmentBounds: lengths must be non-negative integers; got ${length}`);
+    if (!Number.isInteger(length) || length < 0)
+      throw new ShapeError(`segmentBounds: lengths must be non-negative integers; got ${length}`);
     const start = starts.length;
     for (let i = 0; i < length; i++) {
       starts.push(start);
@@ -62,17 +71,25 @@ export function segmentBounds(device: Device, lengths: readonly number[]): Segme
 export function causalAttention(q: Tensor, k: Tensor, v: Tensor, options: CausalAttentionOptions): Tensor {
   const { numHeads, numKeyValueHeads, headDim, starts, ends, dtype = q.dtype as FloatDtype } = options;
   if (numHeads % numKeyValueHeads !== 0) {
-    throw new ShapeError(`causalAttention: query heads do not divide into groups; expected a multiple of numKeyValueHeads ${numKeyValueHeads}, got ${numHeads}`);
+    throw new ShapeError(
+      `causalAttention: query heads do not divide into groups; expected a multiple of numKeyValueHeads ${numKeyValueHeads}, got ${numHeads}`,
+    );
   }
   if (headDim % 2 !== 0) throw new ShapeError(`causalAttention: headDim must be even; got ${headDim}`);
   const numTokens = q.shape[0] ?? 0;
   expectDtype("causalAttention", "q", q, "f32", "f16");
   expectShape("causalAttention", "q", q, [numTokens, numHeads * headDim]);
-  for (const [name, tensor] of [["k", k], ["v", v]] as const) {
+  for (const [name, tensor] of [
+    ["k", k],
+    ["v", v],
+  ] as const) {
     expectDtype("causalAttention", name, tensor, q.dtype);
     expectShape("causalAttention", name, tensor, [numTokens, numKeyValueHeads * headDim]);
   }
-  for (const [name, tensor] of [["starts", starts], ["ends", ends]] as const) {
+  for (const [name, tensor] of [
+    ["starts", starts],
+    ["ends", ends],
+  ] as const) {
     expectDtype("causalAttention", name, tensor, "u32");
     expectShape("causalAttention", name, tensor, [numTokens]);
   }
@@ -91,7 +108,13 @@ const attentionOp = defineOp("causalAttention", {
     const out = device.empty(q.shape, dtype, "causalAttention");
     const logSumExp = device.empty([numTokens, shape.numHeads], "f32", "logSumExp");
     if (forwardUsesMatrices(device, shape, inputType)) matrixForward(device, { q, k, v, starts }, shape, out, logSumExp);
-    else attentionKernel.run(device, { q, k, v, starts, out, logSumExp }, { numTokens }, { ...shape, vector: vectorOf(shape), inputType, dtype });
+    else
+      attentionKernel.run(
+        device,
+        { q, k, v, starts, out, logSumExp },
+        { numTokens },
+        { ...shape, vector: vectorOf(shape), inputType, dtype },
+      );
     return { output: out, saved: { q, k, v, out, logSumExp, starts, ends } };
   },
   // With p = softmax, dP = dOut · vᵀ and delta = rowsum(dOut ⊙ out): dS = p ⊙ (dP − delta), dq = dS · k / √headDim, dk = dSᵀ · q / √headDim, dv = pᵀ · dOut
@@ -102,13 +125,24 @@ const attentionOp = defineOp("causalAttention", {
   },
 });
 
-function vectorBackward(device: Device, saved: AttentionSaved, dOut: Tensor, needs: { q: boolean; k: boolean; v: boolean }, heads: HeadShape): AttentionGradients {
+function vectorBackward(
+  device: Device,
+  saved: AttentionSaved,
+  dOut: Tensor,
+  needs: { q: boolean; k: boolean; v: boolean },
+  heads: HeadShape,
+): AttentionGradients {
   const { q, k, v, out, logSumExp, starts, ends } = saved;
   const shape: AttentionShape = { ...heads, vector: vectorOf(heads) };
   const spec = { ...shape, inputType: q.dtype as FloatDtype };
   const numTokens = q.shape[0]!;
   const statistics = device.empty([numTokens, heads.numHeads, 2], "f32", "attentionStatistics");
-  attentionStatisticsKernel.run(device, { out, dOut, logSumExp, statistics }, { numTokens }, { ...shape, outType: out.dtype as FloatDtype });
+  attentionStatisticsKernel.run(
+    device,
+    { out, dOut, logSumExp, statistics },
+    { numTokens },
+    { ...shape, outType: out.dtype as FloatDtype },
+  );
   const gradients: AttentionGradients = {};
   if (needs.q) {
     gradients.dq = device.empty(q.shape, "f32", "dq");
@@ -119,7 +153,12 @@ function vectorBackward(device: Device, saved: AttentionSaved, dOut: Tensor, nee
     const valueOffset = alignedSize(k.size);
     const dKeyValue = device.empty([valueOffset + v.size], "f32", "dKeyValue");
     const vectorSize = shape.vector === "vec4" ? 4 : 2;
-    attentionDkDvKernel.run(device, { q, k, v, starts, ends, dOut, statistics, dKeyValue }, { numTokens, valueOffset: valueOffset / vectorSize }, spec);
+    attentionDkDvKernel.run(
+      device,
+      { q, k, v, starts, ends, dOut, statistics, dKeyValue },
+      { numTokens, valueOffset: valueOffset / vectorSize },
+      spec,
+    );
     gradients.dk = device.viewOf(dKeyValue, k.shape, 0, "dk");
     gradients.dv = device.viewOf(dKeyValue, v.shape, 4 * valueOffset, "dv");
   }

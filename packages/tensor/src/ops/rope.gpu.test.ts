@@ -14,7 +14,11 @@ describe("rope", () => {
   it("gives the worked example of the model's specification", async () => {
     const tables = ropeTables(device, { headDim: 4, theta: 10_000, maxPositions: 4 });
     const y = rope(device.tensor([1, 2, 3, 4], [1, 4], "f32"), device.tensor([3], [1], "u32"), { headDim: 4, ...tables });
-    expectClose(await y.read(), [-1.413352520780047, 1.8791180666879925, -2.828857481741469, 4.058191135400942], { rtol: 1e-6, atol: 0, label: "rope" });
+    expectClose(await y.read(), [-1.413352520780047, 1.8791180666879925, -2.828857481741469, 4.058191135400942], {
+      rtol: 1e-6,
+      atol: 0,
+      label: "rope",
+    });
   });
 
   it.each([
@@ -36,9 +40,17 @@ describe("rope", () => {
   it("says what does not fit", () => {
     const tables = ropeTables(device, { headDim: 4, theta: 10_000, maxPositions: 4 });
     const positions = device.tensor([0, 1], [2], "u32");
-    expect(() => rope(device.zeros([2, 6], "f32"), positions, { headDim: 4, ...tables })).toThrow("rope: rows of x do not divide into heads; expected a multiple of headDim 4, got 6");
-    expect(() => rope(device.zeros([3, 4], "f32"), positions, { headDim: 4, ...tables })).toThrow("rope: positions has the wrong shape; expected [3], got [2]");
-    expect(() => rope(device.zeros([2, 8], "f32"), positions, { headDim: 8, ...tables })).toThrow("rope: cos has the wrong shape; expected [4, 4], got [4, 2]");
-    expect(() => ropeTables(device, { headDim: 3, theta: 10_000, maxPositions: 4 })).toThrow("ropeTables: headDim must be even and positive; got 3");
+    expect(() => rope(device.zeros([2, 6], "f32"), positions, { headDim: 4, ...tables })).toThrow(
+      "rope: rows of x do not divide into heads; expected a multiple of headDim 4, got 6",
+    );
+    expect(() => rope(device.zeros([3, 4], "f32"), positions, { headDim: 4, ...tables })).toThrow(
+      "rope: positions has the wrong shape; expected [3], got [2]",
+    );
+    expect(() => rope(device.zeros([2, 8], "f32"), positions, { headDim: 8, ...tables })).toThrow(
+      "rope: cos has the wrong shape; expected [4, 4], got [4, 2]",
+    );
+    expect(() => ropeTables(device, { headDim: 3, theta: 10_000, maxPositions: 4 })).toThrow(
+      "ropeTables: headDim must be even and positive; got 3",
+    );
   });
 });

@@ -49,7 +49,10 @@ export function ropeTables(device: Device, { headDim, theta, maxPositions }: Rop
       sin[position * half + j] = Math.sin(angle);
     }
   }
-  return { cos: device.tensor(cos, [maxPositions, half], "f32", "rope cos"), sin: device.tensor(sin, [maxPositions, half], "f32", "rope sin") };
+  return {
+    cos: device.tensor(cos, [maxPositions, half], "f32", "rope cos"),
+    sin: device.tensor(sin, [maxPositions, half], "f32", "rope sin"),
+  };
 }
 
 /**
@@ -66,8 +69,12 @@ export function rope(x: Tensor, positions: Tensor, { headDim, cos, sin, dtype }:
   expectDtype("rope", "positions", positions, "u32");
   expectShape("rope", "positions", positions, [rowsOf(x.shape)]);
   const rowSize = x.shape.at(-1)!;
-  if (rowSize % headDim !== 0) throw new ShapeError(`rope: rows of x do not divide into heads; expected a multiple of headDim ${headDim}, got ${rowSize}`);
-  for (const [name, table] of [["cos", cos], ["sin", sin]] as const) {
+  if (rowSize % headDim !== 0)
+    throw new ShapeError(`rope: rows of x do not divide into heads; expected a multiple of headDim ${headDim}, got ${rowSize}`);
+  for (const [name, table] of [
+    ["cos", cos],
+    ["sin", sin],
+  ] as const) {
     expectDtype("rope", name, table, "f32");
     expectShape("rope", name, table, [cos.shape[0] ?? 0, headDim / 2]);
   }
@@ -101,5 +108,6 @@ function rotate(x: Tensor, { positions, cos, sin, headDim }: Omit<Attributes, "d
 }
 
 function expectEven(op: string, headDim: number): void {
-  if (!Number.isInteger(headDim) || headDim <= 0 || headDim % 2 !== 0) throw new ShapeError(`${op}: headDim must be even and positive; got ${headDim}`);
+  if (!Number.isInteger(headDim) || headDim <= 0 || headDim % 2 !== 0)
+    throw new ShapeError(`${op}: headDim must be even and positive; got ${headDim}`);
 }

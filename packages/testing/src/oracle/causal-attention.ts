@@ -50,12 +50,19 @@ function forEachQuery(
     for (let head = 0; head < numHeads; head++) {
       const row = (token * numHeads + head) * headDim;
       const keyHead = Math.floor(head / (numHeads / numKeyValueHeads));
-      const keyBases = Array.from({ length: token - starts[token]! + 1 }, (_, i) => ((starts[token]! + i) * numKeyValueHeads + keyHead) * headDim);
+      const keyBases = Array.from(
+        { length: token - starts[token]! + 1 },
+        (_, i) => ((starts[token]! + i) * numKeyValueHeads + keyHead) * headDim,
+      );
       const scores = keyBases.map((base) => dot(q, row, k, base, headDim) / Math.sqrt(headDim));
       const largest = Math.max(...scores);
       const exps = scores.map((score) => Math.exp(score - largest));
       const total = exps.reduce((sum, value) => sum + value, 0);
-      use(row, keyBases, exps.map((value) => value / total));
+      use(
+        row,
+        keyBases,
+        exps.map((value) => value / total),
+      );
     }
   }
 }
@@ -95,7 +102,10 @@ function bounds(lengths: number[], masked: number[]): { starts: number[]; ends: 
 }
 
 /** One case of `causalAttention`. */
-export function attentionCase(name: string, { lengths, masked = [], inputType = "f32", dtype = inputType, scale = 1, errorClass = "gemm", ...heads }: CaseOptions): OracleCase {
+export function attentionCase(
+  name: string,
+  { lengths, masked = [], inputType = "f32", dtype = inputType, scale = 1, errorClass = "gemm", ...heads }: CaseOptions,
+): OracleCase {
   const numTokens = lengths.reduce((sum, length) => sum + length, 0);
   const { numHeads, numKeyValueHeads, headDim } = heads;
   const numbers = new Numbers(numTokens + headDim);
@@ -116,7 +126,9 @@ export function attentionCase(name: string, { lengths, masked = [], inputType = 
     errorClass,
     storage: inputType === "f16" ? inputType : dtype,
     gradientStorage: inputType,
-    ...(inputType === "f16" && dtype === "f32" ? { emulated: { attentionMatrix: "emulated", attentionMatrixDq: "emulated", attentionMatrixDkDv: "emulated" } } : {}),
+    ...(inputType === "f16" && dtype === "f32"
+      ? { emulated: { attentionMatrix: "emulated", attentionMatrixDq: "emulated", attentionMatrixDkDv: "emulated" } }
+      : {}),
   };
 }
 
@@ -135,7 +147,24 @@ export const causalAttentionCases: OracleCase[] = [
   attentionCase("all masked", { lengths: [3], masked: [0, 1, 2], numHeads: 2, numKeyValueHeads: 1, headDim: 16 }),
   // These two also run emulated, on one set of compiled kernels; the second has scores that grow along the keys by more than what weights may lag.
   attentionCase("half to single", { lengths: [33, 40], numHeads: 2, numKeyValueHeads: 1, headDim: 32, inputType: "f16", dtype: "f32" }),
-  attentionCase("half to single, sharp, masked", { lengths: [70, 10], masked: [0, 1, 8, 75, 79], numHeads: 2, numKeyValueHeads: 1, headDim: 32, inputType: "f16", dtype: "f32", scale: 4 }),
+  attentionCase("half to single, sharp, masked", {
+    lengths: [70, 10],
+    masked: [0, 1, 8, 75, 79],
+    numHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 32,
+    inputType: "f16",
+    dtype: "f32",
+    scale: 4,
+  }),
   attentionCase("half", { lengths: [65, 30], numHeads: 2, numKeyValueHeads: 1, headDim: 128, inputType: "f16" }),
-  attentionCase("half, sharp, masked", { lengths: [20, 80], masked: [0, 1, 25, 99], numHeads: 4, numKeyValueHeads: 2, headDim: 64, inputType: "f16", scale: 3 }),
+  attentionCase("half, sharp, masked", {
+    lengths: [20, 80],
+    masked: [0, 1, 25, 99],
+    numHeads: 4,
+    numKeyValueHeads: 2,
+    headDim: 64,
+    inputType: "f16",
+    scale: 3,
+  }),
 ];

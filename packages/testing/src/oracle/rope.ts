@@ -2,7 +2,11 @@ import { rope as ropeOp, ropeTables, type FloatDtype } from "@kto/tensor";
 import { indices, Numbers, type Arrays, type OracleCase } from "./case.js";
 
 /** In every head, with half = headDim / 2: y[j] = x[j]·cos − x[j + half]·sin, y[j + half] = x[j + half]·cos + x[j]·sin. `direction` −1 undoes it. */
-export function rope({ x, positions }: Arrays, { headDim, theta }: { headDim: number; theta: number }, direction: 1 | -1 = 1): Float64Array {
+export function rope(
+  { x, positions }: Arrays,
+  { headDim, theta }: { headDim: number; theta: number },
+  direction: 1 | -1 = 1,
+): Float64Array {
   const half = headDim / 2;
   const rowSize = x!.length / positions!.length;
   const y = new Float64Array(x!.length);

@@ -39,7 +39,10 @@ export function matrixGrid(numTokens: number, { numHeads, workgroupSize }: Atten
 /** On matrix units with workgroups of this size, or emulated for tests. */
 export function matrixVariants<S extends AttentionMatrixSpec>(stages: 1 | 2, workgroupSize: 128 | 256): Variant<S>[] {
   const when = (capabilities: Capabilities, spec: S): boolean =>
-    hasSubgroupMatrix(capabilities) && spec.headDim % 32 === 0 && spec.headDim <= 128 && matrixBytes(spec, stages) <= capabilities.maxWorkgroupStorageBytes;
+    hasSubgroupMatrix(capabilities) &&
+    spec.headDim % 32 === 0 &&
+    spec.headDim <= 128 &&
+    matrixBytes(spec, stages) <= capabilities.maxWorkgroupStorageBytes;
   return [
     { name: "subgroupMatrix", when, spec: { matrix: "subgroup", workgroupSize } as Partial<S> },
     { name: "emulated", when: () => false, spec: { matrix: "emulated", workgroupSize: 128 } as Partial<S> },
@@ -147,7 +150,11 @@ export function storeTile(spec: AttentionMatrixSpec): string {
 
 /** `sum` += owned rows (`name0`, …) times 16 rows of the first or second operand in `tiles`, transposed. */
 export function addScores(spec: HeadShape, sum: string, name: string, operand: 0 | 1): string {
-  return perStep(spec, (step) => `${sum} = multiplyAdd(${name}${step}, tilesRightOfRows((${operand}u * TILE + half * 16u) * PITCH + ${2 * step}u, PITCH), ${sum});`);
+  return perStep(
+    spec,
+    (step) =>
+      `${sum} = multiplyAdd(${name}${step}, tilesRightOfRows((${operand}u * TILE + half * 16u) * PITCH + ${2 * step}u, PITCH), ${sum});`,
+  );
 }
 
 /** `acc0`, … += the subgroup's 16 rows of `weights` times its half of the first or second operand in `tiles`. */

@@ -43,8 +43,14 @@ export function perVector(spec: Spec, text: (i: number, place: string) => string
 }
 
 /** Workgroups for `numTokens` rows in each of `heads` heads. */
-export function attentionGrid(numTokens: number, heads: number, { workgroupSize, lanesPerRow }: RowSharing): readonly [number, number, number] {
-  return lanesPerRow === 1 ? oneThreadPer(numTokens * heads, workgroupSize) : oneGroupPer(Math.ceil(numTokens / (workgroupSize / lanesPerRow)) * heads);
+export function attentionGrid(
+  numTokens: number,
+  heads: number,
+  { workgroupSize, lanesPerRow }: RowSharing,
+): readonly [number, number, number] {
+  return lanesPerRow === 1
+    ? oneThreadPer(numTokens * heads, workgroupSize)
+    : oneGroupPer(Math.ceil(numTokens / (workgroupSize / lanesPerRow)) * heads);
 }
 
 /** The ways of every attention kernel. */

@@ -15,7 +15,12 @@ export function hasSubgroupMatrix({ shaderF16, subgroups, subgroupMaxSize, subgr
 /** Directives for `subgroupMatrices`. */
 export function subgroupMatrixEnables(mode: MatrixMode): string[] {
   if (mode === "emulated") return ["enable subgroups;"];
-  return ["enable f16;", "enable subgroups;", "enable chromium_experimental_subgroup_matrix;", "diagnostic(off, chromium.subgroup_matrix_uniformity);"];
+  return [
+    "enable f16;",
+    "enable subgroups;",
+    "enable chromium_experimental_subgroup_matrix;",
+    "diagnostic(off, chromium.subgroup_matrix_uniformity);",
+  ];
 }
 
 /** Names of workgroup arrays by what they hold: `halves`, array<vec4<u32>> of eight f16 each; `sums`, array<vec4<f32>>. */
