@@ -1,55 +1,77 @@
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import { broadcastBlock, broadcastGemm } from "./lib/gemm-broadcast.js";
 import { plainGemm, plainTile } from "./lib/gemm-plain.js";
+import { matrixFits, matrixTile, subgroupMatrixGemm } from "./lib/gemm-subgroup-matrix.js";
 import { tiledGemm, tiledTile } from "./lib/gemm-tiled.js";
 import type { GemmSpec } from "./lib/gemm.js";
 import { oneGroupPer } from "./lib/grid.js";
+import { subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 
 /**
  * c[m, n] = alpha · sum over k of a(m, k) · b(k, n) [+ bias[n]] [+ addend[m, n]] [+ c[m, n]], sums in f32, rounded once to `dtype`.
+ * With `splits` > 1, each of that many parts of the depth writes its own sums, as c[split, m, n].
  * a(m, k) = transposeA ? a[k, m] : a[m, k];  b(k, n) = transposeB ? b[n, k] : b[k, n].  The ways of computing it are in lib/gemm-*.ts.
  */
 export type MatmulSpec = GemmSpec;
 
 type Bindings = "a" | "b" | "bias" | "addend" | "c";
-type Params = "m" | "n" | "k" | "alpha" | "aOffset" | "bOffset" | "cOffset";
+type Params = "m" | "n" | "k" | "splits" | "depthPerSplit" | "alpha" | "aOffset" | "bOffset" | "cOffset";
 
-const scalars = { aElement: "aType", bElement: "bType", cElement: "dtype" };
+const scalars = { aElement: "aType", bElement: "bType", addendElement: "f32", cElement: "dtype" };
+const vectors = { aElement: "vec4<aType>", bElement: "vec4<bType>", addendElement: "vec4<f32>", cElement: "vec4<dtype>" };
+const bits = { aElement: "vec4<u32>", bElement: "vec4<u32>", addendElement: "f32", cElement: "vec4<u32>" };
 
 export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<MatmulSpec>()({
   name: "matmul",
-  bindings: { a: read("aElement"), b: read("bElement"), bias: read("f32"), addend: read("f32"), c: write("cElement") },
-  params: { m: "u32", n: "u32", k: "u32", alpha: "f32", aOffset: "u32", bOffset: "u32", cOffset: "u32" },
+  bindings: { a: read("aElement"), b: read("bElement"), bias: read("f32"), addend: read("addendElement"), c: write("cElement") },
+  params: { m: "u32", n: "u32", k: "u32", splits: "u32", depthPerSplit: "u32", alpha: "f32", aOffset: "u32", bOffset: "u32", cOffset: "u32" },
   variants: [
+    {
+      name: "subgroupMatrix",
+      when: (capabilities, spec) => !spec.fewTiles && matrixFits(capabilities, spec),
+      spec: { method: "subgroupMatrix", matrix: "subgroup", subgroupTile: 64, workgroupSize: 128, ...bits },
+    },
+    {
+      name: "subgroupMatrixSmall",
+      when: matrixFits,
+      spec: { method: "subgroupMatrix", matrix: "subgroup", subgroupTile: 32, workgroupSize: 128, ...bits },
+    },
+    {
+      name: "subgroupMatrixEmulated", // the same code with slow matrices, for tests without tensor cores
+      when: () => false,
+      spec: { method: "subgroupMatrix", matrix: "emulated", subgroupTile: 32, workgroupSize: 128, ...bits },
+    },
     {
       name: "broadcast",
       when: ({ software, subgroups, subgroupMinSize, subgroupMaxSize }) => software && subgroups && subgroupMinSize === 4 && subgroupMaxSize === 4,
       spec: { method: "broadcast", workgroupSize: 16, ...scalars },
     },
-    { name: "tiled", when: ({ software }) => !software, spec: { method: "tiled", workgroupSize: 128, ...scalars } },
+    { name: "tiledVector", when: ({ software }, { aligned }) => !software && aligned, spec: { method: "tiled", vector: true, ...vectors } },
+    { name: "tiled", when: ({ software }) => !software, spec: { method: "tiled", vector: false, ...scalars } },
     { name: "plain", when: always, spec: { method: "plain", workgroupSize: 64, ...scalars } },
   ],
   cost: ({ m, n, k }, { aType, bType, dtype }) => ({ bytes: bytes(aType) * m * k + bytes(bType) * k * n + bytes(dtype) * m * n, flops: 2 * m * n * k }),
-  grid: ({ m, n }, spec) => {
+  grid: ({ m, n, splits }, spec) => {
     const { rows, cols } = tileOf(spec);
     const tiles = Math.ceil(m / rows) * Math.ceil(n / cols);
-    return oneGroupPer(spec.method === "broadcast" ? Math.ceil(tiles / (spec.workgroupSize / 4)) : tiles);
+    const [x, y] = oneGroupPer(spec.method === "broadcast" ? Math.ceil(tiles / (spec.workgroupSize / 4)) : tiles);
+    return [x, y, splits];
   },
-  enables: (spec) => (spec.method === "broadcast" ? ["enable subgroups;", "diagnostic(off, subgroup_uniformity);"] : []),
+  enables: ({ method, matrix }) => (method === "subgroupMatrix" ? subgroupMatrixEnables(matrix) : method === "broadcast" ? ["enable subgroups;", "diagnostic(off, subgroup_uniformity);"] : []),
   examples: [
     { ...example("f32", "f32", "f32"), transposeB: true, hasBias: true },
     { ...example("f16", "f16", "f32"), accumulate: true },
-    { ...example("f32", "f16", "f16"), transposeA: true, hasAddend: true, short: true },
+    { ...example("f32", "f16", "f16"), transposeA: true, hasAddend: true, tileShape: "wide", short: true },
   ],
   wgsl: (spec) => bodies[spec.method](spec),
 });
 
-const bodies = { plain: plainGemm, broadcast: broadcastGemm, tiled: tiledGemm, subgroupMatrix: plainGemm };
+const bodies = { plain: plainGemm, broadcast: broadcastGemm, tiled: tiledGemm, subgroupMatrix: subgroupMatrixGemm };
 
 function tileOf(spec: MatmulSpec): { rows: number; cols: number } {
   if (spec.method === "broadcast") return broadcastBlock(spec);
-  const size = spec.method === "tiled" ? tiledTile : plainTile;
-  return { rows: size, cols: size };
+  if (spec.method === "subgroupMatrix") return matrixTile(spec);
+  return spec.method === "tiled" ? tiledTile(spec) : { rows: plainTile, cols: plainTile };
 }
 
 function bytes(dtype: string): number {
@@ -57,5 +79,5 @@ function bytes(dtype: string): number {
 }
 
 function example(aType: "f16" | "f32", bType: "f16" | "f32", dtype: "f16" | "f32"): Partial<MatmulSpec> {
-  return { aType, bType, dtype, transposeA: false, transposeB: false, accumulate: false, hasBias: false, hasAddend: false, short: false, aligned: true, evenDepth: true };
+  return { aType, bType, dtype, transposeA: false, transposeB: false, accumulate: false, hasBias: false, hasAddend: false, tileShape: "square", short: false, aligned: true, evenDepth: true, fewTiles: false };
 }

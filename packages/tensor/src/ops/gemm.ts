@@ -1,5 +1,8 @@
 import type { FloatDtype } from "../dtype.js";
-import { matmulKernel } from "../kernels/matmul.wgsl.js";
+import { tiledTile } from "../kernels/lib/gemm-tiled.js";
+import type { TileShape } from "../kernels/lib/gemm.js";
+import { matmulKernel, type MatmulSpec } from "../kernels/matmul.wgsl.js";
+import { splitSumKernel } from "../kernels/split-sum.wgsl.js";
 import type { Tensor } from "../tensor.js";
 
 /** One matrix product into an existing tensor. Offsets are in elements and let a product work on some rows of a larger matrix. */
@@ -26,27 +29,66 @@ export interface Gemm {
   aOffset?: number;
   bOffset?: number;
   cOffset?: number;
+  /** Parts of the depth that are summed side by side; by default as many as keep a GPU busy. */
+  splits?: number;
 }
 
 /** Records c = alpha · a · b (+ bias) (+ addend) (+ c); sums in f32, one rounding. Outside the tape; shapes are the caller's to check. */
 export function gemm(product: Gemm): void {
-  const { a, b, c, m, n, k, transposeA = false, transposeB = false, bias, addend, alpha = 1, accumulate = false, aOffset = 0, bOffset = 0, cOffset = 0 } = product;
+  const { a, b, c, m, n, k, bias, addend, alpha = 1, accumulate = false, aOffset = 0, bOffset = 0, cOffset = 0 } = product;
+  const { device } = a;
+  const { splits, depthPerSplit } = splitDepth(product);
+  const rounding = { dtype: c.dtype as FloatDtype, hasBias: bias !== undefined, hasAddend: addend !== undefined, accumulate };
+  const sides = { m, n, k, splits, depthPerSplit, aOffset, bOffset };
+  if (splits === 1) {
+    matmulKernel.run(device, { a, b, bias: bias ?? a, addend: addend ?? a, c }, { ...sides, alpha, cOffset }, { ...specOf(product), ...rounding });
+    return;
+  }
+  const parts = device.empty([splits, m, n], "f32", "parts of a product");
   matmulKernel.run(
-    a.device,
-    { a, b, bias: bias ?? a, addend: addend ?? a, c },
-    { m, n, k, alpha, aOffset, bOffset, cOffset },
-    {
-      aType: a.dtype as FloatDtype,
-      bType: b.dtype as FloatDtype,
-      dtype: c.dtype as FloatDtype,
-      transposeA,
-      transposeB,
-      accumulate,
-      hasBias: bias !== undefined,
-      hasAddend: addend !== undefined,
-      short: m <= 8,
-      aligned: [n, k, aOffset, bOffset, cOffset].every((size) => size % 8 === 0),
-      evenDepth: k % 32 === 0,
-    },
+    device,
+    { a, b, bias: a, addend: a, c: parts },
+    { ...sides, alpha: 1, cOffset: 0 },
+    { ...specOf(product), dtype: "f32", hasBias: false, hasAddend: false, accumulate: false },
   );
+  splitSumKernel.run(device, { parts, bias: bias ?? a, addend: addend ?? a, c }, { size: m * n, n, splits, alpha, cOffset }, rounding);
+  parts.dispose();
+}
+
+/** What of the kernel's spec depends on the operands. */
+function specOf({ a, b, m, n, k, transposeA = false, transposeB = false, aOffset = 0, bOffset = 0, cOffset = 0 }: Gemm): Partial<MatmulSpec> {
+  return {
+    aType: a.dtype as FloatDtype,
+    bType: b.dtype as FloatDtype,
+    transposeA,
+    transposeB,
+    tileShape: tileShapeOf(m, n),
+    short: m <= 8,
+    aligned: [transposeA ? m : k, transposeB ? k : n, n, aOffset, bOffset, cOffset].every((size) => size % 8 === 0),
+    evenDepth: k % 64 === 0,
+    fewTiles: Math.ceil(m / 128) * Math.ceil(n / 128) < 100,
+  };
+}
+
+function tileShapeOf(m: number, n: number): TileShape {
+  if (n <= 32) return "tall";
+  return m <= 32 ? "wide" : "square";
+}
+
+/** A product with a long depth and a small result has too few tiles to keep a device busy: its depth is split, and the parts are added in a second pass. */
+function splitDepth({ a, b, m, n, k, splits }: Gemm): { splits: number; depthPerSplit: number } {
+  const tileShape = tileShapeOf(m, n);
+  const { rows, cols, depth } = tiledTile({ tileShape });
+  const tiles = Math.ceil(m / rows) * Math.ceil(n / cols);
+  const wanted = splits ?? Math.ceil(wantedGroups(a, b, tileShape) / tiles);
+  const leastDepth = splits ? depth : a.device.capabilities.software ? 512 : 4 * depth;
+  const depthPerSplit = Math.max(leastDepth, Math.ceil(k / wanted / depth) * depth);
+  return wanted <= 1 || depthPerSplit >= k ? { splits: 1, depthPerSplit: k } : { splits: Math.ceil(k / depthPerSplit), depthPerSplit };
+}
+
+/** Workgroups that keep a device busy; 1 where the product has another kernel, which does not split. */
+function wantedGroups(a: Tensor, b: Tensor, tileShape: TileShape): number {
+  if (a.device.capabilities.software) return 2;
+  if (a.dtype === "f16" && b.dtype === "f16") return 1;
+  return tileShape === "square" ? 256 : 512;
 }

@@ -4,7 +4,6 @@ import { ShapeError } from "../errors.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { applyBinary } from "./apply-binary.js";
-import { cast } from "./cast.js";
 import { gemm } from "./gemm.js";
 
 /** Options of `lowRankAdd`. */
@@ -45,9 +44,9 @@ const lowRankAddOp = defineOp("lowRankAdd", {
     const [numTokens, inFeatures, outFeatures, r] = [x.shape[0]!, x.shape[1]!, b.shape[0]!, a.shape[0]!];
     const h = device.empty([numTokens, r], "f32", "lowRankAdd");
     gemm({ a: dropout ? multiply(x, dropout) : x, b: a, c: h, m: numTokens, n: r, k: inFeatures, transposeB: true });
-    const sum = device.copyOf(base.detach());
-    gemm({ a: h, b, c: sum, m: numTokens, n: outFeatures, k: r, transposeB: true, alpha: scale, accumulate: true });
-    return { output: cast(sum, dtype), saved: { x, a, b, h, dropout } };
+    const y = device.empty([numTokens, outFeatures], dtype, "lowRankAdd");
+    gemm({ a: h, b, c: y, m: numTokens, n: outFeatures, k: r, transposeB: true, alpha: scale, addend: base });
+    return { output: y, saved: { x, a, b, h, dropout } };
   },
   // dBase = dy;  dB = scale · dyᵀ · h;  dh = scale · dy · b;  dA = dhᵀ · (x ∘ dropout);  dx = (dh · a) ∘ dropout
   vjp({ device }, { x, a, b, h, dropout }, dy, needs, { scale }) {

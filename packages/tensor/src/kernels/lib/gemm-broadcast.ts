@@ -1,6 +1,6 @@
 import { wgsl } from "../wgsl.js";
 import { computeMain } from "./grid.js";
-import { times, writeResult, type GemmSpec } from "./gemm.js";
+import { depthRange, times, writeResult, type GemmSpec } from "./gemm.js";
 
 /** Columns of c that each lane of a subgroup of 4 has. */
 const lanesPerBlock = 4;
@@ -49,15 +49,16 @@ export function broadcastGemm(spec: GemmSpec): string {
       ${spec.transposeA ? times(rows / 4, (i) => `let aLaneStart${i} = params.aOffset + min(firstRow + ${4 * i}u + l, params.m - 1u);`) : ""}
       ${times(4, (j) => `let bStart${j} = params.bOffset + col${j}${spec.transposeB ? " * params.k" : ""};`)}
       ${times(rows, (i) => times(4, (j) => `var sum${i}_${j} = 0.0;`))}
-      var depth = 0u;
-      for (; depth + 4u <= params.k; depth += 4u) {
+      ${depthRange()}
+      var depth = firstDepth;
+      for (; depth + 4u <= endDepth; depth += 4u) {
         ${load}
         ${times(4, step)}
       }
-      for (; depth < params.k; depth++) {
+      for (; depth < endDepth; depth++) {
         ${times(4, (j) => `let right${j} = ${b(`bStart${j}`, "depth")};`)}
         ${times(rows, (i) => `{ let left = ${a(`aStart${i}`, "depth")}; ${multiplyRow(i)} }`)}
       }
-      ${times(rows, (i) => `if (firstRow + ${i}u < params.m) { ${times(4, (j) => `if (firstCol + ${4 * j}u < params.n) { writeResult(row${i}, col${j}, sum${i}_${j}); }`)} }`)}
+      ${times(rows, (i) => `if (firstRow + ${i}u < params.m) { ${times(4, (j) => `if (firstCol + ${4 * j}u < params.n) { writeResult(row${i}, col${j}, group.z, sum${i}_${j}); }`)} }`)}
     }`;
 }

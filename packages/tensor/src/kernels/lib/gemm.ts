@@ -2,6 +2,9 @@ import type { FloatDtype } from "../../dtype.js";
 import { wgsl } from "../wgsl.js";
 import type { MatrixMode } from "./subgroup-matrix.js";
 
+/** Narrow products get narrow tiles: `tall` with n ≤ 32, `wide` with m ≤ 32. */
+export type TileShape = "square" | "tall" | "wide";
+
 /** What every way of multiplying matrices is specialised on. */
 export type GemmSpec = {
   aType: FloatDtype;
@@ -13,17 +16,26 @@ export type GemmSpec = {
   accumulate: boolean;
   hasBias: boolean;
   hasAddend: boolean;
-  /** m ≤ 8: a block of few rows. */
+  tileShape: TileShape;
+  /** m ≤ 8. */
   short: boolean;
-  /** n, k and the offsets are multiples of 8, so that rows can be loaded as vec4<u32>. */
+  /** Rows of a, b and c as they are stored, and the offsets, are multiples of 8: they can be read as vectors. */
   aligned: boolean;
-  /** k is a multiple of 32, so that no tile has a tail in depth. */
+  /** k is a multiple of 64, so that no tile has a tail in depth. */
   evenDepth: boolean;
+  /** c has fewer than 100 tiles of 128 × 128: smaller ones keep more of the GPU busy. */
+  fewTiles: boolean;
+
   method: "plain" | "broadcast" | "tiled" | "subgroupMatrix";
-  matrix: MatrixMode;
   workgroupSize: number;
+  /** Rows and columns of c that a subgroup has, with `subgroupMatrix`. */
+  subgroupTile: number;
+  matrix: MatrixMode;
+  /** Reads and writes vec4s, with `tiled`. */
+  vector: boolean;
   aElement: string;
   bElement: string;
+  addendElement: string;
   cElement: string;
 };
 
@@ -32,15 +44,23 @@ export function times(count: number, text: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => text(index)).join("\n");
 }
 
-/** `fn writeResult(row: u32, col: u32, sum: f32)`: alpha, bias, addend, one rounding. */
+/** Statements that define the part of the depth, `firstDepth` up to `endDepth`, that workgroups with this `group.z` sum. */
+export function depthRange(): string {
+  return wgsl`
+    let firstDepth = group.z * params.depthPerSplit;
+    let endDepth = min(firstDepth + params.depthPerSplit, params.k);`;
+}
+
+/** `fn writeResult(row: u32, col: u32, split: u32, sum: f32)`: alpha, bias, addend, one rounding. */
 export function writeResult({ hasBias, hasAddend, accumulate }: GemmSpec): string {
   return wgsl`
-    fn writeResult(row: u32, col: u32, sum: f32) {
+    fn writeResult(row: u32, col: u32, split: u32, sum: f32) {
       let index = row * params.n + col;
+      let place = params.cOffset + split * params.m * params.n + index;
       var value = params.alpha * sum;
       ${hasBias ? "value += bias[col];" : ""}
       ${hasAddend ? "value += addend[index];" : ""}
-      ${accumulate ? "value += f32(c[params.cOffset + index]);" : ""}
-      c[params.cOffset + index] = Dtype(value);
+      ${accumulate ? "value += f32(c[place]);" : ""}
+      c[place] = Dtype(value);
     }`;
 }
