@@ -70,6 +70,6 @@ function followingWords(argv: readonly string[], from: number, name: string, fie
     return argv.slice(from, end < 0 ? undefined : end);
   }
   if (needsValue(field) || name === "device") return word.startsWith("--") ? [] : [word];
-  const belongs = !word.startsWith("--") && !/\.(ya?ml|json)$/i.test(word);
-  return belongs ? [word] : [];
+  const isConfig = field !== undefined && /\.(ya?ml|json)$/i.test(word); // `--use_peft kto.yaml`
+  return word.startsWith("--") || isConfig ? [] : [word];
 }

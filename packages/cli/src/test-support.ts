@@ -11,11 +11,16 @@ export interface Outcome {
 }
 
 /** Runs `kto` in this process with recorders for streams; the software GPU unless KTO_DEVICE says otherwise. */
-export async function kto(argv: readonly string[], { signal, env = {} }: { signal?: AbortSignal; env?: Record<string, string> } = {}): Promise<Outcome> {
+export async function kto(argv: readonly string[], { signal, env = {}, onStderr }: { signal?: AbortSignal; env?: Record<string, string>; onStderr?(text: string): void } = {}): Promise<Outcome> {
   const outcome: Outcome = { status: -1, stdout: "", stderr: "" };
   outcome.status = await main(argv, {
     stdout: { write: (text) => (outcome.stdout += text) },
-    stderr: { write: (text) => (outcome.stderr += text) },
+    stderr: {
+      write: (text) => {
+        outcome.stderr += text;
+        onStderr?.(text);
+      },
+    },
     env: { KTO_DEVICE: process.env["KTO_DEVICE"] ?? "software", ...env },
     ...(signal ? { signal } : {}),
   });

@@ -48,7 +48,7 @@ async function data({ operands, fields, options, io, console, begin }: CommandIn
   if (!tokenizer && detectFormat(dataset).type !== "tokenized") {
     const report = rawReport(dataset, count);
     if (options.json) io.stdout.write(`${JSON.stringify(report)}\n`);
-    else for (const line of renderRawReport(report, console)) io.stdout.write(`${line}\n`);
+    else for (const line of renderRawReport(report)) io.stdout.write(`${line}\n`);
     console.line(`note: without --model there is no tokenizer: nothing is rendered, tokenised or dropped`);
     return exitStatus.done;
   }

@@ -1,8 +1,9 @@
 import type { Device } from "@kto/tensor";
 import { ConfigError, exitStatus } from "../errors.js";
 import { checkFields } from "../config/read-config.js";
-import { openDevice, whyNoHardware } from "../load/device.js";
+import { mendingCommand, NoAdapterError, openDevice, whyNoHardware } from "../load/device.js";
 import { adapterInfo, gpuMemory, type AdapterInfo, type GpuMemory } from "../load/gpu-info.js";
+import { maxWidth, wrap } from "../render/console.js";
 import { formatBytes, formatCount } from "../render/format.js";
 import { versions } from "../resolved-config.js";
 import { selfTest, type SelfTest } from "../self-test.js";
@@ -41,12 +42,12 @@ async function doctor({ operands, fields, options, io, console, begin }: Command
     device = await openDevice(options.device, io, console);
     await examine(device, report);
   } catch (error) {
-    report.problems.push({ message: error instanceof Error ? error.message : String(error), ...vulkanCommand() });
+    report.problems.push({ message: error instanceof NoAdapterError ? `no hardware adapter: ${error.reason}` : error instanceof Error ? error.message : String(error), ...mending() });
   } finally {
     await device?.[Symbol.asyncDispose]();
   }
-  const reason = options.device === "software" ? undefined : whyNoHardware(io.env);
-  if (reason !== undefined) report.problems.push({ message: `no hardware adapter: ${reason}`, ...vulkanCommand() });
+  const reason = options.device === "auto" ? whyNoHardware(io.env) : undefined;
+  if (reason !== undefined) report.problems.push({ message: `no hardware adapter: ${reason}`, ...mending() });
   if (options.json) io.stdout.write(`${JSON.stringify(report)}\n`);
   else for (const line of render(report)) io.stdout.write(`${line}\n`);
   return report.adapter === null || report.selfTest === null ? exitStatus.failed : exitStatus.done;
@@ -73,8 +74,9 @@ function limitsOf(limits: GPUSupportedLimits): Record<string, number> {
   return Object.fromEntries(entries.filter((entry): entry is readonly [string, number] => typeof entry[1] === "number"));
 }
 
-function vulkanCommand(): { command?: string } {
-  return process.platform === "linux" ? { command: "apt-get install libvulkan1 mesa-vulkan-drivers   # or the vendor's driver, for NVIDIA: nvidia-driver with its Vulkan files" } : {};
+function mending(): { command?: string } {
+  const command = mendingCommand();
+  return command === undefined ? {} : { command };
 }
 
 /** Limits that decide what can be trained. */
@@ -90,10 +92,10 @@ function render({ adapter, features, limits, memory, selfTest: test, problems, v
   features.forEach((feature, index) => fact(index === 0 ? "features" : "", feature));
   for (const [index, name] of shownLimits.filter((limit) => limits[limit] !== undefined).entries()) fact(index === 0 ? "limits" : "", `${name} ${/Size$/.test(name) ? formatBytes(limits[name]!) : formatCount(limits[name]!)}`);
   if (test) fact("self-test", `GEMM ${test.gemmTflops.toPrecision(3)} TFLOP/s, copy ${test.copyGBs.toPrecision(3)} GB/s, error ${test.maxRelativeError.toExponential(1)}`);
-  fact("problems", problems.length === 0 ? "none" : "");
+  fact("problems", problems.length === 0 ? "none" : String(problems.length));
   for (const { message, command } of problems) {
-    lines.push(`  - ${message}`);
-    if (command !== undefined) lines.push(`    ${command}`);
+    lines.push(...wrap(message, maxWidth - 4).map((part, index) => `${index === 0 ? "  - " : "    "}${part}`));
+    if (command !== undefined) lines.push(...wrap(`→ ${command}`, maxWidth - 4).map((part) => `    ${part}`));
   }
   return lines;
 }

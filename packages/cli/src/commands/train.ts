@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { adapterModelCard, countLoraParameters, getPeftModel, type PeftModel } from "@kto/lora";
+import { adapterModelCard, getPeftModel, type PeftModel } from "@kto/lora";
 import { readAdapterConfig, saveAdapter } from "@kto/lora/node";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
@@ -221,9 +221,4 @@ async function saveResult(folder: RunFolder, model: PeftModel, { folder: modelFo
   await folder.write("trainer_state.json", trainerState);
   await folder.write("README.md", adapterModelCard(config, ["kto"]));
   await saveAdapter(folder.path, { config, targets, weights: await model.readAdapter() });
-}
-
-/** Trainable parameters of a model's adapter. */
-export function trainableParameters(model: PeftModel): number {
-  return countLoraParameters(model.activeAdapter.targets);
 }

@@ -36,7 +36,7 @@ export async function readConfigFile(path: string): Promise<GivenFields> {
   if (content.length > maxConfigBytes) throw new ConfigError([`${path}: the config is too large; expected at most ${maxConfigBytes} characters, got ${content.length}; is it the right file?`]);
   const document = parseDocument(content, { prettyErrors: true });
   if (document.errors.length > 0) {
-    throw new ConfigError(document.errors.map(({ message }) => `${path}: not YAML; ${message.split("\n")[0]!.replace(/:$/, "")}; mend that line`));
+    throw new ConfigError(document.errors.map(({ message }) => `${path}: not YAML; expected lines "field: value", got "${message.split("\n")[0]!.replace(/:$/, "")}"; mend that line`));
   }
   const parsed = toPlain(path, () => document.toJS({ maxAliasCount: 100 }) as unknown);
   if (parsed === null) return { values: new Map(), places: new Map() };

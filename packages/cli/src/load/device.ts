@@ -9,14 +9,38 @@ const gpuNodes = ["/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg"];
 /** Where Vulkan looks for drivers on Linux. */
 const driverFolders = ["/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/local/etc/vulkan/icd.d"];
 
-const doctorHint = "kto doctor says what is missing";
+/** What makes a GPU usable on this platform, where a command does. */
+export function mendingCommand(platform: string = process.platform): string | undefined {
+  if (platform !== "linux") return undefined;
+  return existsSync("/dev/nvidiactl") ? "apt-get install libvulkan1 nvidia-driver" : "apt-get install libvulkan1 mesa-vulkan-drivers";
+}
+
+/** There is no adapter of the kind that was asked for; `reason` is the plain fact, without advice. */
+export class NoAdapterError extends CapabilityError {
+  readonly reason: string;
+
+  constructor(reason: string, options?: { cause?: unknown }) {
+    const command = mendingCommand();
+    super(`device: no hardware adapter: ${reason}; expected a GPU with its driver, got none; ${command === undefined ? "update the GPU's driver" : `install the driver (${command})`}, or pass --device software`, options);
+    this.reason = reason;
+  }
+}
 
 /** Says why this machine can have no hardware adapter, or undefined if it may. Dawn is not loaded for it: once it is, no software adapter can be had. */
 export function whyNoHardware(env: Io["env"], platform: string = process.platform): string | undefined {
-  if (platform !== "linux" || env["VK_ICD_FILENAMES"] || env["VK_DRIVER_FILES"] || env["VK_ADD_DRIVER_FILES"]) return undefined;
-  if (!gpuNodes.some((path) => existsSync(path)) && listed("/dev/dri").length === 0) return "there is no GPU device in /dev";
-  if (driverFolders.every((folder) => listed(folder).length === 0)) return "there is a GPU, but no Vulkan driver file in /etc/vulkan/icd.d or /usr/share/vulkan/icd.d";
-  return undefined;
+  const reason = whyNoDevice(env, platform);
+  if (reason !== undefined || platform !== "linux" || namesDriver(env)) return reason;
+  return driverFolders.every((folder) => listed(folder).length === 0) ? `there is a GPU, but no Vulkan driver file in ${driverFolders.slice(0, 2).join(" or ")}` : undefined;
+}
+
+function whyNoDevice(env: Io["env"], platform: string): string | undefined {
+  if (platform !== "linux" || namesDriver(env) || gpuNodes.some((path) => existsSync(path)) || listed("/dev/dri").length > 0) return undefined;
+  return "there is no GPU device in /dev";
+}
+
+/** True if the environment names Vulkan drivers itself. */
+function namesDriver(env: Io["env"]): boolean {
+  return Boolean(env["VK_ICD_FILENAMES"] || env["VK_DRIVER_FILES"] || env["VK_ADD_DRIVER_FILES"]);
 }
 
 /** `--device`, or `KTO_DEVICE`. Throws ConfigError for another word. */
@@ -28,22 +52,23 @@ export function deviceChoice(flag: string | undefined, env: Io["env"]): CommonOp
 
 /**
  * Opens the device that was chosen. `auto` takes hardware where there is any, else says so and takes the software adapter.
- * Throws CapabilityError when there is none of that kind.
+ * Throws CapabilityError when there is none of that kind, with what mends it.
  */
 export async function openDevice(choice: CommonOptions["device"], io: Io, console: Console): Promise<Device> {
   if (choice === "software") return openSoftware();
-  const reason = choice === "auto" ? whyNoHardware(io.env) : undefined;
-  if (reason === undefined) return openHardware(choice);
-  if (!console.isQuiet) console.line(`device auto: ${reason}; taking the software adapter, which is slow (${doctorHint})`);
+  if (choice === "gpu") return openHardware(whyNoDevice(io.env, process.platform), true);
+  const reason = whyNoHardware(io.env);
+  if (reason === undefined) return openHardware(undefined, false);
+  console.line(`device: ${reason}; taking the software adapter, which is slow`);
   return openSoftware();
 }
 
-async function openHardware(choice: "auto" | "gpu"): Promise<Device> {
+async function openHardware(reason: string | undefined, hardwareOnly: boolean): Promise<Device> {
+  if (reason !== undefined) throw new NoAdapterError(reason);
   try {
-    return await requestDevice({ hardwareOnly: choice === "gpu" });
+    return await requestDevice({ hardwareOnly });
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new CapabilityError(`${message}; or pass --device software (${doctorHint})`, { cause });
+    throw new NoAdapterError((cause as Error).message.replace(/^requestDevice: |;.*$/gs, ""), { cause });
   }
 }
 
@@ -52,7 +77,7 @@ async function openSoftware(): Promise<Device> {
   try {
     ({ installSoftwareGpu } = await import("@kto/software-gpu"));
   } catch (cause) {
-    throw new CapabilityError(`device: the software adapter is not installed; expected the package @kto/software-gpu, got none; run npm install @kto/software-gpu @sparticuz/chromium, or use a GPU (${doctorHint})`, { cause });
+    throw new CapabilityError("device: the software adapter is not installed; expected the package @kto/software-gpu, got none; run npm install @kto/software-gpu @sparticuz/chromium, or use a GPU", { cause });
   }
   await installSoftwareGpu();
   return requestDevice();

@@ -9,12 +9,12 @@ import { formatBytes, formatCount } from "./format.js";
 
 /** Device, driver, memory, dtype and the features in use. */
 export function describeDevice(console: Console, device: Device, dtype: FloatDtype): void {
-  const { description, software, subgroups, shaderF16, subgroupMatrix } = device.capabilities;
-  const { driver } = adapterInfo(device);
+  const { software, subgroups, shaderF16, subgroupMatrix } = device.capabilities;
+  const { name, driver } = adapterInfo(device);
   const memory = software ? undefined : gpuMemory();
-  console.line(console.colors.bold(`kto · ${description}${software ? " (software: slow)" : ""}`));
+  console.line(console.colors.bold(`kto · ${name}${software ? " (software: slow)" : ""}`));
   const features = [shaderF16 && "f16", subgroups && "subgroups", subgroupMatrix.length > 0 && "subgroup matrices"].filter(Boolean);
-  console.fact("device", [driver && `driver ${driver}`, memory && `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free`, features.length > 0 ? features.join(", ") : "no optional features"].filter(Boolean).join(" · "));
+  console.fact("device", [driver && driver, memory && `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free`, features.length > 0 ? features.join(", ") : "no optional features"].filter(Boolean).join(" · "));
   console.fact("dtype", dtype === "f16" ? "float16 operands, float32 sums and masters" : "float32");
 }
 
@@ -57,6 +57,6 @@ export function describePlan(console: Console, { plan, numWarmupUpdates, resumed
 }
 
 /** The library's names of class weights as the config spells them. */
-function snakeCase(text: string): string {
+export function snakeCase(text: string): string {
   return text.replace(/\b(un)?desirableWeight\b/g, (name) => name.replace("Weight", "_weight"));
 }

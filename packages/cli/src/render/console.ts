@@ -60,7 +60,7 @@ export class Console {
   }
 
   #bar(name: string, total: number): Progress {
-    const barWidth = 16;
+    const barWidth = 10;
     this.#bars ??= new MultiBar({
       stream: this.#stderr as unknown as NodeJS.WritableStream,
       format: `{name} {bar} {value}/{total} {text}`,

@@ -1,5 +1,6 @@
 import type { DataRow, RowFormat } from "@kto/datasets";
 import type { DataReport, ReportSample } from "@kto/trainer";
+import { snakeCase } from "./banner.js";
 import { maxWidth, wrap, type Console } from "./console.js";
 import { clip, formatCount } from "./format.js";
 
@@ -28,7 +29,7 @@ export function renderDataReport(report: DataReport, console: Console): string[]
     const { min, mean, median, max } = lengths[part];
     lines.push(...fact(part, `${min} to ${max} tokens, mean ${mean.toFixed(1)}, median ${median}`));
   }
-  if (classBalance.warning !== undefined) lines.push(...fact("warning", classBalance.warning));
+  if (classBalance.warning !== undefined) lines.push(...fact("warning", snakeCase(classBalance.warning)));
   const most = Math.max(1, ...histogram.map(({ count }) => count));
   lines.push("", "tokens a row");
   for (const { from, to, count } of histogram) {
@@ -41,7 +42,7 @@ export function renderDataReport(report: DataReport, console: Console): string[]
 }
 
 /** A raw report as lines of text. */
-export function renderRawReport({ columns, format, counts, classBalance, samples }: RawReport, _console: Console): string[] {
+export function renderRawReport({ columns, format, counts, classBalance, samples }: RawReport): string[] {
   return [
     ...fact("columns", columns.join(", ")),
     ...fact("format", `${format.type}${format.conversational ? ", conversational" : ""}`),

@@ -23,8 +23,8 @@ export class TrainDisplay {
     else if (event.type === "update") {
       const seconds = event.elapsedMs / 1000;
       const left = (seconds / (event.step - this.#startStep)) * (event.totalUpdates - event.step);
-      const loss = this.#last ? `loss ${this.#last.loss.toFixed(4)} · margin ${formatNumber(this.#last.rewards.margins, 3)} · ` : "";
-      this.#track("step", event.step, event.totalUpdates, `${loss}${Math.round(event.numTokens / seconds)} tok/s · ${formatBytes(event.gpuMemoryBytes)} · ${formatSeconds(left)} left`);
+      const loss = this.#last ? `loss ${this.#last.loss.toFixed(4)} margin ${formatNumber(this.#last.rewards.margins, 2)} ` : "";
+      this.#track("step", event.step, event.totalUpdates, `${loss}${Math.round(event.numTokens / seconds)} tok/s ${formatBytes(event.gpuMemoryBytes)} ${formatSeconds(left)} left`);
     } else if (event.type === "log") {
       this.#last = event.log;
       if (!this.#hasHead) console.line(console.colors.dim(tableHead));

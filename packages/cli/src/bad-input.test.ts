@@ -1,0 +1,231 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { fixturePath } from "@kto/testing";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./test-support.js";
+
+let folder: ReturnType<typeof temporaryFolder>;
+beforeEach(() => (folder = temporaryFolder()));
+afterEach(() => folder[Symbol.dispose]());
+
+const row = { prompt: "2 + 2 =", completion: " 4", label: true };
+
+function rowsFile(rows: readonly unknown[], name = "rows.jsonl"): string {
+  writeFileSync(folder.file(name), rows.map((value) => (typeof value === "string" ? value : JSON.stringify(value))).join("\n"));
+  return folder.file(name);
+}
+
+/** A copy of the tiny model, changed. */
+function modelCopy(change: (file: (name: string) => string) => void): string {
+  const path = folder.file("model");
+  cpSync(fixturePath("model"), path, { recursive: true });
+  change((name) => folder.file("model", name));
+  return path;
+}
+
+/** `kto train` with good settings but those given; a good run would need a GPU, which no case here gets to. */
+async function train(given: Record<string, string>, ...more: string[]): Promise<Outcome> {
+  const flags = { model_name_or_path: fixturePath("model"), use_peft: "true", output_dir: folder.file("out"), ...given };
+  if (!("train_file" in flags)) Object.assign(flags, { train_file: fixturePath("kto", "rows.jsonl") });
+  return kto(["train", ...Object.entries(flags).flatMap(([field, value]) => [`--${field}`, value]), ...more], { env: { KTO_DEVICE: "gpu", VK_DRIVER_FILES: "" } });
+}
+
+/** Exit status 2, one line that says all these things, nothing on stdout, nothing written. */
+function expectRefused(outcome: Outcome, ...says: readonly (string | RegExp)[]): void {
+  const lines = errorLinesOf(outcome);
+  expect(lines, outcome.stderr).toHaveLength(1);
+  for (const text of says) expect(lines[0]).toMatch(text instanceof RegExp ? text : new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  expect(outcome).toMatchObject({ status: 2, stdout: "" });
+  expect(outcome.stderr).not.toMatch(/\n\s+at /);
+  expect(existsSync(folder.file("out"))).toBe(false);
+}
+
+describe("values of fields", () => {
+  it.each([
+    ["beta", "much", /--beta: .*above 0, got "much"/],
+    ["beta", "0", /above 0, got 0/],
+    ["per_device_train_batch_size", "0", /at least 1, got 0/],
+    ["per_device_train_batch_size", "1", /at least 2, got 1.*apo_zero_unpaired/],
+    ["per_device_train_batch_size", "2.5", /integer/],
+    ["learning_rate", "-1", /--learning_rate/],
+    ["max_length", "1", /at least 2/],
+    ["num_train_epochs", "none", /--num_train_epochs/],
+    ["lora_dropout", "1", /below 1/],
+    ["loss_type", "dpo", /one of kto, apo_zero_unpaired/],
+    ["lr_scheduler_type", "cosin", /one of linear, cosine/],
+    ["lr_scheduler_kwargs", '{"num_waves": 2}', /num_waves/],
+    ["optim", "adamw_8bit", /--optim: 8-bit/],
+    ["optim", "paged_adamw_8bit", /--optim: 8-bit/],
+    ["optim", "sgd", /one of adamw_torch/],
+    ["load_in_4bit", "true", /--load_in_4bit: 4-bit/],
+    ["use_dora", "true", /--use_dora/],
+    ["method", "dpo", /--method: dpo/],
+    ["use_peft", "false", /full-parameter training/],
+    ["use_peft", "maybe", /true or false, got "maybe"/],
+    ["report_to", "wandb", /--report_to.*wandb/],
+    ["push_to_hub", "true", /--push_to_hub/],
+    ["eval_strategy", "steps", /eval_file/],
+    ["save_total_limit", "0", /at least 1/],
+    ["resume_from_checkpoint", "checkpoint-9", /complete checkpoint/],
+    ["chat_template", "no-such-file.jinja", /Jinja text or a file/],
+    ["deepspeed", "z3.json", /--deepspeed: a field of trl, peft or transformers that kto does not have/],
+    ["max_prompt_length", "128", /--max_prompt_length/],
+    ["learning_rat", "1e-5", /did you mean learning_rate\?/],
+    ["lora_rank", "8", /--lora_rank: there is no such field/],
+  ])("%s: %s", async (field, value, says) => expectRefused(await train({ [field]: value }), says));
+
+  it("reports every mistake of a config, each with its place", async () => {
+    writeFileSync(folder.file("kto.yaml"), "beta: much\nlearning_rat: 1\nper_device_train_batch_size: 0\nload_in_4bit: true\noptim: adamw_8bit\n");
+    const outcome = await kto(["train", folder.file("kto.yaml"), "--use_peft", "--model_name_or_path", "m", "--train_file", "t"]);
+    const lines = errorLinesOf(outcome);
+    expect(outcome.status).toBe(2);
+    for (const field of ["beta", "learning_rat", "per_device_train_batch_size", "load_in_4bit", "optim"]) {
+      expect(lines.filter((line) => line.startsWith(`kto: error[CONFIG]: ${field} (${folder.file("kto.yaml")}): `))).toHaveLength(1);
+    }
+    expect(lines).toHaveLength(5);
+  });
+
+  it("names a config that is no YAML, no map, or not there", async () => {
+    writeFileSync(folder.file("a.yaml"), "beta: [1\nseed: 2");
+    writeFileSync(folder.file("b.yaml"), "- beta");
+    expectRefused(await kto(["train", folder.file("a.yaml")]), /not YAML; expected/);
+    expectRefused(await kto(["train", folder.file("b.yaml")]), /not a map/);
+    expectRefused(await kto(["train", folder.file("c.yaml")]), /no such file/);
+  });
+});
+
+describe("commands", () => {
+  it.each([
+    [["trian"], /did you mean train\?/],
+    [["generate", "--model", "m"], /generate: this command is not built in this version; expected one of doctor/],
+    [["score", "--model", "m"], /--data: missing/],
+    [["evaluate", "--data", "f"], /--model: missing/],
+    [["data"], /expected one data file, got 0/],
+    [["doctor", "now"], /expected flags only/],
+    [["doctor", "--device", "cuda"], /--device: .*one of auto, gpu, software/],
+    [["train", "a.yaml", "b.yaml"], /at most one config file/],
+    [["train", "--beta"], /--beta: there is no value/],
+    [["score", "--model", "nowhere", "--data", "f"], /nowhere does not exist/],
+    [["score", "--model", "owner/name", "--data", "f"], /downloads from the hub/],
+  ])("%j", async (argv, says) => expectRefused(await kto(argv as string[]), says as RegExp));
+});
+
+describe("data", () => {
+  it.each<[string, readonly unknown[], RegExp]>([
+    ["a bad line", [row, '{"prompt": "a", "completion"', row], /line 2/],
+    ["an empty prompt", [row, { ...row, prompt: "" }], /row 1: "prompt" is empty/],
+    ["an empty completion", [row, row, { ...row, completion: "" }], /row 2: "completion" is empty/],
+    ["no label", [row, { prompt: "a", completion: "b" }], /row 1: the column "label" is missing/],
+    ["labels as strings", [{ ...row, label: "true" }, row], /row 0: the label .*got true \(string\)/],
+    ["other columns", [{ question: "a", answer: "b" }], /column is missing.*question/],
+    ["no rows", [], /empty|no rows/],
+  ])("%s", async (_what, rows, says) => expectRefused(await train({ train_file: rowsFile(rows) }), says));
+
+  it("a file that is not there, a folder, a hub id, an unknown kind", async () => {
+    expectRefused(await train({ train_file: folder.file("none.jsonl") }), /none\.jsonl does not exist/);
+    expectRefused(await train({ train_file: folder.path }), /not a file/);
+    expectRefused(await train({ train_file: rowsFile(["x"], "rows.bin") }), /format of .* is unknown/);
+    const flags = ["--model_name_or_path", fixturePath("model"), "--use_peft", "--dataset_name", "trl-lib/kto-mix-14k", "--output_dir", folder.file("out")];
+    expectRefused(await kto(["train", ...flags]), /trl-lib\/kto-mix-14k.*hub/);
+  });
+
+  it("rows that are all too long", async () => {
+    expectRefused(await train({ train_file: rowsFile([{ ...row, prompt: "word ".repeat(50) }]), max_length: "4" }), /every row was dropped/);
+  });
+
+  it("text without a tokenizer", async () => {
+    const model = modelCopy((file) => rmSync(file("tokenizer.json")));
+    expectRefused(await train({ model_name_or_path: model }), /no tokenizer/);
+  });
+});
+
+describe("models", () => {
+  const config = (change: Record<string, unknown>) => (file: (name: string) => string) => writeFileSync(file("config.json"), JSON.stringify({ ...(JSON.parse(readFileSync(file("config.json"), "utf8")) as object), ...change }));
+  /** Replaces the header of model.safetensors. */
+  const header = (text: string, length = Buffer.byteLength(text)) => (file: (name: string) => string) => {
+    const size = Buffer.alloc(8);
+    size.writeBigUInt64LE(BigInt(length));
+    writeFileSync(file("model.safetensors"), Buffer.concat([size, Buffer.from(text), Buffer.alloc(16)]));
+  };
+
+  it.each<[string, (file: (name: string) => string) => void, RegExp]>([
+    ["another architecture", config({ model_type: "llama" }), /model_type "qwen2", got "llama"/],
+    ["scaled positions", config({ rope_scaling: { rope_type: "yarn", factor: 4 } }), /rope_scaling.*"yarn"/],
+    ["a sliding window", config({ use_sliding_window: true }), /use_sliding_window/],
+    ["an absurd size", config({ vocab_size: 1e12 }), /vocab_size is not usable/],
+    ["no config", (file) => rmSync(file("config.json")), /no config\.json/],
+    ["a config that is no JSON", (file) => writeFileSync(file("config.json"), "{"), /expected JSON/],
+    ["no weights", (file) => rmSync(file("model.safetensors")), /model\.safetensors/],
+    ["truncated weights", (file) => truncateSync(file("model.safetensors"), 100_000), /model\.safetensors/],
+    ["a header longer than the file", header("{}", 1 << 20), /header/],
+    ["an absurd header", header("{}", 2 ** 40), /header/],
+    ["a header that is no JSON", header("{nonsense"), /model\.safetensors/],
+    ["overlapping tensors", header('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}'), /a|b/],
+    ["a wrong dtype", header('{"a":{"dtype":"F99","shape":[2],"data_offsets":[0,8]}}'), /F99/],
+    ["a broken tokenizer", (file) => writeFileSync(file("tokenizer.json"), "{"), /tokenizer\.json/],
+  ])("%s", async (_what, change, says) => expectRefused(await train({ model_name_or_path: modelCopy(change) }), says));
+
+  it("a missing shard", async () => {
+    cpSync(fixturePath("model-sharded"), folder.file("sharded"), { recursive: true });
+    rmSync(folder.file("sharded", "model-00003-of-00004.safetensors"));
+    expectRefused(await train({ model_name_or_path: folder.file("sharded") }), /model-00003-of-00004\.safetensors/);
+  });
+
+  it("an adapter that is not there, or of another kind", async () => {
+    expectRefused(await train({ adapter_name_or_path: folder.file("none") }), /adapter_config\.json: no such file/);
+    mkdirSync(folder.file("adapter"));
+    writeFileSync(folder.file("adapter", "adapter_config.json"), JSON.stringify({ peft_type: "LORA", use_dora: true }));
+    expectRefused(await train({ adapter_name_or_path: folder.file("adapter") }), /use_dora/);
+  });
+});
+
+describe("output folders", () => {
+  /** Refused without touching what is there. */
+  async function expectKept(says: RegExp): Promise<void> {
+    const before = readdirSync(folder.file("out"));
+    const outcome = await train({});
+    expect(errorLinesOf(outcome)).toHaveLength(1);
+    expect(outcome.stderr).toMatch(says);
+    expect(outcome.status).toBe(2);
+    expect(readdirSync(folder.file("out"))).toEqual(before);
+  }
+
+  it("a finished run", async () => {
+    mkdirSync(folder.file("out"));
+    writeFileSync(folder.file("out", "train_results.json"), "{}");
+    await expectKept(/holds a finished run.*--overwrite_output_dir/);
+  });
+
+  it("an unfinished run with checkpoints", async () => {
+    mkdirSync(folder.file("out", "checkpoint-3"), { recursive: true });
+    await expectKept(/unfinished run with checkpoint-3.*--resume_from_checkpoint/);
+  });
+
+  it("in use by a living process", async () => {
+    mkdirSync(folder.file("out"));
+    writeFileSync(folder.file("out", ".kto.lock"), JSON.stringify({ pid: process.pid, started: null }));
+    await expectKept(/in use by process/);
+  });
+
+  it("a file in its place, or on its way", async () => {
+    writeFileSync(folder.file("file"), "");
+    expectRefused(await train({ output_dir: folder.file("file") }), /is a file/);
+    expectRefused(await train({ output_dir: folder.file("file", "run") }), /ENOTDIR/);
+  });
+});
+
+describe("devices", () => {
+  it("no adapter: says what doctor would say", async () => {
+    if (existsSync("/dev/nvidiactl") || existsSync("/dev/dri") || process.platform !== "linux") return;
+    expectRefused(await train({}), /error\[CAPABILITY\].*no hardware adapter: there is no GPU device in \/dev.*apt-get install libvulkan1/);
+    const doctor = await kto(["doctor", "--device", "gpu", "--json"]);
+    expect(doctor.status).toBe(1);
+    expect(JSON.parse(doctor.stdout)).toMatchObject({ adapter: null, selfTest: null, problems: [{ message: "no hardware adapter: there is no GPU device in /dev", command: "apt-get install libvulkan1 mesa-vulkan-drivers" }] });
+  });
+
+  it("an interrupt before anything ran is 130 and writes nothing", async () => {
+    const signal = AbortSignal.abort(new Error("stop"));
+    const flags = ["--model_name_or_path", fixturePath("model"), "--use_peft", "--train_file", fixturePath("kto", "rows.jsonl"), "--output_dir", folder.file("out")];
+    expect((await kto(["train", ...flags], { signal })).status).toBe(130);
+    expect(existsSync(folder.file("out"))).toBe(false);
+  });
+});

@@ -1,0 +1,174 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fixturePath } from "@kto/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { errorLinesOf, kto, temporaryFolder } from "./test-support.js";
+
+let folder: ReturnType<typeof temporaryFolder>;
+beforeAll(() => {
+  folder = temporaryFolder();
+  const rows = readFileSync(fixturePath("kto", "rows.jsonl"), "utf8").split("\n").slice(0, 10).join("\n"); // two of them too long
+  writeFileSync(folder.file("rows.jsonl"), `${rows}\n`);
+  writeFileSync(
+    folder.file("kto.yaml"),
+    [
+      "method: kto",
+      `model_name_or_path: ${fixturePath("model")}`,
+      `train_file: ${folder.file("rows.jsonl")}`,
+      "use_peft: true",
+      "lora_r: 4",
+      "lora_target_modules: [q_proj, v_proj]",
+      "max_length: 96",
+      "per_device_train_batch_size: 2",
+      "gradient_accumulation_steps: 2",
+      "max_steps: 5",
+      "learning_rate: 1.0e-3",
+      "lr_scheduler_type: cosine",
+      "warmup_ratio: 0.1",
+      "logging_steps: 1",
+      "report_to: none",
+    ].join("\n"),
+  );
+});
+afterAll(() => folder[Symbol.dispose]());
+
+const train = (output: string, ...more: string[]): string[] => ["train", folder.file("kto.yaml"), "--output_dir", folder.file(output), ...more];
+const bytesOf = (output: string): Buffer => readFileSync(folder.file(output, "adapter_model.safetensors"));
+const timings = ["step_time_ms", "tokens_per_second", "samples_per_second", "gpu_memory_bytes"];
+
+function metricsOf(output: string): Record<string, number>[] {
+  const records = readFileSync(folder.file(output, "metrics.jsonl"), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, number>);
+  for (const record of records) for (const name of timings) expect(record[name]).toBeGreaterThan(0);
+  return records.map((record) => Object.fromEntries(Object.entries(record).filter(([name]) => !timings.includes(name))));
+}
+
+describe("kto train", () => {
+  it("writes everything that the contract names", async () => {
+    const { status, stdout, stderr } = await kto(train("whole", "--json"));
+    expect({ status, errors: stderr.match(/error.*/g) }).toEqual({ status: 0, errors: null });
+    expect(readdirSync(folder.file("whole")).sort()).toEqual([
+      "README.md",
+      "adapter_config.json",
+      "adapter_model.safetensors",
+      "checkpoint-5",
+      "metrics.jsonl",
+      "resolved_config.yaml",
+      "tokenizer.json",
+      "tokenizer_config.json",
+      "train_results.json",
+      "trainer_state.json",
+    ]);
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(readFileSync(folder.file("whole", "train_results.json"), "utf8")));
+    expect(JSON.parse(stdout)).toMatchObject({ global_step: 5, planned_gpu_memory_bytes: null });
+    const records = metricsOf("whole");
+    expect(records.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
+    expect(records.map(({ loss }) => loss).slice(0, 2)).toEqual([0.5, 0.5]);
+    const state = JSON.parse(readFileSync(folder.file("whole", "trainer_state.json"), "utf8")) as { log_history: Record<string, number>[] };
+    expect(state.log_history.slice(0, 5).map(({ loss }) => loss)).toEqual(records.map(({ loss }) => loss));
+    for (const line of stderr.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it("repeats bit for bit from resolved_config.yaml", async () => {
+    const { status } = await kto(["train", folder.file("whole", "resolved_config.yaml"), "--output_dir", folder.file("again"), "--quiet"]);
+    expect(status).toBe(0);
+    expect(bytesOf("again").equals(bytesOf("whole"))).toBe(true);
+    expect(metricsOf("again")).toEqual(metricsOf("whole"));
+  });
+
+  it("an interrupted run ends with 130, a checkpoint and its path, and goes on to the same bits", async () => {
+    const interrupt = new AbortController();
+    const onStderr = (text: string): void => void (/^ +3 /m.test(text) && interrupt.abort(new Error("stop")));
+    const { status, stdout, stderr } = await kto(train("stopped"), { signal: interrupt.signal, onStderr });
+    expect({ status, stdout }).toEqual({ status: 130, stdout: "" });
+    expect(stderr).toContain(`--resume_from_checkpoint ${folder.file("stopped", "checkpoint-3")}`);
+    expect(existsSync(folder.file("stopped", ".kto.lock"))).toBe(false);
+
+    // What a killed process leaves: its lock, and a line that it did not finish.
+    writeFileSync(folder.file("stopped", ".kto.lock"), JSON.stringify({ pid: 2 ** 22 + 1, started: "1" }));
+    writeFileSync(folder.file("stopped", "metrics.jsonl"), '{"step":4,"loss":1}\n{"step":5,"lo', { flag: "a" });
+    expect((await kto(train("stopped", "--resume_from_checkpoint", "true", "--quiet"))).status).toBe(0);
+    expect(bytesOf("stopped").equals(bytesOf("whole"))).toBe(true);
+    expect(metricsOf("stopped")).toEqual(metricsOf("whole"));
+  });
+
+  it("refuses a finished run's folder, and replaces it when told to", async () => {
+    cpSync(folder.file("again"), folder.file("old"), { recursive: true });
+    expect((await kto(train("old"))).status).toBe(2);
+    expect(bytesOf("old").equals(bytesOf("again"))).toBe(true);
+    expect((await kto(train("old", "--overwrite_output_dir", "--max_steps", "2", "--quiet"))).status).toBe(0);
+    expect(readdirSync(folder.file("old"))).not.toContain("checkpoint-5");
+  });
+
+  it("a loss that is not finite stops the run, names update and rows, and keeps the last checkpoint", async () => {
+    const outcome = await kto(train("infinite", "--learning_rate", "1e38", "--lora_target_modules", "all-linear", "--max_grad_norm", "0", "--save_steps", "1"));
+    expect(outcome.status).toBe(1);
+    expect(errorLinesOf(outcome)).toEqual([expect.stringMatching(/NON_FINITE_LOSS.*in update \d.*rows in the data are [\d, ]+.*checkpoint/)]);
+    expect(readdirSync(folder.file("infinite")).filter((name) => name.startsWith("checkpoint-"))).not.toEqual([]);
+  });
+
+  it.each([
+    ["modules that are not there", ["--lora_target_modules", "w_pack", "query"], /LORA_TARGET/],
+    ["float16 on a device without it", ["--dtype", "float16"], /CAPABILITY.*shader-f16/],
+  ])("%s: refused before anything is written", async (_what, flags, says) => {
+    const outcome = await kto(train("refused", ...flags));
+    expect(errorLinesOf(outcome)).toEqual([expect.stringMatching(says)]);
+    expect(outcome.status).toBe(2);
+    expect(existsSync(folder.file("refused"))).toBe(false);
+  });
+
+  it("weights that contradict config.json are refused, with the tensor's name", async () => {
+    cpSync(fixturePath("model"), folder.file("model"), { recursive: true });
+    const config = JSON.parse(readFileSync(folder.file("model", "config.json"), "utf8")) as Record<string, number>;
+    writeFileSync(folder.file("model", "config.json"), JSON.stringify({ ...config, intermediate_size: config["intermediate_size"]! + 16 }));
+    const outcome = await kto(train("refused", "--model_name_or_path", folder.file("model")));
+    expect(errorLinesOf(outcome)).toEqual([expect.stringMatching(/SHAPE.*mlp\.\w+\.weight contradicts config\.json/)]);
+    expect(outcome.status).toBe(2);
+  });
+});
+
+describe("kto score and evaluate", () => {
+  it("a line for every row, in order, with what is dropped", async () => {
+    const { status, stdout } = await kto(["score", "--model", fixturePath("model"), "--adapter", folder.file("whole"), "--data", folder.file("rows.jsonl"), "--max_length", "96", "--json"]);
+    expect(status).toBe(0);
+    const scores = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as { dropped?: string; completion_ids: number[]; logps: number; token_logps: number[] });
+    expect(scores).toHaveLength(10);
+    expect(scores.flatMap(({ dropped }, index) => (dropped === undefined ? [] : [index]))).toEqual([3, 5]);
+    for (const { dropped, completion_ids: ids, logps, token_logps: tokens } of scores) {
+      if (dropped !== undefined) continue;
+      expect(tokens).toHaveLength(ids.length);
+      expect(tokens.reduce((sum, value) => sum + value, 0)).toBeCloseTo(logps, 3);
+    }
+  });
+
+  it("tokenised rows need no tokenizer, and give the same numbers", async () => {
+    const scored = await kto(["score", "--model", fixturePath("model"), "--data", folder.file("rows.jsonl"), "--max_length", "96"]);
+    const tokenised = scored.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as { dropped?: string; prompt_ids: number[]; completion_ids: number[] }).filter(({ dropped }) => dropped === undefined);
+    writeFileSync(folder.file("ids.jsonl"), tokenised.map(({ prompt_ids, completion_ids }) => JSON.stringify({ prompt_ids, completion_ids })).join("\n"));
+    mkdirSync(folder.file("bare"));
+    for (const name of ["config.json", "model.safetensors"]) cpSync(fixturePath("model", name), folder.file("bare", name));
+    const again = await kto(["score", "--model", folder.file("bare"), "--data", folder.file("ids.jsonl"), "--max_length", "96"]);
+    const kept = scored.stdout.split("\n").filter((line) => !line.includes("dropped")).map((line) => (line === "" ? line : (JSON.parse(line) as { logps: number }).logps));
+    const got = again.stdout.split("\n").map((line) => (line === "" ? line : (JSON.parse(line) as { logps: number }).logps));
+    expect(got.slice(0, -1)).toHaveLength(8);
+    for (const [index, value] of got.slice(0, -1).entries()) expect(value as number).toBeCloseTo(kept[index] as number, 3);
+  });
+
+  it("the base against itself has loss 0.5 and no reward; a trained adapter has some", async () => {
+    const evaluate = ["evaluate", "--model", fixturePath("model"), "--data", folder.file("rows.jsonl"), "--max_length", "96", "--json", "--quiet"];
+    const base = await kto(evaluate);
+    expect(JSON.parse(base.stdout)).toMatchObject({ eval_loss: 0.5, "eval_rewards/margins": 0, eval_kl: 0 });
+    const trained = JSON.parse((await kto([...evaluate, "--adapter", folder.file("whole")])).stdout) as Record<string, number>;
+    expect(trained["eval_loss"]).not.toBe(0.5);
+    expect(trained["eval_rewards/chosen"]).not.toBe(0);
+  });
+});
+
+it("kto doctor measures the device", async () => {
+  const { status, stdout } = await kto(["doctor", "--json"]);
+  expect(status).toBe(0);
+  const report = JSON.parse(stdout) as { adapter: { name: string }; features: string[]; limits: Record<string, number>; selfTest: Record<string, number>; problems: unknown[] };
+  expect(report.adapter.name).not.toBe("");
+  expect(report.limits["maxBufferSize"]).toBeGreaterThan(0);
+  expect(report.selfTest["gemmTflops"]).toBeGreaterThan(0);
+  expect(report.selfTest["copyGBs"]).toBeGreaterThan(0);
+  expect(report.selfTest["maxRelativeError"]).toBeLessThan(2e-3);
+});
