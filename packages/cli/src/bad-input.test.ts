@@ -94,7 +94,7 @@ describe("values of fields", () => {
 });
 
 describe("commands", () => {
-  it.each([
+  it.each<[string[], RegExp]>([
     [["trian"], /did you mean train\?/],
     [["generate", "--model", "m"], /generate: this command is not built in this version; expected one of doctor/],
     [["score", "--model", "m"], /--data: missing/],
@@ -106,7 +106,7 @@ describe("commands", () => {
     [["train", "--beta"], /--beta: there is no value/],
     [["score", "--model", "nowhere", "--data", "f"], /nowhere does not exist/],
     [["score", "--model", "owner/name", "--data", "f"], /downloads from the hub/],
-  ])("%j", async (argv, says) => expectRefused(await kto(argv as string[]), says as RegExp));
+  ])("%j", async (argv, says) => expectRefused(await kto(argv), says));
 });
 
 describe("data", () => {

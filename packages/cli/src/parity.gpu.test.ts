@@ -31,7 +31,7 @@ it.each(runs)(
       dtype: "float32",
       ...config.arguments,
     };
-    const outcome = await kto(["train", "--json", "--quiet", ...Object.entries(flags).flatMap(([field, value]) => [`--${field}`, String(value)])]);
+    const outcome = await kto(["train", "--json", "--quiet", ...Object.entries(flags).flatMap(([field, value]) => [`--${field}`, String(value as unknown)])]);
     expect(outcome).toMatchObject({ status: 0 });
 
     const log = readFileSync(folder.file("run", "metrics.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as LogRecord);

@@ -1,4 +1,5 @@
-import { detectFormat, type DataRow, type Dataset } from "@kto/datasets";
+import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
+import { detectFormat, isConversation, type DataRow, type Dataset } from "@kto/datasets";
 import { dataReport, type DataReport } from "@kto/trainer";
 import { checkFields } from "../config/read-config.js";
 import { text } from "../config/field-types.js";
@@ -46,10 +47,10 @@ async function data({ operands, fields, options, io, console, begin }: CommandIn
   const count = values.head ?? dataset.length;
   begin();
   if (!tokenizer && detectFormat(dataset).type !== "tokenized") {
-    const report = rawReport(dataset, count);
+    const report = rawReport(dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE);
     if (options.json) io.stdout.write(`${JSON.stringify(report)}\n`);
     else for (const line of renderRawReport(report)) io.stdout.write(`${line}\n`);
-    console.line(`note: without --model there is no tokenizer: nothing is rendered, tokenised or dropped`);
+    console.line(`note: without --model there is no tokenizer: nothing is tokenised or dropped${chatTemplate === undefined ? ", and conversations are rendered with the default template" : ""}`);
     return exitStatus.done;
   }
   const report: DataReport = await dataReport(dataset, {
@@ -69,7 +70,7 @@ async function data({ operands, fields, options, io, console, begin }: CommandIn
 }
 
 /** What can be said of rows without a tokenizer. */
-function rawReport(dataset: Dataset<DataRow>, count: number): RawReport {
+function rawReport(dataset: Dataset<DataRow>, count: number, chatTemplate: string): RawReport {
   const format = detectFormat(dataset);
   let desirable = 0;
   let undesirable = 0;
@@ -83,6 +84,16 @@ function rawReport(dataset: Dataset<DataRow>, count: number): RawReport {
     format,
     counts: { source: dataset.length, prepared: null, dropped: null },
     classBalance: pairs ? { desirable: dataset.length, undesirable: dataset.length } : { desirable, undesirable },
-    samples: dataset.take(Math.min(count, dataset.length)).toArray(),
+    samples: Array.from(dataset.take(count), (row) => ({ row, texts: renderedTexts(row, chatTemplate) })),
   };
+}
+
+/** Each completion of a row with its prompt, as text. */
+function renderedTexts(row: DataRow, chatTemplate: string): string[] {
+  const { prompt } = row;
+  const completions = ["completion", "chosen", "rejected"].map((column) => row[column]).filter((value) => value !== undefined && value !== null);
+  return completions.flatMap((completion) => {
+    if (isConversation(completion)) return [renderChatTemplate(chatTemplate, [...(isConversation(prompt) ? prompt : []), ...completion])];
+    return typeof completion === "string" ? [(typeof prompt === "string" ? prompt : "") + completion] : [];
+  });
 }

@@ -37,6 +37,7 @@ async function doctor({ operands, fields, options, io, console, begin }: Command
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const report: DoctorReport = { adapter: null, features: [], limits: {}, memory: null, selfTest: null, problems: [], versions: versions() };
   begin();
+  const reason = options.device === "auto" ? whyNoHardware(io.env) : undefined; // before the software adapter names its own driver
   let device: Device | undefined;
   try {
     device = await openDevice(options.device, io, console);
@@ -46,7 +47,6 @@ async function doctor({ operands, fields, options, io, console, begin }: Command
   } finally {
     await device?.[Symbol.asyncDispose]();
   }
-  const reason = options.device === "auto" ? whyNoHardware(io.env) : undefined;
   if (reason !== undefined) report.problems.push({ message: `no hardware adapter: ${reason}`, ...mending() });
   if (options.json) io.stdout.write(`${JSON.stringify(report)}\n`);
   else for (const line of render(report)) io.stdout.write(`${line}\n`);
@@ -90,7 +90,7 @@ function render({ adapter, features, limits, memory, selfTest: test, problems, v
   if (adapter?.driver) fact("driver", adapter.driver);
   if (adapter) fact("memory", memory ? `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free` : adapter.software ? "the machine's own" : "unknown (no nvidia-smi)");
   features.forEach((feature, index) => fact(index === 0 ? "features" : "", feature));
-  for (const [index, name] of shownLimits.filter((limit) => limits[limit] !== undefined).entries()) fact(index === 0 ? "limits" : "", `${name} ${/Size$/.test(name) ? formatBytes(limits[name]!) : formatCount(limits[name]!)}`);
+  for (const [index, name] of shownLimits.filter((limit) => limits[limit] !== undefined).entries()) fact(index === 0 ? "limits" : "", `${name} ${name.endsWith("Size") ? formatBytes(limits[name]!) : formatCount(limits[name]!)}`);
   if (test) fact("self-test", `GEMM ${test.gemmTflops.toPrecision(3)} TFLOP/s, copy ${test.copyGBs.toPrecision(3)} GB/s, error ${test.maxRelativeError.toExponential(1)}`);
   fact("problems", problems.length === 0 ? "none" : String(problems.length));
   for (const { message, command } of problems) {

@@ -1,4 +1,5 @@
 import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
+import { PeftModel } from "@kto/lora";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { reasonToDrop, sequenceLogProbs, tokenizeRow, type TokenizedRow, type TokenizeOptions } from "@kto/trainer";
 import { checkFields } from "../config/read-config.js";
@@ -57,7 +58,7 @@ async function score(input: CommandInput): Promise<number> {
 
   await using device = await openDevice(options.device, io, console);
   using base = await loadModel(folder, { device, dtype: operandDtype(values.dtype ?? "auto", device), console, ...(io.signal ? { signal: io.signal } : {}) });
-  using _adapted = values.adapter === null ? undefined : await withAdapter(base, values.adapter);
+  using model = values.adapter === null ? new PeftModel(base) : await withAdapter(base, values.adapter);
   input.begin();
   const progress = console.progress("scoring", rows.length);
   let numDropped = 0;
@@ -65,7 +66,7 @@ async function score(input: CommandInput): Promise<number> {
   for (let start = 0; start < rows.length; start += size) {
     io.signal?.throwIfAborted();
     const batch = rows.slice(start, start + size);
-    const scores = await scoreBatch(base, batch.flat().filter(({ dropped }) => dropped === undefined), values.max_length);
+    const scores = await scoreBatch(model.base, batch.flat().filter(({ dropped }) => dropped === undefined), values.max_length);
     for (const row of batch) {
       const results = row.map(({ dropped }) => (dropped === undefined ? scores.shift()! : { dropped }));
       numDropped += results.filter((result) => "dropped" in result).length;

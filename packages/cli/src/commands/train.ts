@@ -179,7 +179,10 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     return exitStatus.done;
   } catch (error) {
     display.stop();
-    if (!io.signal?.aborted) throw error;
+    if (!io.signal?.aborted) {
+      if (lastCheckpoint !== undefined) console.warn(`the last checkpoint is ${lastCheckpoint}; --resume_from_checkpoint goes on from it`);
+      throw error;
+    }
     io.stderr.write(interruption(step, lastCheckpoint, checkpoint));
     return exitStatus.interrupted;
   } finally {

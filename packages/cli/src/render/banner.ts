@@ -14,7 +14,7 @@ export function describeDevice(console: Console, device: Device, dtype: FloatDty
   const memory = software ? undefined : gpuMemory();
   console.line(console.colors.bold(`kto · ${name}${software ? " (software: slow)" : ""}`));
   const features = [shaderF16 && "f16", subgroups && "subgroups", subgroupMatrix.length > 0 && "subgroup matrices"].filter(Boolean);
-  console.fact("device", [driver && driver, memory && `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free`, features.length > 0 ? features.join(", ") : "no optional features"].filter(Boolean).join(" · "));
+  console.fact("device", [driver, memory && `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free`, features.length > 0 ? features.join(", ") : "no optional features"].filter(Boolean).join(" · "));
   console.fact("dtype", dtype === "f16" ? "float16 operands, float32 sums and masters" : "float32");
 }
 

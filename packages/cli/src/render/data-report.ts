@@ -10,7 +10,8 @@ export interface RawReport {
   format: RowFormat;
   counts: { source: number; prepared: null; dropped: null };
   classBalance: { desirable: number; undesirable: number };
-  samples: DataRow[];
+  /** Rows as they stand in the file, and each completion with its prompt as text. */
+  samples: { row: DataRow; texts: string[] }[];
 }
 
 /** Most rows that are listed as dropped. */
@@ -48,7 +49,7 @@ export function renderRawReport({ columns, format, counts, classBalance, samples
     ...fact("format", `${format.type}${format.conversational ? ", conversational" : ""}`),
     ...fact("rows", `${formatCount(counts.source)} in the file`),
     ...fact("classes", `${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`),
-    ...samples.flatMap((row, index) => ["", `row ${index}`, ...Object.entries(row).map(([column, value]) => clip(`  ${column}: ${typeof value === "string" ? value.replaceAll("\n", "⏎") : JSON.stringify(value)}`, maxWidth))]),
+    ...samples.flatMap(({ texts }, index) => texts.flatMap((text) => ["", `row ${index}`, ...text.split("\n").flatMap((line) => chunks(line, maxWidth - 2).map((part) => `  ${part}`))])),
   ];
 }
 

@@ -1,0 +1,35 @@
+import { fixturePath } from "@kto/testing";
+import { expect, it } from "vitest";
+import { kto } from "./test-support.js";
+
+const rows = fixturePath("kto", "rows.jsonl");
+
+interface Report {
+  counts: { source: number; prepared: number | null; dropped: number | null };
+  samples: { tokens: { scored: boolean }[] }[];
+  dropped: { index: number }[];
+}
+
+it("kto data says what the trainer will see", async () => {
+  const { status, stdout } = await kto(["data", rows, "--model", fixturePath("model"), "--max_length", "128", "--head", "2", "--json"]);
+  expect(status).toBe(0);
+  const report = JSON.parse(stdout) as Report;
+  expect(report.counts).toEqual({ source: 56, prepared: 54, dropped: 2 });
+  expect(report.dropped.map(({ index }) => index)).toEqual([3, 5]);
+  expect(report.samples).toHaveLength(2);
+  expect(report.samples[0]!.tokens.filter(({ scored }) => scored)).toHaveLength(8);
+});
+
+it("shows it as text, with the scored tokens in brackets, within 80 columns", async () => {
+  const { stdout } = await kto(["data", rows, "--model", fixturePath("model"), "--max_length", "128", "--head", "1"]);
+  expect(stdout).toMatch(/56 in the file, 54 to train on, 2 dropped, 5 cut/);
+  expect(stdout).toContain("[The]");
+  for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+it("renders without a model, with a template of its own", async () => {
+  const { status, stdout, stderr } = await kto(["data", rows, "--template", "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}", "--head", "1"]);
+  expect(status).toBe(0);
+  expect(stdout).toContain("<user>What is the capital of Bolivia?");
+  expect(stderr).toContain("without --model");
+});

@@ -1,0 +1,57 @@
+import { expect, it } from "vitest";
+import type { Io } from "../io.js";
+import { kto } from "../test-support.js";
+import { Console, wrap } from "./console.js";
+import { formatBytes, formatNumber, formatSeconds } from "./format.js";
+import { chart } from "./loss-curve.js";
+
+function recorder(more: { isTTY?: boolean; env?: Record<string, string> } = {}): { io: Io; text(): string } {
+  let text = "";
+  const sink = { write: (part: string) => (text += part), ...(more.isTTY === undefined ? {} : { isTTY: more.isTTY }) };
+  return { io: { stdout: sink, stderr: sink, env: more.env ?? {} }, text: () => text };
+}
+
+it("formats amounts in few characters", () => {
+  expect([0, 1023, 1536, 7.2 * 2 ** 30].map(formatBytes)).toEqual(["0 B", "1023 B", "1.50 KiB", "7.20 GiB"]);
+  expect([8, 190, 7500, Infinity].map(formatSeconds)).toEqual(["8s", "3m10s", "2h05m", "?"]);
+  expect([0, 0.49871, -143.546, 1.234e-5, undefined].map((value) => formatNumber(value))).toEqual(["0", "0.4987", "-143.5", "1.2e-5", "–"]);
+});
+
+it("breaks lines at spaces", () => {
+  expect(wrap("one two three", 8)).toEqual(["one two", "three"]);
+});
+
+it("draws a curve within 80 columns, also of equal and of many values", () => {
+  for (const values of [[0.5, 0.5, 0.5], Array.from({ length: 5000 }, (_, index) => 1 / (index + 1))]) {
+    const lines = chart(values).split("\n");
+    expect(lines.length).toBeGreaterThan(2);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  }
+  expect(chart([1])).toBe("");
+});
+
+it("colours a terminal, and nothing under NO_COLOR or without one", () => {
+  for (const [more, coloured] of [[{ isTTY: true }, true], [{ isTTY: true, env: { NO_COLOR: "1" } }, false], [{}, false]] as const) {
+    const { io, text } = recorder(more);
+    new Console(io, { quiet: false }).fact("name", "value");
+    expect(text().includes("\u001b[")).toBe(coloured);
+  }
+});
+
+it("quiet keeps warnings only", () => {
+  const { io, text } = recorder();
+  const console = new Console(io, { quiet: true });
+  console.line("a line");
+  console.progress("work", 3).update(2);
+  console.warn("careful");
+  expect(text()).toBe("warning: careful\n");
+});
+
+it("help fits 80 columns and lists what is not built", async () => {
+  for (const argv of [["--help"], ["train", "--help"], ["data", "-h"]]) {
+    const { status, stdout, stderr } = await kto(argv);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  }
+  expect((await kto(["--help"])).stdout).toMatch(/not built in this version:\n +generate/);
+});
