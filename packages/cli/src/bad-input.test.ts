@@ -26,14 +26,17 @@ function modelCopy(change: (file: (name: string) => string) => void): string {
 async function train(given: Record<string, string>, ...more: string[]): Promise<Outcome> {
   const flags = { model_name_or_path: fixturePath("model"), use_peft: "true", output_dir: folder.file("out"), ...given };
   if (!("train_file" in flags)) Object.assign(flags, { train_file: fixturePath("kto", "rows.jsonl") });
-  return kto(["train", ...Object.entries(flags).flatMap(([field, value]) => [`--${field}`, value]), ...more], { env: { KTO_DEVICE: "gpu", VK_DRIVER_FILES: "" } });
+  return kto(["train", ...Object.entries(flags).flatMap(([field, value]) => [`--${field}`, value]), ...more], {
+    env: { KTO_DEVICE: "gpu", VK_DRIVER_FILES: "" },
+  });
 }
 
 /** Exit status 2, one line that says all these things, nothing on stdout, nothing written. */
 function expectRefused(outcome: Outcome, ...says: readonly (string | RegExp)[]): void {
   const lines = errorLinesOf(outcome);
   expect(lines, outcome.stderr).toHaveLength(1);
-  for (const text of says) expect(lines[0]).toMatch(text instanceof RegExp ? text : new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  for (const text of says)
+    expect(lines[0]).toMatch(text instanceof RegExp ? text : new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")));
   expect(outcome).toMatchObject({ status: 2, stdout: "" });
   expect(outcome.stderr).not.toMatch(/\n\s+at /);
   expect(existsSync(folder.file("out"))).toBe(false);
@@ -74,7 +77,10 @@ describe("values of fields", () => {
   ])("%s: %s", async (field, value, says) => expectRefused(await train({ [field]: value }), says));
 
   it("reports every mistake of a config, each with its place", async () => {
-    writeFileSync(folder.file("kto.yaml"), "beta: much\nlearning_rat: 1\nper_device_train_batch_size: 0\nload_in_4bit: true\noptim: adamw_8bit\n");
+    writeFileSync(
+      folder.file("kto.yaml"),
+      "beta: much\nlearning_rat: 1\nper_device_train_batch_size: 0\nload_in_4bit: true\noptim: adamw_8bit\n",
+    );
     const outcome = await kto(["train", folder.file("kto.yaml"), "--use_peft", "--model_name_or_path", "m", "--train_file", "t"]);
     const lines = errorLinesOf(outcome);
     expect(outcome.status).toBe(2);
@@ -124,12 +130,23 @@ describe("data", () => {
     expectRefused(await train({ train_file: folder.file("none.jsonl") }), /none\.jsonl does not exist/);
     expectRefused(await train({ train_file: folder.path }), /not a file/);
     expectRefused(await train({ train_file: rowsFile(["x"], "rows.bin") }), /format of .* is unknown/);
-    const flags = ["--model_name_or_path", fixturePath("model"), "--use_peft", "--dataset_name", "trl-lib/kto-mix-14k", "--output_dir", folder.file("out")];
+    const flags = [
+      "--model_name_or_path",
+      fixturePath("model"),
+      "--use_peft",
+      "--dataset_name",
+      "trl-lib/kto-mix-14k",
+      "--output_dir",
+      folder.file("out"),
+    ];
     expectRefused(await kto(["train", ...flags]), /trl-lib\/kto-mix-14k.*hub/);
   });
 
   it("rows that are all too long", async () => {
-    expectRefused(await train({ train_file: rowsFile([{ ...row, prompt: "word ".repeat(50) }]), max_length: "4" }), /every row was dropped/);
+    expectRefused(
+      await train({ train_file: rowsFile([{ ...row, prompt: "word ".repeat(50) }]), max_length: "4" }),
+      /every row was dropped/,
+    );
   });
 
   it("text without a tokenizer", async () => {
@@ -139,13 +156,16 @@ describe("data", () => {
 });
 
 describe("models", () => {
-  const config = (change: Record<string, unknown>) => (file: (name: string) => string) => writeFileSync(file("config.json"), JSON.stringify({ ...(JSON.parse(readFileSync(file("config.json"), "utf8")) as object), ...change }));
+  const config = (change: Record<string, unknown>) => (file: (name: string) => string) =>
+    writeFileSync(file("config.json"), JSON.stringify({ ...(JSON.parse(readFileSync(file("config.json"), "utf8")) as object), ...change }));
   /** Replaces the header of model.safetensors. */
-  const header = (text: string, length = Buffer.byteLength(text)) => (file: (name: string) => string) => {
-    const size = Buffer.alloc(8);
-    size.writeBigUInt64LE(BigInt(length));
-    writeFileSync(file("model.safetensors"), Buffer.concat([size, Buffer.from(text), Buffer.alloc(16)]));
-  };
+  const header =
+    (text: string, length = Buffer.byteLength(text)) =>
+    (file: (name: string) => string) => {
+      const size = Buffer.alloc(8);
+      size.writeBigUInt64LE(BigInt(length));
+      writeFileSync(file("model.safetensors"), Buffer.concat([size, Buffer.from(text), Buffer.alloc(16)]));
+    };
 
   it.each<[string, (file: (name: string) => string) => void, RegExp]>([
     ["another architecture", config({ model_type: "llama" }), /model_type "qwen2", got "llama"/],
@@ -159,7 +179,11 @@ describe("models", () => {
     ["a header longer than the file", header("{}", 1 << 20), /header/],
     ["an absurd header", header("{}", 2 ** 40), /header/],
     ["a header that is no JSON", header("{nonsense"), /model\.safetensors/],
-    ["overlapping tensors", header('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}'), /a|b/],
+    [
+      "overlapping tensors",
+      header('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}'),
+      /a|b/,
+    ],
     ["a wrong dtype", header('{"a":{"dtype":"F99","shape":[2],"data_offsets":[0,8]}}'), /F99/],
     ["a broken tokenizer", (file) => writeFileSync(file("tokenizer.json"), "{"), /tokenizer\.json/],
   ])("%s", async (_what, change, says) => expectRefused(await train({ model_name_or_path: modelCopy(change) }), says));
@@ -219,12 +243,26 @@ describe("devices", () => {
     expectRefused(await train({}), /error\[CAPABILITY\].*no hardware adapter: there is no GPU device in \/dev.*apt-get install libvulkan1/);
     const doctor = await kto(["doctor", "--device", "gpu", "--json"]);
     expect(doctor.status).toBe(1);
-    expect(JSON.parse(doctor.stdout)).toMatchObject({ adapter: null, selfTest: null, problems: [{ message: "no hardware adapter: there is no GPU device in /dev", command: "apt-get install libvulkan1 mesa-vulkan-drivers" }] });
+    expect(JSON.parse(doctor.stdout)).toMatchObject({
+      adapter: null,
+      selfTest: null,
+      problems: [
+        { message: "no hardware adapter: there is no GPU device in /dev", command: "apt-get install libvulkan1 mesa-vulkan-drivers" },
+      ],
+    });
   });
 
   it("an interrupt before anything ran is 130 and writes nothing", async () => {
     const signal = AbortSignal.abort(new Error("stop"));
-    const flags = ["--model_name_or_path", fixturePath("model"), "--use_peft", "--train_file", fixturePath("kto", "rows.jsonl"), "--output_dir", folder.file("out")];
+    const flags = [
+      "--model_name_or_path",
+      fixturePath("model"),
+      "--use_peft",
+      "--train_file",
+      fixturePath("kto", "rows.jsonl"),
+      "--output_dir",
+      folder.file("out"),
+    ];
     expect((await kto(["train", ...flags], { signal })).status).toBe(130);
     expect(existsSync(folder.file("out"))).toBe(false);
   });

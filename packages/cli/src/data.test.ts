@@ -28,7 +28,14 @@ it("shows it as text, with the scored tokens in brackets, within 80 columns", as
 });
 
 it("renders without a model, with a template of its own", async () => {
-  const { status, stdout, stderr } = await kto(["data", rows, "--template", "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}", "--head", "1"]);
+  const { status, stdout, stderr } = await kto([
+    "data",
+    rows,
+    "--template",
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}",
+    "--head",
+    "1",
+  ]);
   expect(status).toBe(0);
   expect(stdout).toContain("<user>What is the capital of Bolivia?");
   expect(stderr).toContain("without --model");

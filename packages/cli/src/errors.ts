@@ -51,7 +51,9 @@ export function errorLines(error: unknown): string[] {
   if (isKtoError(error)) return [line(error.code, error.message)];
   const { code, syscall, path, message } = (error ?? {}) as NodeJS.ErrnoException;
   if (code !== undefined && syscall !== undefined) {
-    return [line("FILE", `${syscall} ${path ?? ""}: expected it to succeed, got ${code}: ${explanations[code] ?? "the file system refused"}`)];
+    return [
+      line("FILE", `${syscall} ${path ?? ""}: expected it to succeed, got ${code}: ${explanations[code] ?? "the file system refused"}`),
+    ];
   }
   return [line("UNEXPECTED", `${message ?? String(error)}; this is a mistake in kto; run again with --debug and report what it prints`)];
 }

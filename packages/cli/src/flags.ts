@@ -20,9 +20,16 @@ const switches = ["json", "quiet", "debug", "help"] as const;
  * field are kept with their value: whoever checks the fields names them.
  */
 export function parseFlags(argv: readonly string[], fields: Readonly<Record<string, Field>>): ParsedFlags {
-  const parsed: ParsedFlags = { operands: [], fields: { values: new Map(), places: new Map() }, device: undefined, common: { json: false, quiet: false, debug: false }, help: false, mistakes: [] };
+  const parsed: ParsedFlags = {
+    operands: [],
+    fields: { values: new Map(), places: new Map() },
+    device: undefined,
+    common: { json: false, quiet: false, debug: false },
+    help: false,
+    mistakes: [],
+  };
   const on = new Set<string>();
-  for (let next = 0; next < argv.length; ) {
+  for (let next = 0; next < argv.length;) {
     const token = argv[next++]!;
     if (token === "-h") on.add("help");
     if (token === "-h" || token === "--") continue;
@@ -47,7 +54,10 @@ export function parseFlags(argv: readonly string[], fields: Readonly<Record<stri
       parsed.mistakes.push(`--${name}: there is no value; expected ${fields[name]!.expected}, got none`);
       continue;
     }
-    parsed.fields.values.set(name, flagValue(fields, name, words.length === 0 ? true : fields[name]?.kind === "list" ? words : words.join(" ")));
+    parsed.fields.values.set(
+      name,
+      flagValue(fields, name, words.length === 0 ? true : fields[name]?.kind === "list" ? words : words.join(" ")),
+    );
     parsed.fields.places.set(name, `--${name}`);
   }
   return { ...parsed, help: on.has("help"), common: { json: on.has("json"), quiet: on.has("quiet"), debug: on.has("debug") } };

@@ -75,9 +75,15 @@ async function run(argv: readonly string[], io: Io, begin: () => void): Promise<
 
 function unknownCommand(name: string): Error {
   const built = commands.map((command) => command.name).join(", ");
-  if (Object.hasOwn(notBuilt, name)) return new NotBuiltError(`${name}: this command is not built in this version; expected one of ${built}; see kto --help`);
-  const close = nearest(name, commands.map((command) => command.name));
-  return new ConfigError([`${name}: there is no such command; ${close === undefined ? `expected one of ${built}` : `did you mean ${close}?`}; see kto --help`]);
+  if (Object.hasOwn(notBuilt, name))
+    return new NotBuiltError(`${name}: this command is not built in this version; expected one of ${built}; see kto --help`);
+  const close = nearest(
+    name,
+    commands.map((command) => command.name),
+  );
+  return new ConfigError([
+    `${name}: there is no such command; ${close === undefined ? `expected one of ${built}` : `did you mean ${close}?`}; see kto --help`,
+  ]);
 }
 
 function exitStatusOf(error: unknown, begun: boolean): number {

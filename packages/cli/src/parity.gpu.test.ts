@@ -1,5 +1,14 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { finalAdapterTolerance, fixturePath, listFixtures, readFixtureJson, readFixtureJsonl, trajectoryFailures, type LogRecord, type RunNoise } from "@kto/testing";
+import {
+  finalAdapterTolerance,
+  fixturePath,
+  listFixtures,
+  readFixtureJson,
+  readFixtureJsonl,
+  trajectoryFailures,
+  type LogRecord,
+  type RunNoise,
+} from "@kto/testing";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { toFloat32 } from "@kto/safetensors";
 import { expect, it } from "vitest";
@@ -31,10 +40,18 @@ it.each(runs)(
       dtype: "float32",
       ...config.arguments,
     };
-    const outcome = await kto(["train", "--json", "--quiet", ...Object.entries(flags).flatMap(([field, value]) => [`--${field}`, String(value as unknown)])]);
+    const outcome = await kto([
+      "train",
+      "--json",
+      "--quiet",
+      ...Object.entries(flags).flatMap(([field, value]) => [`--${field}`, String(value as unknown)]),
+    ]);
     expect(outcome).toMatchObject({ status: 0 });
 
-    const log = readFileSync(folder.file("run", "metrics.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as LogRecord);
+    const log = readFileSync(folder.file("run", "metrics.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as LogRecord);
     const expected = readFixtureJsonl<LogRecord>("kto", "runs", name, "metrics.f64.jsonl");
     const noise = readFixtureJson<RunNoise>("kto", "runs", name, "f32-vs-f64.json");
     expect(trajectoryFailures(log, expected, noise, { run: name })).toEqual([]);

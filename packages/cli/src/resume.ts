@@ -22,7 +22,9 @@ export async function findCheckpoint(wanted: true | string, outputDir: string): 
   }
   const path = [join(outputDir, wanted), wanted].find((candidate) => isComplete(candidate));
   if (path === undefined || checkpointStep(basename(resolve(path))) === undefined) {
-    throw new ConfigError([`resume_from_checkpoint: not usable; expected true or the folder of a complete checkpoint (checkpoint-<step>), got ${JSON.stringify(wanted)}; true takes the newest one`]);
+    throw new ConfigError([
+      `resume_from_checkpoint: not usable; expected true or the folder of a complete checkpoint (checkpoint-<step>), got ${JSON.stringify(wanted)}; true takes the newest one`,
+    ]);
   }
   return { name: basename(resolve(path)), path };
 }

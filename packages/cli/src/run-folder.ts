@@ -1,4 +1,18 @@
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { WriteError } from "@kto/safetensors";
@@ -12,7 +26,15 @@ export const resultsName = "train_results.json";
 export const metricsName = "metrics.jsonl";
 
 /** Files of a run besides its checkpoints, removed when a new run takes the folder over. */
-const runFiles = [resultsName, metricsName, "trainer_state.json", "resolved_config.yaml", "adapter_model.safetensors", "adapter_config.json", "README.md"];
+const runFiles = [
+  resultsName,
+  metricsName,
+  "trainer_state.json",
+  "resolved_config.yaml",
+  "adapter_model.safetensors",
+  "adapter_config.json",
+  "README.md",
+];
 
 /** What was asked of an output folder. */
 export interface RunFolderOptions {
@@ -38,11 +60,15 @@ export class RunFolder {
       throw new OutputError(`output_dir: ${path} cannot be used; expected a folder, got ${cause.code}; choose another`, { path, cause });
     });
     if (!found) return;
-    if (!found.isDirectory()) throw new OutputError(`output_dir: ${path} is a file; expected a folder, or a path where one can be made; choose another`, { path });
+    if (!found.isDirectory())
+      throw new OutputError(`output_dir: ${path} is a file; expected a folder, or a path where one can be made; choose another`, { path });
     expectUnlocked(path);
     if (overwrite || resume) return;
     if (existsSync(join(path, resultsName))) {
-      throw new OutputError(`output_dir: ${path} holds a finished run; expected a new folder; pass --overwrite_output_dir to replace it, or choose another`, { path });
+      throw new OutputError(
+        `output_dir: ${path} holds a finished run; expected a new folder; pass --overwrite_output_dir to replace it, or choose another`,
+        { path },
+      );
     }
     const checkpoint = (await checkpointsIn(path)).at(-1);
     if (checkpoint !== undefined) {
@@ -62,7 +88,10 @@ export class RunFolder {
       await takeLock(path);
     } catch (cause) {
       if (cause instanceof OutputError) throw cause;
-      throw new OutputError(`output_dir: ${path} cannot be written; expected a folder of ours, got ${(cause as NodeJS.ErrnoException).code}; choose another`, { path, cause });
+      throw new OutputError(
+        `output_dir: ${path} cannot be written; expected a folder of ours, got ${(cause as NodeJS.ErrnoException).code}; choose another`,
+        { path, cause },
+      );
     }
     return new RunFolder(path, wasMade);
   }
@@ -88,7 +117,10 @@ export class RunFolder {
     } catch (cause) {
       ftruncateSync(file, size); // no half line
       const { code: reason } = cause as NodeJS.ErrnoException;
-      throw new WriteError(`metrics: ${path} was not written; got ${reason}${reason === "ENOSPC" ? ": the disk is full" : ""}; the last checkpoint is unchanged: free some space and go on with --resume_from_checkpoint true`, { path, reason, cause });
+      throw new WriteError(
+        `metrics: ${path} was not written; got ${reason}${reason === "ENOSPC" ? ": the disk is full" : ""}; the last checkpoint is unchanged: free some space and go on with --resume_from_checkpoint true`,
+        { path, reason, cause },
+      );
     }
   }
 
@@ -156,7 +188,10 @@ interface Lock {
 function expectUnlocked(path: string): void {
   const holder = readLock(path);
   if (holder === undefined || !isAlive(holder)) return;
-  throw new OutputError(`output_dir: ${resolve(path)} is in use by process ${holder.pid}; expected a folder of its own for each run; choose another, or wait for that run`, { path });
+  throw new OutputError(
+    `output_dir: ${resolve(path)} is in use by process ${holder.pid}; expected a folder of its own for each run; choose another, or wait for that run`,
+    { path },
+  );
 }
 
 async function takeLock(path: string): Promise<void> {

@@ -31,12 +31,21 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-const train = (output: string, ...more: string[]): string[] => ["train", folder.file("kto.yaml"), "--output_dir", folder.file(output), ...more];
+const train = (output: string, ...more: string[]): string[] => [
+  "train",
+  folder.file("kto.yaml"),
+  "--output_dir",
+  folder.file(output),
+  ...more,
+];
 const bytesOf = (output: string): Buffer => readFileSync(folder.file(output, "adapter_model.safetensors"));
 const timings = ["step_time_ms", "tokens_per_second", "samples_per_second", "gpu_memory_bytes"];
 
 function metricsOf(output: string): Record<string, number>[] {
-  const records = readFileSync(folder.file(output, "metrics.jsonl"), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, number>);
+  const records = readFileSync(folder.file(output, "metrics.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, number>);
   for (const record of records) for (const name of timings) expect(record[name]).toBeGreaterThan(0);
   return records.map((record) => Object.fromEntries(Object.entries(record).filter(([name]) => !timings.includes(name))));
 }
@@ -99,9 +108,13 @@ describe("kto train", () => {
   });
 
   it("a loss that is not finite stops the run, names update and rows, and keeps the last checkpoint", async () => {
-    const outcome = await kto(train("infinite", "--learning_rate", "1e38", "--lora_target_modules", "all-linear", "--max_grad_norm", "0", "--save_steps", "1"));
+    const outcome = await kto(
+      train("infinite", "--learning_rate", "1e38", "--lora_target_modules", "all-linear", "--max_grad_norm", "0", "--save_steps", "1"),
+    );
     expect(outcome.status).toBe(1);
-    expect(errorLinesOf(outcome)).toEqual([expect.stringMatching(/NON_FINITE_LOSS.*in update \d.*rows in the data are [\d, ]+.*checkpoint/)]);
+    expect(errorLinesOf(outcome)).toEqual([
+      expect.stringMatching(/NON_FINITE_LOSS.*in update \d.*rows in the data are [\d, ]+.*checkpoint/),
+    ]);
     expect(readdirSync(folder.file("infinite")).filter((name) => name.startsWith("checkpoint-"))).not.toEqual([]);
   });
 
@@ -127,9 +140,23 @@ describe("kto train", () => {
 
 describe("kto score and evaluate", () => {
   it("a line for every row, in order, with what is dropped", async () => {
-    const { status, stdout } = await kto(["score", "--model", fixturePath("model"), "--adapter", folder.file("whole"), "--data", folder.file("rows.jsonl"), "--max_length", "96", "--json"]);
+    const { status, stdout } = await kto([
+      "score",
+      "--model",
+      fixturePath("model"),
+      "--adapter",
+      folder.file("whole"),
+      "--data",
+      folder.file("rows.jsonl"),
+      "--max_length",
+      "96",
+      "--json",
+    ]);
     expect(status).toBe(0);
-    const scores = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as { dropped?: string; completion_ids: number[]; logps: number; token_logps: number[] });
+    const scores = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { dropped?: string; completion_ids: number[]; logps: number; token_logps: number[] });
     expect(scores).toHaveLength(10);
     expect(scores.flatMap(({ dropped }, index) => (dropped === undefined ? [] : [index]))).toEqual([3, 5]);
     for (const { dropped, completion_ids: ids, logps, token_logps: tokens } of scores) {
@@ -141,19 +168,39 @@ describe("kto score and evaluate", () => {
 
   it("tokenised rows need no tokenizer, and give the same numbers", async () => {
     const scored = await kto(["score", "--model", fixturePath("model"), "--data", folder.file("rows.jsonl"), "--max_length", "96"]);
-    const tokenised = scored.stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as { dropped?: string; prompt_ids: number[]; completion_ids: number[] }).filter(({ dropped }) => dropped === undefined);
-    writeFileSync(folder.file("ids.jsonl"), tokenised.map(({ prompt_ids, completion_ids }) => JSON.stringify({ prompt_ids, completion_ids })).join("\n"));
+    const tokenised = scored.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { dropped?: string; prompt_ids: number[]; completion_ids: number[] })
+      .filter(({ dropped }) => dropped === undefined);
+    writeFileSync(
+      folder.file("ids.jsonl"),
+      tokenised.map(({ prompt_ids, completion_ids }) => JSON.stringify({ prompt_ids, completion_ids })).join("\n"),
+    );
     mkdirSync(folder.file("bare"));
     for (const name of ["config.json", "model.safetensors"]) cpSync(fixturePath("model", name), folder.file("bare", name));
     const again = await kto(["score", "--model", folder.file("bare"), "--data", folder.file("ids.jsonl"), "--max_length", "96"]);
-    const kept = scored.stdout.split("\n").filter((line) => !line.includes("dropped")).map((line) => (line === "" ? line : (JSON.parse(line) as { logps: number }).logps));
+    const kept = scored.stdout
+      .split("\n")
+      .filter((line) => !line.includes("dropped"))
+      .map((line) => (line === "" ? line : (JSON.parse(line) as { logps: number }).logps));
     const got = again.stdout.split("\n").map((line) => (line === "" ? line : (JSON.parse(line) as { logps: number }).logps));
     expect(got.slice(0, -1)).toHaveLength(8);
     for (const [index, value] of got.slice(0, -1).entries()) expect(value as number).toBeCloseTo(kept[index] as number, 3);
   });
 
   it("the base against itself has loss 0.5 and no reward; a trained adapter has some", async () => {
-    const evaluate = ["evaluate", "--model", fixturePath("model"), "--data", folder.file("rows.jsonl"), "--max_length", "96", "--json", "--quiet"];
+    const evaluate = [
+      "evaluate",
+      "--model",
+      fixturePath("model"),
+      "--data",
+      folder.file("rows.jsonl"),
+      "--max_length",
+      "96",
+      "--json",
+      "--quiet",
+    ];
     const base = await kto(evaluate);
     expect(JSON.parse(base.stdout)).toMatchObject({ eval_loss: 0.5, "eval_rewards/margins": 0, eval_kl: 0 });
     const trained = JSON.parse((await kto([...evaluate, "--adapter", folder.file("whole")])).stdout) as Record<string, number>;
@@ -165,7 +212,13 @@ describe("kto score and evaluate", () => {
 it("kto doctor measures the device", async () => {
   const { status, stdout } = await kto(["doctor", "--json"]);
   expect(status).toBe(0);
-  const report = JSON.parse(stdout) as { adapter: { name: string }; features: string[]; limits: Record<string, number>; selfTest: Record<string, number>; problems: unknown[] };
+  const report = JSON.parse(stdout) as {
+    adapter: { name: string };
+    features: string[];
+    limits: Record<string, number>;
+    selfTest: Record<string, number>;
+    problems: unknown[];
+  };
   expect(report.adapter.name).not.toBe("");
   expect(report.limits["maxBufferSize"]).toBeGreaterThan(0);
   expect(report.selfTest["gemmTflops"]).toBeGreaterThan(0);

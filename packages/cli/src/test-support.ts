@@ -11,7 +11,10 @@ export interface Outcome {
 }
 
 /** Runs `kto` in this process with recorders for streams; the software GPU unless KTO_DEVICE says otherwise. */
-export async function kto(argv: readonly string[], { signal, env = {}, onStderr }: { signal?: AbortSignal; env?: Record<string, string>; onStderr?(text: string): void } = {}): Promise<Outcome> {
+export async function kto(
+  argv: readonly string[],
+  { signal, env = {}, onStderr }: { signal?: AbortSignal; env?: Record<string, string>; onStderr?(text: string): void } = {},
+): Promise<Outcome> {
   const outcome: Outcome = { status: -1, stdout: "", stderr: "" };
   outcome.status = await main(argv, {
     stdout: { write: (text) => (outcome.stdout += text) },

@@ -18,7 +18,17 @@ export const dataCommand: Command = {
     model: text(null),
     template: text(null),
     head,
-    ...pickFields("max_length", "chat_template", "per_device_train_batch_size", "per_device_eval_batch_size", "loss_type", "desirable_weight", "undesirable_weight", "dtype", "seed"),
+    ...pickFields(
+      "max_length",
+      "chat_template",
+      "per_device_train_batch_size",
+      "per_device_eval_batch_size",
+      "loss_type",
+      "desirable_weight",
+      "undesirable_weight",
+      "dtype",
+      "seed",
+    ),
   },
   run: data,
 };
@@ -38,7 +48,8 @@ interface DataValues {
 async function data({ operands, fields, options, io, console, begin }: CommandInput): Promise<number> {
   const { values: checked, mistakes } = checkFields(dataCommand.fields, fields);
   if (operands.length !== 1) mistakes.push(`data: not usable; expected one data file, got ${operands.length}; see kto data --help`);
-  if (checked["template"] !== null && checked["chat_template"] !== null) mistakes.push("--template: it means --chat_template, which is given too; expected one of the two, got both");
+  if (checked["template"] !== null && checked["chat_template"] !== null)
+    mistakes.push("--template: it means --chat_template, which is given too; expected one of the two, got both");
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const values = checked as unknown as DataValues;
   const tokenizer = values.model === null ? undefined : await openTokenizer(values.model);
@@ -50,7 +61,9 @@ async function data({ operands, fields, options, io, console, begin }: CommandIn
     const report = rawReport(dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE);
     if (options.json) io.stdout.write(`${JSON.stringify(report)}\n`);
     else for (const line of renderRawReport(report)) io.stdout.write(`${line}\n`);
-    console.line(`note: without --model there is no tokenizer: nothing is tokenised or dropped${chatTemplate === undefined ? ", and conversations are rendered with the default template" : ""}`);
+    console.line(
+      `note: without --model there is no tokenizer: nothing is tokenised or dropped${chatTemplate === undefined ? ", and conversations are rendered with the default template" : ""}`,
+    );
     return exitStatus.done;
   }
   const report: DataReport = await dataReport(dataset, {
@@ -91,7 +104,9 @@ function rawReport(dataset: Dataset<DataRow>, count: number, chatTemplate: strin
 /** Each completion of a row with its prompt, as text. */
 function renderedTexts(row: DataRow, chatTemplate: string): string[] {
   const { prompt } = row;
-  const completions = ["completion", "chosen", "rejected"].map((column) => row[column]).filter((value) => value !== undefined && value !== null);
+  const completions = ["completion", "chosen", "rejected"]
+    .map((column) => row[column])
+    .filter((value) => value !== undefined && value !== null);
   return completions.flatMap((completion) => {
     if (isConversation(completion)) return [renderChatTemplate(chatTemplate, [...(isConversation(prompt) ? prompt : []), ...completion])];
     return typeof completion === "string" ? [(typeof prompt === "string" ? prompt : "") + completion] : [];

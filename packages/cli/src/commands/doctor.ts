@@ -10,7 +10,13 @@ import { selfTest, type SelfTest } from "../self-test.js";
 import type { Command, CommandInput } from "./command.js";
 import { expectNoOperands } from "./shared-fields.js";
 
-export const doctorCommand: Command = { name: "doctor", summary: "the device, what it can do, and what is missing", usage: "kto doctor [--device auto|gpu|software]", fields: {}, run: doctor };
+export const doctorCommand: Command = {
+  name: "doctor",
+  summary: "the device, what it can do, and what is missing",
+  usage: "kto doctor [--device auto|gpu|software]",
+  fields: {},
+  run: doctor,
+};
 
 /** Something missing, and what mends it. */
 interface Problem {
@@ -35,7 +41,15 @@ const largestError = 2e-3;
 async function doctor({ operands, fields, options, io, console, begin }: CommandInput): Promise<number> {
   const mistakes = [...expectNoOperands("doctor", operands), ...checkFields({}, fields).mistakes];
   if (mistakes.length > 0) throw new ConfigError(mistakes);
-  const report: DoctorReport = { adapter: null, features: [], limits: {}, memory: null, selfTest: null, problems: [], versions: versions() };
+  const report: DoctorReport = {
+    adapter: null,
+    features: [],
+    limits: {},
+    memory: null,
+    selfTest: null,
+    problems: [],
+    versions: versions(),
+  };
   begin();
   const reason = options.device === "auto" ? whyNoHardware(io.env) : undefined; // before the software adapter names its own driver
   let device: Device | undefined;
@@ -43,7 +57,11 @@ async function doctor({ operands, fields, options, io, console, begin }: Command
     device = await openDevice(options.device, io, console);
     await examine(device, report);
   } catch (error) {
-    report.problems.push({ message: error instanceof NoAdapterError ? `no hardware adapter: ${error.reason}` : error instanceof Error ? error.message : String(error), ...mending() });
+    report.problems.push({
+      message:
+        error instanceof NoAdapterError ? `no hardware adapter: ${error.reason}` : error instanceof Error ? error.message : String(error),
+      ...mending(),
+    });
   } finally {
     await device?.[Symbol.asyncDispose]();
   }
@@ -61,15 +79,25 @@ async function examine(device: Device, report: DoctorReport): Promise<void> {
   report.memory = capabilities.software ? null : (gpuMemory() ?? null);
   report.selfTest = await selfTest(device);
   const { maxRelativeError } = report.selfTest;
-  if (!(maxRelativeError <= largestError)) report.problems.push({ message: `the GEMM self-test is off by ${maxRelativeError.toExponential(1)}, expected at most ${largestError}: do not trust this device's numbers; update its driver` });
-  if (!capabilities.shaderF16) report.problems.push({ message: "no shader-f16: training runs in float32, with twice the memory; a newer driver may have it" });
-  if (!capabilities.software && !capabilities.timestampQuery) report.problems.push({ message: "no timestamp-query: kernels cannot be timed" });
+  if (!(maxRelativeError <= largestError))
+    report.problems.push({
+      message: `the GEMM self-test is off by ${maxRelativeError.toExponential(1)}, expected at most ${largestError}: do not trust this device's numbers; update its driver`,
+    });
+  if (!capabilities.shaderF16)
+    report.problems.push({ message: "no shader-f16: training runs in float32, with twice the memory; a newer driver may have it" });
+  if (!capabilities.software && !capabilities.timestampQuery)
+    report.problems.push({ message: "no timestamp-query: kernels cannot be timed" });
 }
 
 /** Numbers of a GPUSupportedLimits, whose properties lie on its prototype. */
 function limitsOf(limits: GPUSupportedLimits): Record<string, number> {
   const names = new Set<string>();
-  for (let level: object | null = limits; level !== null && level !== Object.prototype; level = Object.getPrototypeOf(level) as object | null) for (const name of Object.getOwnPropertyNames(level)) names.add(name);
+  for (
+    let level: object | null = limits;
+    level !== null && level !== Object.prototype;
+    level = Object.getPrototypeOf(level) as object | null
+  )
+    for (const name of Object.getOwnPropertyNames(level)) names.add(name);
   const entries = [...names].sort().map((name) => [name, (limits as unknown as Record<string, unknown>)[name]] as const);
   return Object.fromEntries(entries.filter((entry): entry is readonly [string, number] => typeof entry[1] === "number"));
 }
@@ -80,18 +108,42 @@ function mending(): { command?: string } {
 }
 
 /** Limits that decide what can be trained. */
-const shownLimits = ["maxBufferSize", "maxStorageBufferBindingSize", "maxComputeWorkgroupStorageSize", "maxComputeInvocationsPerWorkgroup", "maxStorageBuffersPerShaderStage"];
+const shownLimits = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxStorageBuffersPerShaderStage",
+];
 
 function render({ adapter, features, limits, memory, selfTest: test, problems, versions: numbers }: DoctorReport): string[] {
   const lines: string[] = [];
   const fact = (name: string, value: string): void => void lines.push(`${name.padEnd(12)}${value}`);
-  fact("versions", Object.entries(numbers).map(([name, version]) => `${name} ${version}`).join(", "));
+  fact(
+    "versions",
+    Object.entries(numbers)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(", "),
+  );
   fact("adapter", adapter ? `${adapter.name}${adapter.software ? " (software)" : ""}` : "none");
   if (adapter?.driver) fact("driver", adapter.driver);
-  if (adapter) fact("memory", memory ? `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free` : adapter.software ? "the machine's own" : "unknown (no nvidia-smi)");
+  if (adapter)
+    fact(
+      "memory",
+      memory
+        ? `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free`
+        : adapter.software
+          ? "the machine's own"
+          : "unknown (no nvidia-smi)",
+    );
   features.forEach((feature, index) => fact(index === 0 ? "features" : "", feature));
-  for (const [index, name] of shownLimits.filter((limit) => limits[limit] !== undefined).entries()) fact(index === 0 ? "limits" : "", `${name} ${name.endsWith("Size") ? formatBytes(limits[name]!) : formatCount(limits[name]!)}`);
-  if (test) fact("self-test", `GEMM ${test.gemmTflops.toPrecision(3)} TFLOP/s, copy ${test.copyGBs.toPrecision(3)} GB/s, error ${test.maxRelativeError.toExponential(1)}`);
+  for (const [index, name] of shownLimits.filter((limit) => limits[limit] !== undefined).entries())
+    fact(index === 0 ? "limits" : "", `${name} ${name.endsWith("Size") ? formatBytes(limits[name]!) : formatCount(limits[name]!)}`);
+  if (test)
+    fact(
+      "self-test",
+      `GEMM ${test.gemmTflops.toPrecision(3)} TFLOP/s, copy ${test.copyGBs.toPrecision(3)} GB/s, error ${test.maxRelativeError.toExponential(1)}`,
+    );
   fact("problems", problems.length === 0 ? "none" : String(problems.length));
   for (const { message, command } of problems) {
     lines.push(...wrap(message, maxWidth - 4).map((part, index) => `${index === 0 ? "  - " : "    "}${part}`));

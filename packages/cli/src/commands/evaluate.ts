@@ -17,7 +17,18 @@ export const evaluateCommand: Command = {
   usage: "kto evaluate --model M [--adapter A] --data FILE [--field value …]",
   fields: {
     ...modelAndData,
-    ...pickFields("dtype", "max_length", "per_device_eval_batch_size", "per_device_train_batch_size", "chat_template", "seed", "beta", "desirable_weight", "undesirable_weight", "loss_type"),
+    ...pickFields(
+      "dtype",
+      "max_length",
+      "per_device_eval_batch_size",
+      "per_device_train_batch_size",
+      "chat_template",
+      "seed",
+      "beta",
+      "desirable_weight",
+      "undesirable_weight",
+      "loss_type",
+    ),
     reference: choice(["initial", "base"], "base"),
   },
   run: evaluate,
@@ -65,7 +76,12 @@ async function evaluate(input: CommandInput): Promise<number> {
   });
 
   await using device = await openDevice(options.device, io, console);
-  using base = await loadModel(folder, { device, dtype: operandDtype(values.dtype ?? "auto", device), console, ...(io.signal ? { signal: io.signal } : {}) });
+  using base = await loadModel(folder, {
+    device,
+    dtype: operandDtype(values.dtype ?? "auto", device),
+    console,
+    ...(io.signal ? { signal: io.signal } : {}),
+  });
   using model = values.adapter === null ? new PeftModel(base) : await withAdapter(base, values.adapter);
   describeData(console, prepared, "data");
   input.begin();

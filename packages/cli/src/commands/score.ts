@@ -54,10 +54,18 @@ async function score(input: CommandInput): Promise<number> {
   const tokenizer = await openTokenizer(values.model);
   const chatTemplate = await readChatTemplate(values.chat_template);
   const dataset = await openDataFile(values.data, io.signal ? { signal: io.signal } : {});
-  const rows = candidates(dataset, values.max_length, { ...(tokenizer ? { tokenizer } : {}), ...(chatTemplate === undefined ? {} : { chatTemplate }) });
+  const rows = candidates(dataset, values.max_length, {
+    ...(tokenizer ? { tokenizer } : {}),
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+  });
 
   await using device = await openDevice(options.device, io, console);
-  using base = await loadModel(folder, { device, dtype: operandDtype(values.dtype ?? "auto", device), console, ...(io.signal ? { signal: io.signal } : {}) });
+  using base = await loadModel(folder, {
+    device,
+    dtype: operandDtype(values.dtype ?? "auto", device),
+    console,
+    ...(io.signal ? { signal: io.signal } : {}),
+  });
   using model = values.adapter === null ? new PeftModel(base) : await withAdapter(base, values.adapter);
   input.begin();
   const progress = console.progress("scoring", rows.length);
@@ -66,7 +74,11 @@ async function score(input: CommandInput): Promise<number> {
   for (let start = 0; start < rows.length; start += size) {
     io.signal?.throwIfAborted();
     const batch = rows.slice(start, start + size);
-    const scores = await scoreBatch(model.base, batch.flat().filter(({ dropped }) => dropped === undefined), values.max_length);
+    const scores = await scoreBatch(
+      model.base,
+      batch.flat().filter(({ dropped }) => dropped === undefined),
+      values.max_length,
+    );
     for (const row of batch) {
       const results = row.map(({ dropped }) => (dropped === undefined ? scores.shift()! : { dropped }));
       numDropped += results.filter((result) => "dropped" in result).length;

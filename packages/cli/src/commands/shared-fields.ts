@@ -19,5 +19,7 @@ export function required(values: Readonly<Record<string, unknown>>, ...names: re
 
 /** A mistake where a command takes no words beside its flags. */
 export function expectNoOperands(command: string, operands: readonly string[]): string[] {
-  return operands.length === 0 ? [] : [`${command}: not usable; expected flags only, got ${JSON.stringify(operands.join(" "))}; see kto ${command} --help`];
+  return operands.length === 0
+    ? []
+    : [`${command}: not usable; expected flags only, got ${JSON.stringify(operands.join(" "))}; see kto ${command} --help`];
 }

@@ -5,7 +5,18 @@ import { adapterModelCard, getPeftModel, type PeftModel } from "@kto/lora";
 import { readAdapterConfig, saveAdapter } from "@kto/lora/node";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
-import { epochAfter, formatTrainerState, KTOTrainer, ktoConfig, prepareKtoDataset, type KTOConfig, type PreparedKtoDataset, type RunPlan, type Tokenizer, type TrainLog } from "@kto/trainer";
+import {
+  epochAfter,
+  formatTrainerState,
+  KTOTrainer,
+  ktoConfig,
+  prepareKtoDataset,
+  type KTOConfig,
+  type PreparedKtoDataset,
+  type RunPlan,
+  type Tokenizer,
+  type TrainLog,
+} from "@kto/trainer";
 import type { GivenFields } from "../config/read-config.js";
 import { overlay, readConfigFile } from "../config/read-config.js";
 import { trainConfig, trainerArguments, type TrainConfig } from "../config/train-config.js";
@@ -63,7 +74,10 @@ async function train(input: CommandInput): Promise<number> {
 
 /** The config file's fields with the flags over them. */
 async function allFields(operands: readonly string[], flags: GivenFields): Promise<GivenFields> {
-  if (operands.length > 1) throw new ConfigError([`train: too many operands; expected at most one config file, got ${operands.join(" ")}; write fields as --field value`]);
+  if (operands.length > 1)
+    throw new ConfigError([
+      `train: too many operands; expected at most one config file, got ${operands.join(" ")}; write fields as --field value`,
+    ]);
   const file = operands[0] === undefined ? undefined : await readConfigFile(operands[0]);
   return file ? overlay(file, flags) : flags;
 }
@@ -76,7 +90,8 @@ async function gather(config: TrainConfig, { io, console }: CommandInput): Promi
   const resume = (values.resume_from_checkpoint ?? false) !== false;
   await RunFolder.check(values.output_dir, { overwrite: values.overwrite_output_dir, resume });
   const checkpoint = resume ? await findCheckpoint(values.resume_from_checkpoint as true | string, values.output_dir) : undefined;
-  if (resume && checkpoint === undefined) console.line(`note: ${values.output_dir} has no checkpoint to resume from; starting at the beginning`);
+  if (resume && checkpoint === undefined)
+    console.line(`note: ${values.output_dir} has no checkpoint to resume from; starting at the beginning`);
   const folder = await openModelFolder(values.model_name_or_path!);
   const tokenizer = await openTokenizer(folder.path);
   const chatTemplate = await readChatTemplate(values.chat_template);
@@ -84,34 +99,42 @@ async function gather(config: TrainConfig, { io, console }: CommandInput): Promi
   const prepare = async (path: string, name: string, maxRows?: number | null): Promise<PreparedKtoDataset> => {
     const progress = console.progress(name, 100);
     try {
-      return await prepareKtoDataset(await openDataFile(path, { ...(maxRows === undefined ? {} : { maxRows }), ...(io.signal ? { signal: io.signal } : {}) }), {
-        maxLength: values.max_length,
-        perDeviceTrainBatchSize: values.per_device_train_batch_size,
-        lossType: values.loss_type,
-        desirableWeight: values.desirable_weight,
-        undesirableWeight: values.undesirable_weight,
-        ...(tokenizer ? { tokenizer } : {}),
-        ...(chatTemplate === undefined ? {} : { chatTemplate }),
-        ...(io.signal ? { signal: io.signal } : {}),
-        onProgress: ({ done, total }) => progress.update(Math.floor((100 * done) / total), `% of ${total} rows`),
-      });
+      return await prepareKtoDataset(
+        await openDataFile(path, { ...(maxRows === undefined ? {} : { maxRows }), ...(io.signal ? { signal: io.signal } : {}) }),
+        {
+          maxLength: values.max_length,
+          perDeviceTrainBatchSize: values.per_device_train_batch_size,
+          lossType: values.loss_type,
+          desirableWeight: values.desirable_weight,
+          undesirableWeight: values.undesirable_weight,
+          ...(tokenizer ? { tokenizer } : {}),
+          ...(chatTemplate === undefined ? {} : { chatTemplate }),
+          ...(io.signal ? { signal: io.signal } : {}),
+          onProgress: ({ done, total }) => progress.update(Math.floor((100 * done) / total), `% of ${total} rows`),
+        },
+      );
     } finally {
       progress.stop();
     }
   };
   const prepared = {
     train: await prepare((values.train_file ?? values.dataset_name)!, "tokenizing", values.max_train_samples),
-    ...(values.eval_file === null || values.eval_strategy === "no" ? {} : { eval: await prepare(values.eval_file, "tokenizing eval data") }),
+    ...(values.eval_file === null || values.eval_strategy === "no"
+      ? {}
+      : { eval: await prepare(values.eval_file, "tokenizing eval data") }),
   };
   return { config, args, folder, tokenizer, chatTemplate, prepared, checkpoint };
 }
 
 /** What `dtype`, `bf16` and `fp16` come to on this device; says so where it is not what the word says. */
 function chooseDtype({ values, given }: TrainConfig, device: Device, console: CommandInput["console"]): FloatDtype {
-  const half = values.bf16 === true ? "bf16: true" : values.fp16 ? "fp16: true" : values.dtype === "bfloat16" ? "dtype: bfloat16" : undefined;
+  const half =
+    values.bf16 === true ? "bf16: true" : values.fp16 ? "fp16: true" : values.dtype === "bfloat16" ? "dtype: bfloat16" : undefined;
   if (half !== undefined && values.dtype !== "float32") {
     const dtype = operandDtype(values.dtype === "float16" ? "float16" : "auto", device);
-    console.line(`note: ${half} trains here with ${dtype === "f16" ? "float16 operands and float32 masters" : "float32, since the device has no float16"}`);
+    console.line(
+      `note: ${half} trains here with ${dtype === "f16" ? "float16 operands and float32 masters" : "float32, since the device has no float16"}`,
+    );
     return dtype;
   }
   if (half !== undefined) console.line(`note: ${half} has no effect beside dtype: float32`);
@@ -136,11 +159,19 @@ async function adapted(base: Qwen2ForCausalLM, values: TrainValues): Promise<Pef
   );
 }
 
-async function runTraining(input: CommandInput, materials: Materials, model: PeftModel<Qwen2ForCausalLM>, dtype: FloatDtype): Promise<number> {
+async function runTraining(
+  input: CommandInput,
+  materials: Materials,
+  model: PeftModel<Qwen2ForCausalLM>,
+  dtype: FloatDtype,
+): Promise<number> {
   const { io, console, options } = input;
   const { config, args, tokenizer, chatTemplate, prepared, checkpoint } = materials;
   const { values } = config;
-  const folder = await RunFolder.open(values.output_dir, { overwrite: values.overwrite_output_dir, resume: (values.resume_from_checkpoint ?? false) !== false });
+  const folder = await RunFolder.open(values.output_dir, {
+    overwrite: values.overwrite_output_dir,
+    resume: (values.resume_from_checkpoint ?? false) !== false,
+  });
   const display = new TrainDisplay(console);
   let plan: RunPlan | undefined;
   let lastCheckpoint: string | undefined;
@@ -159,7 +190,10 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
         plan = event.plan;
         step = event.startStep;
         input.begin();
-        folder.begin(event.resumedFrom === undefined ? undefined : event.startStep, formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32"));
+        folder.begin(
+          event.resumedFrom === undefined ? undefined : event.startStep,
+          formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32"),
+        );
         describePlan(console, event, values);
       } else if (event.type === "update") step = event.step;
       else if (event.type === "checkpoint") lastCheckpoint = event.path;
@@ -167,11 +201,25 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     },
   });
   try {
-    for await (const log of trainer.train({ ...(io.signal ? { signal: io.signal } : {}), ...(checkpoint ? { resumeFrom: checkpoint.name } : {}) })) folder.appendMetrics(metricsLine(log));
+    for await (const log of trainer.train({
+      ...(io.signal ? { signal: io.signal } : {}),
+      ...(checkpoint ? { resumeFrom: checkpoint.name } : {}),
+    }))
+      folder.appendMetrics(metricsLine(log));
     display.stop();
     const output = trainer.output!;
-    const results = { ...output.metrics, global_step: output.globalStep, peak_gpu_memory_bytes: output.peakGpuMemoryBytes, planned_gpu_memory_bytes: null };
-    await saveResult(folder, model, materials, formatTrainerState(trainer.progress, ktoConfig(args), plan!, epochAfter(output.globalStep, plan!, ktoConfig(args))));
+    const results = {
+      ...output.metrics,
+      global_step: output.globalStep,
+      peak_gpu_memory_bytes: output.peakGpuMemoryBytes,
+      planned_gpu_memory_bytes: null,
+    };
+    await saveResult(
+      folder,
+      model,
+      materials,
+      formatTrainerState(trainer.progress, ktoConfig(args), plan!, epochAfter(output.globalStep, plan!, ktoConfig(args))),
+    );
     await folder.write(resultsName, `${JSON.stringify(results, null, 2)}\n`);
     display.finish(trainer.progress.logHistory, output.peakGpuMemoryBytes, folder.path);
     const trainOutput = `TrainOutput(global_step=${output.globalStep}, training_loss=${output.trainingLoss}, metrics=${JSON.stringify(output.metrics)})`;
@@ -214,7 +262,12 @@ function metricsLine(log: TrainLog): Record<string, number> {
 }
 
 /** Writes everything of a finished run but its results, which come last. */
-async function saveResult(folder: RunFolder, model: PeftModel, { folder: modelFolder, chatTemplate }: Materials, trainerState: string): Promise<void> {
+async function saveResult(
+  folder: RunFolder,
+  model: PeftModel,
+  { folder: modelFolder, chatTemplate }: Materials,
+  trainerState: string,
+): Promise<void> {
   const { config, targets } = model.activeAdapter;
   for (const name of tokenizerFiles) {
     const path = join(modelFolder.path, name);

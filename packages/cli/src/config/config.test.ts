@@ -13,19 +13,42 @@ import { trainConfig, trainerArguments } from "./train-config.js";
 import { trainFields } from "./train-fields.js";
 
 const flags = (...argv: string[]): GivenFields => parseFlags(argv, trainFields).fields;
-const config = (...argv: string[]): ReturnType<typeof trainConfig> => trainConfig(flags("--model_name_or_path", "m", "--train_file", "t", "--use_peft", ...argv));
+const config = (...argv: string[]): ReturnType<typeof trainConfig> =>
+  trainConfig(flags("--model_name_or_path", "m", "--train_file", "t", "--use_peft", ...argv));
 
 it("has the trainer's defaults, which are trl's", () => {
   expect(trainerArguments(config().values)).toEqual({ ...ktoDefaults, lossScale: undefined });
 });
 
 it("reads the values of flags", () => {
-  const { values } = config("--learning_rate", "5e-7", "--max_steps", "-1", "--max_length", "none", "--bf16=false", "--gradient_checkpointing", "auto", "--lr_scheduler_kwargs", "{}");
-  expect(values).toMatchObject({ learning_rate: 5e-7, max_steps: -1, max_length: null, bf16: false, gradient_checkpointing: true, lr_scheduler_kwargs: {} });
+  const { values } = config(
+    "--learning_rate",
+    "5e-7",
+    "--max_steps",
+    "-1",
+    "--max_length",
+    "none",
+    "--bf16=false",
+    "--gradient_checkpointing",
+    "auto",
+    "--lr_scheduler_kwargs",
+    "{}",
+  );
+  expect(values).toMatchObject({
+    learning_rate: 5e-7,
+    max_steps: -1,
+    max_length: null,
+    bf16: false,
+    gradient_checkpointing: true,
+    lr_scheduler_kwargs: {},
+  });
 });
 
 it.each([
-  [["q_proj", "v_proj"], ["q_proj", "v_proj"]],
+  [
+    ["q_proj", "v_proj"],
+    ["q_proj", "v_proj"],
+  ],
   [["q_proj v_proj"], ["q_proj", "v_proj"]],
   [['["q_proj", "v_proj"]'], ["q_proj", "v_proj"]],
   [["q_proj"], ["q_proj"]],
@@ -36,7 +59,10 @@ it.each([
 });
 
 it("takes booleans alone, with a word, and before a config", () => {
-  expect(parseFlags(["--use_peft", "kto.yaml", "--precompute-ref-log-probs", "true", "--fp16", "--json"], trainFields)).toMatchObject({ operands: ["kto.yaml"], common: { json: true } });
+  expect(parseFlags(["--use_peft", "kto.yaml", "--precompute-ref-log-probs", "true", "--fp16", "--json"], trainFields)).toMatchObject({
+    operands: ["kto.yaml"],
+    common: { json: true },
+  });
   expect(config("--resume_from_checkpoint").values.resume_from_checkpoint).toBe(true);
   expect(config("--resume_from_checkpoint", "checkpoint-5").values.resume_from_checkpoint).toBe("checkpoint-5");
 });
@@ -45,8 +71,13 @@ it("flags win over the file; the tutorial's config needs only what is not there 
   const folder = mkdtempSync(join(tmpdir(), "kto-config-"));
   try {
     const path = join(folder, "kto.yaml");
-    writeFileSync(path, "model_name_or_path: m\ntrain_file: t\nuse_peft: true\nload_in_4bit: true\noptim: adamw_8bit\nwarmup_ratio: 0.1\nlearning_rate: 5.0e-7\nreport_to: none\nlogging_dir: logs\n");
-    const { values, notes } = trainConfig(overlay(await readConfigFile(path), flags("--load_in_4bit", "false", "--optim", "adamw_torch_fused")));
+    writeFileSync(
+      path,
+      "model_name_or_path: m\ntrain_file: t\nuse_peft: true\nload_in_4bit: true\noptim: adamw_8bit\nwarmup_ratio: 0.1\nlearning_rate: 5.0e-7\nreport_to: none\nlogging_dir: logs\n",
+    );
+    const { values, notes } = trainConfig(
+      overlay(await readConfigFile(path), flags("--load_in_4bit", "false", "--optim", "adamw_torch_fused")),
+    );
     expect(values).toMatchObject({ warmup_steps: 0.1, warmup_ratio: null, learning_rate: 5e-7, optim: "adamw_torch" });
     expect(notes).toEqual(["logging_dir has no effect here"]);
   } finally {
@@ -63,7 +94,9 @@ it("a resolved config gives the same values again", () => {
 });
 
 it("foreign fields pass where they ask for nothing", () => {
-  expect(() => config("--deepspeed", "null", "--torch_compile", "false", "--model_revision", "main", "--truncation_mode", "keep_start")).not.toThrow();
+  expect(() =>
+    config("--deepspeed", "null", "--torch_compile", "false", "--model_revision", "main", "--truncation_mode", "keep_start"),
+  ).not.toThrow();
   expect(() => config("--torch_compile", "true")).toThrow(ConfigError);
 });
 

@@ -25,7 +25,10 @@ export function nullable(field: Field): Field {
 
 /** An integer of at least `min`; `initial` null allows null. */
 export function integer(min: number, initial: number | null): Field {
-  return orNull({ kind: "number", schema: z.number().int().min(min).max(Number.MAX_SAFE_INTEGER), expected: `an integer of at least ${min}` }, initial);
+  return orNull(
+    { kind: "number", schema: z.number().int().min(min).max(Number.MAX_SAFE_INTEGER), expected: `an integer of at least ${min}` },
+    initial,
+  );
 }
 
 /** A number within bounds; `initial` null allows null. */
@@ -55,17 +58,32 @@ export function choice(names: readonly string[], initial: string | null): Field 
 
 /** true, false, or one of some names. */
 export function booleanOr(names: readonly string[], initial: boolean | string): Field {
-  return { kind: "booleanOrText", schema: z.union([z.boolean(), z.enum(names as [string, ...string[]])]), expected: ["true", "false", ...names].join(" or "), initial };
+  return {
+    kind: "booleanOrText",
+    schema: z.union([z.boolean(), z.enum(names as [string, ...string[]])]),
+    expected: ["true", "false", ...names].join(" or "),
+    initial,
+  };
 }
 
 /** true, false, or any text; null for neither. */
 export function booleanOrText(initial: boolean | null): Field {
-  return { kind: "booleanOrText", schema: z.union([z.boolean(), z.string().min(1)]).nullable(), expected: "true, false or a folder", initial };
+  return {
+    kind: "booleanOrText",
+    schema: z.union([z.boolean(), z.string().min(1)]).nullable(),
+    expected: "true, false or a folder",
+    initial,
+  };
 }
 
 /** A list of names, or one text; null for neither. */
 export function names(initial: null): Field {
-  return { kind: "list", schema: z.union([z.array(z.string().min(1)).min(1), z.string().min(1)]).nullable(), expected: "a list of names, one text, or null", initial };
+  return {
+    kind: "list",
+    schema: z.union([z.array(z.string().min(1)).min(1), z.string().min(1)]).nullable(),
+    expected: "a list of names, one text, or null",
+    initial,
+  };
 }
 
 /** A map; null for none. */

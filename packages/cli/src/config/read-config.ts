@@ -31,12 +31,22 @@ export async function readConfigFile(path: string): Promise<GivenFields> {
     content = await readFile(path, "utf8");
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new ConfigError([`${path}: the config cannot be read; expected a YAML file, got ${code === "ENOENT" ? "no such file" : code}; check the path`]);
+    throw new ConfigError([
+      `${path}: the config cannot be read; expected a YAML file, got ${code === "ENOENT" ? "no such file" : code}; check the path`,
+    ]);
   }
-  if (content.length > maxConfigBytes) throw new ConfigError([`${path}: the config is too large; expected at most ${maxConfigBytes} characters, got ${content.length}; is it the right file?`]);
+  if (content.length > maxConfigBytes)
+    throw new ConfigError([
+      `${path}: the config is too large; expected at most ${maxConfigBytes} characters, got ${content.length}; is it the right file?`,
+    ]);
   const document = parseDocument(content, { prettyErrors: true });
   if (document.errors.length > 0) {
-    throw new ConfigError(document.errors.map(({ message }) => `${path}: not YAML; expected lines "field: value", got "${message.split("\n")[0]!.replace(/:$/, "")}"; mend that line`));
+    throw new ConfigError(
+      document.errors.map(
+        ({ message }) =>
+          `${path}: not YAML; expected lines "field: value", got "${message.split("\n")[0]!.replace(/:$/, "")}"; mend that line`,
+      ),
+    );
   }
   const parsed = toPlain(path, () => document.toJS({ maxAliasCount: 100 }) as unknown);
   if (parsed === null) return { values: new Map(), places: new Map() };
@@ -61,7 +71,11 @@ export function overlay(below: GivenFields, above: GivenFields): GivenFields {
 }
 
 /** Checks given values against fields. Nothing is thrown: every mistake is listed, each with its place. */
-export function checkFields(fields: Readonly<Record<string, Field>>, given: GivenFields, aliases: Readonly<Record<string, string>> = {}): ReadFields {
+export function checkFields(
+  fields: Readonly<Record<string, Field>>,
+  given: GivenFields,
+  aliases: Readonly<Record<string, string>> = {},
+): ReadFields {
   const values: Record<string, unknown> = Object.fromEntries(Object.entries(fields).map(([name, { initial }]) => [name, initial]));
   const result: ReadFields = { values, given: new Set(), notes: [], mistakes: [] };
   const known = new Map<string, unknown>();
@@ -76,15 +90,25 @@ export function checkFields(fields: Readonly<Record<string, Field>>, given: Give
   const schema = z.object(Object.fromEntries([...known.keys()].map((field) => [field, fields[field]!.schema])));
   const wrong = new Set((schema.safeParse(Object.fromEntries(known)).error?.issues ?? []).map(({ path }) => String(path[0])));
   for (const [field, value] of known) {
-    if (wrong.has(field)) result.mistakes.push(`${places.get(field) ?? field}: not usable; expected ${fields[field]!.expected}, got ${excerpt(value)}`);
+    if (wrong.has(field))
+      result.mistakes.push(`${places.get(field) ?? field}: not usable; expected ${fields[field]!.expected}, got ${excerpt(value)}`);
     else values[field] = value;
   }
   return { ...result, given: new Set(known.keys()) };
 }
 
-function checkForeign(name: string, value: unknown, fields: Readonly<Record<string, Field>>, place: string, { notes, mistakes }: ReadFields): void {
+function checkForeign(
+  name: string,
+  value: unknown,
+  fields: Readonly<Record<string, Field>>,
+  place: string,
+  { notes, mistakes }: ReadFields,
+): void {
   if (Object.hasOwn(refusedFields, name)) {
-    if (!asksForNothing(name, value)) mistakes.push(`${place}: a field of trl, peft or transformers that kto does not have; expected it unset, got ${excerpt(value)}; remove it`);
+    if (!asksForNothing(name, value))
+      mistakes.push(
+        `${place}: a field of trl, peft or transformers that kto does not have; expected it unset, got ${excerpt(value)}; remove it`,
+      );
     return;
   }
   if (ignoredFields.has(name)) {
@@ -92,7 +116,9 @@ function checkForeign(name: string, value: unknown, fields: Readonly<Record<stri
     return;
   }
   const close = nearest(name, Object.keys(fields));
-  mistakes.push(`${place}: there is no such field; ${close === undefined ? "expected one of docs/cli.md; remove it" : `did you mean ${close}?`}`);
+  mistakes.push(
+    `${place}: there is no such field; ${close === undefined ? "expected one of docs/cli.md; remove it" : `did you mean ${close}?`}`,
+  );
 }
 
 /** The value of a flag, or of a foreign field, from its text. */

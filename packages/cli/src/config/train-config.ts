@@ -25,33 +25,36 @@ export function trainConfig(input: GivenFields): TrainConfig {
   };
 
   require(config.method === "kto", "method", `${config.method} is not part of this version; expected kto; see kto --help`);
-  require(config.model_name_or_path !== null, "model_name_or_path", "no model is named; expected the folder of a model, got none; give --model_name_or_path");
-  require(config.train_file !== null || config.dataset_name !== null, "train_file", "no data is named; expected a data file, got none; give --train_file");
-  require(config.train_file === null || config.dataset_name === null, "dataset_name", "there is a train_file too; expected one of the two, got both; remove one");
-  require(
-    config.use_peft || config.adapter_name_or_path !== null,
-    "use_peft",
-    "full-parameter training is not part of this version; expected use_peft: true or an adapter_name_or_path, got neither; set use_peft: true",
-  );
+  require(config.model_name_or_path !==
+    null, "model_name_or_path", "no model is named; expected the folder of a model, got none; give --model_name_or_path");
+  require(config.train_file !== null ||
+    config.dataset_name !== null, "train_file", "no data is named; expected a data file, got none; give --train_file");
+  require(config.train_file === null ||
+    config.dataset_name === null, "dataset_name", "there is a train_file too; expected one of the two, got both; remove one");
+  require(config.use_peft ||
+    config.adapter_name_or_path !==
+      null, "use_peft", "full-parameter training is not part of this version; expected use_peft: true or an adapter_name_or_path, got neither; set use_peft: true");
   require(!config.load_in_4bit, "load_in_4bit", "4-bit weights are not part of this version; expected false, got true; train on the model's 16-bit weights");
   require(!config.use_dora, "use_dora", "DoRA is not part of this version; expected false, got true; set it to false");
-  require(!/8bit/.test(config.optim), "optim", `8-bit optimizers are not part of this version; expected adamw_torch or adamw_torch_fused, got ${excerpt(config.optim)}; with adapters the f32 state is small`);
+  require(!/8bit/.test(
+    config.optim,
+  ), "optim", `8-bit optimizers are not part of this version; expected adamw_torch or adamw_torch_fused, got ${excerpt(config.optim)}; with adapters the f32 state is small`);
   require(!config.push_to_hub, "push_to_hub", "uploads are not part of this version; expected false, got true; upload output_dir with the hub's own tools");
-  require(config.max_memory === null, "max_memory", `there is no memory planner in this version; expected it unset, got ${excerpt(config.max_memory)}; remove it`);
+  require(config.max_memory ===
+    null, "max_memory", `there is no memory planner in this version; expected it unset, got ${excerpt(config.max_memory)}; remove it`);
   const reports = [config.report_to ?? []].flat().filter((name) => name !== "none");
-  require(reports.length === 0, "report_to", `there are no reporting services here; expected none, got ${excerpt(config.report_to)}; metrics.jsonl holds every number`);
+  require(reports.length ===
+    0, "report_to", `there are no reporting services here; expected none, got ${excerpt(config.report_to)}; metrics.jsonl holds every number`);
   require(!(config.bf16 === true && config.fp16), "fp16", "bf16 is on too; expected one of the two, got both; remove one");
-  require(
-    config.loss_type !== "kto" || config.per_device_train_batch_size > 1,
-    "per_device_train_batch_size",
-    `too small for the loss kto, which pairs each prompt with another row's completion; expected at least 2, got ${config.per_device_train_batch_size}; raise it, or use loss_type apo_zero_unpaired`,
-  );
-  require(
-    config.eval_strategy === "no" || config.eval_file !== null,
-    "eval_strategy",
-    `there is nothing to evaluate on; expected an eval_file, got none; give one, or set eval_strategy: "no"`,
-  );
-  require(!(config.overwrite_output_dir && (config.resume_from_checkpoint ?? false) !== false), "overwrite_output_dir", "the run is to be resumed too; expected one of the two, got both; remove one");
+  require(config.loss_type !== "kto" ||
+    config.per_device_train_batch_size >
+      1, "per_device_train_batch_size", `too small for the loss kto, which pairs each prompt with another row's completion; expected at least 2, got ${config.per_device_train_batch_size}; raise it, or use loss_type apo_zero_unpaired`);
+  require(config.eval_strategy === "no" ||
+    config.eval_file !==
+      null, "eval_strategy", `there is nothing to evaluate on; expected an eval_file, got none; give one, or set eval_strategy: "no"`);
+  require(!(
+    config.overwrite_output_dir && (config.resume_from_checkpoint ?? false) !== false
+  ), "overwrite_output_dir", "the run is to be resumed too; expected one of the two, got both; remove one");
   for (const mistake of scheduleMistakes(config)) require(false, "lr_scheduler_kwargs", mistake);
   if (mistakes.length > 0) throw new ConfigError(mistakes);
 
@@ -63,7 +66,8 @@ export function trainConfig(input: GivenFields): TrainConfig {
     const unused = [...given].filter((field) => /^lora_|^use_rslora$/.test(field));
     if (unused.length > 0) notes.push(`${unused.join(", ")}: taken from the adapter's own config instead`);
   }
-  if (config.lora_dropout > 0 && config.disable_dropout && given.has("lora_dropout")) notes.push("lora_dropout acts only with disable_dropout: false");
+  if (config.lora_dropout > 0 && config.disable_dropout && given.has("lora_dropout"))
+    notes.push("lora_dropout acts only with disable_dropout: false");
   if (config.shuffle_dataset === false) notes.push("shuffle_dataset has no effect on KTO, whose rows keep the file's order");
   return { values: config, given, notes };
 }

@@ -5,12 +5,19 @@ import { loadDataset } from "@kto/datasets/node";
 import { ConfigError } from "../errors.js";
 
 /** Rows of a local data file. Throws DataFileError, FormatError (with the line) for one that cannot be read or holds nothing. */
-export async function openDataFile(path: string, { maxRows, signal }: { maxRows?: number | null; signal?: AbortSignal } = {}): Promise<Dataset<DataRow>> {
+export async function openDataFile(
+  path: string,
+  { maxRows, signal }: { maxRows?: number | null; signal?: AbortSignal } = {},
+): Promise<Dataset<DataRow>> {
   if (!existsSync(path) && /^[\w.-]+\/[\w.-]+$/.test(path) && !/\.\w+$/.test(path)) {
-    throw new DataFileError(`data: ${path} does not exist; expected a data file, got no such path; downloads from the hub are not part of this version: download it and give the file`, { file: path });
+    throw new DataFileError(
+      `data: ${path} does not exist; expected a data file, got no such path; downloads from the hub are not part of this version: download it and give the file`,
+      { file: path },
+    );
   }
   const dataset = await loadDataset(path, signal ? { signal } : {});
-  if (dataset.length === 0) throw new DataFileError(`data: ${path} has no rows; expected at least 1, got 0; check that it was written completely`, { file: path });
+  if (dataset.length === 0)
+    throw new DataFileError(`data: ${path} has no rows; expected at least 1, got 0; check that it was written completely`, { file: path });
   return maxRows === null || maxRows === undefined ? dataset : dataset.take(maxRows);
 }
 
@@ -22,6 +29,8 @@ export async function readChatTemplate(given: string | null | undefined): Promis
     return await readFile(given, "utf8");
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new ConfigError([`chat_template: not usable; expected Jinja text or a file that holds it, got ${JSON.stringify(given)} (${code === "ENOENT" ? "no such file" : code}); check the path`]);
+    throw new ConfigError([
+      `chat_template: not usable; expected Jinja text or a file that holds it, got ${JSON.stringify(given)} (${code === "ENOENT" ? "no such file" : code}); check the path`,
+    ]);
   }
 }

@@ -21,7 +21,10 @@ export class NoAdapterError extends CapabilityError {
 
   constructor(reason: string, options?: { cause?: unknown }) {
     const command = mendingCommand();
-    super(`device: no hardware adapter: ${reason}; expected a GPU with its driver, got none; ${command === undefined ? "update the GPU's driver" : `install the driver (${command})`}, or pass --device software`, options);
+    super(
+      `device: no hardware adapter: ${reason}; expected a GPU with its driver, got none; ${command === undefined ? "update the GPU's driver" : `install the driver (${command})`}, or pass --device software`,
+      options,
+    );
     this.reason = reason;
   }
 }
@@ -30,11 +33,14 @@ export class NoAdapterError extends CapabilityError {
 export function whyNoHardware(env: Io["env"], platform: string = process.platform): string | undefined {
   const reason = whyNoDevice(env, platform);
   if (reason !== undefined || platform !== "linux" || namesDriver(env)) return reason;
-  return driverFolders.every((folder) => listed(folder).length === 0) ? `there is a GPU, but no Vulkan driver file in ${driverFolders.slice(0, 2).join(" or ")}` : undefined;
+  return driverFolders.every((folder) => listed(folder).length === 0)
+    ? `there is a GPU, but no Vulkan driver file in ${driverFolders.slice(0, 2).join(" or ")}`
+    : undefined;
 }
 
 function whyNoDevice(env: Io["env"], platform: string): string | undefined {
-  if (platform !== "linux" || namesDriver(env) || gpuNodes.some((path) => existsSync(path)) || listed("/dev/dri").length > 0) return undefined;
+  if (platform !== "linux" || namesDriver(env) || gpuNodes.some((path) => existsSync(path)) || listed("/dev/dri").length > 0)
+    return undefined;
   return "there is no GPU device in /dev";
 }
 
@@ -47,7 +53,9 @@ function namesDriver(env: Io["env"]): boolean {
 export function deviceChoice(flag: string | undefined, env: Io["env"]): CommonOptions["device"] {
   const value = flag ?? (env["KTO_DEVICE"] || "auto");
   if (value === "auto" || value === "gpu" || value === "software") return value;
-  throw new ConfigError([`${flag === undefined ? "KTO_DEVICE" : "--device"}: not usable; expected one of auto, gpu, software, got ${JSON.stringify(value)}`]);
+  throw new ConfigError([
+    `${flag === undefined ? "KTO_DEVICE" : "--device"}: not usable; expected one of auto, gpu, software, got ${JSON.stringify(value)}`,
+  ]);
 }
 
 /**
@@ -77,7 +85,10 @@ async function openSoftware(): Promise<Device> {
   try {
     ({ installSoftwareGpu } = await import("@kto/software-gpu"));
   } catch (cause) {
-    throw new CapabilityError("device: the software adapter is not installed; expected the package @kto/software-gpu, got none; run npm install @kto/software-gpu @sparticuz/chromium, or use a GPU", { cause });
+    throw new CapabilityError(
+      "device: the software adapter is not installed; expected the package @kto/software-gpu, got none; run npm install @kto/software-gpu @sparticuz/chromium, or use a GPU",
+      { cause },
+    );
   }
   await installSoftwareGpu();
   return requestDevice();

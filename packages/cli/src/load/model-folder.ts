@@ -30,9 +30,16 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     json = JSON.parse(await readFile(join(path, "config.json"), "utf8"));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") {
-      throw new SourceError(`model: ${path} has no config.json; expected a model in Hugging Face layout; check the path`, { source: path, reason: "ENOENT", cause });
+      throw new SourceError(`model: ${path} has no config.json; expected a model in Hugging Face layout; check the path`, {
+        source: path,
+        reason: "ENOENT",
+        cause,
+      });
     }
-    throw new FormatError(`model: ${join(path, "config.json")} cannot be read; expected JSON, got "${(cause as Error).message}"; copy it again`, { source: path, cause });
+    throw new FormatError(
+      `model: ${join(path, "config.json")} cannot be read; expected JSON, got "${(cause as Error).message}"; copy it again`,
+      { source: path, cause },
+    );
   }
   const config = readQwen2Config(json, join(path, "config.json"));
   await (await openCheckpoint(directory)).dispose();
@@ -46,7 +53,10 @@ export async function openTokenizer(path: string): Promise<Tokenizer | undefined
 }
 
 /** Puts the weights on the device. Throws FormatError, ShapeError or DtypeError for a checkpoint that contradicts its config. */
-export async function loadModel({ path }: ModelFolder, { device, dtype, console, signal }: { device: Device; dtype: FloatDtype; console: Console; signal?: AbortSignal }): Promise<Qwen2ForCausalLM> {
+export async function loadModel(
+  { path }: ModelFolder,
+  { device, dtype, console, signal }: { device: Device; dtype: FloatDtype; console: Console; signal?: AbortSignal },
+): Promise<Qwen2ForCausalLM> {
   let progress: ReturnType<Console["progress"]> | undefined;
   try {
     return await Qwen2ForCausalLM.fromPretrained(fileDirectory(path), {

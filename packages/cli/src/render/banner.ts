@@ -14,7 +14,16 @@ export function describeDevice(console: Console, device: Device, dtype: FloatDty
   const memory = software ? undefined : gpuMemory();
   console.line(console.colors.bold(`kto · ${name}${software ? " (software: slow)" : ""}`));
   const features = [shaderF16 && "f16", subgroups && "subgroups", subgroupMatrix.length > 0 && "subgroup matrices"].filter(Boolean);
-  console.fact("device", [driver, memory && `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free`, features.length > 0 ? features.join(", ") : "no optional features"].filter(Boolean).join(" · "));
+  console.fact(
+    "device",
+    [
+      driver,
+      memory && `${formatBytes(memory.freeBytes)} of ${formatBytes(memory.totalBytes)} free`,
+      features.length > 0 ? features.join(", ") : "no optional features",
+    ]
+      .filter(Boolean)
+      .join(" · "),
+  );
   console.fact("dtype", dtype === "f16" ? "float16 operands, float32 sums and masters" : "float32");
 }
 
@@ -29,29 +38,46 @@ export function describeAdapter(console: Console, model: PeftModel<Qwen2ForCausa
   const { config, targets } = model.activeAdapter;
   const trainable = countLoraParameters(targets);
   const share = (100 * trainable) / (trainable + model.base.numParameters);
-  console.fact("adapter", `r ${config.r}, alpha ${config.loraAlpha} on ${targets.length} layers · ${formatCount(trainable)} trainable parameters (${share.toPrecision(3)} %)`);
+  console.fact(
+    "adapter",
+    `r ${config.r}, alpha ${config.loraAlpha} on ${targets.length} layers · ${formatCount(trainable)} trainable parameters (${share.toPrecision(3)} %)`,
+  );
 }
 
 /** Rows, classes, lengths, and what is dropped or cut and why; warnings of trl's. */
 export function describeData(console: Console, { rows, dropped, classBalance, lengths }: PreparedKtoDataset, name: string): void {
   const { sequence, completion, numTruncated } = lengths;
-  console.fact(name, `${formatCount(rows.length)} rows: ${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`);
-  console.fact("", `tokens a row: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; completions ${completion.min} to ${completion.max}`);
+  console.fact(
+    name,
+    `${formatCount(rows.length)} rows: ${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`,
+  );
+  console.fact(
+    "",
+    `tokens a row: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; completions ${completion.min} to ${completion.max}`,
+  );
   const reasons = new Map<string, number[]>();
   for (const { index, reason } of dropped) {
     const kind = reason.replace(/: .*$/, "");
     reasons.set(kind, [...(reasons.get(kind) ?? []), index]);
   }
-  for (const [reason, indices] of reasons) console.fact("", `${indices.length} dropped, ${reason} (row ${indices.slice(0, 5).join(", ")}${indices.length > 5 ? ", …" : ""})`);
+  for (const [reason, indices] of reasons)
+    console.fact("", `${indices.length} dropped, ${reason} (row ${indices.slice(0, 5).join(", ")}${indices.length > 5 ? ", …" : ""})`);
   if (numTruncated > 0) console.fact("", `${formatCount(numTruncated)} longer than max_length, cut at the end`);
   if (classBalance.warning !== undefined) console.warn(snakeCase(classBalance.warning));
 }
 
 /** Micro-batches, updates and warm-up. */
-export function describePlan(console: Console, { plan, numWarmupUpdates, resumedFrom }: Extract<TrainerEvent, { type: "plan" }>, values: TrainValues): void {
+export function describePlan(
+  console: Console,
+  { plan, numWarmupUpdates, resumedFrom }: Extract<TrainerEvent, { type: "plan" }>,
+  values: TrainValues,
+): void {
   const { totalUpdates, updatesPerEpoch, numEpochs } = plan;
   const size = `${values.per_device_train_batch_size} rows × ${values.gradient_accumulation_steps} micro-batches`;
-  console.fact("plan", `${formatCount(totalUpdates)} updates of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lr_scheduler_type} from ${values.learning_rate}`);
+  console.fact(
+    "plan",
+    `${formatCount(totalUpdates)} updates of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lr_scheduler_type} from ${values.learning_rate}`,
+  );
   if (resumedFrom !== undefined) console.fact("", `going on from ${resumedFrom}`);
   console.line();
 }

@@ -23,7 +23,10 @@ export function renderDataReport(report: DataReport, console: Console): string[]
   const lines = [
     ...fact("columns", columns.join(", ")),
     ...fact("format", `${format.type}${format.conversational ? ", conversational" : ""}`),
-    ...fact("rows", `${formatCount(counts.source)} in the file, ${formatCount(counts.prepared)} to train on, ${formatCount(counts.dropped)} dropped, ${formatCount(lengths.numTruncated)} cut`),
+    ...fact(
+      "rows",
+      `${formatCount(counts.source)} in the file, ${formatCount(counts.prepared)} to train on, ${formatCount(counts.dropped)} dropped, ${formatCount(lengths.numTruncated)} cut`,
+    ),
     ...fact("classes", `${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`),
   ];
   for (const part of ["prompt", "completion", "sequence"] as const) {
@@ -49,7 +52,13 @@ export function renderRawReport({ columns, format, counts, classBalance, samples
     ...fact("format", `${format.type}${format.conversational ? ", conversational" : ""}`),
     ...fact("rows", `${formatCount(counts.source)} in the file`),
     ...fact("classes", `${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`),
-    ...samples.flatMap(({ texts }, index) => texts.flatMap((text) => ["", `row ${index}`, ...text.split("\n").flatMap((line) => chunks(line, maxWidth - 2).map((part) => `  ${part}`))])),
+    ...samples.flatMap(({ texts }, index) =>
+      texts.flatMap((text) => [
+        "",
+        `row ${index}`,
+        ...text.split("\n").flatMap((line) => chunks(line, maxWidth - 2).map((part) => `  ${part}`)),
+      ]),
+    ),
   ];
 }
 

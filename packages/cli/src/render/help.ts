@@ -30,13 +30,26 @@ export function programHelp(commands: readonly Command[], notBuilt: Readonly<Rec
 
 /** `kto COMMAND --help`: each field with what it may be and its default. */
 export function commandHelp({ name, summary, usage, fields }: Command): string {
-  const rows = Object.entries(fields).map(([field, { expected, initial }]) => [`--${field}`, `${expected}${initial === null ? "" : ` (${JSON.stringify(initial)})`}`] as const);
-  return text([`kto ${name}: ${summary}`, "", `usage: ${usage}`, "", ...table(rows), ...(rows.length === 0 ? [] : [""]), "every command takes:", ...table(commonFlags)]);
+  const rows = Object.entries(fields).map(
+    ([field, { expected, initial }]) => [`--${field}`, `${expected}${initial === null ? "" : ` (${JSON.stringify(initial)})`}`] as const,
+  );
+  return text([
+    `kto ${name}: ${summary}`,
+    "",
+    `usage: ${usage}`,
+    "",
+    ...table(rows),
+    ...(rows.length === 0 ? [] : [""]),
+    "every command takes:",
+    ...table(commonFlags),
+  ]);
 }
 
 function table(rows: readonly (readonly [string, string])[]): string[] {
   const column = Math.max(0, ...rows.map(([name]) => name.length)) + 4;
-  return rows.flatMap(([name, about]) => wrap(about, maxWidth - column).map((part, index) => `${(index === 0 ? `  ${name}` : "").padEnd(column)}${part}`));
+  return rows.flatMap(([name, about]) =>
+    wrap(about, maxWidth - column).map((part, index) => `${(index === 0 ? `  ${name}` : "").padEnd(column)}${part}`),
+  );
 }
 
 function text(lines: readonly string[]): string {

@@ -13,7 +13,10 @@ export function chart(values: readonly number[], { width = 78, height = 8 }: { w
 function resample(values: readonly number[], most: number): number[] {
   if (values.length <= most) return [...values];
   return Array.from({ length: most }, (_, index) => {
-    const part = values.slice(Math.floor((index * values.length) / most), Math.max(Math.floor((index * values.length) / most) + 1, Math.floor(((index + 1) * values.length) / most)));
+    const part = values.slice(
+      Math.floor((index * values.length) / most),
+      Math.max(Math.floor((index * values.length) / most) + 1, Math.floor(((index + 1) * values.length) / most)),
+    );
     return part.reduce((sum, value) => sum + value, 0) / part.length;
   });
 }

@@ -31,7 +31,11 @@ it("draws a curve within 80 columns, also of equal and of many values", () => {
 });
 
 it("colours a terminal, and nothing under NO_COLOR or without one", () => {
-  for (const [more, coloured] of [[{ isTTY: true }, true], [{ isTTY: true, env: { NO_COLOR: "1" } }, false], [{}, false]] as const) {
+  for (const [more, coloured] of [
+    [{ isTTY: true }, true],
+    [{ isTTY: true, env: { NO_COLOR: "1" } }, false],
+    [{}, false],
+  ] as const) {
     const { io, text } = recorder(more);
     new Console(io, { quiet: false }).fact("name", "value");
     expect(text().includes("\u001b[")).toBe(coloured);

@@ -24,7 +24,12 @@ export class TrainDisplay {
       const seconds = event.elapsedMs / 1000;
       const left = (seconds / (event.step - this.#startStep)) * (event.totalUpdates - event.step);
       const loss = this.#last ? `loss ${this.#last.loss.toFixed(4)} margin ${formatNumber(this.#last.rewards.margins, 2)} ` : "";
-      this.#track("step", event.step, event.totalUpdates, `${loss}${Math.round(event.numTokens / seconds)} tok/s ${formatBytes(event.gpuMemoryBytes)} ${formatSeconds(left)} left`);
+      this.#track(
+        "step",
+        event.step,
+        event.totalUpdates,
+        `${loss}${Math.round(event.numTokens / seconds)} tok/s ${formatBytes(event.gpuMemoryBytes)} ${formatSeconds(left)} left`,
+      );
     } else if (event.type === "log") {
       this.#last = event.log;
       if (!this.#hasHead) console.line(console.colors.dim(tableHead));
@@ -45,7 +50,10 @@ export class TrainDisplay {
   finish(history: readonly LogRecord[], peakBytes: number, folder: string): void {
     const console = this.#console;
     console.line();
-    const curve = chart(history.flatMap((record) => (record["loss"] === undefined ? [] : [record["loss"]])), { width: console.width - 2 });
+    const curve = chart(
+      history.flatMap((record) => (record["loss"] === undefined ? [] : [record["loss"]])),
+      { width: console.width - 2 },
+    );
     if (curve !== "") console.line(`loss\n${curve}\n`);
     console.fact("memory", `${formatBytes(peakBytes)} at most on the GPU`);
     console.fact("adapter", `${folder}/adapter_model.safetensors`);
