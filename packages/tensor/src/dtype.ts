@@ -26,8 +26,7 @@ export function f16BitsToNumber(bits: number): number {
 
 /** IEEE binary16 bits of a number, rounded to nearest even; out of range gives infinity. */
 export function numberToF16Bits(value: number): number {
-  widenView.setFloat32(0, value);
-  const bits = widenView.getUint32(0);
+  const bits = truncatedF32Bits(value);
   const sign = (bits >>> 16) & 0x8000;
   const exponent = (bits >>> 23) & 255;
   const fraction = bits & 0x7fffff;
@@ -42,6 +41,15 @@ export function numberToF16Bits(value: number): number {
   }
   // A carry out of the fraction moves into the exponent, which is what rounding up to the next binade (or to infinity) means.
   return sign | ((halfExponent << 10) + roundShift(fraction, 13));
+}
+
+/** f32 bits of a number, cut off towards zero; the last bit is set where something was cut off, so that rounding once more is exact. */
+function truncatedF32Bits(value: number): number {
+  const nearest = Math.fround(value);
+  widenView.setFloat32(0, nearest);
+  const bits = widenView.getUint32(0);
+  if (nearest === value || Number.isNaN(value)) return bits;
+  return (Math.abs(nearest) > Math.abs(value) ? bits - 1 : bits) | 1;
 }
 
 function roundShift(value: number, shift: number): number {

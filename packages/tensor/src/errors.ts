@@ -54,10 +54,11 @@ export class DeviceLostError extends KtoError {
 
 /** The GPU could not give the memory that was asked for. */
 export class OutOfMemoryError extends KtoError {
-  readonly requestedBytes: number;
+  /** Size of the buffer that was asked for; undefined where the driver reported the failure later. */
+  readonly requestedBytes: number | undefined;
   readonly allocatedBytes: number;
 
-  constructor(message: string, facts: { requestedBytes: number; allocatedBytes: number }) {
+  constructor(message: string, facts: { requestedBytes?: number; allocatedBytes: number }) {
     super("OUT_OF_MEMORY", message);
     this.requestedBytes = facts.requestedBytes;
     this.allocatedBytes = facts.allocatedBytes;

@@ -1,6 +1,6 @@
 import { GradNode } from "../autograd/node.js";
 import { byteSize, f16BitsToNumber, numberToF16Bits, type Dtype } from "../dtype.js";
-import { DeviceLostError, DtypeError, ShapeError } from "../errors.js";
+import { CapabilityError, DeviceLostError, DtypeError, KernelError, OutOfMemoryError, ShapeError } from "../errors.js";
 import { fillKernel } from "../kernels/fill.wgsl.js";
 import { BufferPool, type MemoryInfo } from "../memory/pool.js";
 import { Arena } from "../memory/scope.js";
@@ -41,12 +41,18 @@ export class Device implements Disposable, AsyncDisposable {
     this.#release = release;
     this.pool = new BufferPool(gpuDevice, capabilities.maxBufferBytes);
     this.queue = new CommandQueue(gpuDevice, this.pool);
-    this.pipelines = new PipelineCache(gpuDevice, (error) => (this.#failure ??= error));
+    this.pipelines = new PipelineCache(gpuDevice, (error) => this.#fail(error));
     gpuDevice.addEventListener("uncapturederror", (event) => {
-      this.#failure ??= new DeviceLostError(`GPU: ${(event as GPUUncapturedErrorEvent).error.message}`);
+      const { error } = event as GPUUncapturedErrorEvent;
+      const allocatedBytes = this.pool.info().allocatedBytes;
+      if (error instanceof GPUOutOfMemoryError) {
+        const message = `GPU: out of memory with ${allocatedBytes} bytes allocated; use a smaller batch or a shorter max_length: ${error.message}`;
+        this.#fail(new OutOfMemoryError(message, { allocatedBytes }));
+      }
+      this.#fail(new DeviceLostError(`GPU: ${error.message}`));
     });
     void gpuDevice.lost.then((info) => {
-      if (!this.#disposed) this.#failure ??= new DeviceLostError(`GPU: the device was lost (${info.reason}): ${info.message}`);
+      if (!this.#disposed) this.#fail(new DeviceLostError(`GPU: the device was lost (${info.reason}): ${info.message}`));
     });
   }
 
@@ -251,7 +257,7 @@ export class Device implements Disposable, AsyncDisposable {
 
   /** Times every dispatch of `body`, which may await. Needs timestamp queries. */
   async profile<T>(body: () => T | Promise<T>): Promise<{ result: T; timings: KernelTiming[] }> {
-    if (!this.capabilities.timestampQuery) throw new DeviceLostError("profile: this device has no timestamp queries");
+    if (!this.capabilities.timestampQuery) throw new CapabilityError(`profile: "${this.capabilities.description}" has no timestamp queries`);
     this.queue.flush();
     const profiler = new Profiler(this.gpuDevice, this.pool);
     this.queue.profiler = profiler;
@@ -260,7 +266,9 @@ export class Device implements Disposable, AsyncDisposable {
       this.queue.flush();
       return { result, timings: await profiler.finish() };
     } finally {
+      this.queue.flush(); // what `body` recorded before it threw still names the queries
       this.queue.profiler = undefined;
+      profiler.dispose();
     }
   }
 
@@ -278,8 +286,11 @@ export class Device implements Disposable, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#disposed && !this.#failure) await this.sync();
-    this.dispose();
+    try {
+      if (!this.#disposed && !this.#failure) await this.sync();
+    } finally {
+      this.dispose();
+    }
   }
 
   #own(tensor: Tensor): Tensor {
@@ -292,11 +303,16 @@ export class Device implements Disposable, AsyncDisposable {
   async #settled(work: Promise<unknown>): Promise<void> {
     try {
       await work;
-      await this.pipelines.settle();
     } catch (cause) {
-      this.#failure ??= new DeviceLostError(`GPU: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      this.#fail(new DeviceLostError(`GPU: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
     }
+    await this.pipelines.settle();
     if (this.#failure) throw this.#failure;
+  }
+
+  /** Remembers the first failure, or the shader error behind it, which is reported later than what follows from it. */
+  #fail(error: Error): void {
+    if (!this.#failure || (error instanceof KernelError && !(this.#failure instanceof KernelError))) this.#failure = error;
   }
 }
 

@@ -49,7 +49,7 @@ export class Profiler {
   /** Timings of everything submitted, hottest first; frees the queries. */
   async finish(): Promise<KernelTiming[]> {
     const byLabel = new Map<string, KernelTiming>();
-    for (const { queries, labels, resolved, readable } of this.#batches.splice(0)) {
+    for (const { labels, readable } of this.#batches) {
       await readable.mapAsync(GPUMapMode.READ, 0, labels.length * 16);
       const times = new BigUint64Array(readable.getMappedRange(0, labels.length * 16));
       labels.forEach((label, index) => {
@@ -59,11 +59,20 @@ export class Profiler {
         byLabel.set(label, timing);
       });
       readable.unmap();
+    }
+    this.dispose();
+    return [...byLabel.values()].sort((a, b) => b.totalMs - a.totalMs);
+  }
+
+  /** Frees the queries and their buffers; nothing submitted may still write them. */
+  dispose(): void {
+    const open = this.#current ? [this.#current] : [];
+    this.#current = undefined;
+    for (const { queries, resolved, readable } of [...this.#batches.splice(0), ...open]) {
       queries.destroy();
       this.#pool.destroy(resolved);
       this.#pool.destroy(readable);
     }
-    return [...byLabel.values()].sort((a, b) => b.totalMs - a.totalMs);
   }
 
   #open(): Batch {

@@ -8,12 +8,12 @@ const variants = [{ name: "plain", when: always, spec: { workgroupSize: 64 } }];
 /** Functions of two values. */
 export const binaryFunctions = { add: "a + b", sub: "a - b", mul: "a * b" } as const;
 
-/** Functions of one value and of a parameter `p`; every one is followed by its derivative as a function of x and y. */
+/** Functions of one value x and of a parameter p; each with its derivative, given what it saves: x, its result y, or nothing. */
 export const unaryFunctions = {
-  scale: { value: "x * p", derivative: "p" },
-  shift: { value: "x + p", derivative: "1.0" },
-  sigmoid: { value: "select(exp(x) / (1.0 + exp(x)), 1.0 / (1.0 + exp(-x)), x >= 0.0)", derivative: "y * (1.0 - y)" },
-  maximum: { value: "max(x, p)", derivative: "select(0.0, 1.0, x > p)" },
+  scale: { value: "x * p", saves: "none", derivative: "p" },
+  shift: { value: "x + p", saves: "none", derivative: "1.0" },
+  sigmoid: { value: "select(exp(x) / (1.0 + exp(x)), 1.0 / (1.0 + exp(-x)), x >= 0.0)", saves: "y", derivative: "y * (1.0 - y)" },
+  maximum: { value: "max(x, p)", saves: "x", derivative: "select(0.0, 1.0, x > p)" },
 } as const;
 
 export type BinaryFunction = keyof typeof binaryFunctions;
@@ -65,7 +65,7 @@ export const addInPlaceKernel: Kernel<AddInPlaceSpec, "a" | "b", "count" | "scal
     }`,
 });
 
-/** y[i] = f(x[i], p), or with `derivative` y[i] = dy[i] · f'(x[i], p).  One thread per element, f32. */
+/** y[i] = f(x[i], p).  One thread per element, f32. */
 export type UnarySpec = { fn: UnaryFunction; workgroupSize: number };
 
 export const unaryKernel: Kernel<UnarySpec, "x" | "y", "size" | "p"> = defineKernel<UnarySpec>()({
@@ -85,20 +85,21 @@ export const unaryKernel: Kernel<UnarySpec, "x" | "y", "size" | "p"> = defineKer
     }`,
 });
 
-export const unaryBackwardKernel: Kernel<UnarySpec, "x" | "y" | "dy" | "dx", "size" | "p"> = defineKernel<UnarySpec>()({
+/** dx[i] = dy[i] · f'(value[i], p), where value is what f saves of its argument and result.  One thread per element, f32. */
+export const unaryBackwardKernel: Kernel<UnarySpec, "value" | "dy" | "dx", "size" | "p"> = defineKernel<UnarySpec>()({
   name: "unaryBackward",
-  bindings: { x: read("f32"), y: read("f32"), dy: read("f32"), dx: write("f32") },
+  bindings: { value: read("f32"), dy: read("f32"), dx: write("f32") },
   params: { size: "u32", p: "f32" },
   variants,
   cost: ({ size }) => ({ bytes: 16 * size, flops: size }),
   grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
   examples: [{ fn: "sigmoid" }, { fn: "maximum" }],
   wgsl: (spec) => wgsl`
-    fn derivative(x: f32, y: f32, p: f32) -> f32 { return ${unaryFunctions[spec.fn].derivative}; }
+    fn derivative(${unaryFunctions[spec.fn].saves}: f32, p: f32) -> f32 { return ${unaryFunctions[spec.fn].derivative}; }
 
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (i < params.size) { dx[i] = dy[i] * derivative(x[i], y[i], params.p); }
+      if (i < params.size) { dx[i] = dy[i] * derivative(value[i], params.p); }
     }`,
 });
 

@@ -3,7 +3,7 @@ import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { addInPlaceKernel, type BinaryFunction } from "../kernels/elementwise.wgsl.js";
 import { packingOf } from "../kernels/lib/vector.js";
-import { expectDtype, sameShape } from "../shape.js";
+import { expectDtype, sameShape, sizeOf, type Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { applyBinary } from "./apply-binary.js";
 import { sumColumns } from "./sum-columns.js";
@@ -21,12 +21,12 @@ export interface ElementwiseOptions {
  * @returns     shape of the larger; f32 unless `dtype` says f16. Throws ShapeError if neither repeats into the other
  */
 export function add(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions = {}): Tensor {
-  return addOp({ a, b }, { dtype }).output;
+  return addOp({ a, b }, { dtype, aShape: a.shape, bShape: b.shape }).output;
 }
 
 /** a − b; shapes as in `add`. */
 export function sub(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions = {}): Tensor {
-  return subOp({ a, b }, { dtype }).output;
+  return subOp({ a, b }, { dtype, aShape: a.shape, bShape: b.shape }).output;
 }
 
 /** a · b, element by element; shapes as in `add`. */
@@ -54,9 +54,9 @@ function binary(fn: BinaryFunction, a: Tensor, b: Tensor, dtype: FloatDtype): Te
 }
 
 /** The gradient of an operand: summed over its repetitions. */
-function unrepeat(gradient: Tensor, size: number, shape: readonly number[]): Tensor {
-  if (gradient.size === size) return gradient;
-  return sumColumns(gradient, size, shape);
+function unrepeat(gradient: Tensor, shape: Shape): Tensor {
+  const size = sizeOf(shape);
+  return gradient.size === size ? gradient : sumColumns(gradient, size, shape);
 }
 
 interface Pair {
@@ -65,23 +65,30 @@ interface Pair {
   b: Tensor;
 }
 
+/** Shapes are kept instead of tensors where the gradient needs no values. */
+interface SumAttributes {
+  dtype: FloatDtype;
+  aShape: Shape;
+  bShape: Shape;
+}
+
 const addOp = defineOp("add", {
-  forward: (_context, { a, b }: Pair, { dtype }: { dtype: FloatDtype }) => ({ output: binary("add", a, b, dtype), saved: { a, b } }),
+  forward: (_context, { a, b }: Pair, { dtype }: SumAttributes) => ({ output: binary("add", a, b, dtype), saved: {} }),
   // da = dy, db = dy, each summed over its repetitions
-  vjp: (_context, { a, b }, dy, needs) => ({ a: needs.a && unrepeat(dy, a.size, a.shape), b: needs.b && unrepeat(dy, b.size, b.shape) }),
+  vjp: (_context, _saved, dy, needs, { aShape, bShape }) => ({ a: needs.a && unrepeat(dy, aShape), b: needs.b && unrepeat(dy, bShape) }),
 });
 
 const subOp = defineOp("sub", {
-  forward: (_context, { a, b }: Pair, { dtype }: { dtype: FloatDtype }) => ({ output: binary("sub", a, b, dtype), saved: { a, b } }),
+  forward: (_context, { a, b }: Pair, { dtype }: SumAttributes) => ({ output: binary("sub", a, b, dtype), saved: {} }),
   // da = dy, db = −dy
-  vjp: (_context, { a, b }, dy, needs) => ({ a: needs.a && unrepeat(dy, a.size, a.shape), b: needs.b && unrepeat(negate(dy), b.size, b.shape) }),
+  vjp: (_context, _saved, dy, needs, { aShape, bShape }) => ({ a: needs.a && unrepeat(dy, aShape), b: needs.b && unrepeat(negate(dy), bShape) }),
 });
 
 const mulOp = defineOp("mul", {
   forward: (_context, { a, b }: Pair, { dtype }: { dtype: FloatDtype }) => ({ output: binary("mul", a, b, dtype), saved: { a, b } }),
   // da = dy · b, db = dy · a
   vjp: (_context, { a, b }, dy, needs) => ({
-    a: needs.a && unrepeat(binary("mul", dy, b, "f32"), a.size, a.shape),
-    b: needs.b && unrepeat(binary("mul", dy, a, "f32"), b.size, b.shape),
+    a: needs.a && unrepeat(binary("mul", dy, b, "f32"), a.shape),
+    b: needs.b && unrepeat(binary("mul", dy, a, "f32"), b.shape),
   }),
 });

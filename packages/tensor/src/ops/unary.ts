@@ -1,5 +1,5 @@
 import { defineOp } from "../autograd/define-op.js";
-import { unaryBackwardKernel, unaryKernel, type UnaryFunction } from "../kernels/elementwise.wgsl.js";
+import { unaryBackwardKernel, unaryFunctions, unaryKernel, type UnaryFunction } from "../kernels/elementwise.wgsl.js";
 import { expectDtype } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
@@ -28,12 +28,12 @@ const unaryOp = defineOp("unary", {
     expectDtype(fn, "x", x, "f32");
     const y = device.empty(x.shape, "f32", fn);
     unaryKernel.run(device, { x, y }, { size: x.size, p }, { fn });
-    return { output: y, saved: { x, y } };
+    return { output: y, saved: { value: { x, y, none: undefined }[unaryFunctions[fn].saves] } };
   },
   // dx = dy · f'(x)
-  vjp({ device }, { x, y }, dy, _needs, { fn, p }) {
-    const dx = device.empty(x.shape, "f32", `${fn} backward`);
-    unaryBackwardKernel.run(device, { x, y, dy, dx }, { size: x.size, p }, { fn });
+  vjp({ device }, { value }, dy, _needs, { fn, p }) {
+    const dx = device.empty(dy.shape, "f32", `${fn} backward`);
+    unaryBackwardKernel.run(device, { value: value ?? dy, dy, dx }, { size: dy.size, p }, { fn });
     return { x: dx };
   },
 });
