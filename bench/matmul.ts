@@ -51,7 +51,12 @@ interface Prepared {
 /** Operands on the device, and some elements of the product in float64, corners among them. */
 function prepare(device: Device, product: Product): Prepared {
   const { m, n, k, transposeA = false, transposeB = false, aType, bType, cType, alpha = 1 } = product;
-  const bytes = { a: randomBytes(m * k, aType), b: randomBytes(n * k + 2, bType).subarray(0, n * k * (bType === "f16" ? 2 : 4)), addend: randomBytes(m * n, "f32"), bias: randomBytes(n, "f32") };
+  const bytes = {
+    a: randomBytes(m * k, aType),
+    b: randomBytes(n * k + 2, bType).subarray(0, n * k * (bType === "f16" ? 2 : 4)),
+    addend: randomBytes(m * n, "f32"),
+    bias: randomBytes(n, "f32"),
+  };
   const tensors: Tensor[] = [];
   const upload = (data: Uint8Array, count: number, dtype: FloatDtype): Tensor => {
     const tensor = device.fromBytes(data, [count], dtype);
@@ -70,7 +75,8 @@ function prepare(device: Device, product: Product): Prepared {
     const row = sample < 4 ? (sample & 1) * (m - 1) : (sample * 7919) % m;
     const col = sample < 4 ? (sample >> 1) * (n - 1) : (sample * 104_729 + 13) % n;
     let sum = 0;
-    for (let depth = 0; depth < k; depth++) sum += valueA(transposeA ? depth * m + row : row * k + depth) * valueB(transposeB ? col * k + depth : depth * n + col);
+    for (let depth = 0; depth < k; depth++)
+      sum += valueA(transposeA ? depth * m + row : row * k + depth) * valueB(transposeB ? col * k + depth : depth * n + col);
     return { index: row * n + col, value: alpha * sum + (addend ? valueAddend(row * n + col) : 0) + (bias ? valueBias(col) : 0) };
   });
   return {
@@ -110,8 +116,14 @@ async function time(device: Device, prepared: Prepared): Promise<{ total: number
     const { timings } = await device.profile(() => {
       for (let i = 0; i < count; i++) gemm(prepared.gemm);
     });
-    const micros = timings.map(({ label, totalMs, count: calls }) => ({ name: label.split(" ").slice(0, 2).join(" "), each: (1000 * totalMs) / calls }));
-    rounds.push({ total: micros.reduce((sum, { each }) => sum + each, 0), parts: micros.map(({ name, each }) => `${name} ${each.toFixed(1)}`).join(", ") });
+    const micros = timings.map(({ label, totalMs, count: calls }) => ({
+      name: label.split(" ").slice(0, 2).join(" "),
+      each: (1000 * totalMs) / calls,
+    }));
+    rounds.push({
+      total: micros.reduce((sum, { each }) => sum + each, 0),
+      parts: micros.map(({ name, each }) => `${name} ${each.toFixed(1)}`).join(", "),
+    });
   }
   return rounds.sort((x, y) => x.total - y.total)[2]!;
 }
@@ -129,7 +141,7 @@ async function measure(device: Device, product: Product, variant: string | undef
     const limit = product.cType === "f16" ? 1e-6 : product.aType === "f16" && product.bType === "f16" ? 1e-9 : 1e-10;
     console.log(
       [
-        `${nmse <= limit ? "ok " : "BAD"}`,
+        nmse <= limit ? "ok " : "BAD",
         `${m}×${n}×${k} ${product.aType} ${product.bType}→${product.cType} ${product.label}`.padEnd(52),
         (variant ?? "(chosen)").padEnd(20),
         `${total.toFixed(1).padStart(9)} µs`,
@@ -141,7 +153,9 @@ async function measure(device: Device, product: Product, variant: string | undef
       ].join("  "),
     );
   } catch (cause) {
-    console.log(`BAD ${product.m}×${product.n}×${product.k} ${product.label} ${variant ?? "(chosen)"}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    console.log(
+      `BAD ${product.m}×${product.n}×${product.k} ${product.label} ${variant ?? "(chosen)"}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    );
   } finally {
     device.variants.delete("matmul");
     prepared.free();
@@ -153,16 +167,24 @@ const half = { aType: "f16", bType: "f16" } as const;
 const single = { aType: "f32", bType: "f32", cType: "f32" } as const;
 
 async function f16Section(device: Device, shapes: Shape[]): Promise<void> {
-  const available = kernelRegistry.get("matmul")!.variants.map(({ name }) => name).filter((name) => name.startsWith("subgroupMatrix") && !name.endsWith("Emulated"));
+  const available = kernelRegistry
+    .get("matmul")!
+    .variants.map(({ name }) => name)
+    .filter((name) => name.startsWith("subgroupMatrix") && !name.endsWith("Emulated"));
   for (const [m, n, k] of shapes) {
     for (const variant of device.capabilities.subgroupMatrix.length > 0 ? available : [undefined]) {
       await measure(device, { label: "x·Wᵀ", m, n, k, transposeB: true, ...half, cType: "f16" }, variant);
-      await measure(device, { label: "x·Wᵀ", m, n, k, transposeB: true, ...half, cType: "f32", bias: true }, variant);
+      if (!chosen.has("quick")) await measure(device, { label: "x·Wᵀ", m, n, k, transposeB: true, ...half, cType: "f32", bias: true }, variant);
       await measure(device, { label: "dy·W", m, n: k, k: n, ...half, cType: "f32" }, variant);
     }
   }
   // Edges: rows and columns that fill no tile, depth with a tail, rows that are no vectors.
-  for (const [m, n, k] of [[129, 200, 40], [1000, 1544, 1000], [77, 131, 93], [1, 8, 8]] as Shape[]) {
+  for (const [m, n, k] of [
+    [129, 200, 40],
+    [1000, 1544, 1000],
+    [77, 131, 93],
+    [1, 8, 8],
+  ] as Shape[]) {
     await measure(device, { label: "x·Wᵀ", m, n, k, transposeB: true, ...half, cType: "f16", bias: true }, undefined);
     await measure(device, { label: "dy·W", m, n, k, ...half, cType: "f32" }, undefined);
   }
@@ -174,13 +196,18 @@ async function f32Section(device: Device, [m, n, k]: Shape): Promise<void> {
     await measure(device, { label: "dy·W", m, n, k, ...single }, variant);
     await measure(device, { label: "dyᵀ·x", m, n, k, transposeA: true, ...single }, variant);
   }
-  if (device.capabilities.shaderF16) await measure(device, { label: "x·Wᵀ, W f16", m, n, k, transposeB: true, ...single, bType: "f16" }, undefined);
+  if (device.capabilities.shaderF16)
+    await measure(device, { label: "x·Wᵀ, W f16", m, n, k, transposeB: true, ...single, bType: "f16" }, undefined);
 }
 
 async function loraSection(device: Device, shapes: Shape[], r: number, xType: FloatDtype): Promise<void> {
   for (const [tokens, out, inner] of shapes) {
     await measure(device, { label: "h = x·Aᵀ", m: tokens, n: r, k: inner, transposeB: true, ...single, aType: xType }, undefined);
-    await measure(device, { label: "y = base + s·h·Bᵀ", m: tokens, n: out, k: r, transposeB: true, ...single, cType: xType, addend: true, alpha: 2 }, undefined);
+    await measure(
+      device,
+      { label: "y = base + s·h·Bᵀ", m: tokens, n: out, k: r, transposeB: true, ...single, cType: xType, addend: true, alpha: 2 },
+      undefined,
+    );
     await measure(device, { label: "dB = s·dyᵀ·h", m: out, n: r, k: tokens, transposeA: true, ...single, alpha: 2 }, undefined);
     await measure(device, { label: "dh = s·dy·B", m: tokens, n: r, k: out, ...single, alpha: 2 }, undefined);
     await measure(device, { label: "dA = dhᵀ·x", m: r, n: inner, k: tokens, transposeA: true, ...single, bType: xType }, undefined);
@@ -190,24 +217,42 @@ async function loraSection(device: Device, shapes: Shape[], r: number, xType: Fl
 
 const chosen = new Set(process.argv.slice(2));
 const wants = (section: string): boolean => chosen.size === 0 || chosen.has(section);
-const device = await requestDevice();
+const device = await requestDevice({ dawnFeatures: ["disable_robustness"] });
 const { software, shaderF16, description } = device.capabilities;
 console.log(`${description}; subgroup matrices: ${device.capabilities.subgroupMatrix.join(", ") || "none"}`);
 if (wants("f16") && shaderF16) {
-  await f16Section(device, [
-    [2048, 1536, 1536],
-    [2048, 256, 1536],
-    [2048, 8960, 1536],
-    [2048, 1536, 8960],
-    [4096, 1536, 1536],
-    [4096, 8960, 1536],
-    [4096, 1536, 8960],
-    [4096, 4096, 4096],
-  ]);
+  await f16Section(
+    device,
+    wants("quick") && chosen.size > 0
+      ? [
+          [2048, 8960, 1536],
+          [2048, 1536, 8960],
+          [2048, 1536, 1536],
+          [4096, 4096, 4096],
+        ]
+      : [
+          [2048, 1536, 1536],
+          [2048, 256, 1536],
+          [2048, 8960, 1536],
+          [2048, 1536, 8960],
+          [4096, 1536, 1536],
+          [4096, 8960, 1536],
+          [4096, 1536, 8960],
+          [4096, 4096, 4096],
+        ],
+  );
 }
 if (wants("f32")) await f32Section(device, software ? [300, 128, 128] : [2048, 1536, 1536]);
 if (wants("lora")) {
-  const shapes: Shape[] = software ? [[300, 128, 64]] : [[2048, 1536, 1536], [2048, 256, 1536], [2048, 8960, 1536], [2048, 1536, 8960], [4096, 8960, 1536]];
+  const shapes: Shape[] = software
+    ? [[300, 128, 64]]
+    : [
+        [2048, 1536, 1536],
+        [2048, 256, 1536],
+        [2048, 8960, 1536],
+        [2048, 1536, 8960],
+        [4096, 8960, 1536],
+      ];
   await loraSection(device, shapes, software ? 8 : 16, shaderF16 ? "f16" : "f32");
 }
 device.dispose();

@@ -9,18 +9,19 @@ import { wgsl } from "./wgsl.js";
  */
 export type SplitSumSpec = { dtype: FloatDtype; hasBias: boolean; hasAddend: boolean; accumulate: boolean; workgroupSize: number };
 
-export const splitSumKernel: Kernel<SplitSumSpec, "parts" | "bias" | "addend" | "c", "size" | "n" | "splits" | "alpha" | "cOffset"> = defineKernel<SplitSumSpec>()({
-  name: "splitSum",
-  bindings: { parts: read("f32"), bias: read("f32"), addend: read("f32"), c: write("dtype") },
-  params: { size: "u32", n: "u32", splits: "u32", alpha: "f32", cOffset: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  cost: ({ size, splits }) => ({ bytes: 4 * size * (splits + 1), flops: size * splits }),
-  grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-  examples: [
-    { dtype: "f32", hasBias: true, hasAddend: false, accumulate: true },
-    { dtype: "f16", hasBias: false, hasAddend: true, accumulate: false },
-  ],
-  wgsl: (spec) => wgsl`
+export const splitSumKernel: Kernel<SplitSumSpec, "parts" | "bias" | "addend" | "c", "size" | "n" | "splits" | "alpha" | "cOffset"> =
+  defineKernel<SplitSumSpec>()({
+    name: "splitSum",
+    bindings: { parts: read("f32"), bias: read("f32"), addend: read("f32"), c: write("dtype") },
+    params: { size: "u32", n: "u32", splits: "u32", alpha: "f32", cOffset: "u32" },
+    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+    cost: ({ size, splits }) => ({ bytes: 4 * size * (splits + 1), flops: size * splits }),
+    grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
+    examples: [
+      { dtype: "f32", hasBias: true, hasAddend: false, accumulate: true },
+      { dtype: "f16", hasBias: false, hasAddend: true, accumulate: false },
+    ],
+    wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
       if (i >= params.size) { return; }
@@ -32,4 +33,4 @@ export const splitSumKernel: Kernel<SplitSumSpec, "parts" | "bias" | "addend" | 
       ${spec.accumulate ? "value += f32(c[params.cOffset + i]);" : ""}
       c[params.cOffset + i] = Dtype(value);
     }`,
-});
+  });

@@ -41,7 +41,12 @@ export function gemm(product: Gemm): void {
   const rounding = { dtype: c.dtype as FloatDtype, hasBias: bias !== undefined, hasAddend: addend !== undefined, accumulate };
   const sides = { m, n, k, splits, depthPerSplit, aOffset, bOffset };
   if (splits === 1) {
-    matmulKernel.run(device, { a, b, bias: bias ?? a, addend: addend ?? a, c }, { ...sides, alpha, cOffset }, { ...specOf(product), ...rounding });
+    matmulKernel.run(
+      device,
+      { a, b, bias: bias ?? a, addend: addend ?? a, c },
+      { ...sides, alpha, cOffset },
+      { ...specOf(product), ...rounding },
+    );
     return;
   }
   const parts = device.empty([splits, m, n], "f32", "parts of a product");
@@ -56,14 +61,25 @@ export function gemm(product: Gemm): void {
 }
 
 /** What of the kernel's spec depends on the operands. */
-function specOf({ a, b, m, n, k, transposeA = false, transposeB = false, aOffset = 0, bOffset = 0, cOffset = 0 }: Gemm): Partial<MatmulSpec> {
+function specOf({
+  a,
+  b,
+  m,
+  n,
+  k,
+  transposeA = false,
+  transposeB = false,
+  aOffset = 0,
+  bOffset = 0,
+  cOffset = 0,
+}: Gemm): Partial<MatmulSpec> {
+  const operands = { aType: a.dtype as FloatDtype, bType: b.dtype as FloatDtype, transposeA, transposeB, short: m <= 8 };
+  // The kernel for software adapters makes nothing of the sizes; fewer specs are fewer compilations, which take longest there.
+  if (a.device.capabilities.software && !a.device.variants.has("matmul"))
+    return { ...operands, tileShape: "square", aligned: false, evenDepth: false, fewTiles: true };
   return {
-    aType: a.dtype as FloatDtype,
-    bType: b.dtype as FloatDtype,
-    transposeA,
-    transposeB,
+    ...operands,
     tileShape: tileShapeOf(m, n),
-    short: m <= 8,
     aligned: [transposeA ? m : k, transposeB ? k : n, n, aOffset, bOffset, cOffset].every((size) => size % 8 === 0),
     evenDepth: k % 64 === 0,
     fewTiles: Math.ceil(m / 128) * Math.ceil(n / 128) < 100,

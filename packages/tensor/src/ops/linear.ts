@@ -37,7 +37,9 @@ const linearOp = defineOp("linear", {
     expectDtype("linear", "x", x, "f32", "f16");
     expectDtype("linear", "weight", weight, "f32", "f16");
     if (x.shape.length !== 2 || weight.shape.length !== 2 || x.shape[1] !== weight.shape[1]) {
-      throw new ShapeError(`linear: inner dimensions differ; expected x [T, in] and weight [out, in], got x [${x.shape.join(", ")}] with weight [${weight.shape.join(", ")}]`);
+      throw new ShapeError(
+        `linear: inner dimensions differ; expected x [T, in] and weight [out, in], got x [${x.shape.join(", ")}] with weight [${weight.shape.join(", ")}]`,
+      );
     }
     const [m, k, n] = [x.shape[0]!, x.shape[1]!, weight.shape[0]!];
     if (bias) {

@@ -75,7 +75,8 @@ const lowRankAddOp = defineOp("lowRankAdd", {
 
 function checkInputs({ base, x, a, b, dropout }: Inputs): void {
   for (const [name, tensor] of Object.entries({ base, x, a, b })) {
-    if (tensor.shape.length !== 2) throw new ShapeError(`lowRankAdd: ${name} has the wrong rank; expected two dimensions, got [${tensor.shape.join(", ")}]`);
+    if (tensor.shape.length !== 2)
+      throw new ShapeError(`lowRankAdd: ${name} has the wrong rank; expected two dimensions, got [${tensor.shape.join(", ")}]`);
     expectDtype("lowRankAdd", name, tensor, "f32", ...(name === "x" ? (["f16"] as const) : []));
   }
   const [numTokens, inFeatures, outFeatures] = [x.shape[0]!, x.shape[1]!, base.shape[1]!];

@@ -27,7 +27,8 @@ export function broadcastGemm(spec: GemmSpec): string {
   const load = spec.transposeA
     ? times(4, (d) => times(rows / 4, (i) => `let left${d}_${i} = ${a(`aLaneStart${i}`, `(depth + ${d}u)`)};`))
     : times(rows, (i) => `let left${i} = ${a(`aStart${i}`, "(depth + l)")};`);
-  const broadcast = (i: number, d: number): string => (spec.transposeA ? `subgroupBroadcast(left${d}_${i >> 2}, ${i & 3}u)` : `subgroupBroadcast(left${i}, ${d}u)`);
+  const broadcast = (i: number, d: number): string =>
+    spec.transposeA ? `subgroupBroadcast(left${d}_${i >> 2}, ${i & 3}u)` : `subgroupBroadcast(left${i}, ${d}u)`;
   const step = (d: number): string => wgsl`
     {
       ${times(4, (j) => `let right${j} = ${b(`bStart${j}`, `(depth + ${d}u)`)};`)}

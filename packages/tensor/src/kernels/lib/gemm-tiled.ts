@@ -88,7 +88,8 @@ function loader({ name, side, size, depth, lanes, depthOutermost, vector }: Load
   const along = (depthOutermost ? size : depth) / width;
   const [place, level] = depthOutermost ? [`i % ${along}u * ${width}u`, `i / ${along}u`] : [`i / ${along}u`, `i % ${along}u * ${width}u`];
   const index = `params.${name}Offset + ${depthOutermost ? `depth * params.${side} + place` : "place * params.k + depth"}`;
-  const store = (component: number): string => `${name}Tile[(level + ${component}u) * ${pitch}u + innerPlace / 4u][innerPlace % 4u] = value[${component}];`;
+  const store = (component: number): string =>
+    `${name}Tile[(level + ${component}u) * ${pitch}u + innerPlace / 4u][innerPlace % 4u] = value[${component}];`;
   return wgsl`
     var<workgroup> ${name}Tile: array<vec4<f32>, ${depth * pitch}>;
     fn ${name}Load(first: u32, firstDepth: u32, endDepth: u32, lane: u32) {
