@@ -23,7 +23,7 @@ const [fixtures, run] = positionals as [string, string];
 const settings = JSON.parse(readFileSync(join(fixtures, "kto/runs", run, "config.json"), "utf8"));
 const truth: Record<string, number>[] = readFileSync(join(fixtures, "kto/runs", run, "metrics.f64.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
 
-const device = await requestDevice({ dawnFeatures: ["disable_robustness"] });
+const device = await requestDevice();
 const base = await Qwen2ForCausalLM.fromPretrained(fileDirectory(join(fixtures, settings.base_model)), { device, dtype: values.dtype as FloatDtype });
 const { config, weights } = await loadAdapter(join(fixtures, settings.adapter), base);
 const model = getPeftModel(base, config, { weights });

@@ -44,7 +44,7 @@ const { values: options } = parseArgs({
   },
 });
 
-const device = await requestDevice({ dawnFeatures: ["disable_robustness"] });
+const device = await requestDevice();
 console.log(`${device.capabilities.description}: f16 ${device.capabilities.shaderF16}, subgroup matrices ${device.capabilities.subgroupMatrix.join("; ") || "none"}`);
 const started = performance.now();
 const base = randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, options.dtype as FloatDtype);

@@ -174,7 +174,7 @@ async function f16Section(device: Device, shapes: Shape[]): Promise<void> {
   for (const [m, n, k] of shapes) {
     for (const variant of device.capabilities.subgroupMatrix.length > 0 ? available : [undefined]) {
       await measure(device, { label: "x·Wᵀ", m, n, k, transposeB: true, ...half, cType: "f16" }, variant);
-      if (!chosen.has("quick")) await measure(device, { label: "x·Wᵀ", m, n, k, transposeB: true, ...half, cType: "f32", bias: true }, variant);
+      await measure(device, { label: "x·Wᵀ", m, n, k, transposeB: true, ...half, cType: "f32", bias: true }, variant);
       await measure(device, { label: "dy·W", m, n: k, k: n, ...half, cType: "f32" }, variant);
     }
   }
@@ -217,7 +217,7 @@ async function loraSection(device: Device, shapes: Shape[], r: number, xType: Fl
 
 const chosen = new Set(process.argv.slice(2));
 const wants = (section: string): boolean => chosen.size === 0 || chosen.has(section);
-const device = await requestDevice({ dawnFeatures: ["disable_robustness"] });
+const device = await requestDevice();
 const { software, shaderF16, description } = device.capabilities;
 console.log(`${description}; subgroup matrices: ${device.capabilities.subgroupMatrix.join(", ") || "none"}`);
 if (wants("f16") && shaderF16) {

@@ -4,9 +4,9 @@ import { computeMain } from "./grid.js";
 import { times, type GemmSpec } from "./gemm.js";
 import { hasSubgroupMatrix, startMatrices, subgroupMatrices } from "./subgroup-matrix.js";
 
-/** Rows and columns of c that a workgroup of 2 × 2 subgroups has. */
-export function matrixTile({ subgroupTile }: { subgroupTile: number }): { rows: number; cols: number } {
-  return { rows: 2 * subgroupTile, cols: 2 * subgroupTile };
+/** Rows and columns of c that a workgroup has. */
+export function matrixTile({ subgroupRows, subgroupCols, subgroupsDown, subgroupsAcross }: GemmSpec): { rows: number; cols: number } {
+  return { rows: subgroupRows * subgroupsDown, cols: subgroupCols * subgroupsAcross };
 }
 
 /** True where and for what `subgroupMatrixGemm` runs: f16 operands whose rows can be read as vec4<u32>, a not transposed. */
@@ -16,40 +16,29 @@ export function matrixFits(capabilities: Capabilities, spec: GemmSpec): boolean 
 }
 
 /**
- * For tensor cores: f16 operands, f32 sums. Four subgroups, each with `subgroupTile`² of c. Tiles of both operands, 16 deep, lie in workgroup memory
- * in two stages; their rows are an odd number of vec4s apart (no bank conflicts). Rounds of the loop are unrolled in pairs, because a stage chosen by
- * a variable offset would make registers spill:
- *
- *   round t:  barrier;  fragments of tile t + 1 from stage (t + 1) mod 2;  multiply those of tile t, and meanwhile
- *             put tile t + 2 from registers into stage t mod 2, which the barrier made free, and start loading tile t + 3.
+ * For tensor cores: f16 operands, f32 sums. Each subgroup has `subgroupRows` × `subgroupCols` of c. Tiles of both operands, `tileDepth` deep, lie in
+ * workgroup memory, their rows an odd number of vec4s apart (no bank conflicts). While a tile is multiplied, the next is on its way into registers.
  */
 export function subgroupMatrixGemm(spec: GemmSpec): string {
-  const { fragments, depthVectors, leftVectors, rightVectors, bandPitch, left, right } = layout(spec);
+  const { down, across, bandPitch, bandFragments, left, right } = layout(spec);
   const lanes = spec.workgroupSize;
   const perLane = { left: left.vectors / lanes, right: right.vectors / lanes };
-  const put = (stage: number, operand: "left" | "right"): string => times(perLane[operand], (j) => `${operand}${stage}[${operand}Place${j}] = ${operand}Next${j};`);
-  const fetch = (operand: "left" | "right", tile: string): string => times(perLane[operand], (j) => `${operand}Next${j} = ${operand}Fetch(${operand}Start${j}, ${operand}Depth${j}, ${tile});`);
-  const take = (stage: number, keyword = ""): string => wgsl`
-    ${times(fragments, (i) => `${keyword}leftPart${stage}_${i} = left${stage}Left(leftBase + ${16 * i * left.pitch}u, ${left.pitch}u);`)}
-    ${times(fragments, (j) => `${keyword}rightPart${stage}_${j} = right${stage}${spec.transposeB ? "RightOfRows" : "Right"}(rightBase + ${j * right.fragmentStep}u, ${right.pitch}u);`)}`;
-  const multiplyRow = (stage: number, i: number): string => times(fragments, (j) => `sum${i}_${j} = multiplyAdd(leftPart${stage}_${i}, rightPart${stage}_${j}, sum${i}_${j});`);
-  const round = (stage: number): string => wgsl`
-    workgroupBarrier();
-    ${take(1 - stage)}
-    ${multiplyRow(stage, 0)}
-    ${put(stage, "left")}
-    ${put(stage, "right")}
-    ${multiplyRow(stage, 1)}
-    ${fetch("left", `tile + ${stage + 3}u`)}
-    ${fetch("right", `tile + ${stage + 3}u`)}
-    ${times(fragments - 2, (i) => multiplyRow(stage, i + 2))}`;
+  const both = (text: (operand: "left" | "right", j: number) => string): string =>
+    [...(["left", "right"] as const)].map((operand) => times(perLane[operand], (j) => text(operand, j))).join("\n");
+  const put = both((operand, j) => `${operand}[${operand}Place${j}] = ${operand}Next${j};`);
+  const fetch = (tile: string): string => both((operand, j) => `${operand}Next${j} = ${operand}Fetch(${operand}Start${j}, ${operand}Depth${j}, ${tile});`);
+  const step = (depth: number): string => wgsl`
+    {
+      ${times(down, (i) => `let leftPart${i} = leftLeft(leftBase + ${16 * i * left.pitch + 2 * depth}u, ${left.pitch}u);`)}
+      ${times(across, (j) => `let rightPart${j} = ${spec.transposeB ? "rightRightOfRows" : "rightRight"}(rightBase + ${j * right.fragmentStep + depth * right.depthStep}u, ${right.pitch}u);`)}
+      ${times(down, (i) => times(across, (j) => `sum${i}_${j} = multiplyAdd(leftPart${i}, rightPart${j}, sum${i}_${j});`))}
+    }`;
+  const numSubgroups = spec.subgroupsDown * spec.subgroupsAcross;
   return wgsl`
-    var<workgroup> left0: array<vec4<u32>, ${left.rows * left.pitch}>;
-    var<workgroup> left1: array<vec4<u32>, ${left.rows * left.pitch}>;
-    var<workgroup> right0: array<vec4<u32>, ${right.rows * right.pitch}>;
-    var<workgroup> right1: array<vec4<u32>, ${right.rows * right.pitch}>;
-    var<workgroup> bands: array<vec4<f32>, ${4 * 16 * bandPitch}>; // 16 rows of each subgroup's sums
-    ${subgroupMatrices(spec.matrix, { halves: ["left0", "left1", "right0", "right1"], sums: ["bands"] })}
+    var<workgroup> left: array<vec4<u32>, ${left.rows * left.pitch}>;
+    var<workgroup> right: array<vec4<u32>, ${right.rows * right.pitch}>;
+    var<workgroup> bands: array<vec4<f32>, ${numSubgroups * 16 * bandPitch}>; // 16 rows of each subgroup's sums
+    ${subgroupMatrices(spec.matrix, { halves: ["left", "right"], sums: ["bands"] })}
 
     ${fetchRows("left", "a", spec)}
     ${spec.transposeB ? fetchRows("right", "b", spec) : fetchDepths(spec)}
@@ -64,98 +53,105 @@ export function subgroupMatrixGemm(spec: GemmSpec): string {
       let firstCol = index % tilesN * ${right.side}u;
       if (firstRow >= params.m) { return; }
       let subgroup = lane / 32u;
-      let subgroupRow = subgroup / 2u * ${spec.subgroupTile}u;
-      let subgroupCol = subgroup % 2u * ${spec.subgroupTile}u;
+      let subgroupRow = subgroup / ${spec.subgroupsAcross}u * ${spec.subgroupRows}u;
+      let subgroupCol = subgroup % ${spec.subgroupsAcross}u * ${spec.subgroupCols}u;
       let leftBase = subgroupRow * ${left.pitch}u;
-      let rightBase = subgroupCol * ${right.pitch}u${spec.transposeB ? "" : ` / ${8 * right.pitch}u`};
-      ${places("left", "m", "firstRow", depthVectors, lanes, perLane.left, left.pitch, leftVectors)}
-      ${spec.transposeB ? places("right", "n", "firstCol", depthVectors, lanes, perLane.right, right.pitch, rightVectors) : depthPlaces(lanes, perLane.right, right.pitch, rightVectors)}
-      ${times(fragments, (i) => times(fragments, (j) => `var sum${i}_${j}: Sum;`))}
-      ${times(perLane.left, (j) => `var leftNext${j}: vec4<u32>;`)}
-      ${times(perLane.right, (j) => `var rightNext${j}: vec4<u32>;`)}
-      ${[0, 1].map((stage) => [fetch("left", `${stage}u`), fetch("right", `${stage}u`), put(stage, "left"), put(stage, "right")].join("\n")).join("\n")}
-      ${fetch("left", "2u")}
-      ${fetch("right", "2u")}
-      workgroupBarrier();
-      ${take(0, "var ")}
-      ${take(1, "var ")}
-      let tiles = (params.k + 15u) / 16u;
-      for (var tile = 0u; tile < tiles; tile += 2u) {
-        ${round(0)}
-        ${round(1)}
+      let rightBase = ${spec.transposeB ? `subgroupCol * ${right.pitch}u` : "subgroupCol / 8u"};
+      ${places("left", "m", "firstRow", lanes, perLane.left, spec)}
+      ${spec.transposeB ? places("right", "n", "firstCol", lanes, perLane.right, spec) : depthPlaces(lanes, perLane.right, right.pitch)}
+      ${times(down, (i) => times(across, (j) => `var sum${i}_${j}: Sum;`))}
+      ${both((operand, j) => `var ${operand}Next${j}: vec4<u32>;`)}
+      ${fetch("0u")}
+      let tiles = (params.k + ${spec.tileDepth - 1}u) / ${spec.tileDepth}u;
+      for (var tile = 0u; tile < tiles; tile++) {
+        workgroupBarrier();
+        ${put}
+        workgroupBarrier();
+        ${fetch("tile + 1u")}
+        ${times(spec.tileDepth / 16, step)}
       }
       let laneOfSubgroup = lane % 32u;
-      ${times(
-        fragments,
-        (i) => wgsl`
-          workgroupBarrier();
-          ${times(fragments, (j) => `bandsStore(subgroup * ${16 * bandPitch}u + ${4 * j}u, ${bandPitch}u, sum${i}_${j});`)}
-          workgroupBarrier();
-          for (var i = laneOfSubgroup; i < ${16 * 2 * fragments}u; i += 32u) {
-            let row = i / ${2 * fragments}u;
-            let eight = i % ${2 * fragments}u;
-            let place = subgroup * ${16 * bandPitch}u + row * ${bandPitch}u + 2u * eight;
-            writeEight(firstRow + subgroupRow + ${16 * i}u + row, firstCol + subgroupCol + 8u * eight, bands[place], bands[place + 1u]);
-          }`,
+      ${times(down, (i) =>
+        times(
+          across / bandFragments,
+          (part) => wgsl`
+            workgroupBarrier();
+            ${times(bandFragments, (j) => `bandsStore(subgroup * ${16 * bandPitch}u + ${4 * j}u, ${bandPitch}u, sum${i}_${part * bandFragments + j});`)}
+            workgroupBarrier();
+            for (var i = laneOfSubgroup; i < ${32 * bandFragments}u; i += 32u) {
+              let row = i / ${2 * bandFragments}u;
+              let eight = i % ${2 * bandFragments}u;
+              let place = subgroup * ${16 * bandPitch}u + row * ${bandPitch}u + 2u * eight;
+              writeEight(firstRow + subgroupRow + ${16 * i}u + row, firstCol + subgroupCol + ${16 * part * bandFragments}u + 8u * eight, bands[place], bands[place + 1u]);
+            }`,
+        ),
       )}
     }`;
 }
 
 /** Sizes in vec4s, eight f16 each. */
-function layout({ subgroupTile, transposeB }: GemmSpec) {
-  const side = 2 * subgroupTile;
-  const rowsOfDepth = { side, rows: side, pitch: 3, vectors: side * 2, fragmentStep: 48 };
-  const depthsOfCols = { side, rows: 16, pitch: side / 8 + 1, vectors: 2 * side, fragmentStep: 2 };
-  const left = rowsOfDepth;
-  const right = transposeB ? rowsOfDepth : depthsOfCols;
-  const fragments = subgroupTile / 16;
-  const bandPitch = subgroupTile / 4 + 1;
-  const bytes = 16 * (2 * left.rows * left.pitch + 2 * right.rows * right.pitch + 64 * bandPitch);
-  return { left, right, fragments, bandPitch, bytes, depthVectors: 2, leftVectors: "params.k / 8u", rightVectors: transposeB ? "params.k / 8u" : "params.n / 8u" };
+function layout(spec: GemmSpec) {
+  const { rows, cols } = matrixTile(spec);
+  const depthVectors = spec.tileDepth / 8;
+  const rowsOfDepth = (side: number) => ({ side, rows: side, pitch: depthVectors + 1, vectors: side * depthVectors, fragmentStep: 16 * (depthVectors + 1), depthStep: 2 });
+  const depthsOfCols = (side: number) => ({ side, rows: spec.tileDepth, pitch: side / 8 + 1, vectors: (spec.tileDepth * side) / 8, fragmentStep: 2, depthStep: 16 * (side / 8 + 1) });
+  const left = rowsOfDepth(rows);
+  const right = spec.transposeB ? rowsOfDepth(cols) : depthsOfCols(cols);
+  const across = spec.subgroupCols / 16;
+  const operandVectors = left.rows * left.pitch + right.rows * right.pitch;
+  const bandVectors = (fragments: number): number => spec.subgroupsDown * spec.subgroupsAcross * 16 * (4 * fragments + 1);
+  const bandFragments = [across, 2, 1].find((fragments) => 16 * (operandVectors + bandVectors(fragments)) <= 49_152) ?? 1;
+  return { left, right, down: spec.subgroupRows / 16, across, bandFragments, bandPitch: 4 * bandFragments + 1, bytes: 16 * (operandVectors + bandVectors(bandFragments)) };
 }
 
-/** Where a lane reads and stores vectors of an operand whose rows go along depth: two neighbouring vectors a row. */
-function places(operand: string, size: string, first: string, depthVectors: number, lanes: number, count: number, pitch: number, rowVectors: string): string {
+/** Where a lane reads and stores vectors of an operand whose rows go along depth. */
+function places(operand: string, size: string, first: string, lanes: number, count: number, { tileDepth }: GemmSpec): string {
   const offset = operand === "left" ? "params.aOffset" : "params.bOffset";
   return times(
     count,
     (j) => wgsl`
-      let ${operand}Row${j} = (lane + ${lanes * j}u) / ${depthVectors}u;
-      let ${operand}Depth${j} = (lane + ${lanes * j}u) % ${depthVectors}u;
-      let ${operand}Place${j} = ${operand}Row${j} * ${pitch}u + ${operand}Depth${j};
-      let ${operand}Start${j} = ${offset} / 8u + min(${first} + ${operand}Row${j}, params.${size} - 1u) * (${rowVectors});`,
+      let ${operand}Row${j} = (lane + ${lanes * j}u) / ${tileDepth / 8}u;
+      let ${operand}Depth${j} = (lane + ${lanes * j}u) % ${tileDepth / 8}u;
+      let ${operand}Place${j} = ${operand}Row${j} * ${tileDepth / 8 + 1}u + ${operand}Depth${j};
+      let ${operand}Start${j} = ${offset} / 8u + min(${first} + ${operand}Row${j}, params.${size} - 1u) * (params.k / 8u);`,
   );
 }
 
 /** The same for b of [k, n]: a whole row of the tile lies along n. */
-function depthPlaces(lanes: number, count: number, pitch: number, rowVectors: string): string {
+function depthPlaces(lanes: number, count: number, pitch: number): string {
   return times(
     count,
     (j) => wgsl`
       let rightDepth${j} = (lane + ${lanes * j}u) / ${pitch - 1}u;
       let rightCol${j} = (lane + ${lanes * j}u) % ${pitch - 1}u;
       let rightPlace${j} = rightDepth${j} * ${pitch}u + rightCol${j};
-      let rightStart${j} = params.bOffset / 8u + min(firstCol / 8u + rightCol${j}, ${rowVectors} - 1u);`,
+      let rightStart${j} = params.bOffset / 8u + min(firstCol / 8u + rightCol${j}, params.n / 8u - 1u);`,
   );
 }
 
 /** `fn ${operand}Fetch(start, depth, tile)`: a vector of a row; zeros past its end. */
-function fetchRows(operand: string, binding: string, { evenDepth }: GemmSpec): string {
+function fetchRows(operand: string, binding: string, { evenDepth, tileDepth }: GemmSpec): string {
+  const body = evenDepth
+    ? `return ${binding}[start + ${tileDepth / 8}u * min(tile, params.k / ${tileDepth}u - 1u) + depth];`
+    : wgsl`
+        let place = ${tileDepth / 8}u * tile + depth;
+        let last = params.k / 8u - 1u;
+        return select(vec4<u32>(), ${binding}[start + min(place, last)], place <= last);`;
   return wgsl`
     fn ${operand}Fetch(start: u32, depth: u32, tile: u32) -> vec4<u32> {
-      let place = 2u * tile + depth;
-      let last = params.k / 8u - 1u;
-      let value = ${binding}[start + min(place, last)];
-      return ${evenDepth ? "value" : "select(vec4<u32>(), value, place <= last)"};
+      ${body}
     }`;
 }
 
-function fetchDepths({ evenDepth }: GemmSpec): string {
+function fetchDepths({ evenDepth, tileDepth }: GemmSpec): string {
+  const body = evenDepth
+    ? `return b[start + (${tileDepth}u * min(tile, params.k / ${tileDepth}u - 1u) + depth) * (params.n / 8u)];`
+    : wgsl`
+        let place = ${tileDepth}u * tile + depth;
+        return select(vec4<u32>(), b[start + min(place, params.k - 1u) * (params.n / 8u)], place < params.k);`;
   return wgsl`
     fn rightFetch(start: u32, depth: u32, tile: u32) -> vec4<u32> {
-      let place = 16u * tile + depth;
-      let value = b[start + min(place, params.k - 1u) * (params.n / 8u)];
-      return ${evenDepth ? "value" : "select(vec4<u32>(), value, place < params.k)"};
+      ${body}
     }`;
 }
 

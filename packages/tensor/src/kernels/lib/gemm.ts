@@ -29,7 +29,13 @@ export type GemmSpec = {
   method: "plain" | "broadcast" | "tiled" | "subgroupMatrix";
   workgroupSize: number;
   /** Rows and columns of c that a subgroup has, with `subgroupMatrix`. */
-  subgroupTile: number;
+  subgroupRows: number;
+  subgroupCols: number;
+  /** Subgroups of a workgroup. */
+  subgroupsDown: number;
+  subgroupsAcross: number;
+  /** Depth of a tile in workgroup memory. */
+  tileDepth: number;
   matrix: MatrixMode;
   /** Reads and writes vec4s, with `tiled`. */
   vector: boolean;
