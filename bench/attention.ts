@@ -3,7 +3,7 @@
  *
  *   npx tsx --conditions=@kto/source bench/attention.ts
  */
-import { backward, causalAttention, mul, requestDevice, segmentBounds, sum, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+import { backward, cast, causalAttention, mul, requestDevice, segmentBounds, sum, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
 import { attentionCase } from "../packages/testing/src/oracle/causal-attention.js";
 import { gradientOf, valuesOf, type OracleCase } from "../packages/testing/src/oracle/case.js";
 import { normalizedMeanSquareError } from "../packages/testing/src/index.js";
@@ -79,7 +79,7 @@ async function times(device: Device, lengths: number[], heads: Heads, dtype: Flo
     make(heads.numKeyValueHeads * heads.headDim),
   ];
   const bounds = segmentBounds(device, lengths);
-  const step = (): void => device.scope(() => backward(sum(causalAttention(q, k, v, { ...heads, ...bounds }))).dispose());
+  const step = (): void => device.scope(() => backward(sum(cast(causalAttention(q, k, v, { ...heads, ...bounds }), "f32"))).dispose());
   const end = performance.now() + 400;
   do {
     step();
