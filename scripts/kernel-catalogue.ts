@@ -35,8 +35,11 @@ export function kernelCatalogue(root: string): string {
 }
 
 function section(kernel: AnyKernel, doc: KernelDoc | undefined): string {
-  if (!doc?.formula) throw new Error(`kernels:catalogue: ${kernel.name} has no doc comment above it or above its spec; write the formula there`);
-  const bindings = Object.entries(kernel.bindings).map(([name, { access, type }]) => `${name} \`${type}\`${access === "read" ? "" : ", written"}`);
+  if (!doc?.formula)
+    throw new Error(`kernels:catalogue: ${kernel.name} has no doc comment above it or above its spec; write the formula there`);
+  const bindings = Object.entries(kernel.bindings).map(
+    ([name, { access, type }]) => `${name} \`${type}\`${access === "read" ? "" : ", written"}`,
+  );
   const params = Object.entries(kernel.params).map(([name, type]) => `${name} \`${type}\``);
   return [
     `## ${kernel.name}`,
@@ -55,8 +58,15 @@ function section(kernel: AnyKernel, doc: KernelDoc | undefined): string {
     ...kernel.variants.map(({ name, spec }) => `| ${name} | ${describe(spec)} |`),
     "",
     `| canonical spec | ${Object.keys(devices).join(" | ")} |`,
-    `| --- |${Object.keys(devices).map(() => " --- |").join("")}`,
-    ...kernel.examples.map((example) => `| ${describe(example) || "–"} | ${Object.values(devices).map((device) => chosen(kernel, device, example)).join(" | ")} |`),
+    `| --- |${Object.keys(devices)
+      .map(() => " --- |")
+      .join("")}`,
+    ...kernel.examples.map(
+      (example) =>
+        `| ${describe(example) || "–"} | ${Object.values(devices)
+          .map((device) => chosen(kernel, device, example))
+          .join(" | ")} |`,
+    ),
     "",
   ].join("\n");
 }

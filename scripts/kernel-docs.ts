@@ -24,7 +24,8 @@ export function readKernelDocs(root: string): Map<string, KernelDoc> {
     const visit = (node: ts.Node): void => {
       if (ts.isTypeAliasDeclaration(node) || ts.isInterfaceDeclaration(node)) comments.set(node.name.text, commentOf(node));
       const kernel = kernelOf(node);
-      if (kernel) docs.set(kernel.name, { path, formula: commentOf(statementOf(node)) || (comments.get(kernel.specType) ?? ""), cost: kernel.cost });
+      if (kernel)
+        docs.set(kernel.name, { path, formula: commentOf(statementOf(node)) || (comments.get(kernel.specType) ?? ""), cost: kernel.cost });
       ts.forEachChild(node, visit);
     };
     visit(source);
@@ -37,7 +38,8 @@ function kernelOf(node: ts.Node): { name: string; specType: string; cost: string
   if (!ts.isCallExpression(node) || !ts.isCallExpression(node.expression)) return undefined;
   const { expression, typeArguments } = node.expression;
   const [definition] = node.arguments;
-  if (!ts.isIdentifier(expression) || expression.text !== "defineKernel" || !definition || !ts.isObjectLiteralExpression(definition)) return undefined;
+  if (!ts.isIdentifier(expression) || expression.text !== "defineKernel" || !definition || !ts.isObjectLiteralExpression(definition))
+    return undefined;
   const field = (name: string): ts.Expression | undefined =>
     definition.properties.filter(ts.isPropertyAssignment).find((property) => property.name.getText() === name)?.initializer;
   const name = field("name");
@@ -49,7 +51,9 @@ function costOf(cost: ts.Expression | undefined): string | undefined {
   if (!cost || !ts.isArrowFunction(cost)) return undefined;
   const body = ts.isParenthesizedExpression(cost.body) ? cost.body.expression : cost.body;
   if (!ts.isObjectLiteralExpression(body)) return undefined;
-  const fields = body.properties.filter(ts.isPropertyAssignment).map((property) => `${property.name.getText()} = ${oneLine(property.initializer.getText())}`);
+  const fields = body.properties
+    .filter(ts.isPropertyAssignment)
+    .map((property) => `${property.name.getText()} = ${oneLine(property.initializer.getText())}`);
   return fields.join(", ");
 }
 
@@ -63,9 +67,16 @@ function commentOf(node: ts.Node): string {
   const range = ts.getLeadingCommentRanges(text, node.getFullStart())?.findLast(({ pos }) => text.startsWith("/**", pos));
   if (!range) return "";
   const lines = text.slice(range.pos + 3, range.end - 2).split("\n");
-  return lines.map((line) => line.replace(/^\s*\* ?/, "").trimEnd()).join("\n").trim();
+  return lines
+    .map((line) => line.replace(/^\s*\* ?/, "").trimEnd())
+    .join("\n")
+    .trim();
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s+/g, " ").replace(/,? ([)}\]])/g, " $1").replace(/\( /g, "(").replace(/ \)/g, ")");
+  return text
+    .replace(/\s+/g, " ")
+    .replace(/,? ([)}\]])/g, " $1")
+    .replace(/\( /g, "(")
+    .replace(/ \)/g, ")");
 }

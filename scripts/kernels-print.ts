@@ -9,12 +9,14 @@ import { exampleSources } from "../packages/testing/src/kernels/sources.js";
 const [name, variant, example = "0"] = process.argv.slice(2);
 
 if (name === undefined) {
-  for (const kernel of kernelRegistry.values()) console.log(`${kernel.name}: ${kernel.variants.map((each) => each.name).join(", ")} (${kernel.examples.length} specs)`);
+  for (const kernel of kernelRegistry.values())
+    console.log(`${kernel.name}: ${kernel.variants.map((each) => each.name).join(", ")} (${kernel.examples.length} specs)`);
 } else {
   const kernel = kernelRegistry.get(name);
   if (!kernel) fail(`there is no kernel "${name}"; expected one of ${[...kernelRegistry.keys()].join(", ")}`);
   const variants = kernel.variants.filter((each) => variant === undefined || each.name === variant);
-  if (variants.length === 0) fail(`${name} has no variant "${variant}"; expected one of ${kernel.variants.map((each) => each.name).join(", ")}`);
+  if (variants.length === 0)
+    fail(`${name} has no variant "${variant}"; expected one of ${kernel.variants.map((each) => each.name).join(", ")}`);
   for (const each of variants) {
     const source = exampleSources(kernel).filter((candidate) => candidate.variant === each.name)[Number(example)];
     if (!source) fail(`${name} has no canonical spec ${example}; expected 0 to ${kernel.examples.length - 1}`);

@@ -19,7 +19,9 @@ describe("shapes", () => {
 
   it("dtypes likewise", () => {
     expect(thrown(() => expectDtype("cast", "x", { dtype: "u32" }, "f32", "f16"))).toBeInstanceOf(DtypeError);
-    expect(() => expectDtype("cast", "x", { dtype: "u32" }, "f32", "f16")).toThrow("cast: x has the wrong dtype; expected f32 or f16, got u32");
+    expect(() => expectDtype("cast", "x", { dtype: "u32" }, "f32", "f16")).toThrow(
+      "cast: x has the wrong dtype; expected f32 or f16, got u32",
+    );
   });
 });
 

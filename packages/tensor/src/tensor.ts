@@ -53,7 +53,9 @@ export class Tensor implements Disposable {
   /** Throws DisposedError if the memory went back to the pool. */
   expectAlive(op: string): void {
     if (this.#disposed !== undefined) {
-      throw new DisposedError(`${op}: tensor #${this.id} (${this.label}) was freed ${this.#disposed}; return it from the scope, or keep it until after its last use`);
+      throw new DisposedError(
+        `${op}: tensor #${this.id} (${this.label}) was freed ${this.#disposed}; return it from the scope, or keep it until after its last use`,
+      );
     }
   }
 

@@ -19,7 +19,8 @@ export interface BackwardOptions {
  * @returns     owned gradients, each f32 in the shape of its leaf
  */
 export function backward(loss: Tensor, { scale = 1 }: BackwardOptions = {}): Gradients {
-  if (loss.size !== 1) throw new ShapeError(`backward: expected a scalar, got shape [${loss.shape.join(", ")}]; reduce it with sum or mean first`);
+  if (loss.size !== 1)
+    throw new ShapeError(`backward: expected a scalar, got shape [${loss.shape.join(", ")}]; reduce it with sum or mean first`);
   const gradients = new Gradients();
   const { device } = loss;
   try {
@@ -49,7 +50,8 @@ function runBackward(pending: Map<GradNode, Tensor>, gradients: Gradients): void
   for (const node of reverseOrder(pending.keys())) {
     const dy = pending.get(node);
     if (!dy) continue;
-    if (node.isReleased) throw new ShapeError(`backward: ${node.op} was already run backward, or its scope ended; record the forward pass again`);
+    if (node.isReleased)
+      throw new ShapeError(`backward: ${node.op} was already run backward, or its scope ended; record the forward pass again`);
     dy.device.scope(`${node.op} backward`, () => {
       const inputGradients = node.vjp(dy, gradients);
       node.inputs.forEach((edge, index) => {

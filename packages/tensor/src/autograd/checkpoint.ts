@@ -1,4 +1,4 @@
-import { Tensor } from "../tensor.js";
+import type { Tensor } from "../tensor.js";
 import { backwardFrom } from "./backward.js";
 import { edgeOf, GradNode } from "./node.js";
 

@@ -17,7 +17,13 @@ export interface OpDefinition<I extends Inputs, A, S extends Saved, E> {
   /** Output, what the vjp needs of the forward pass, and outputs through which no gradient flows. */
   forward(context: OpContext, inputs: I, attributes: A): { output: Tensor; saved: S; extra?: E };
   /** Gradients of the inputs that `needs` names, given that of the output. */
-  vjp(context: OpContext & { gradients: Gradients }, saved: S, dy: Tensor, needs: Needs<I>, attributes: A): { [K in keyof I]?: Tensor | false | undefined };
+  vjp(
+    context: OpContext & { gradients: Gradients },
+    saved: S,
+    dy: Tensor,
+    needs: Needs<I>,
+    attributes: A,
+  ): { [K in keyof I]?: Tensor | false | undefined };
 }
 
 /** A recorded op: its output, on the tape if any input needs a gradient, and its other results. */
@@ -33,7 +39,10 @@ export type Op<I extends Inputs, A, E> = (inputs: I, attributes: A) => OpResult<
  * Makes an op of a forward function and its vjp. Calling it records kernels at once; it is put on the tape only if an input needs a gradient and
  * the device is not inside `noGrad`. Everything made inside either function but not returned or saved is freed when the function ends.
  */
-export function defineOp<I extends Inputs, A, S extends Saved, E = undefined>(name: string, definition: OpDefinition<I, A, S, E>): Op<I, A, E> {
+export function defineOp<I extends Inputs, A, S extends Saved, E = undefined>(
+  name: string,
+  definition: OpDefinition<I, A, S, E>,
+): Op<I, A, E> {
   return (inputs, attributes) => {
     const device = deviceOf(name, inputs);
     const result = device.scope(name, () => {

@@ -22,7 +22,12 @@ export class GradNode {
   readonly #held: readonly Tensor[];
   #released = false;
 
-  constructor(op: string, inputs: readonly (GradEdge | undefined)[], held: readonly Tensor[], vjp: (dy: Tensor, gradients: Gradients) => (Tensor | undefined)[]) {
+  constructor(
+    op: string,
+    inputs: readonly (GradEdge | undefined)[],
+    held: readonly Tensor[],
+    vjp: (dy: Tensor, gradients: Gradients) => (Tensor | undefined)[],
+  ) {
     this.op = op;
     this.inputs = inputs;
     this.vjp = vjp;

@@ -1,5 +1,21 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { add, backward, checkpoint, mul, requestDevice, rmsNorm, scale, ShapeError, sigmoid, sub, sum, swiGlu, view, type Device, type Tensor } from "../index.js";
+import {
+  add,
+  backward,
+  checkpoint,
+  mul,
+  requestDevice,
+  rmsNorm,
+  scale,
+  ShapeError,
+  sigmoid,
+  sub,
+  sum,
+  swiGlu,
+  view,
+  type Device,
+  type Tensor,
+} from "../index.js";
 
 let device: Device;
 let before = 0;
@@ -113,7 +129,11 @@ describe("the tape", () => {
       leaf.requiresGrad = true;
       expect(device.noGrad(() => mul(leaf, leaf)).node).toBeUndefined();
       expect(mul(leaf, frozen).node).toBeDefined();
-      expect(() => device.noGrad(() => { throw new Error("stop"); })).toThrow("stop");
+      expect(() =>
+        device.noGrad(() => {
+          throw new Error("stop");
+        }),
+      ).toThrow("stop");
       expect(device.isRecordingGradients).toBe(true);
     });
   });
@@ -133,18 +153,25 @@ describe("the tape", () => {
 });
 
 describe("checkpoint", () => {
-  const blocks = (wrap: (block: (x: Tensor) => Tensor, x: Tensor) => Tensor) => ([x, w]: Tensor[]): Tensor => {
-    const block = (input: Tensor): Tensor => add(input, swiGlu(rmsNorm(input, w!, { eps: 1e-6 }), sigmoid(mul(input, w!))));
-    const y = wrap(block, wrap(block, wrap(block, view(x!, [2, 3]))));
-    return sum(mul(y, y));
-  };
+  const blocks =
+    (wrap: (block: (x: Tensor) => Tensor, x: Tensor) => Tensor) =>
+    ([x, w]: Tensor[]): Tensor => {
+      const block = (input: Tensor): Tensor => add(input, swiGlu(rmsNorm(input, w!, { eps: 1e-6 }), sigmoid(mul(input, w!))));
+      const y = wrap(block, wrap(block, wrap(block, view(x!, [2, 3]))));
+      return sum(mul(y, y));
+    };
   const values = [
     [0.5, -1, 2, 0.25, 1.5, -0.75],
     [1, 0.5, -2],
   ];
 
   it("gives the same gradients, bit for bit, of inputs and of parameters", async () => {
-    expect(await gradientsOf(blocks(checkpoint), values)).toEqual(await gradientsOf(blocks((block, x) => block(x)), values));
+    expect(await gradientsOf(blocks(checkpoint), values)).toEqual(
+      await gradientsOf(
+        blocks((block, x) => block(x)),
+        values,
+      ),
+    );
   });
 
   it("keeps one tensor a block instead of all of its activations", () => {

@@ -29,8 +29,12 @@ interface SubgroupMatrixConfig {
 
 /** Reads the capabilities of an adapter's device. */
 export function readCapabilities(adapter: GPUAdapter, device: GPUDevice): Capabilities {
-  const info = adapter.info as GPUAdapterInfo & { subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig>; subgroupMinSize?: number; subgroupMaxSize?: number };
-  const has = (feature: string): boolean => device.features.has(feature as GPUFeatureName);
+  const info = adapter.info as GPUAdapterInfo & {
+    subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig>;
+    subgroupMinSize?: number;
+    subgroupMaxSize?: number;
+  };
+  const has = (feature: string): boolean => device.features.has(feature);
   const matrixConfigs = has("chromium-experimental-subgroup-matrix") ? [...(info.subgroupMatrixConfigs ?? [])] : [];
   const description = info.description || info.device || info.vendor || "unknown adapter";
   return {

@@ -1,4 +1,4 @@
-import { GradNode } from "../autograd/node.js";
+import type { GradNode } from "../autograd/node.js";
 import { byteSize, f16BitsToNumber, numberToF16Bits, type Dtype } from "../dtype.js";
 import { CapabilityError, DeviceLostError, DtypeError, KernelError, OutOfMemoryError, ShapeError } from "../errors.js";
 import { fillKernel } from "../kernels/fill.wgsl.js";
@@ -43,7 +43,7 @@ export class Device implements Disposable, AsyncDisposable {
     this.queue = new CommandQueue(gpuDevice, this.pool);
     this.pipelines = new PipelineCache(gpuDevice, (error) => this.#fail(error));
     gpuDevice.addEventListener("uncapturederror", (event) => {
-      const { error } = event as GPUUncapturedErrorEvent;
+      const { error } = event;
       const allocatedBytes = this.pool.info().allocatedBytes;
       if (error instanceof GPUOutOfMemoryError) {
         const message = `GPU: out of memory with ${allocatedBytes} bytes allocated; use a smaller batch or a shorter max_length: ${error.message}`;
@@ -85,7 +85,8 @@ export class Device implements Disposable, AsyncDisposable {
   /** Copies host numbers to the device; f16 rounds to nearest even. Throws ShapeError on a wrong count, DtypeError on a value f16 cannot hold. */
   tensor(data: ArrayLike<number>, shape: Shape, dtype: Dtype, label = "tensor"): Tensor {
     checkShape(label, shape);
-    if (data.length !== sizeOf(shape)) throw new ShapeError(`tensor: ${label}: expected ${sizeOf(shape)} numbers for shape [${shape.join(", ")}], got ${data.length}`);
+    if (data.length !== sizeOf(shape))
+      throw new ShapeError(`tensor: ${label}: expected ${sizeOf(shape)} numbers for shape [${shape.join(", ")}], got ${data.length}`);
     return this.fromBytes(packNumbers(data, dtype, label), shape, dtype, label);
   }
 
@@ -125,7 +126,8 @@ export class Device implements Disposable, AsyncDisposable {
 
   /** Overwrites `target` with `source`; same size and dtype. */
   copyInto(target: Tensor, source: Tensor): void {
-    if (target.size !== source.size || target.dtype !== source.dtype) throw new ShapeError(`copy: ${target.label} and ${source.label} differ in size or dtype`);
+    if (target.size !== source.size || target.dtype !== source.dtype)
+      throw new ShapeError(`copy: ${target.label} and ${source.label} differ in size or dtype`);
     this.queue.copy(rangeOf(source), rangeOf(target));
   }
 
@@ -216,7 +218,7 @@ export class Device implements Disposable, AsyncDisposable {
       this.queue.flush();
       await this.#settled(staging.mapAsync(GPUMapMode.READ));
       const bytes = staging.getMappedRange().slice(0);
-      return tensors.map((tensor, index) => new Float32Array(bytes, offsets[index]!, tensor.size));
+      return tensors.map((tensor, index) => new Float32Array(bytes, offsets[index], tensor.size));
     } finally {
       this.pool.destroy(staging);
     }
@@ -257,7 +259,8 @@ export class Device implements Disposable, AsyncDisposable {
 
   /** Times every dispatch of `body`, which may await. Needs timestamp queries. */
   async profile<T>(body: () => T | Promise<T>): Promise<{ result: T; timings: KernelTiming[] }> {
-    if (!this.capabilities.timestampQuery) throw new CapabilityError(`profile: "${this.capabilities.description}" has no timestamp queries`);
+    if (!this.capabilities.timestampQuery)
+      throw new CapabilityError(`profile: "${this.capabilities.description}" has no timestamp queries`);
     this.queue.flush();
     const profiler = new Profiler(this.gpuDevice, this.pool);
     this.queue.profiler = profiler;
@@ -329,7 +332,9 @@ function packNumbers(data: ArrayLike<number>, dtype: Dtype, label: string): Uint
   for (let index = 0; index < data.length; index++) {
     bits[index] = numberToF16Bits(data[index]!);
     if ((bits[index]! & 0x7fff) === 0x7c00 && Number.isFinite(data[index]!)) {
-      throw new DtypeError(`tensor: ${label}: element ${index} does not fit f16; expected at most 65504 in magnitude, got ${data[index]}; use dtype f32`);
+      throw new DtypeError(
+        `tensor: ${label}: element ${index} does not fit f16; expected at most 65504 in magnitude, got ${data[index]}; use dtype f32`,
+      );
     }
   }
   return bytesOf(bits);

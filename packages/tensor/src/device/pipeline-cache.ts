@@ -43,14 +43,22 @@ export class PipelineCache {
   /** Compiles at once; the driver may work on it until its first use. */
   compile(source: KernelSource): CompiledKernel {
     const { module, layout, pipelineLayout } = this.#prepare(source);
-    const pipeline = this.#device.createComputePipeline({ label: source.label, layout: pipelineLayout, compute: { module, entryPoint: "main" } });
+    const pipeline = this.#device.createComputePipeline({
+      label: source.label,
+      layout: pipelineLayout,
+      compute: { module, entryPoint: "main" },
+    });
     return this.#remember(source, pipeline, layout);
   }
 
   /** Compiles without blocking, for warming up many in parallel; throws KernelError. */
   async compileAsync(source: KernelSource): Promise<CompiledKernel> {
     const { module, layout, pipelineLayout } = this.#prepare(source);
-    const pipeline = await this.#device.createComputePipelineAsync({ label: source.label, layout: pipelineLayout, compute: { module, entryPoint: "main" } });
+    const pipeline = await this.#device.createComputePipelineAsync({
+      label: source.label,
+      layout: pipelineLayout,
+      compute: { module, entryPoint: "main" },
+    });
     return this.#compiled.get(source.key) ?? this.#remember(source, pipeline, layout);
   }
 
@@ -63,10 +71,17 @@ export class PipelineCache {
     const module = this.#device.createShaderModule({ label: source.label, code: source.wgsl });
     const check = this.#check(source, module).finally(() => this.#checks.delete(check));
     this.#checks.add(check);
-    const uniform: GPUBindGroupLayoutEntry = { binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: source.paramsBytes } };
+    const uniform: GPUBindGroupLayoutEntry = {
+      binding: 0,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: source.paramsBytes },
+    };
     const layout = this.#device.createBindGroupLayout({
       label: source.label,
-      entries: [uniform, ...source.bindings.map((type, index) => ({ binding: index + 1, visibility: GPUShaderStage.COMPUTE, buffer: { type } }))],
+      entries: [
+        uniform,
+        ...source.bindings.map((type, index) => ({ binding: index + 1, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+      ],
     });
     return { module, layout, pipelineLayout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }) };
   }
@@ -82,7 +97,9 @@ export class PipelineCache {
     const lines = source.wgsl.split("\n");
     for (const { type, message, lineNum } of messages) {
       if (type === "info") continue;
-      this.#report(new KernelError(`compile: ${source.label}: ${type} in line ${lineNum}: ${message}: ${(lines[lineNum - 1] ?? "").trim()}`));
+      this.#report(
+        new KernelError(`compile: ${source.label}: ${type} in line ${lineNum}: ${message}: ${(lines[lineNum - 1] ?? "").trim()}`),
+      );
     }
   }
 }

@@ -42,7 +42,13 @@ export class CommandQueue {
     this.#staging = new Uint8Array(bytes);
   }
 
-  dispatch(kernel: CompiledKernel, ranges: readonly BufferRange[], writeParams: (view: DataView) => void, grid: readonly [number, number, number], label: string): void {
+  dispatch(
+    kernel: CompiledKernel,
+    ranges: readonly BufferRange[],
+    writeParams: (view: DataView) => void,
+    grid: readonly [number, number, number],
+    label: string,
+  ): void {
     const slot = Math.ceil(kernel.paramsBytes / this.#alignment) * this.#alignment;
     if (this.#ringUsed + slot > this.#staging.byteLength || this.#recorded >= dispatchesPerFlush) this.flush();
     writeParams(new DataView(this.#staging.buffer, this.#ringUsed, kernel.paramsBytes));
@@ -126,7 +132,10 @@ export class CommandQueue {
     if (this.#bindGroups.size >= cachedBindGroups) this.#bindGroups.clear();
     group = this.#device.createBindGroup({
       layout: kernel.layout,
-      entries: [{ binding: 0, resource: { buffer: this.#ring, offset: 0, size: kernel.paramsBytes } }, ...ranges.map((range, index) => ({ binding: index + 1, resource: range }))],
+      entries: [
+        { binding: 0, resource: { buffer: this.#ring, offset: 0, size: kernel.paramsBytes } },
+        ...ranges.map((range, index) => ({ binding: index + 1, resource: range })),
+      ],
     });
     this.#bindGroups.set(key, group);
     return group;

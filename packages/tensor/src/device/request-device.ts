@@ -45,7 +45,9 @@ export async function requestDevice(options: RequestDeviceOptions = {}): Promise
     const capabilities = readCapabilities(adapter, gpuDevice);
     if (options.hardwareOnly && capabilities.software) {
       gpuDevice.destroy();
-      throw new CapabilityError(`requestDevice: expected a hardware adapter, got "${capabilities.description}", which runs on the CPU; allow it by leaving hardwareOnly out`);
+      throw new CapabilityError(
+        `requestDevice: expected a hardware adapter, got "${capabilities.description}", which runs on the CPU; allow it by leaving hardwareOnly out`,
+      );
     }
     return new Device({ gpuDevice, capabilities, release });
   } catch (error) {

@@ -11,18 +11,29 @@ beforeAll(async () => {
 afterAll(() => device?.dispose());
 
 const spec = { xType: "f32", dtype: "f16" } as const;
-const pretend = (capabilities: Partial<Capabilities>): Capabilities => ({ ...device.capabilities, software: false, subgroups: false, ...capabilities });
+const pretend = (capabilities: Partial<Capabilities>): Capabilities => ({
+  ...device.capabilities,
+  software: false,
+  subgroups: false,
+  ...capabilities,
+});
 
 describe("a kernel", () => {
   it("takes the first variant that fits", () => {
     const chosen = (capabilities: Partial<Capabilities>): string => rmsNormKernel.choose(pretend(capabilities), spec).variant.name;
-    expect([chosen({}), chosen({ subgroups: true }), chosen({ subgroups: true, software: true })]).toEqual(["plain", "subgroup", "rowPerLane"]);
+    expect([chosen({}), chosen({ subgroups: true }), chosen({ subgroups: true, software: true })]).toEqual([
+      "plain",
+      "subgroup",
+      "rowPerLane",
+    ]);
     expect(rmsNormKernel.choose(pretend({ subgroups: true }), spec, "plain").variant.name).toBe("plain");
   });
 
   it("names its variants when there is none to take", () => {
     expect(() => rmsNormKernel.choose(pretend({}), spec, "fast")).toThrow(KernelError);
-    expect(() => rmsNormKernel.choose(pretend({}), spec, "fast")).toThrow(/^rmsNorm: no variant fits spec .*\(asked for "fast"\); there are rowPerLane, subgroup, plain$/);
+    expect(() => rmsNormKernel.choose(pretend({}), spec, "fast")).toThrow(
+      /^rmsNorm: no variant fits spec .*\(asked for "fast"\); there are rowPerLane, subgroup, plain$/,
+    );
   });
 
   it("writes the declarations of its WGSL from bindings, parameters and spec", () => {
@@ -62,6 +73,8 @@ describe("a kernel", () => {
     broken.run(own, { x: own.full([1], 0, "f32"), y: own.full([1], 0, "f32") }, {}, {});
     const failure = await own.sync().catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(KernelError);
-    expect(String(failure)).toMatch(/^KernelError: compile: broken plain workgroupSize=64: error in line \d+: no matching overload.*: fn main\(\) \{ y\[0\] = x\[0\] \+ 1u; \}$/s);
+    expect(String(failure)).toMatch(
+      /^KernelError: compile: broken plain workgroupSize=64: error in line \d+: no matching overload.*: fn main\(\) \{ y\[0\] = x\[0\] \+ 1u; \}$/s,
+    );
   });
 });

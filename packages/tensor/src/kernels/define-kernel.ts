@@ -65,7 +65,9 @@ export const kernelRegistry: Map<string, Kernel<never, string, string>> = new Ma
 export const always = (): boolean => true;
 
 /** Declares a kernel: bindings and parameters once; struct, layout and packing come from that. */
-export function defineKernel<S extends Spec>(): <B extends string, P extends string>(definition: KernelDefinition<S, B, P>) => Kernel<S, B, P> {
+export function defineKernel<S extends Spec>(): <B extends string, P extends string>(
+  definition: KernelDefinition<S, B, P>,
+) => Kernel<S, B, P> {
   return (definition) => {
     const bindingNames = Object.keys(definition.bindings) as (keyof typeof definition.bindings)[];
     const params = Object.entries(definition.params) as [keyof typeof definition.params, ParamType][];
@@ -77,7 +79,9 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
         if (forced ? variant.name === forced : variant.when(capabilities, spec)) return { variant, spec };
       }
       const names = definition.variants.map((variant) => variant.name).join(", ");
-      throw new KernelError(`${definition.name}: no variant fits spec ${JSON.stringify(given)}${forced ? ` (asked for "${forced}")` : ""}; there are ${names}`);
+      throw new KernelError(
+        `${definition.name}: no variant fits spec ${JSON.stringify(given)}${forced ? ` (asked for "${forced}")` : ""}; there are ${names}`,
+      );
     };
 
     const source: Kernel<S, never, never>["source"] = (variant, spec) => ({
@@ -117,7 +121,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
           tensor.expectAlive(definition.name);
           return rangeOf(tensor);
         });
-        device.queue.dispatch(compiled, ranges, (view) => packParams(view, params as [string, ParamType][], values), grid, compiled.label);
+        device.queue.dispatch(compiled, ranges, (view) => packParams(view, params, values), grid, compiled.label);
       },
     };
     kernelRegistry.set(definition.name, kernel as unknown as Kernel<never, string, string>);
@@ -150,7 +154,8 @@ function assemble<S extends Spec>(definition: KernelDefinition<S, string, string
     return typeof value === "boolean" ? [`const ${upperSnake(name)} = ${value};`] : [];
   });
   const bindings = Object.entries(definition.bindings).map(
-    ([name, binding], index) => `@group(0) @binding(${index + 1}) var<storage, ${binding.access}> ${name}: array<${elementType(binding, spec)}>;`,
+    ([name, binding], index) =>
+      `@group(0) @binding(${index + 1}) var<storage, ${binding.access}> ${name}: array<${elementType(binding, spec)}>;`,
   );
   return [
     ...[...enables].sort(),
@@ -165,7 +170,9 @@ function assemble<S extends Spec>(definition: KernelDefinition<S, string, string
 
 /** The element type of a binding: the value of the spec field it names (also inside vec4<…>, and if that value names another field), else its own text. */
 function elementType<S extends Spec>(binding: Binding, spec: S): string {
-  return binding.type.replace(/[A-Za-z_]\w*/g, (word) => (typeof spec[word] === "string" ? elementType({ ...binding, type: spec[word] }, spec) : word));
+  return binding.type.replace(/[A-Za-z_]\w*/g, (word) =>
+    typeof spec[word] === "string" ? elementType({ ...binding, type: spec[word] }, spec) : word,
+  );
 }
 
 function upperSnake(name: string): string {

@@ -5,15 +5,16 @@ import { wgsl } from "./wgsl.js";
 /** y[i] = u(seed, stream, i) < probability ? 0 : 1 / (1 − probability), u from a 32-bit mixing hash of its arguments.  One thread per element. */
 export type DropoutMaskSpec = { workgroupSize: number };
 
-export const dropoutMaskKernel: Kernel<DropoutMaskSpec, "y", "size" | "seed" | "stream" | "threshold" | "kept"> = defineKernel<DropoutMaskSpec>()({
-  name: "dropoutMask",
-  bindings: { y: write("f32") },
-  params: { size: "u32", seed: "u32", stream: "u32", threshold: "u32", kept: "f32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  cost: ({ size }) => ({ bytes: 4 * size, flops: 0 }),
-  grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-  examples: [{}],
-  wgsl: (spec) => wgsl`
+export const dropoutMaskKernel: Kernel<DropoutMaskSpec, "y", "size" | "seed" | "stream" | "threshold" | "kept"> =
+  defineKernel<DropoutMaskSpec>()({
+    name: "dropoutMask",
+    bindings: { y: write("f32") },
+    params: { size: "u32", seed: "u32", stream: "u32", threshold: "u32", kept: "f32" },
+    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+    cost: ({ size }) => ({ bytes: 4 * size, flops: 0 }),
+    grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
+    examples: [{}],
+    wgsl: (spec) => wgsl`
     fn mix(value: u32) -> u32 {
       var h = value;
       h = (h ^ (h >> 16u)) * 0x7feb352du;
@@ -27,4 +28,4 @@ export const dropoutMaskKernel: Kernel<DropoutMaskSpec, "y", "size" | "seed" | "
       let random = mix(i ^ mix(params.stream ^ mix(params.seed)));
       y[i] = select(params.kept, 0.0, random < params.threshold);
     }`,
-});
+  });

@@ -27,7 +27,10 @@ export const binaryKernel: Kernel<BinarySpec, "a" | "b" | "y", "count" | "aCount
   bindings: { a: read("aType"), b: read("bType"), y: write("dtype") },
   params: { count: "u32", aCount: "u32", bCount: "u32" },
   variants,
-  cost: ({ count }, { aType, bType, dtype }) => ({ bytes: (packedBytes(aType) + packedBytes(bType) + packedBytes(dtype)) * count, flops: count }),
+  cost: ({ count }, { aType, bType, dtype }) => ({
+    bytes: (packedBytes(aType) + packedBytes(bType) + packedBytes(dtype)) * count,
+    flops: count,
+  }),
   grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
   examples: [
     { fn: "add", aType: "f32", bType: "f32", dtype: "f32" },

@@ -33,16 +33,19 @@ export const tokenChainsKernel: Kernel<TokenChainsSpec, "ids" | "next" | "isFirs
 /** dTable[ids[t], col] = sum of dy[s, col] over the chain of t, for each first token t; other rows untouched.  One thread per element of dy. */
 export type EmbeddingBackwardSpec = { workgroupSize: number };
 
-export const embeddingBackwardKernel: Kernel<EmbeddingBackwardSpec, "ids" | "next" | "isFirst" | "dy" | "dTable", "numTokens" | "rowSize" | "numTableRows"> =
-  defineKernel<EmbeddingBackwardSpec>()({
-    name: "embeddingBackward",
-    bindings: { ids: read("u32"), next: read("u32"), isFirst: read("u32"), dy: read("f32"), dTable: write("f32") },
-    params: { numTokens: "u32", rowSize: "u32", numTableRows: "u32" },
-    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-    cost: ({ numTokens, rowSize }) => ({ bytes: 8 * numTokens * rowSize, flops: numTokens * rowSize }),
-    grid: ({ numTokens, rowSize }, { workgroupSize }) => oneThreadPer(numTokens * rowSize, workgroupSize),
-    examples: [{}],
-    wgsl: (spec) => wgsl`
+export const embeddingBackwardKernel: Kernel<
+  EmbeddingBackwardSpec,
+  "ids" | "next" | "isFirst" | "dy" | "dTable",
+  "numTokens" | "rowSize" | "numTableRows"
+> = defineKernel<EmbeddingBackwardSpec>()({
+  name: "embeddingBackward",
+  bindings: { ids: read("u32"), next: read("u32"), isFirst: read("u32"), dy: read("f32"), dTable: write("f32") },
+  params: { numTokens: "u32", rowSize: "u32", numTableRows: "u32" },
+  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+  cost: ({ numTokens, rowSize }) => ({ bytes: 8 * numTokens * rowSize, flops: numTokens * rowSize }),
+  grid: ({ numTokens, rowSize }, { workgroupSize }) => oneThreadPer(numTokens * rowSize, workgroupSize),
+  examples: [{}],
+  wgsl: (spec) => wgsl`
       ${computeMain(spec)} {
         let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
         let token = i / params.rowSize;
@@ -52,4 +55,4 @@ export const embeddingBackwardKernel: Kernel<EmbeddingBackwardSpec, "ids" | "nex
         for (var other = token; other < params.numTokens; other = next[other]) { total += dy[other * params.rowSize + col]; }
         dTable[ids[token] * params.rowSize + col] = total;
       }`,
-  });
+});

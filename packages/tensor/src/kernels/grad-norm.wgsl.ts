@@ -9,16 +9,17 @@ import { wgsl } from "./wgsl.js";
 /** part[partOffset + row] = sum of x² over the elements of block `row`, `rowSize` long.  A workgroup, or a lane, per block. */
 export type SumSquaresSpec = { workgroupSize: number; rowPerLane: boolean; reduce: Reduce };
 
-export const sumSquaresKernel: Kernel<SumSquaresSpec, "x" | "part", "numRows" | "rowSize" | "size" | "partOffset"> = defineKernel<SumSquaresSpec>()({
-  name: "sumSquares",
-  bindings: { x: read("f32"), part: write("f32") },
-  params: { numRows: "u32", rowSize: "u32", size: "u32", partOffset: "u32" },
-  variants: rowVariants<SumSquaresSpec>(),
-  cost: ({ size }) => ({ bytes: 4 * size, flops: 2 * size }),
-  grid: ({ numRows }, spec) => rowGrid(numRows, spec),
-  enables: reduceEnables,
-  examples: [{}],
-  wgsl: (spec) => wgsl`
+export const sumSquaresKernel: Kernel<SumSquaresSpec, "x" | "part", "numRows" | "rowSize" | "size" | "partOffset"> =
+  defineKernel<SumSquaresSpec>()({
+    name: "sumSquares",
+    bindings: { x: read("f32"), part: write("f32") },
+    params: { numRows: "u32", rowSize: "u32", size: "u32", partOffset: "u32" },
+    variants: rowVariants<SumSquaresSpec>(),
+    cost: ({ size }) => ({ bytes: 4 * size, flops: 2 * size }),
+    grid: ({ numRows }, spec) => rowGrid(numRows, spec),
+    enables: reduceEnables,
+    examples: [{}],
+    wgsl: (spec) => wgsl`
     ${reduceSum(spec)}
 
     ${computeMain(spec)} {
@@ -29,7 +30,7 @@ export const sumSquaresKernel: Kernel<SumSquaresSpec, "x" | "part", "numRows" | 
       let total = reduceSum(partial, lane);
       if (firstCol == 0u) { part[params.partOffset + row] = total; }
     }`,
-});
+  });
 
 /** norm[row] = sqrt(sum over col of part[row, col]).  A workgroup, or a lane, per row; there is one row. */
 export type RootSumSpec = { workgroupSize: number; rowPerLane: boolean; reduce: Reduce };

@@ -9,19 +9,22 @@ const variants = [{ name: "plain", when: always, spec: { workgroupSize: 64 } }];
 /** g[row, col] = scale · ((firstId + col = labels[row]) − e^(logits[row, col] − logSumExp[row])), rounded to `dtype`.  One thread per packed element. */
 export type LogProbsBackwardSpec = { logitsType: Packed; dtype: Packed; workgroupSize: number };
 
-export const logProbsBackwardKernel: Kernel<LogProbsBackwardSpec, "logits" | "logSumExp" | "labels" | "g", "count" | "rowCount" | "firstId" | "scale"> =
-  defineKernel<LogProbsBackwardSpec>()({
-    name: "logProbsBackward",
-    bindings: { logits: read("logitsType"), logSumExp: read("f32"), labels: read("u32"), g: write("dtype") },
-    params: { count: "u32", rowCount: "u32", firstId: "u32", scale: "f32" },
-    variants,
-    cost: ({ count }, { logitsType, dtype }) => ({ bytes: (packedBytes(logitsType) + packedBytes(dtype)) * count, flops: 3 * count }),
-    grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
-    examples: [
-      { logitsType: "f32", dtype: "f32" },
-      { logitsType: "vec4<f32>", dtype: "vec4<f16>" },
-    ],
-    wgsl: (spec) => wgsl`
+export const logProbsBackwardKernel: Kernel<
+  LogProbsBackwardSpec,
+  "logits" | "logSumExp" | "labels" | "g",
+  "count" | "rowCount" | "firstId" | "scale"
+> = defineKernel<LogProbsBackwardSpec>()({
+  name: "logProbsBackward",
+  bindings: { logits: read("logitsType"), logSumExp: read("f32"), labels: read("u32"), g: write("dtype") },
+  params: { count: "u32", rowCount: "u32", firstId: "u32", scale: "f32" },
+  variants,
+  cost: ({ count }, { logitsType, dtype }) => ({ bytes: (packedBytes(logitsType) + packedBytes(dtype)) * count, flops: 3 * count }),
+  grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
+  examples: [
+    { logitsType: "f32", dtype: "f32" },
+    { logitsType: "vec4<f32>", dtype: "vec4<f16>" },
+  ],
+  wgsl: (spec) => wgsl`
       ${floatAlias(spec.logitsType)}
       ${computeMain(spec)} {
         let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
@@ -31,7 +34,7 @@ export const logProbsBackwardKernel: Kernel<LogProbsBackwardSpec, "logits" | "lo
         let isLabel = select(Float(0.0), Float(1.0), id == ${spec.logitsType === "vec4<f32>" ? "vec4(labels[row])" : "labels[row]"});
         g[i] = Dtype(params.scale * (isLabel - exp(logits[i] - logSumExp[row])));
       }`,
-  });
+});
 
 /** y[row, col] = scale · factors[row] · x[row, col].  One thread per element. */
 export type ScaleRowsSpec = { xType: FloatDtype; workgroupSize: number };

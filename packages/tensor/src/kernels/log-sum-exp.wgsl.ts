@@ -16,16 +16,17 @@ export const softmaxStateSize = 8;
  */
 export type LogSumExpSpec = { metrics: boolean; workgroupSize: number; rowPerLane: boolean; reduce: Reduce };
 
-export const logSumExpKernel: Kernel<LogSumExpSpec, "logits" | "labels" | "state", "numRows" | "rowSize" | "firstId" | "isFirstChunk"> = defineKernel<LogSumExpSpec>()({
-  name: "logSumExp",
-  bindings: { logits: read("f32"), labels: read("u32"), state: write("f32") },
-  params: { numRows: "u32", rowSize: "u32", firstId: "u32", isFirstChunk: "u32" },
-  variants: rowVariants<LogSumExpSpec>(),
-  cost: ({ numRows, rowSize }) => ({ bytes: 4 * numRows * rowSize, flops: 4 * numRows * rowSize }),
-  grid: ({ numRows }, spec) => rowGrid(numRows, spec),
-  enables: reduceEnables,
-  examples: [{ metrics: false }, { metrics: true }],
-  wgsl: (spec) => wgsl`
+export const logSumExpKernel: Kernel<LogSumExpSpec, "logits" | "labels" | "state", "numRows" | "rowSize" | "firstId" | "isFirstChunk"> =
+  defineKernel<LogSumExpSpec>()({
+    name: "logSumExp",
+    bindings: { logits: read("f32"), labels: read("u32"), state: write("f32") },
+    params: { numRows: "u32", rowSize: "u32", firstId: "u32", isFirstChunk: "u32" },
+    variants: rowVariants<LogSumExpSpec>(),
+    cost: ({ numRows, rowSize }) => ({ bytes: 4 * numRows * rowSize, flops: 4 * numRows * rowSize }),
+    grid: ({ numRows }, spec) => rowGrid(numRows, spec),
+    enables: reduceEnables,
+    examples: [{ metrics: false }, { metrics: true }],
+    wgsl: (spec) => wgsl`
     ${reduceMax(spec)}
     ${reduceSum(spec)}
 
@@ -66,7 +67,7 @@ export const logSumExpKernel: Kernel<LogSumExpSpec, "logits" | "labels" | "state
       state[at + 1u] = oldSum * oldScale + chunkSum * chunkScale;
       ${spec.metrics ? metricsOfState : ""}
     }`,
-});
+  });
 
 const metricsOfChunk = wgsl`
   let chunkTilt = reduceSum(tiltPart, lane);
@@ -105,14 +106,15 @@ export const logProbsKernel: Kernel<LogProbsSpec, "state" | "logProbs" | "logSum
 /** entropy[row] = ln(sum) − tilt / sum (nats),  meanLogit[row] = total / vocabSize,  argmax[row].  One thread per row. */
 export type LogitMetricsSpec = { workgroupSize: number };
 
-export const logitMetricsKernel: Kernel<LogitMetricsSpec, "state" | "entropy" | "meanLogit" | "argmax", "numRows" | "vocabSize"> = defineKernel<LogitMetricsSpec>()({
-  name: "logitMetrics",
-  bindings: { state: read("f32"), entropy: write("f32"), meanLogit: write("f32"), argmax: write("u32") },
-  params: { numRows: "u32", vocabSize: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  grid: ({ numRows }, { workgroupSize }) => oneThreadPer(numRows, workgroupSize),
-  examples: [{}],
-  wgsl: (spec) => wgsl`
+export const logitMetricsKernel: Kernel<LogitMetricsSpec, "state" | "entropy" | "meanLogit" | "argmax", "numRows" | "vocabSize"> =
+  defineKernel<LogitMetricsSpec>()({
+    name: "logitMetrics",
+    bindings: { state: read("f32"), entropy: write("f32"), meanLogit: write("f32"), argmax: write("u32") },
+    params: { numRows: "u32", vocabSize: "u32" },
+    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+    grid: ({ numRows }, { workgroupSize }) => oneThreadPer(numRows, workgroupSize),
+    examples: [{}],
+    wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
       let row = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
       if (row >= params.numRows) { return; }
@@ -122,4 +124,4 @@ export const logitMetricsKernel: Kernel<LogitMetricsSpec, "state" | "entropy" | 
       meanLogit[row] = state[at + 3u] / f32(params.vocabSize);
       argmax[row] = bitcast<u32>(state[at + 5u]);
     }`,
-});
+  });

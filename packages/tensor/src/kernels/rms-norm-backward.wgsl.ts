@@ -10,16 +10,17 @@ import { wgsl } from "./wgsl.js";
 /** dx[row, col] = rstd · (dy · weight − x · rstd² · mean over col of dy · weight · x).  A workgroup, or a lane, per row. */
 export type RmsNormBackwardSpec = { xType: FloatDtype; workgroupSize: number; rowPerLane: boolean; reduce: Reduce };
 
-export const rmsNormBackwardKernel: Kernel<RmsNormBackwardSpec, "x" | "weight" | "rstd" | "dy" | "dx", "numRows" | "rowSize"> = defineKernel<RmsNormBackwardSpec>()({
-  name: "rmsNormBackward",
-  bindings: { x: read("xType"), weight: read("f32"), rstd: read("f32"), dy: read("f32"), dx: write("f32") },
-  params: { numRows: "u32", rowSize: "u32" },
-  variants: rowVariants<RmsNormBackwardSpec>(),
-  cost: ({ numRows, rowSize }, { xType }) => ({ bytes: (8 + byteSize(xType)) * numRows * rowSize, flops: 7 * numRows * rowSize }),
-  grid: ({ numRows }, spec) => rowGrid(numRows, spec),
-  enables: reduceEnables,
-  examples: [{ xType: "f32" }, { xType: "f16" }],
-  wgsl: (spec) => wgsl`
+export const rmsNormBackwardKernel: Kernel<RmsNormBackwardSpec, "x" | "weight" | "rstd" | "dy" | "dx", "numRows" | "rowSize"> =
+  defineKernel<RmsNormBackwardSpec>()({
+    name: "rmsNormBackward",
+    bindings: { x: read("xType"), weight: read("f32"), rstd: read("f32"), dy: read("f32"), dx: write("f32") },
+    params: { numRows: "u32", rowSize: "u32" },
+    variants: rowVariants<RmsNormBackwardSpec>(),
+    cost: ({ numRows, rowSize }, { xType }) => ({ bytes: (8 + byteSize(xType)) * numRows * rowSize, flops: 7 * numRows * rowSize }),
+    grid: ({ numRows }, spec) => rowGrid(numRows, spec),
+    enables: reduceEnables,
+    examples: [{ xType: "f32" }, { xType: "f16" }],
+    wgsl: (spec) => wgsl`
     ${reduceSum(spec)}
 
     ${computeMain(spec)} {
@@ -32,21 +33,24 @@ export const rmsNormBackwardKernel: Kernel<RmsNormBackwardSpec, "x" | "weight" |
         dx[base + col] = scale * (dy[base + col] * weight[col] - f32(x[base + col]) * pull);
       }
     }`,
-});
+  });
 
 /** part[block, col] = sum over the rows of a block of dy · x · rstd: the first of two stages of dWeight.  One thread per block and column. */
 export type RmsNormWeightBackwardSpec = { xType: FloatDtype; workgroupSize: number };
 
-export const rmsNormWeightBackwardKernel: Kernel<RmsNormWeightBackwardSpec, "x" | "rstd" | "dy" | "part", "numRows" | "rowSize" | "blockRows"> =
-  defineKernel<RmsNormWeightBackwardSpec>()({
-    name: "rmsNormWeightBackward",
-    bindings: { x: read("xType"), rstd: read("f32"), dy: read("f32"), part: write("f32") },
-    params: { numRows: "u32", rowSize: "u32", blockRows: "u32" },
-    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-    cost: ({ numRows, rowSize }, { xType }) => ({ bytes: (4 + byteSize(xType)) * numRows * rowSize, flops: 3 * numRows * rowSize }),
-    grid: ({ numRows, rowSize, blockRows }, { workgroupSize }) => oneThreadPer(Math.ceil(numRows / blockRows) * rowSize, workgroupSize),
-    examples: [{ xType: "f32" }, { xType: "f16" }],
-    wgsl: (spec) => wgsl`
+export const rmsNormWeightBackwardKernel: Kernel<
+  RmsNormWeightBackwardSpec,
+  "x" | "rstd" | "dy" | "part",
+  "numRows" | "rowSize" | "blockRows"
+> = defineKernel<RmsNormWeightBackwardSpec>()({
+  name: "rmsNormWeightBackward",
+  bindings: { x: read("xType"), rstd: read("f32"), dy: read("f32"), part: write("f32") },
+  params: { numRows: "u32", rowSize: "u32", blockRows: "u32" },
+  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+  cost: ({ numRows, rowSize }, { xType }) => ({ bytes: (4 + byteSize(xType)) * numRows * rowSize, flops: 3 * numRows * rowSize }),
+  grid: ({ numRows, rowSize, blockRows }, { workgroupSize }) => oneThreadPer(Math.ceil(numRows / blockRows) * rowSize, workgroupSize),
+  examples: [{ xType: "f32" }, { xType: "f16" }],
+  wgsl: (spec) => wgsl`
       ${computeMain(spec)} {
         let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
         let col = i % params.rowSize;
@@ -58,4 +62,4 @@ export const rmsNormWeightBackwardKernel: Kernel<RmsNormWeightBackwardSpec, "x" 
         }
         part[i] = total;
       }`,
-  });
+});

@@ -32,15 +32,16 @@ export const segmentSumKernel: Kernel<SegmentSumSpec, "x" | "bounds" | "y", "num
 /** dx[i] = dy[row] of the range that holds i, found by bisection, or 0 outside all ranges.  One thread per element of dx. */
 export type SegmentSumBackwardSpec = { workgroupSize: number };
 
-export const segmentSumBackwardKernel: Kernel<SegmentSumBackwardSpec, "dy" | "bounds" | "dx", "size" | "numRows"> = defineKernel<SegmentSumBackwardSpec>()({
-  name: "segmentSumBackward",
-  bindings: { dy: read("f32"), bounds: read("u32"), dx: write("f32") },
-  params: { size: "u32", numRows: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  cost: ({ size }) => ({ bytes: 4 * size, flops: 0 }),
-  grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-  examples: [{}],
-  wgsl: (spec) => wgsl`
+export const segmentSumBackwardKernel: Kernel<SegmentSumBackwardSpec, "dy" | "bounds" | "dx", "size" | "numRows"> =
+  defineKernel<SegmentSumBackwardSpec>()({
+    name: "segmentSumBackward",
+    bindings: { dy: read("f32"), bounds: read("u32"), dx: write("f32") },
+    params: { size: "u32", numRows: "u32" },
+    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+    cost: ({ size }) => ({ bytes: 4 * size, flops: 0 }),
+    grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
+    examples: [{}],
+    wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
       if (i >= params.size) { return; }
@@ -54,4 +55,4 @@ export const segmentSumBackwardKernel: Kernel<SegmentSumBackwardSpec, "dy" | "bo
       if (low < params.numRows && bounds[low] <= i) { gradient = dy[low]; }
       dx[i] = gradient;
     }`,
-});
+  });

@@ -20,7 +20,10 @@ export const swiGluKernel: Kernel<SwiGluSpec, "gate" | "up" | "y", "count"> = de
   bindings: { gate: read("gateType"), up: read("upType"), y: write("dtype") },
   params: { count: "u32" },
   variants,
-  cost: ({ count }, { gateType, upType, dtype }) => ({ bytes: (packedBytes(gateType) + packedBytes(upType) + packedBytes(dtype)) * count, flops: 6 * count }),
+  cost: ({ count }, { gateType, upType, dtype }) => ({
+    bytes: (packedBytes(gateType) + packedBytes(upType) + packedBytes(dtype)) * count,
+    flops: 6 * count,
+  }),
   grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
   examples: [
     { gateType: "f32", upType: "f32", dtype: "f32" },
@@ -41,18 +44,22 @@ export const swiGluKernel: Kernel<SwiGluSpec, "gate" | "up" | "y", "count"> = de
 /** dGate[i] = dy · up · s · (1 + gate · (1 − s)),  dUp[i] = dy · gate · s,  s = sigmoid(gate[i]).  One thread per packed element. */
 export type SwiGluBackwardSpec = { gateType: Packed; upType: Packed; floatType: Packed; workgroupSize: number };
 
-export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "dy" | "dGate" | "dUp", "count"> = defineKernel<SwiGluBackwardSpec>()({
-  name: "swiGluBackward",
-  bindings: { gate: read("gateType"), up: read("upType"), dy: read("floatType"), dGate: write("floatType"), dUp: write("floatType") },
-  params: { count: "u32" },
-  variants,
-  cost: ({ count }, { gateType, upType, floatType }) => ({ bytes: (packedBytes(gateType) + packedBytes(upType) + 3 * packedBytes(floatType)) * count, flops: 12 * count }),
-  grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
-  examples: [
-    { gateType: "f32", upType: "f32", floatType: "f32" },
-    { gateType: "vec4<f16>", upType: "vec4<f16>", floatType: "vec4<f32>" },
-  ],
-  wgsl: (spec) => wgsl`
+export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "dy" | "dGate" | "dUp", "count"> =
+  defineKernel<SwiGluBackwardSpec>()({
+    name: "swiGluBackward",
+    bindings: { gate: read("gateType"), up: read("upType"), dy: read("floatType"), dGate: write("floatType"), dUp: write("floatType") },
+    params: { count: "u32" },
+    variants,
+    cost: ({ count }, { gateType, upType, floatType }) => ({
+      bytes: (packedBytes(gateType) + packedBytes(upType) + 3 * packedBytes(floatType)) * count,
+      flops: 12 * count,
+    }),
+    grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
+    examples: [
+      { gateType: "f32", upType: "f32", floatType: "f32" },
+      { gateType: "vec4<f16>", upType: "vec4<f16>", floatType: "vec4<f32>" },
+    ],
+    wgsl: (spec) => wgsl`
     ${floatAlias(spec.floatType)}
     ${sigmoid}
 
@@ -64,4 +71,4 @@ export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "d
       dGate[i] = dy[i] * Float(up[i]) * s * (1.0 + g * sigmoid(-g));
       dUp[i] = dy[i] * g * s;
     }`,
-});
+  });

@@ -18,7 +18,10 @@ export function wgsl(strings: TemplateStringsArray, ...values: (string | number)
 }
 
 function dedent(text: string): string {
-  const lines = text.replace(/^\n/, "").replace(/\n[ \t]*$/, "").split("\n");
+  const lines = text
+    .replace(/^\n/, "")
+    .replace(/\n[ \t]*$/, "")
+    .split("\n");
   const margin = Math.min(...lines.filter((line) => line.trim()).map((line) => /^ */.exec(line)![0].length));
   return Number.isFinite(margin) ? lines.map((line) => line.slice(margin)).join("\n") : text;
 }

@@ -45,7 +45,12 @@ export class BufferPool {
   }
 
   info(): MemoryInfo {
-    return { inUseBytes: this.#inUseBytes, allocatedBytes: this.#allocatedBytes, peakBytes: this.#peakBytes, liveStorages: this.#liveStorages };
+    return {
+      inUseBytes: this.#inUseBytes,
+      allocatedBytes: this.#allocatedBytes,
+      peakBytes: this.#peakBytes,
+      liveStorages: this.#liveStorages,
+    };
   }
 
   resetPeak(): void {

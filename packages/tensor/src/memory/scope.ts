@@ -43,8 +43,12 @@ export class Arena {
 export function collectTensors(value: unknown, into: Set<Tensor>): void {
   if (value instanceof Tensor) into.add(value);
   else if (Array.isArray(value) || value instanceof Set) for (const item of value) collectTensors(item, into);
-  else if (value instanceof Map) for (const [key, item] of value) (collectTensors(key, into), collectTensors(item, into));
-  else if (typeof value === "object" && value !== null && (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null)) {
+  else if (value instanceof Map) for (const entry of value) collectTensors(entry, into);
+  else if (
+    typeof value === "object" &&
+    value !== null &&
+    (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null)
+  ) {
     for (const item of Object.values(value)) collectTensors(item, into);
   }
 }

@@ -57,7 +57,11 @@ export class ParameterBucket implements Disposable {
 
   /** A bucket of the same layout, filled with zeros: for gradients or moments. */
   like(label: string): ParameterBucket {
-    return new ParameterBucket(this.device, [...this.parameters].map(([name, { shape }]) => ({ name, shape })), label);
+    return new ParameterBucket(
+      this.device,
+      [...this.parameters].map(([name, { shape }]) => ({ name, shape })),
+      label,
+    );
   }
 
   /** Adds `scale` times the gradient of each parameter of `of` to this bucket, which has its layout. */

@@ -49,10 +49,16 @@ export interface AdamwStep {
 export function adamwStep({ params, grads, m, v, hyper, clip }: AdamwStep): void {
   for (const [name, tensor] of Object.entries({ params, grads, m, v, hyper })) {
     expectDtype("adamwStep", name, tensor, "f32");
-    if (name !== "hyper" && tensor.size !== params.size) throw new ShapeError(`adamwStep: sizes differ; expected ${params.size} elements in ${name}, got ${tensor.size}`);
+    if (name !== "hyper" && tensor.size !== params.size)
+      throw new ShapeError(`adamwStep: sizes differ; expected ${params.size} elements in ${name}, got ${tensor.size}`);
   }
   expectShape("adamwStep", "hyper", hyper, [adamwHyperSize]);
-  adamwKernel.run(params.device, { weights: params, grads, m, v, hyper, clip: clip ?? hyper }, { size: params.size }, { hasClip: clip !== undefined });
+  adamwKernel.run(
+    params.device,
+    { weights: params, grads, m, v, hyper, clip: clip ?? hyper },
+    { size: params.size },
+    { hasClip: clip !== undefined },
+  );
 }
 
 /** Elements that one workgroup, or lane, squares and adds in the first stage. */

@@ -38,7 +38,12 @@ export function mul(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions 
 export function addInPlace(target: Tensor, addend: Tensor, scale = 1): void {
   if (target.size !== addend.size) throw new ShapeError(`addInPlace: sizes differ; expected ${target.size} elements, got ${addend.size}`);
   const { count, of } = packingOf(target.size);
-  addInPlaceKernel.run(target.device, { a: target, b: addend }, { count, scale }, { aType: of(target.dtype as FloatDtype), bType: of(addend.dtype as FloatDtype) });
+  addInPlaceKernel.run(
+    target.device,
+    { a: target, b: addend },
+    { count, scale },
+    { aType: of(target.dtype as FloatDtype), bType: of(addend.dtype as FloatDtype) },
+  );
 }
 
 function binary(fn: BinaryFunction, a: Tensor, b: Tensor, dtype: FloatDtype): Tensor {
@@ -47,7 +52,10 @@ function binary(fn: BinaryFunction, a: Tensor, b: Tensor, dtype: FloatDtype): Te
   const larger = a.size >= b.size ? a : b;
   const smaller = larger === a ? b : a;
   const repeats = smaller.size === 1 || sameShape(smaller.shape, larger.shape.slice(larger.shape.length - smaller.shape.length));
-  if (!repeats) throw new ShapeError(`${fn}: shapes do not match; expected equal shapes or one that repeats, got [${a.shape.join(", ")}] and [${b.shape.join(", ")}]`);
+  if (!repeats)
+    throw new ShapeError(
+      `${fn}: shapes do not match; expected equal shapes or one that repeats, got [${a.shape.join(", ")}] and [${b.shape.join(", ")}]`,
+    );
   const y = a.device.empty(larger.shape, dtype, fn);
   applyBinary(fn, { a, b, y });
   return y;
@@ -81,7 +89,10 @@ const addOp = defineOp("add", {
 const subOp = defineOp("sub", {
   forward: (_context, { a, b }: Pair, { dtype }: SumAttributes) => ({ output: binary("sub", a, b, dtype), saved: {} }),
   // da = dy, db = −dy
-  vjp: (_context, _saved, dy, needs, { aShape, bShape }) => ({ a: needs.a && unrepeat(dy, aShape), b: needs.b && unrepeat(negate(dy), bShape) }),
+  vjp: (_context, _saved, dy, needs, { aShape, bShape }) => ({
+    a: needs.a && unrepeat(dy, aShape),
+    b: needs.b && unrepeat(negate(dy), bShape),
+  }),
 });
 
 const mulOp = defineOp("mul", {

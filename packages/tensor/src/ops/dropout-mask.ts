@@ -16,7 +16,8 @@ export interface DropoutMaskOptions {
 
 /** Factors of inverted dropout: 0 with the given probability, else 1 / (1 − probability); f32. Throws ShapeError for a probability outside [0, 1). */
 export function dropoutMask(device: Device, shape: Shape, { probability, seed, stream }: DropoutMaskOptions): Tensor {
-  if (!(probability >= 0 && probability < 1)) throw new ShapeError(`dropoutMask: expected a probability from 0 to below 1, got ${probability}`);
+  if (!(probability >= 0 && probability < 1))
+    throw new ShapeError(`dropoutMask: expected a probability from 0 to below 1, got ${probability}`);
   const y = device.empty(shape, "f32", "dropoutMask");
   dropoutMaskKernel.run(
     device,

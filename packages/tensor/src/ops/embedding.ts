@@ -22,9 +22,15 @@ const embeddingOp = defineOp("embedding", {
     expectDtype("embedding", "ids", ids, "u32");
     expectDtype("embedding", "table", table, "f32", "f16");
     const [numSourceRows, rowSize] = table.shape;
-    if (table.shape.length !== 2 || !numSourceRows || !rowSize) throw new ShapeError(`embedding: table has the wrong shape; expected [vocabSize, hiddenSize], got [${table.shape.join(", ")}]`);
+    if (table.shape.length !== 2 || !numSourceRows || !rowSize)
+      throw new ShapeError(`embedding: table has the wrong shape; expected [vocabSize, hiddenSize], got [${table.shape.join(", ")}]`);
     const y = device.empty([...ids.shape, rowSize], "f32", "embedding");
-    gatherRowsKernel.run(device, { x: table, indices: ids, y }, { size: y.size, rowSize, numSourceRows }, { xType: table.dtype as FloatDtype, dtype: "f32" });
+    gatherRowsKernel.run(
+      device,
+      { x: table, indices: ids, y },
+      { size: y.size, rowSize, numSourceRows },
+      { xType: table.dtype as FloatDtype, dtype: "f32" },
+    );
     return { output: y, saved: { ids } };
   },
   // dTable[v] = sum of dy[t] over the tokens t with id v

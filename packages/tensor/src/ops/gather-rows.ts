@@ -21,7 +21,8 @@ const gatherRowsOp = defineOp("gatherRows", {
     expectDtype("gatherRows", "x", x, "f32", "f16");
     expectDtype("gatherRows", "indices", indices, "u32");
     const [numSourceRows, rowSize] = x.shape;
-    if (x.shape.length !== 2 || !numSourceRows || !rowSize) throw new ShapeError(`gatherRows: x has the wrong shape; expected [numRows, n], got [${x.shape.join(", ")}]`);
+    if (x.shape.length !== 2 || !numSourceRows || !rowSize)
+      throw new ShapeError(`gatherRows: x has the wrong shape; expected [numRows, n], got [${x.shape.join(", ")}]`);
     const dtype = x.dtype as FloatDtype;
     const y = device.empty([indices.size, rowSize], dtype, "gatherRows");
     gatherRowsKernel.run(device, { x, indices, y }, { size: y.size, rowSize, numSourceRows }, { xType: dtype, dtype });

@@ -100,10 +100,13 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
     const vector = (label: string, dtype: "f32" | "u32" = "f32"): Tensor => device.empty([numRows], dtype, label);
     const [logProbs, logSumExp] = [vector("logProbs"), vector("logSumExp")];
     logProbsKernel.run(device, { state, logProbs, logSumExp }, { numRows }, {});
-    if (!metrics) return { output: logProbs, saved: { hidden, weight, labels, logSumExp }, extra: { logSumExp } as Omit<LinearLogProbs, "logProbs"> };
-    const [entropy, meanLogit, argmax] = [vector("entropy"), vector("meanLogit"), vector("argmax", "u32")];
-    logitMetricsKernel.run(device, { state, entropy, meanLogit, argmax }, { numRows, vocabSize: weight.shape[0]! }, {});
-    return { output: logProbs, saved: { hidden, weight, labels, logSumExp }, extra: { logSumExp, entropy, meanLogit, argmax } };
+    const extra: Omit<LinearLogProbs, "logProbs"> = { logSumExp };
+    if (metrics) {
+      const [entropy, meanLogit, argmax] = [vector("entropy"), vector("meanLogit"), vector("argmax", "u32")];
+      logitMetricsKernel.run(device, { state, entropy, meanLogit, argmax }, { numRows, vocabSize: weight.shape[0]! }, {});
+      Object.assign(extra, { entropy, meanLogit, argmax });
+    }
+    return { output: logProbs, saved: { hidden, weight, labels, logSumExp }, extra };
   },
   // g = onehot(labels) − softmax;  dHidden[t] = dy[t] · g[t] · weight;  dWeight = gᵀ · (dy · hidden)
   vjp({ device }, { hidden, weight, labels, logSumExp }, dy, needs, { chunkSize }) {

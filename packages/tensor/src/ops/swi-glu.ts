@@ -24,7 +24,12 @@ const swiGluOp = defineOp("swiGlu", {
     expectShape("swiGlu", "up", up, gate.shape);
     const y = device.empty(gate.shape, dtype, "swiGlu");
     const { count, of } = packingOf(y.size);
-    swiGluKernel.run(device, { gate, up, y }, { count }, { gateType: of(gate.dtype as FloatDtype), upType: of(up.dtype as FloatDtype), dtype: of(dtype) });
+    swiGluKernel.run(
+      device,
+      { gate, up, y },
+      { count },
+      { gateType: of(gate.dtype as FloatDtype), upType: of(up.dtype as FloatDtype), dtype: of(dtype) },
+    );
     return { output: y, saved: { gate, up } };
   },
   // dGate = dy · up · s · (1 + gate · (1 − s));  dUp = dy · gate · s;  s = sigmoid(gate)

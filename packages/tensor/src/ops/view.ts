@@ -10,7 +10,10 @@ export function view(x: Tensor, shape: Shape): Tensor {
 }
 
 const viewOp = defineOp("view", {
-  forward: ({ device }, { x }: { x: Tensor }, { shape }: { shape: Shape; inputShape: Shape }) => ({ output: device.viewOf(x, shape, x.byteOffset, "view"), saved: {} }),
+  forward: ({ device }, { x }: { x: Tensor }, { shape }: { shape: Shape; inputShape: Shape }) => ({
+    output: device.viewOf(x, shape, x.byteOffset, "view"),
+    saved: {},
+  }),
   // dx = dy under the old shape
   vjp: ({ device }, _saved, dy, _needs, { inputShape }) => ({ x: device.viewOf(dy, inputShape, dy.byteOffset, "view backward") }),
 });

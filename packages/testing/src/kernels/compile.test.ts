@@ -14,7 +14,11 @@ afterAll(() => device?.dispose());
 describe("compiles without a GPU, in every variant", () => {
   it("a device without a GPU knows f16, subgroups and subgroup matrices", () => {
     const { shaderF16, subgroups } = device.capabilities;
-    expect({ shaderF16, subgroups, matrices: device.gpuDevice.features.has("chromium-experimental-subgroup-matrix" as GPUFeatureName) }).toEqual({ shaderF16: true, subgroups: true, matrices: true });
+    expect({ shaderF16, subgroups, matrices: device.gpuDevice.features.has("chromium-experimental-subgroup-matrix") }).toEqual({
+      shaderF16: true,
+      subgroups: true,
+      matrices: true,
+    });
   });
 
   it.each([...kernelRegistry.values()].map((kernel) => [kernel.name, kernel] as const))("%s", async (_name, kernel) => {
@@ -26,7 +30,10 @@ describe("compiles without a GPU, in every variant", () => {
 
 it("a warning of the compiler counts as a failure", async () => {
   const kernel = kernelRegistry.get("fill")!;
-  const broken = { ...kernel, source: () => ({ ...exampleSources(kernel)[0]!, wgsl: "@compute @workgroup_size(1) fn main() { return; let unreachable = 1; }" }) } as AnyKernel;
+  const broken = {
+    ...kernel,
+    source: () => ({ ...exampleSources(kernel)[0]!, wgsl: "@compute @workgroup_size(1) fn main() { return; let unreachable = 1; }" }),
+  } as AnyKernel;
   const [result] = await compileKernel(device, broken);
   expect(result!.problems[0]).toMatch(/^warning in line 1: code is unreachable/);
 });

@@ -23,7 +23,9 @@ export async function compileKernel(device: Device, kernel: AnyKernel): Promise<
     const { messages } = await module.getCompilationInfo();
     await gpuDevice.popErrorScope();
     const lines = source.wgsl.split("\n");
-    const problems = messages.filter(({ type }) => type !== "info").map(({ type, message, lineNum }) => `${type} in line ${lineNum}: ${message}: ${(lines[lineNum - 1] ?? "").trim()}`);
+    const problems = messages
+      .filter(({ type }) => type !== "info")
+      .map(({ type, message, lineNum }) => `${type} in line ${lineNum}: ${message}: ${(lines[lineNum - 1] ?? "").trim()}`);
     const result: CompileResult = { label: source.label, problems };
     if (problems.length === 0) {
       const refusal = await pipelineRefusal(device, source);

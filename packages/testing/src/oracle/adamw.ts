@@ -1,8 +1,19 @@
-import { adamwHyper, adamwHyperSize, adamwStep, clipFactor as clipFactorOp, gradNorm as gradNormOp, type AdamwHyperparameters } from "@kto/tensor";
+import {
+  adamwHyper,
+  adamwHyperSize,
+  adamwStep,
+  clipFactor as clipFactorOp,
+  gradNorm as gradNormOp,
+  type AdamwHyperparameters,
+} from "@kto/tensor";
 import { Numbers, type Arrays, type OracleCase, type OracleInput } from "./case.js";
 
 /** torch's AdamW: decay first, eps after the bias correction. */
-export function adamw({ params, grads, m, v }: Arrays, { learningRate, beta1, beta2, eps, weightDecay, step }: AdamwHyperparameters, clip: number): Arrays {
+export function adamw(
+  { params, grads, m, v }: Arrays,
+  { learningRate, beta1, beta2, eps, weightDecay, step }: AdamwHyperparameters,
+  clip: number,
+): Arrays {
   const newM = m!.map((value, i) => beta1 * value + (1 - beta1) * clip * grads![i]!);
   const newV = v!.map((value, i) => beta2 * value + (1 - beta2) * (clip * grads![i]!) ** 2);
   const newParams = params!.map((value, i) => {
@@ -20,12 +31,18 @@ function adamwCase(size: number, hyper: Partial<AdamwHyperparameters>, clip: num
   return {
     name: `adamw ${size}, step ${all.step}, clip ${clip}`,
     inputs: { params: state(1), grads: state(0.1), m: state(0.01), v: { ...v, data: v.data.map(Math.abs) } },
-    forward: (inputs) => (clip !== undefined && clip < 0 ? { params: inputs["params"]!, m: inputs["m"]!, v: inputs["v"]! } : adamw(inputs, all, clip ?? 1)),
+    forward: (inputs) =>
+      clip !== undefined && clip < 0 ? { params: inputs["params"]!, m: inputs["m"]!, v: inputs["v"]! } : adamw(inputs, all, clip ?? 1),
     run({ params, grads, m, v: second }) {
       const { device } = params!;
       const tensors = { params: device.copyOf(params!), m: device.copyOf(m!), v: device.copyOf(second!) };
       const numbersOfStep = device.tensor(adamwHyper(all), [adamwHyperSize], "f32");
-      adamwStep({ ...tensors, grads: grads!, hyper: numbersOfStep, clip: clip === undefined ? undefined : device.tensor([clip], [1], "f32") });
+      adamwStep({
+        ...tensors,
+        grads: grads!,
+        hyper: numbersOfStep,
+        clip: clip === undefined ? undefined : device.tensor([clip], [1], "f32"),
+      });
       return tensors;
     },
     errorClass: "elementwise",

@@ -61,7 +61,10 @@ export class Numbers {
   }
 
   /** A float input with normal values that `dtype` holds; it needs a gradient unless told otherwise. */
-  input(shape: Shape, { dtype = "f32", scale = 1, needsGradient = true }: { dtype?: FloatDtype; scale?: number; needsGradient?: boolean } = {}): OracleInput {
+  input(
+    shape: Shape,
+    { dtype = "f32", scale = 1, needsGradient = true }: { dtype?: FloatDtype; scale?: number; needsGradient?: boolean } = {},
+  ): OracleInput {
     return { data: Float64Array.from({ length: sizeOf(shape) }, () => roundTo(dtype, this.normal(scale))), shape, dtype, needsGradient };
   }
 

@@ -2,9 +2,14 @@ import { dropoutMask as dropoutMaskOp } from "@kto/tensor";
 import { Numbers, type OracleCase } from "./case.js";
 
 /** 0 where a hash of (seed, stream, i) is below probability · 2³², else 1 / (1 − probability). */
-export function dropoutMask(size: number, { probability, seed, stream }: { probability: number; seed: number; stream: number }): Float64Array {
+export function dropoutMask(
+  size: number,
+  { probability, seed, stream }: { probability: number; seed: number; stream: number },
+): Float64Array {
   const key = mix(stream ^ mix(seed));
-  return Float64Array.from({ length: size }, (_, i) => (mix(i ^ key) < Math.floor(probability * 2 ** 32) ? 0 : Math.fround(1 / (1 - probability))));
+  return Float64Array.from({ length: size }, (_, i) =>
+    mix(i ^ key) < Math.floor(probability * 2 ** 32) ? 0 : Math.fround(1 / (1 - probability)),
+  );
 }
 
 function mix(value: number): number {

@@ -1,4 +1,20 @@
-import { add, cast, maximum, mean, mul, scale, shift, sigmoid, sub, sum, sumLast, view, type FloatDtype, type Shape, type Tensor } from "@kto/tensor";
+import {
+  add,
+  cast,
+  maximum,
+  mean,
+  mul,
+  scale,
+  shift,
+  sigmoid,
+  sub,
+  sum,
+  sumLast,
+  view,
+  type FloatDtype,
+  type Shape,
+  type Tensor,
+} from "@kto/tensor";
 import { Numbers, type Arrays, type OracleCase } from "./case.js";
 
 /** Functions of two numbers with their derivatives by each. */
@@ -85,7 +101,9 @@ function sumCase(name: "sum" | "mean" | "sumLast", shape: Shape): OracleCase {
   return {
     name: `${name} [${shape.join(", ")}]`,
     inputs: { x: new Numbers(n).input(shape) },
-    forward: ({ x }) => ({ y: Float64Array.from({ length: x!.length / n }, (_, row) => factor * x!.subarray(row * n, (row + 1) * n).reduce((a, b) => a + b, 0)) }),
+    forward: ({ x }) => ({
+      y: Float64Array.from({ length: x!.length / n }, (_, row) => factor * x!.subarray(row * n, (row + 1) * n).reduce((a, b) => a + b, 0)),
+    }),
     vjp: ({ x }, dy) => ({ x: x!.map((_, i) => factor * dy[Math.floor(i / n)]!) }),
     run: ({ x }) => ({ y: op(x!) }),
     errorClass: "rowReduction",

@@ -23,6 +23,10 @@ function gatherRowsCase(rows: number[], numRows: number, n: number, dtype: Float
 export const gatherRowsCases: OracleCase[] = [
   gatherRowsCase([0], 1, 1),
   gatherRowsCase([0, 2, 3, 8], 9, 5),
-  gatherRowsCase(Array.from({ length: 65 }, (_, i) => 2 * i + 1), 131, 64),
+  gatherRowsCase(
+    Array.from({ length: 65 }, (_, i) => 2 * i + 1),
+    131,
+    64,
+  ),
   gatherRowsCase([1, 2], 4, 3, "f16"),
 ];

@@ -54,24 +54,38 @@ describe("on the device an op agrees with its oracle, in every variant", () => {
 
 it("every kernel was run by a case", () => {
   const notRun = [...kernelRegistry.values()].filter(({ name }) => !kernelsRun.has(name));
-  const expected = notRun.filter((kernel) => device.capabilities.shaderF16 || exampleSources(kernel).some(({ wgsl }) => !wgsl.includes("enable f16;")));
+  const expected = notRun.filter(
+    (kernel) => device.capabilities.shaderF16 || exampleSources(kernel).some(({ wgsl }) => !wgsl.includes("enable f16;")),
+  );
   expect(expected.map(({ name }) => name)).toEqual([]);
 });
 
 /** Names of results that are not the same in both runs. */
 function differingValues(a: CaseResult, b: CaseResult): string[] {
-  const same = (x: ArrayLike<number>, y: ArrayLike<number>): boolean => x.length === y.length && Array.prototype.every.call(x, (value, i) => Object.is(value, y[i]));
-  return (["outputs", "gradients"] as const).flatMap((kind) => Object.keys(b[kind]).filter((name) => !same(a[kind][name]!, b[kind][name]!)));
+  const same = (x: ArrayLike<number>, y: ArrayLike<number>): boolean =>
+    x.length === y.length && Array.prototype.every.call(x, (value, i) => Object.is(value, y[i]));
+  return (["outputs", "gradients"] as const).flatMap((kind) =>
+    Object.keys(b[kind]).filter((name) => !same(a[kind][name]!, b[kind][name]!)),
+  );
 }
 
 function expectAgreement(oracle: OracleCase, result: CaseResult, outputs: Arrays, gradients: Arrays, variant: string): void {
-  for (const [name, expected] of Object.entries(outputs)) compare(result.outputs[name]!, expected, oracle, "forward", `${oracle.name}: ${name} (${variant})`);
-  for (const name of Object.keys(result.gradients)) compare(result.gradients[name]!, gradients[name]!, oracle, "gradient", `${oracle.name}: gradient of ${name} (${variant})`);
+  for (const [name, expected] of Object.entries(outputs))
+    compare(result.outputs[name]!, expected, oracle, "forward", `${oracle.name}: ${name} (${variant})`);
+  for (const name of Object.keys(result.gradients))
+    compare(result.gradients[name]!, gradients[name]!, oracle, "gradient", `${oracle.name}: gradient of ${name} (${variant})`);
 }
 
-function compare(actual: ArrayLike<number>, expected: Float64Array, oracle: OracleCase, direction: "forward" | "gradient", label: string): void {
+function compare(
+  actual: ArrayLike<number>,
+  expected: Float64Array,
+  oracle: OracleCase,
+  direction: "forward" | "gradient",
+  label: string,
+): void {
   const storage = (direction === "forward" ? oracle.storage : oracle.gradientStorage) ?? "f32";
   if (oracle.errorClass === "exact") expectClose(actual, expected, { rtol: 0, atol: 0, label });
-  else if (oracle.errorClass === "gemm") expectSmallError(actual, expected, { limit: gemmTolerance[storage] * (direction === "gradient" ? gradientFactor : 1), label });
+  else if (oracle.errorClass === "gemm")
+    expectSmallError(actual, expected, { limit: gemmTolerance[storage] * (direction === "gradient" ? gradientFactor : 1), label });
   else expectClose(actual, expected, { ...toleranceOf(oracle.errorClass, storage, direction), label });
 }

@@ -34,7 +34,11 @@ function forEachRow(x: Float64Array, n: number, eps: number, use: (base: number,
   }
 }
 
-function rmsNormCase(rows: number, n: number, { xType = "f32", dtype = "f32", scale = 1 }: { xType?: FloatDtype; dtype?: FloatDtype; scale?: number } = {}): OracleCase {
+function rmsNormCase(
+  rows: number,
+  n: number,
+  { xType = "f32", dtype = "f32", scale = 1 }: { xType?: FloatDtype; dtype?: FloatDtype; scale?: number } = {},
+): OracleCase {
   const numbers = new Numbers(rows + n);
   const eps = 1e-6;
   return {

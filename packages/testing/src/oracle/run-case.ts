@@ -13,8 +13,11 @@ export async function runCase(device: Device, oracle: OracleCase, y: Float64Arra
   gpuDevice.pushErrorScope("validation");
   gpuDevice.pushErrorScope("out-of-memory");
   const made = device.scope(oracle.name, () => {
-    const inputs = Object.fromEntries(Object.entries(oracle.inputs).map(([name, { data, shape, dtype }]) => [name, device.tensor(data, shape, dtype, name)]));
-    for (const [name, { needsGradient }] of Object.entries(oracle.inputs)) inputs[name]!.requiresGrad = needsGradient && oracle.vjp !== undefined;
+    const inputs = Object.fromEntries(
+      Object.entries(oracle.inputs).map(([name, { data, shape, dtype }]) => [name, device.tensor(data, shape, dtype, name)]),
+    );
+    for (const [name, { needsGradient }] of Object.entries(oracle.inputs))
+      inputs[name]!.requiresGrad = needsGradient && oracle.vjp !== undefined;
     const outputs = oracle.run(inputs);
     if (!oracle.vjp) return { outputs, gradients: {} };
     const dy = device.tensor(gradientOf(y!), outputs["y"]!.shape, "f32", "dy");
@@ -22,13 +25,11 @@ export async function runCase(device: Device, oracle: OracleCase, y: Float64Arra
     const wanted = Object.entries(inputs).filter(([, tensor]) => tensor.requiresGrad);
     return { outputs, gradients: Object.fromEntries(wanted.map(([name, tensor]) => [name, gradients.take(tensor)!])) };
   });
-  try {
-    return { outputs: await readAll(made.outputs), gradients: await readAll(made.gradients) };
-  } finally {
-    for (const tensor of [...Object.values(made.outputs), ...Object.values(made.gradients)]) tensor?.dispose();
-    const errors = [await gpuDevice.popErrorScope(), await gpuDevice.popErrorScope()];
-    for (const error of errors) if (error) throw new Error(`runCase: ${oracle.name}: the GPU reported: ${error.message}`);
-  }
+  const result = { outputs: await readAll(made.outputs), gradients: await readAll(made.gradients) };
+  for (const tensor of [...Object.values(made.outputs), ...Object.values(made.gradients)]) tensor?.dispose();
+  const errors = [await gpuDevice.popErrorScope(), await gpuDevice.popErrorScope()];
+  for (const error of errors) if (error) throw new Error(`runCase: ${oracle.name}: the GPU reported: ${error.message}`);
+  return result;
 }
 
 async function readAll(tensors: Record<string, Tensor | undefined>): Promise<Record<string, ArrayLike<number>>> {
@@ -66,6 +67,10 @@ export function possibleVariants(name: string, specs: readonly object[], capabil
   const kernel = kernelRegistry.get(name)!;
   const views = [capabilities, { ...capabilities, software: !capabilities.software }];
   return kernel.variants
-    .filter((variant) => views.some((view) => specs.every((spec) => variant.when(view, Object.assign({}, variant.spec, spec) as never))))
+    .filter((variant) =>
+      views.some((view) =>
+        specs.every((spec) => variant.when(view, Object.assign<object, object, object>({}, variant.spec, spec) as never)),
+      ),
+    )
     .map((variant) => variant.name);
 }

@@ -3,7 +3,9 @@ import { indices, Numbers, type Arrays, type OracleCase } from "./case.js";
 
 /** y[r] = sum of x over bounds[r] ≤ i < bounds[r + 1]. */
 export function segmentSum({ x, bounds }: Arrays): Float64Array {
-  return Float64Array.from({ length: bounds!.length - 1 }, (_, r) => x!.subarray(bounds![r], bounds![r + 1]).reduce((sum, value) => sum + value, 0));
+  return Float64Array.from({ length: bounds!.length - 1 }, (_, r) =>
+    x!.subarray(bounds![r], bounds![r + 1]).reduce((sum, value) => sum + value, 0),
+  );
 }
 
 /** dx[i] = dy of the range of i, 0 outside. */

@@ -18,7 +18,10 @@ function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
-function swiGluCase(size: number, { inputType = "f32", dtype = "f32", scale = 1 }: { inputType?: FloatDtype; dtype?: FloatDtype; scale?: number } = {}): OracleCase {
+function swiGluCase(
+  size: number,
+  { inputType = "f32", dtype = "f32", scale = 1 }: { inputType?: FloatDtype; dtype?: FloatDtype; scale?: number } = {},
+): OracleCase {
   const numbers = new Numbers(size);
   return {
     name: `swiGlu ${size} ${inputType} → ${dtype}${scale === 1 ? "" : `, scale ${scale}`}`,

@@ -16,7 +16,13 @@ export function reduceMax(spec: { reduce: Reduce; workgroupSize: number }): stri
   return reduction("reduceMax", "max(a, b)", "subgroupMax", "-3.4e38", spec);
 }
 
-function reduction(name: string, combine: string, builtin: string, neutral: string, { reduce, workgroupSize }: { reduce: Reduce; workgroupSize: number }): string {
+function reduction(
+  name: string,
+  combine: string,
+  builtin: string,
+  neutral: string,
+  { reduce, workgroupSize }: { reduce: Reduce; workgroupSize: number },
+): string {
   if (reduce === "serial") return wgsl`fn ${name}(value: f32, lane: u32) -> f32 { return value; }`;
   const combineFn = wgsl`fn ${name}Combine(a: f32, b: f32) -> f32 { return ${combine}; }`;
   if (reduce === "subgroup") {
