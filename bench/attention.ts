@@ -3,7 +3,18 @@
  *
  *   npx tsx --conditions=@kto/source bench/attention.ts
  */
-import { backward, cast, causalAttention, mul, requestDevice, segmentBounds, sum, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+import {
+  backward,
+  cast,
+  causalAttention,
+  mul,
+  requestDevice,
+  segmentBounds,
+  sum,
+  type Device,
+  type FloatDtype,
+  type Tensor,
+} from "@kto/tensor";
 import { attentionCase } from "../packages/testing/src/oracle/causal-attention.js";
 import { gradientOf, valuesOf, type OracleCase } from "../packages/testing/src/oracle/case.js";
 import { normalizedMeanSquareError } from "../packages/testing/src/index.js";

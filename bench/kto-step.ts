@@ -45,7 +45,9 @@ const { values: options } = parseArgs({
 });
 
 const device = await requestDevice();
-console.log(`${device.capabilities.description}: f16 ${device.capabilities.shaderF16}, subgroup matrices ${device.capabilities.subgroupMatrix.join("; ") || "none"}`);
+console.log(
+  `${device.capabilities.description}: f16 ${device.capabilities.shaderF16}, subgroup matrices ${device.capabilities.subgroupMatrix.join("; ") || "none"}`,
+);
 const started = performance.now();
 const base = randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, options.dtype as FloatDtype);
 await device.sync();
@@ -53,7 +55,11 @@ console.log(`model: ${base.numParameters.toLocaleString("en")} parameters in ${(
 const results: StepResult[] = [];
 for (const tokens of options.tokens.split(",").map(Number)) {
   results.push(await measure(tokens, Number(options.batch), Number(options.updates)));
-  if (options.out) writeFileSync(options.out, JSON.stringify({ device: device.capabilities.description, date: new Date().toISOString().slice(0, 10), results }, null, 1));
+  if (options.out)
+    writeFileSync(
+      options.out,
+      JSON.stringify({ device: device.capabilities.description, date: new Date().toISOString().slice(0, 10), results }, null, 1),
+    );
 }
 base.dispose();
 device.dispose();
@@ -79,7 +85,9 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
     losses.push(log.loss);
     gradNorms.push(log.gradNorm);
     logpsChosen.push(log.metrics["logps/chosen"] ?? Number.NaN);
-    console.log(`  ${tokensPerRow} tokens, step ${log.step}: ${stepMs.at(-1)!.toFixed(1)} ms, loss ${log.loss}, grad norm ${log.gradNorm.toExponential(4)}, logps/chosen ${log.metrics["logps/chosen"]}`);
+    console.log(
+      `  ${tokensPerRow} tokens, step ${log.step}: ${stepMs.at(-1)!.toFixed(1)} ms, loss ${log.loss}, grad norm ${log.gradNorm.toExponential(4)}, logps/chosen ${log.metrics["logps/chosen"]}`,
+    );
     stepStarted = performance.now();
     recordStarted = stepStarted;
   }
@@ -87,7 +95,12 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   const peakBufferBytes = device.memory().peakBytes;
   const warm = stepMs.slice(2).sort((a, b) => a - b);
   const medianStepMs = warm[Math.floor(warm.length / 2)] ?? stepMs.at(-1)!;
-  const hottest = options.profile ? await profile(device, makeTrainer(model, tokensPerRow, batch, 2, () => undefined)) : [];
+  const hottest = options.profile
+    ? await profile(
+        device,
+        makeTrainer(model, tokensPerRow, batch, 2, () => undefined),
+      )
+    : [];
   const result: StepResult = {
     tokensPerRow,
     batch,
@@ -111,20 +124,41 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   );
   const total = hottest.reduce((sum, { totalMs }) => sum + totalMs, 0);
   if (total > 0) console.log(`  kernel time of two steps ${total.toFixed(1)} ms`);
-  for (const { label, count, totalMs } of hottest.slice(0, 22)) console.log(`  ${totalMs.toFixed(2).padStart(9)} ms ${((100 * totalMs) / total).toFixed(1).padStart(5)} %  ${String(count).padStart(5)} ×  ${label}`);
+  for (const { label, count, totalMs } of hottest.slice(0, 22))
+    console.log(
+      `  ${totalMs.toFixed(2).padStart(9)} ms ${((100 * totalMs) / total).toFixed(1).padStart(5)} %  ${String(count).padStart(5)} ×  ${label}`,
+    );
   model.dispose();
   return result;
 }
 
-function makeTrainer(model: PeftModel<typeof base>, tokensPerRow: number, batch: number, updates: number, onEvent: (type: string) => void): KTOTrainer {
+function makeTrainer(
+  model: PeftModel<typeof base>,
+  tokensPerRow: number,
+  batch: number,
+  updates: number,
+  onEvent: (type: string) => void,
+): KTOTrainer {
   const half = tokensPerRow / 2;
   const token = (row: number, position: number): number => (row * 7919 + position * 104_729 + 17) % 151_000;
   const ids = (row: number, from: number): number[] => Array.from({ length: half }, (_, position) => token(row, from + position));
-  const rows = Array.from({ length: batch * 4 }, (_, row) => ({ prompt_ids: ids(row, 0), completion_ids: ids(row, half), label: row % 2 === 0 }));
+  const rows = Array.from({ length: batch * 4 }, (_, row) => ({
+    prompt_ids: ids(row, 0),
+    completion_ids: ids(row, half),
+    label: row % 2 === 0,
+  }));
   return new KTOTrainer({
     model,
     trainDataset: Dataset.from(rows),
-    args: { perDeviceTrainBatchSize: batch, maxSteps: updates, learningRate: 1e-4, loggingSteps: 1, maxLength: tokensPerRow, gradientCheckpointing: true, saveStrategy: "no" },
+    args: {
+      perDeviceTrainBatchSize: batch,
+      maxSteps: updates,
+      learningRate: 1e-4,
+      loggingSteps: 1,
+      maxLength: tokensPerRow,
+      gradientCheckpointing: true,
+      saveStrategy: "no",
+    },
     isFreshAdapter: true,
     onEvent: ({ type }) => onEvent(type),
   });
@@ -139,7 +173,9 @@ async function profile(on: Device, trainer: KTOTrainer): Promise<KernelTiming[]>
 
 function driverUsedMiB(): number | undefined {
   try {
-    return Number(execFileSync("nvidia-smi", ["--query-gpu=memory.used", "--format=csv,noheader,nounits"], { encoding: "utf8" }).split("\n")[0]);
+    return Number(
+      execFileSync("nvidia-smi", ["--query-gpu=memory.used", "--format=csv,noheader,nounits"], { encoding: "utf8" }).split("\n")[0],
+    );
   } catch {
     return undefined;
   }

@@ -37,8 +37,8 @@ export function randomModel(device: Device, config: Qwen2Config, dtype: FloatDty
       return;
     }
     const source = dtype === "f16" ? bits : values;
-    for (let start = 0; start < target.size; ) {
-      const from = ((start === 0 ? index * 65_536 : 0) % blockElements);
+    for (let start = 0; start < target.size;) {
+      const from = (start === 0 ? index * 65_536 : 0) % blockElements;
       const count = Math.min(blockElements - from, target.size - start);
       const part = source.subarray(from, from + count);
       device.writeBytes(target, new Uint8Array(part.buffer, part.byteOffset, part.byteLength), start * part.BYTES_PER_ELEMENT);
@@ -55,5 +55,7 @@ function randomBits(): Uint16Array<ArrayBuffer> {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return (state + 0.5) / 2 ** 32;
   };
-  return Uint16Array.from({ length: blockElements }, () => numberToF16Bits(0.02 * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform())));
+  return Uint16Array.from({ length: blockElements }, () =>
+    numberToF16Bits(0.02 * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform())),
+  );
 }

@@ -16,7 +16,9 @@ it("docs/cli.md has a row for each field of kto train, with its default", () => 
   const differing = Object.entries(trainFields).filter(([field, { initial }]) => {
     const written = table.get(field)!;
     if (initial === null) return written !== "" && written !== "null";
-    return typeof initial === "number" ? Number(written) !== initial : JSON.stringify(written) !== JSON.stringify(initial).replace(/^(true|false)$/, '"$1"');
+    return typeof initial === "number"
+      ? Number(written) !== initial
+      : JSON.stringify(written) !== JSON.stringify(initial).replace(/^(true|false)$/, '"$1"');
   });
   expect(differing.map(([field]) => field)).toEqual([]);
 });

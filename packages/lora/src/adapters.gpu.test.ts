@@ -9,7 +9,9 @@ import { getPeftModel, mergeAndUnload, withoutAdapters, type PeftModel } from ".
 import { loadAdapter } from "./node.js";
 
 /** Adapters whose gradients the fixtures hold and that this package trains; the others are refused, which another test shows. */
-const folders = listFixtures("lora").filter((folder) => existsSync(fixturePath("lora", folder, "gradients.safetensors")) && !/dora|bias|modules/.test(folder));
+const folders = listFixtures("lora").filter(
+  (folder) => existsSync(fixturePath("lora", folder, "gradients.safetensors")) && !/dora|bias|modules/.test(folder),
+);
 
 /** f32 on the device against float64: gradients relative to the largest of their tensor (four times the row class), logits absolute. */
 const tolerance = { gradient: 8e-5, logits: 3e-4 };
@@ -27,7 +29,8 @@ afterAll(() => {
   device.dispose();
 });
 
-test("there are adapters to check", () => expect(folders).toEqual(expect.arrayContaining(["main", "rslora", "rank-one", "subset", "regex", "pattern"])));
+test("there are adapters to check", () =>
+  expect(folders).toEqual(expect.arrayContaining(["main", "rslora", "rank-one", "subset", "regex", "pattern"])));
 
 describe.each(folders)("lora/%s", (folder) => {
   test.each([false, true])("logits and gradients equal peft's, checkpointed: %s", async (gradientCheckpointing) => {
@@ -57,7 +60,10 @@ test("the gradient of A is exactly zero while B is", async () => {
   const gradients = device.scope(() => backward(lossOf(false)));
   for (const [name, parameter] of model.activeAdapter.bucket.parameters) {
     const values = (await gradients.get(parameter)!.read()) as Float32Array;
-    expect(values.every((value) => value === 0), name).toBe(name.endsWith("lora_A"));
+    expect(
+      values.every((value) => value === 0),
+      name,
+    ).toBe(name.endsWith("lora_A"));
   }
   gradients.dispose();
 });
@@ -153,12 +159,19 @@ async function expectLogits(folder: string): Promise<void> {
   let offset = 0;
   for (let row = 0; row < numRows; row++) {
     const size = batch.rows[row]!.length * vocabSize;
-    expect(largestDifference(actual.subarray(offset, offset + size), values.subarray(row * seqLen * vocabSize, row * seqLen * vocabSize + size))).toBeLessThan(tolerance.logits);
+    expect(
+      largestDifference(actual.subarray(offset, offset + size), values.subarray(row * seqLen * vocabSize, row * seqLen * vocabSize + size)),
+    ).toBeLessThan(tolerance.logits);
     offset += size;
   }
 }
 
-async function expectGradient(gradients: Gradients, parameter: Tensor, file: Awaited<ReturnType<typeof openSafetensorsFile>>, name: string): Promise<void> {
+async function expectGradient(
+  gradients: Gradients,
+  parameter: Tensor,
+  file: Awaited<ReturnType<typeof openSafetensorsFile>>,
+  name: string,
+): Promise<void> {
   const { data, dtype } = await file.read(name);
   const expected = toFloat32(data, dtype).values;
   const actual = (await gradients.get(parameter)!.read()) as Float32Array;

@@ -24,4 +24,12 @@ export { loraScale } from "./scaling.js";
 export { countLoraParameters, resolveTargets, type LoraTarget, type ResolvedTargets } from "./target-modules.js";
 export { LoraSlot, type ActiveAdapters, type LoraLayer } from "./lora-layer.js";
 export { mergeAndUnload } from "./merge.js";
-export { getPeftModel, PeftModel, withoutAdapters, type AdaptableLinear, type AdaptableModel, type AddAdapterOptions, type LoraAdapter } from "./peft-model.js";
+export {
+  getPeftModel,
+  PeftModel,
+  withoutAdapters,
+  type AdaptableLinear,
+  type AdaptableModel,
+  type AddAdapterOptions,
+  type LoraAdapter,
+} from "./peft-model.js";

@@ -42,7 +42,9 @@ export class LoraSlot implements LinearAdapter {
       return lowRankAdd(sum, x, a, b, {
         scale,
         dtype: isLast ? dtype : "f32",
-        ...(dropout > 0 && seed !== undefined ? { dropout: dropoutMask(x.device, x.shape, { probability: dropout, seed, stream: index }) } : {}),
+        ...(dropout > 0 && seed !== undefined
+          ? { dropout: dropoutMask(x.device, x.shape, { probability: dropout, seed, stream: index }) }
+          : {}),
       });
     }, base);
   }

@@ -13,8 +13,21 @@ export function mergeAndUnload<M extends AdaptableModel>(model: PeftModel<M>): M
     const { targets, bucket } = model.adapters.get(name)!;
     for (const { path, r, scale, inFeatures, outFeatures } of targets) {
       const { weight } = modules.get(path) as AdaptableLinear & { weight?: Tensor };
-      if (!weight) throw new LoraConfigError(`mergeAndUnload: ${path} has no weight matrix to add to; expected one of shape [${outFeatures}, ${inFeatures}]`, { field: "targetModules" });
-      gemm({ a: bucket.get(`${path}.lora_B`), b: bucket.get(`${path}.lora_A`), c: weight, m: outFeatures, n: inFeatures, k: r, alpha: scale, accumulate: true });
+      if (!weight)
+        throw new LoraConfigError(
+          `mergeAndUnload: ${path} has no weight matrix to add to; expected one of shape [${outFeatures}, ${inFeatures}]`,
+          { field: "targetModules" },
+        );
+      gemm({
+        a: bucket.get(`${path}.lora_B`),
+        b: bucket.get(`${path}.lora_A`),
+        c: weight,
+        m: outFeatures,
+        n: inFeatures,
+        k: r,
+        alpha: scale,
+        accumulate: true,
+      });
     }
   }
   model.dispose();

@@ -39,7 +39,11 @@ export interface AddAdapterOptions {
 }
 
 /** Puts a fresh LoRA adapter on a base model, as peft's function of that name. */
-export function getPeftModel<M extends AdaptableModel>(base: M, config: Partial<LoraConfig>, options: AddAdapterOptions = {}): PeftModel<M> {
+export function getPeftModel<M extends AdaptableModel>(
+  base: M,
+  config: Partial<LoraConfig>,
+  options: AddAdapterOptions = {},
+): PeftModel<M> {
   const model = new PeftModel(base);
   try {
     model.addAdapter(config, options);
@@ -86,8 +90,14 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   }
 
   /** Adds an adapter; the first one is activated. Throws LoraConfigError for a name in use, and as `resolveTargets`. */
-  addAdapter(config: Partial<LoraConfig>, { adapterName = DEFAULT_ADAPTER, seed = 0, weights, isTrainable = true }: AddAdapterOptions = {}): LoraAdapter {
-    if (this.adapters.has(adapterName)) throw new LoraConfigError(`addAdapter: there is an adapter "${adapterName}" already; expected a new name, or deleteAdapter first`, { field: "adapterName" });
+  addAdapter(
+    config: Partial<LoraConfig>,
+    { adapterName = DEFAULT_ADAPTER, seed = 0, weights, isTrainable = true }: AddAdapterOptions = {},
+  ): LoraAdapter {
+    if (this.adapters.has(adapterName))
+      throw new LoraConfigError(`addAdapter: there is an adapter "${adapterName}" already; expected a new name, or deleteAdapter first`, {
+        field: "adapterName",
+      });
     const resolved = resolveTargets(this.base, loraConfig(config));
     const bucket = new ParameterBucket(
       this.device,
@@ -100,7 +110,13 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
     const modules = new Map(this.base.namedModules());
     resolved.targets.forEach((target, index) => {
       const { a, b } = weights?.get(target.path) ?? initialLoraWeights(target, { seed, initLoraWeights: resolved.config.initLoraWeights });
-      const layer = { a: bucket.get(`${target.path}.lora_A`), b: bucket.get(`${target.path}.lora_B`), scale: target.scale, dropout: resolved.config.loraDropout, index };
+      const layer = {
+        a: bucket.get(`${target.path}.lora_A`),
+        b: bucket.get(`${target.path}.lora_B`),
+        scale: target.scale,
+        dropout: resolved.config.loraDropout,
+        index,
+      };
       write(layer.a, a);
       write(layer.b, b);
       this.#slotFor(target.path, modules.get(target.path) as AdaptableLinear).layers.set(adapterName, layer);
@@ -166,7 +182,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   }
 
   dispose(): void {
-    for (const name of [...this.adapters.keys()]) this.deleteAdapter(name);
+    for (const name of this.adapters.keys()) this.deleteAdapter(name);
   }
 
   [Symbol.dispose](): void {
@@ -176,7 +192,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   #slotFor(path: string, module: AdaptableLinear): LoraSlot {
     let entry = this.#slots.get(path);
     if (!entry) {
-      if (module.adapter) throw new LoraConfigError(`addAdapter: ${path} carries an adapter of another model; dispose that one first`, { field: "adapterName" });
+      if (module.adapter)
+        throw new LoraConfigError(`addAdapter: ${path} carries an adapter of another model; dispose that one first`, {
+          field: "adapterName",
+        });
       const slot = new LoraSlot(this.#active);
       module.adapter = slot;
       this.#slots.set(path, (entry = { module, slot }));
@@ -186,7 +205,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
 
   #find(name: string): LoraAdapter {
     const adapter = this.adapters.get(name);
-    if (!adapter) throw new LoraConfigError(`adapter: there is no adapter "${name}"; expected one of ${[...this.adapters.keys()].join(", ") || "none"}`, { field: "adapterName" });
+    if (!adapter)
+      throw new LoraConfigError(
+        `adapter: there is no adapter "${name}"; expected one of ${[...this.adapters.keys()].join(", ") || "none"}`,
+        { field: "adapterName" },
+      );
     return adapter;
   }
 }

@@ -48,15 +48,28 @@ export interface KtoLossResult {
  * @see arXiv 2402.01306 (KTO), 2408.06266 (APO)
  */
 export function ktoLoss(inputs: KtoLossInputs): KtoLossResult {
-  const { policyLogProbs, refLogProbs, policyKlLogProbs, refKlLogProbs, labels, beta = 0.1, desirableWeight = 1, undesirableWeight = 1, lossType = "kto" } = inputs;
+  const {
+    policyLogProbs,
+    refLogProbs,
+    policyKlLogProbs,
+    refKlLogProbs,
+    labels,
+    beta = 0.1,
+    desirableWeight = 1,
+    undesirableWeight = 1,
+    lossType = "kto",
+  } = inputs;
   const { device } = policyLogProbs;
   return device.scope("ktoLoss", () => {
     let kl: Tensor | undefined;
     if (lossType === "kto") {
       if (!policyKlLogProbs || !refKlLogProbs) {
-        throw new LossInputError(`ktoLoss: lossType "kto" needs policyKlLogProbs and refKlLogProbs; expected log-probabilities of the mismatched rows, got none; use "apo_zero_unpaired" for a loss without KL`, {
-          field: policyKlLogProbs ? "refKlLogProbs" : "policyKlLogProbs",
-        });
+        throw new LossInputError(
+          `ktoLoss: lossType "kto" needs policyKlLogProbs and refKlLogProbs; expected log-probabilities of the mismatched rows, got none; use "apo_zero_unpaired" for a loss without KL`,
+          {
+            field: policyKlLogProbs ? "refKlLogProbs" : "policyKlLogProbs",
+          },
+        );
       }
       kl = device.noGrad(() => maximum(mean(sub(policyKlLogProbs, refKlLogProbs)), 0)); // []
     }

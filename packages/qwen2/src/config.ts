@@ -19,7 +19,14 @@ export interface Qwen2Config {
 }
 
 /** Largest sizes read from a file; ten times the largest model of the family, so that a bad file cannot ask for absurd memory. */
-const limits = { vocabSize: 2_000_000, hiddenSize: 65_536, intermediateSize: 524_288, numHiddenLayers: 1_000, numAttentionHeads: 1_024, maxPositionEmbeddings: 100_000_000 };
+const limits = {
+  vocabSize: 2_000_000,
+  hiddenSize: 65_536,
+  intermediateSize: 524_288,
+  numHiddenLayers: 1_000,
+  numAttentionHeads: 1_024,
+  maxPositionEmbeddings: 100_000_000,
+};
 
 /**
  * Reads the parsed `config.json` of a Qwen2 checkpoint, old spelling (`rope_theta`, `torch_dtype`) and new (`rope_parameters`).
@@ -35,7 +42,9 @@ export function readQwen2Config(json: unknown, source = "config.json"): Qwen2Con
   };
   const modelType = fields.model_type;
   if (modelType !== "qwen2") {
-    fail(`unsupported architecture; expected model_type "qwen2", got ${JSON.stringify(modelType ?? null)}; Qwen2, Qwen2.5 and DeepSeek-R1-Distill-Qwen checkpoints can be read`);
+    fail(
+      `unsupported architecture; expected model_type "qwen2", got ${JSON.stringify(modelType ?? null)}; Qwen2, Qwen2.5 and DeepSeek-R1-Distill-Qwen checkpoints can be read`,
+    );
   }
   const size = (name: string, limit: number, fallback?: number): number => {
     const value = fields[name] ?? fallback;
@@ -45,29 +54,42 @@ export function readQwen2Config(json: unknown, source = "config.json"): Qwen2Con
     return value as number;
   };
   const positive = (name: string, value: unknown): number => {
-    if (typeof value !== "number" || !Number.isFinite(value) || value <= 0) fail(`${name} is not usable; expected a positive number, got ${JSON.stringify(value ?? null)}`);
+    if (typeof value !== "number" || !Number.isFinite(value) || value <= 0)
+      fail(`${name} is not usable; expected a positive number, got ${JSON.stringify(value ?? null)}`);
     return value as number;
   };
   const rope = fields.rope_parameters as Record<string, unknown> | null | undefined;
   const scaling = (fields.rope_scaling ?? undefined) as Record<string, unknown> | undefined;
-  for (const [name, value] of [["rope_parameters", rope], ["rope_scaling", scaling]] as const) {
+  for (const [name, value] of [
+    ["rope_parameters", rope],
+    ["rope_scaling", scaling],
+  ] as const) {
     const type = value?.rope_type ?? value?.type;
-    if (type !== undefined && type !== "default") fail(`${name} asks for scaled positions, which this package does not have; expected rope_type "default", got ${JSON.stringify(type)}`);
-    if (name === "rope_scaling" && value && type === undefined) fail(`${name} is set but has no rope_type; expected null or rope_type "default", got ${JSON.stringify(value)}`);
+    if (type !== undefined && type !== "default")
+      fail(
+        `${name} asks for scaled positions, which this package does not have; expected rope_type "default", got ${JSON.stringify(type)}`,
+      );
+    if (name === "rope_scaling" && value && type === undefined)
+      fail(`${name} is set but has no rope_type; expected null or rope_type "default", got ${JSON.stringify(value)}`);
   }
   if (fields.use_sliding_window === true) fail("use_sliding_window is true, which this package does not have; expected false");
   const layerTypes = fields.layer_types;
   if (Array.isArray(layerTypes) && layerTypes.some((type) => type !== "full_attention")) {
-    fail(`layer_types has layers without full attention; expected only "full_attention", got ${JSON.stringify(layerTypes.find((type) => type !== "full_attention"))}`);
+    fail(
+      `layer_types has layers without full attention; expected only "full_attention", got ${JSON.stringify(layerTypes.find((type) => type !== "full_attention"))}`,
+    );
   }
-  if ((fields.hidden_act ?? "silu") !== "silu") fail(`hidden_act is not supported; expected "silu", got ${JSON.stringify(fields.hidden_act)}`);
-  if (fields.quantization_config) fail("quantization_config is set: this checkpoint is quantised; expected 16- or 32-bit weights; take the model's 16-bit repository");
+  if ((fields.hidden_act ?? "silu") !== "silu")
+    fail(`hidden_act is not supported; expected "silu", got ${JSON.stringify(fields.hidden_act)}`);
+  if (fields.quantization_config)
+    fail("quantization_config is set: this checkpoint is quantised; expected 16- or 32-bit weights; take the model's 16-bit repository");
 
   const hiddenSize = size("hidden_size", limits.hiddenSize);
   const numAttentionHeads = size("num_attention_heads", limits.numAttentionHeads);
   const numKeyValueHeads = size("num_key_value_heads", limits.numAttentionHeads, numAttentionHeads);
   const headDim = size("head_dim", 1_024, hiddenSize / numAttentionHeads);
-  if (numAttentionHeads % numKeyValueHeads !== 0) fail(`num_attention_heads ${numAttentionHeads} is no multiple of num_key_value_heads ${numKeyValueHeads}`);
+  if (numAttentionHeads % numKeyValueHeads !== 0)
+    fail(`num_attention_heads ${numAttentionHeads} is no multiple of num_key_value_heads ${numKeyValueHeads}`);
   if (headDim % 2 !== 0) fail(`head dimension must be even for rotary positions; got ${headDim}`);
   const eos = fields.eos_token_id;
   return {

@@ -27,7 +27,14 @@ export interface RopeTables {
  * @param x  [numTokens, hiddenSize] f32, the residual stream
  * @returns  [numTokens, hiddenSize] f32
  */
-export function decoderLayer(x: Tensor, weights: DecoderLayerWeights, config: Qwen2Config, batch: TokenBatch, tables: RopeTables, dtype: FloatDtype): Tensor {
+export function decoderLayer(
+  x: Tensor,
+  weights: DecoderLayerWeights,
+  config: Qwen2Config,
+  batch: TokenBatch,
+  tables: RopeTables,
+  dtype: FloatDtype,
+): Tensor {
   const { numAttentionHeads: numHeads, numKeyValueHeads, headDim, rmsNormEps: eps } = config;
   const { positions, starts, ends } = batch;
 

@@ -27,7 +27,11 @@ describe.each(["model", "model-bf16", "model-sharded"])("%s", (folder) => {
       device.noGrad(() => {
         const batch = model.packRows(rows);
         const normed = model.hiddenStates(batch, {
-          onHiddenState: (index, state) => hidden.set(index === 0 ? "hidden.embedding" : `hidden.layer.${index - 1}`, device.unscoped(() => state.detach())),
+          onHiddenState: (index, state) =>
+            hidden.set(
+              index === 0 ? "hidden.embedding" : `hidden.layer.${index - 1}`,
+              device.unscoped(() => state.detach()),
+            ),
         });
         const next = rows.flatMap((row) => [...row.slice(1), 0]);
         const { logProbs } = linearLogProbs(normed, model.lmHead, device.tensor(next, [next.length], "u32"));
@@ -53,7 +57,13 @@ async function rowsOf(file: SafetensorsFile, name: string): Promise<number[][]> 
   return Array.from({ length: shape[0]! }, (_, row) => values.slice(row * shape[1]!, (row + 1) * shape[1]!));
 }
 
-async function expectRows(file: SafetensorsFile, name: string, actual: Float32Array, paddedIndices: Uint32Array, atol: number): Promise<void> {
+async function expectRows(
+  file: SafetensorsFile,
+  name: string,
+  actual: Float32Array,
+  paddedIndices: Uint32Array,
+  atol: number,
+): Promise<void> {
   const { data, dtype, shape } = await file.read(name);
   const { values } = toFloat32(data, dtype);
   const width = shape.at(-1)!;
@@ -64,7 +74,13 @@ async function expectRows(file: SafetensorsFile, name: string, actual: Float32Ar
   expect(worst, `${name}: largest difference`).toBeLessThan(atol);
 }
 
-async function expectLogProbs(file: SafetensorsFile, actual: Float32Array, rows: Uint32Array[], paddedIndices: Uint32Array, seqLen: number): Promise<void> {
+async function expectLogProbs(
+  file: SafetensorsFile,
+  actual: Float32Array,
+  rows: Uint32Array[],
+  paddedIndices: Uint32Array,
+  seqLen: number,
+): Promise<void> {
   if (!file.tensors.has("log_probs")) return; // a row of one token has none
   const { data, dtype } = await file.read("log_probs");
   const { values } = toFloat32(data, dtype);
@@ -78,5 +94,10 @@ async function expectLogProbs(file: SafetensorsFile, actual: Float32Array, rows:
     }
   }
   if (pairs.length === 0) return;
-  expect(meanAbsDifference(pairs.map(([a]) => a), pairs.map(([, b]) => b))).toBeLessThan(tolerance.logProbsMean);
+  expect(
+    meanAbsDifference(
+      pairs.map(([a]) => a),
+      pairs.map(([, b]) => b),
+    ),
+  ).toBeLessThan(tolerance.logProbsMean);
 }

@@ -1,5 +1,18 @@
 import { FormatError, openCheckpoint, type ByteDirectory } from "@kto/safetensors";
-import { cast, CapabilityError, checkpoint, embedding, Linear, linear, rmsNorm, ropeTables, ShapeError, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+import {
+  cast,
+  CapabilityError,
+  checkpoint,
+  embedding,
+  Linear,
+  linear,
+  rmsNorm,
+  ropeTables,
+  ShapeError,
+  type Device,
+  type FloatDtype,
+  type Tensor,
+} from "@kto/tensor";
 import { readQwen2Config, type Qwen2Config } from "./config.js";
 import { decoderLayer, type DecoderLayerWeights, type RopeTables } from "./decoder-layer.js";
 import { packRows, type TokenBatch } from "./token-batch.js";
@@ -46,15 +59,25 @@ export class Qwen2ForCausalLM implements Disposable {
    * Loads a checkpoint in Hugging Face layout: `config.json` and one or several safetensors files.
    * Throws FormatError, ShapeError or DtypeError naming file and tensor; CapabilityError for f16 on a device without it.
    */
-  static async fromPretrained(directory: ByteDirectory, { device, dtype = "auto", signal, onProgress }: FromPretrainedOptions): Promise<Qwen2ForCausalLM> {
+  static async fromPretrained(
+    directory: ByteDirectory,
+    { device, dtype = "auto", signal, onProgress }: FromPretrainedOptions,
+  ): Promise<Qwen2ForCausalLM> {
     if (dtype === "f16" && !device.capabilities.shaderF16) {
-      throw new CapabilityError(`fromPretrained: adapter "${device.capabilities.description}" lacks shader-f16; expected it for dtype "f16"; pass dtype "f32"`);
+      throw new CapabilityError(
+        `fromPretrained: adapter "${device.capabilities.description}" lacks shader-f16; expected it for dtype "f16"; pass dtype "f32"`,
+      );
     }
     const chosen = dtype === "auto" ? (device.capabilities.shaderF16 ? "f16" : "f32") : dtype;
     const config = readQwen2Config(await readJson(directory, "config.json"), `${directory.name}: config.json`);
     const checkpointReader = await openCheckpoint(directory);
     try {
-      const weights = await loadWeights(checkpointReader, config, { device, dtype: chosen, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) });
+      const weights = await loadWeights(checkpointReader, config, {
+        device,
+        dtype: chosen,
+        ...(signal ? { signal } : {}),
+        ...(onProgress ? { onProgress } : {}),
+      });
       return new Qwen2ForCausalLM(config, weights, { device, dtype: chosen });
     } finally {
       await checkpointReader.dispose();
@@ -62,14 +85,20 @@ export class Qwen2ForCausalLM implements Disposable {
   }
 
   /** A new model with weights N(0, std²) from `random` (which gives standard normals), f32 and trainable: for pretraining small models. */
-  static initialize(config: Qwen2Config, { device, random, std = 0.02 }: { device: Device; random(): number; std?: number }): Qwen2ForCausalLM {
+  static initialize(
+    config: Qwen2Config,
+    { device, random, std = 0.02 }: { device: Device; random(): number; std?: number },
+  ): Qwen2ForCausalLM {
     const weights = new Map<string, Tensor>();
     for (const { name, shape } of weightSpecs(config)) {
       const size = shape.reduce((product, n) => product * n, 1);
       const values = new Float32Array(size);
       if (name.endsWith("norm.weight")) values.fill(1);
       else if (!name.endsWith(".bias")) for (let i = 0; i < size; i++) values[i] = random() * std;
-      weights.set(name, device.unscoped(() => device.tensor(values, shape, "f32", name)));
+      weights.set(
+        name,
+        device.unscoped(() => device.tensor(values, shape, "f32", name)),
+      );
     }
     return new Qwen2ForCausalLM(config, weights, { device, dtype: "f32" });
   }
@@ -150,7 +179,10 @@ export class Qwen2ForCausalLM implements Disposable {
   /** Tables grow by powers of two, so that most batches find them made. */
   #rope(length: number): RopeTables {
     const { maxPositionEmbeddings, headDim, ropeTheta } = this.config;
-    if (length > maxPositionEmbeddings) throw new ShapeError(`forward: a row has ${length} tokens; expected at most ${maxPositionEmbeddings} (max_position_embeddings); shorten the row`);
+    if (length > maxPositionEmbeddings)
+      throw new ShapeError(
+        `forward: a row has ${length} tokens; expected at most ${maxPositionEmbeddings} (max_position_embeddings); shorten the row`,
+      );
     if (this.#ropeTables && this.#ropeTables.maxPositions >= length) return this.#ropeTables;
     this.#ropeTables?.cos.dispose();
     this.#ropeTables?.sin.dispose();
@@ -183,12 +215,18 @@ export class Qwen2ForCausalLM implements Disposable {
 
 async function readJson(directory: ByteDirectory, fileName: string): Promise<unknown> {
   const source = await directory.open(fileName);
-  if (!source) throw new FormatError(`fromPretrained: ${directory.name} has no ${fileName}; expected a model directory in Hugging Face layout`, { source: directory.name });
+  if (!source)
+    throw new FormatError(`fromPretrained: ${directory.name} has no ${fileName}; expected a model directory in Hugging Face layout`, {
+      source: directory.name,
+    });
   try {
     const text = new TextDecoder().decode(await source.slice(0, source.byteLength));
     return JSON.parse(text);
   } catch (cause) {
-    throw new FormatError(`fromPretrained: ${directory.name}: ${fileName} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { source: directory.name, cause });
+    throw new FormatError(
+      `fromPretrained: ${directory.name}: ${fileName} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { source: directory.name, cause },
+    );
   } finally {
     await source.dispose?.();
   }

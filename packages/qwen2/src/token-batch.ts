@@ -20,14 +20,16 @@ export interface TokenBatch {
 export function packRows(device: Device, rows: readonly ArrayLike<number>[], vocabSize: number): TokenBatch {
   const rowLengths = rows.map((row) => row.length);
   const numTokens = rowLengths.reduce((total, length) => total + length, 0);
-  if (rows.length === 0 || rowLengths.includes(0)) throw new ShapeError(`packRows: every row needs at least one token; got lengths [${rowLengths.join(", ")}]`);
+  if (rows.length === 0 || rowLengths.includes(0))
+    throw new ShapeError(`packRows: every row needs at least one token; got lengths [${rowLengths.join(", ")}]`);
   const ids = new Uint32Array(numTokens);
   const positions = new Uint32Array(numTokens);
   let next = 0;
   for (const row of rows) {
     for (let position = 0; position < row.length; position++, next++) {
       const id = row[position]!;
-      if (!Number.isInteger(id) || id < 0 || id >= vocabSize) throw new ShapeError(`packRows: token id ${id} is outside the vocabulary; expected 0 to ${vocabSize - 1}`);
+      if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
+        throw new ShapeError(`packRows: token id ${id} is outside the vocabulary; expected 0 to ${vocabSize - 1}`);
       ids[next] = id;
       positions[next] = position;
     }
@@ -56,7 +58,8 @@ export function unpad(inputIds: readonly ArrayLike<number>[], attentionMask: rea
   const indices: number[] = [];
   const rows = inputIds.map((ids, row) => {
     const mask = attentionMask[row];
-    if (!mask || ids.length !== seqLen || mask.length !== seqLen) throw new ShapeError(`unpad: row ${row} has ${ids.length} ids and ${mask?.length ?? 0} mask entries; expected ${seqLen} of both`);
+    if (!mask || ids.length !== seqLen || mask.length !== seqLen)
+      throw new ShapeError(`unpad: row ${row} has ${ids.length} ids and ${mask?.length ?? 0} mask entries; expected ${seqLen} of both`);
     const kept: number[] = [];
     for (let col = 0; col < seqLen; col++) {
       if (mask[col] === 0) continue;

@@ -18,7 +18,11 @@ export function weightSpecs(config: Qwen2Config): WeightSpec[] {
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     const at = `model.layers.${layer}`;
     specs.push({ name: `${at}.input_layernorm.weight`, shape: [hiddenSize], operand: false });
-    for (const [projection, outFeatures] of [["q_proj", querySize], ["k_proj", keyValueSize], ["v_proj", keyValueSize]] as const) {
+    for (const [projection, outFeatures] of [
+      ["q_proj", querySize],
+      ["k_proj", keyValueSize],
+      ["v_proj", keyValueSize],
+    ] as const) {
       specs.push({ name: `${at}.self_attn.${projection}.weight`, shape: [outFeatures, hiddenSize], operand: true });
       specs.push({ name: `${at}.self_attn.${projection}.bias`, shape: [outFeatures], operand: false });
     }
@@ -52,7 +56,11 @@ export interface LoadWeightsOptions {
  * Streams the weights to the device in pieces, converting on the way, so that no second copy of the model exists in memory. Rounds to nearest even.
  * Throws FormatError for a missing tensor, ShapeError where the file contradicts `config.json`, DtypeError naming a tensor with a value that f16 cannot hold.
  */
-export async function loadWeights(reader: TensorReader, config: Qwen2Config, { device, dtype, signal, onProgress }: LoadWeightsOptions): Promise<Map<string, Tensor>> {
+export async function loadWeights(
+  reader: TensorReader,
+  config: Qwen2Config,
+  { device, dtype, signal, onProgress }: LoadWeightsOptions,
+): Promise<Map<string, Tensor>> {
   const specs = weightSpecs(config);
   for (const { name, shape } of specs) checkShapeOnDisk(reader, name, shape);
   const totalBytes = specs.reduce((total, { name }) => total + reader.tensors.get(name)!.byteLength, 0);
@@ -98,14 +106,19 @@ function checkShapeOnDisk(reader: TensorReader, name: string, shape: Shape): voi
   const info = reader.tensors.get(name);
   if (!info) {
     const similar = [...reader.tensors.keys()].some((key) => key.includes("quant_state") || key.includes("absmax"));
-    throw new FormatError(`load: ${name} is missing from the checkpoint; expected shape [${shape.join(", ")}]${similar ? "; the checkpoint is quantised, take the model's 16-bit repository" : ""}`, {
-      tensor: name,
-    });
+    throw new FormatError(
+      `load: ${name} is missing from the checkpoint; expected shape [${shape.join(", ")}]${similar ? "; the checkpoint is quantised, take the model's 16-bit repository" : ""}`,
+      {
+        tensor: name,
+      },
+    );
   }
   if (info.shape.length !== shape.length || info.shape.some((size, index) => size !== shape[index])) {
     throw new ShapeError(`load: ${name} contradicts config.json; expected [${shape.join(", ")}], got [${info.shape.join(", ")}]`);
   }
   if (!/^(F64|F32|F16|BF16|F8_E4M3|F8_E5M2)$/.test(info.dtype)) {
-    throw new DtypeError(`load: ${name} has a dtype that is no plain float; expected F32, F16 or BF16, got ${info.dtype}`, { dtype: info.dtype });
+    throw new DtypeError(`load: ${name} has a dtype that is no plain float; expected F32, F16 or BF16, got ${info.dtype}`, {
+      dtype: info.dtype,
+    });
   }
 }

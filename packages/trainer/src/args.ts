@@ -94,9 +94,18 @@ export class TrainerConfigError extends KtoError {
 
 type Rule = readonly [holds: (value: unknown) => boolean, expected: string];
 
-const integerFrom = (least: number): Rule => [(value) => Number.isSafeInteger(value) && (value as number) >= least, `an integer of at least ${least}`];
-const numberFrom = (least: number): Rule => [(value) => typeof value === "number" && Number.isFinite(value) && value >= least, `a number of at least ${least}`];
-const above = (bound: number): Rule => [(value) => typeof value === "number" && Number.isFinite(value) && value > bound, `a number above ${bound}`];
+const integerFrom = (least: number): Rule => [
+  (value) => Number.isSafeInteger(value) && (value as number) >= least,
+  `an integer of at least ${least}`,
+];
+const numberFrom = (least: number): Rule => [
+  (value) => typeof value === "number" && Number.isFinite(value) && value >= least,
+  `a number of at least ${least}`,
+];
+const above = (bound: number): Rule => [
+  (value) => typeof value === "number" && Number.isFinite(value) && value > bound,
+  `a number above ${bound}`,
+];
 const share: Rule = [(value) => typeof value === "number" && value >= 0 && value < 1, "a number from 0 to below 1"];
 const boolean: Rule = [(value) => typeof value === "boolean", "true or false"];
 const oneOf = (...names: string[]): Rule => [(value) => names.includes(value as string), `one of ${names.join(", ")}`];
@@ -135,19 +144,24 @@ const rules: Record<keyof KTOConfig, Rule> = {
   saveSteps: integerFrom(1),
   saveTotalLimit: orNull(integerFrom(1)),
   seed: integerFrom(0),
-  lossScale: [(value) => value === "auto" || (typeof value === "number" && value > 0 && Number.isInteger(Math.log2(value))), 'a power of two, or "auto"'],
+  lossScale: [
+    (value) => value === "auto" || (typeof value === "number" && value > 0 && Number.isInteger(Math.log2(value))),
+    'a power of two, or "auto"',
+  ],
 };
 
 /** Complete arguments: the given ones over the defaults. Throws TrainerConfigError for an unknown field, a wrong value, or `kto` with batches of one row. */
 export function ktoConfig(given: Partial<KTOConfig> = {}): KTOConfig {
   const config = { ...ktoDefaults };
   for (const [field, value] of Object.entries(given)) {
-    if (!Object.hasOwn(rules, field)) throw new TrainerConfigError(`ktoConfig: there is no field "${field}"; expected one of ${Object.keys(rules).join(", ")}`, field);
+    if (!Object.hasOwn(rules, field))
+      throw new TrainerConfigError(`ktoConfig: there is no field "${field}"; expected one of ${Object.keys(rules).join(", ")}`, field);
     if (value !== undefined) Object.assign(config, { [field]: value });
   }
   for (const [field, [holds, expected]] of Object.entries(rules)) {
     const value = config[field as keyof KTOConfig];
-    if (!holds(value)) throw new TrainerConfigError(`ktoConfig: ${field} is not usable; expected ${expected}, got ${JSON.stringify(value)}`, field);
+    if (!holds(value))
+      throw new TrainerConfigError(`ktoConfig: ${field} is not usable; expected ${expected}, got ${JSON.stringify(value)}`, field);
   }
   if (config.lossType === "kto" && config.perDeviceTrainBatchSize < 2) {
     throw new TrainerConfigError(

@@ -13,7 +13,11 @@ export interface EvaluateOptions {
  * The training loss and its metrics without gradients, as trl evaluates: `eval_loss` is the mean over rows of the loss of the batch each row was in,
  * other metrics are plain means over batches.
  */
-export async function evaluateRows(context: KtoContext, rows: readonly KtoRow[], { signal, onProgress }: EvaluateOptions = {}): Promise<LogRecord> {
+export async function evaluateRows(
+  context: KtoContext,
+  rows: readonly KtoRow[],
+  { signal, onProgress }: EvaluateOptions = {},
+): Promise<LogRecord> {
   const { device } = context.model;
   const { perDeviceEvalBatchSize: batchSize } = context.args;
   const started = performance.now();

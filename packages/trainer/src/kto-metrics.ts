@@ -12,7 +12,14 @@ export interface MicroBatchMetrics {
 
 /** Reads the results of some micro-batches with one wait and frees them. */
 export async function readMicroBatches(device: Device, results: readonly KtoMicroBatchResult[]): Promise<MicroBatchMetrics[]> {
-  const perResult = results.map(({ loss, rewards, logProbs, entropy, meanLogit, kl }) => [loss, rewards, logProbs, entropy, meanLogit, ...(kl ? [kl] : [])]);
+  const perResult = results.map(({ loss, rewards, logProbs, entropy, meanLogit, kl }) => [
+    loss,
+    rewards,
+    logProbs,
+    entropy,
+    meanLogit,
+    ...(kl ? [kl] : []),
+  ]);
   const values = await device.readAll(perResult.flat());
   let next = 0;
   const read = perResult.map((tensors) => values.slice(next, (next += tensors.length)));
@@ -30,11 +37,19 @@ export function tensorsOf({ loss, rewards, logProbs, entropy, meanLogit, kl }: K
   return [loss, rewards, logProbs, entropy, meanLogit, ...(kl ? [kl] : [])];
 }
 
-function toMetrics({ labels, numScored }: KtoMicroBatchResult, [loss, rewards, logProbs, entropy, meanLogit, kl]: Float32Array[]): MicroBatchMetrics {
-  const metrics: Record<string, number> = { ...ktoMetrics({ policyLogProbs: logProbs!, rewards: rewards!, desirable: labels, kl: kl ? kl[0]! : 0 }) };
+function toMetrics(
+  { labels, numScored }: KtoMicroBatchResult,
+  [loss, rewards, logProbs, entropy, meanLogit, kl]: Float32Array[],
+): MicroBatchMetrics {
+  const metrics: Record<string, number> = {
+    ...ktoMetrics({ policyLogProbs: logProbs!, rewards: rewards!, desirable: labels, kl: kl ? kl[0]! : 0 }),
+  };
   const scored = numScored.reduce((total, count) => total + count, 0);
   metrics.entropy = sumOf(entropy!, () => true) / scored;
-  for (const [name, isChosen] of [["chosen", true], ["rejected", false]] as const) {
+  for (const [name, isChosen] of [
+    ["chosen", true],
+    ["rejected", false],
+  ] as const) {
     const tokens = numScored.reduce((total, count, row) => total + (labels[row] === isChosen ? count : 0), 0);
     if (labels.includes(isChosen)) metrics[`logits/${name}`] = sumOf(meanLogit!, (row) => labels[row] === isChosen) / tokens;
   }

@@ -49,7 +49,11 @@ export interface KtoMicroBatchResult {
  *
  * @param gradientScale  gradients come out multiplied by it; undefined for no backward pass (evaluation)
  */
-export function ktoMicroBatch(context: KtoContext, rows: readonly TrainingRow[], gradientScale?: number): { result: KtoMicroBatchResult; gradients: Gradients | undefined } {
+export function ktoMicroBatch(
+  context: KtoContext,
+  rows: readonly TrainingRow[],
+  gradientScale?: number,
+): { result: KtoMicroBatchResult; gradients: Gradients | undefined } {
   const { model, args } = context;
   const { device } = model;
   const { maxLength, beta, desirableWeight, undesirableWeight, lossType } = args;
@@ -57,12 +61,26 @@ export function ktoMicroBatch(context: KtoContext, rows: readonly TrainingRow[],
   const result = device.scope("ktoMicroBatch", (): KtoMicroBatchResult => {
     const mismatched = rows.map(({ promptIds, klCompletionIds }) => ({ promptIds, completionIds: klCompletionIds ?? [] }));
     const kl = lossType === "kto" ? klPasses(context, rows, mismatched) : {};
-    const refLogProbs = precomputed(context, rows, "refLogProb") ?? context.reference.run(() => sequenceLogProbs(model.base, rows, { maxLength }).logProbs);
+    const refLogProbs =
+      precomputed(context, rows, "refLogProb") ?? context.reference.run(() => sequenceLogProbs(model.base, rows, { maxLength }).logProbs);
     const policyPass = (): ReturnType<typeof sequenceLogProbs> =>
-      sequenceLogProbs(model.base, rows, { maxLength, gradientCheckpointing: args.gradientCheckpointing && gradientScale !== undefined, metrics: true });
+      sequenceLogProbs(model.base, rows, {
+        maxLength,
+        gradientCheckpointing: args.gradientCheckpointing && gradientScale !== undefined,
+        metrics: true,
+      });
     const policy = gradientScale === undefined ? device.noGrad(policyPass) : policyPass();
-    const labels = device.tensor(rows.map(({ label }) => (label ? 1 : 0)), [rows.length], "f32", "labels"); // [B]
-    const { loss, rewards, kl: klValue } = ktoLoss({ policyLogProbs: policy.logProbs, refLogProbs, ...kl, labels, beta, desirableWeight, undesirableWeight, lossType });
+    const labels = device.tensor(
+      rows.map(({ label }) => (label ? 1 : 0)),
+      [rows.length],
+      "f32",
+      "labels",
+    ); // [B]
+    const {
+      loss,
+      rewards,
+      kl: klValue,
+    } = ktoLoss({ policyLogProbs: policy.logProbs, refLogProbs, ...kl, labels, beta, desirableWeight, undesirableWeight, lossType });
     if (gradientScale !== undefined && loss.node) gradients = backward(loss, { scale: gradientScale });
     return {
       loss: loss.detach(),
@@ -95,7 +113,12 @@ function klPasses(
 
 function precomputed({ model, args }: KtoContext, rows: readonly TrainingRow[], field: "refLogProb" | "refKlLogProb"): Tensor | undefined {
   if (!args.precomputeRefLogProbs || rows.some((row) => row[field] === undefined)) return undefined;
-  return model.device.tensor(rows.map((row) => row[field]!), [rows.length], "f32", field);
+  return model.device.tensor(
+    rows.map((row) => row[field]!),
+    [rows.length],
+    "f32",
+    field,
+  );
 }
 
 /** Computes the reference's log-probabilities of all rows beforehand, in batches of `batchSize`. */
@@ -113,13 +136,21 @@ export async function precomputeReference(
       reference.run(() => [
         sequenceLogProbs(model.base, batch, { maxLength: args.maxLength }).logProbs,
         ...(args.lossType === "kto"
-          ? [sequenceLogProbs(model.base, batch.map(({ promptIds, klCompletionIds }) => ({ promptIds, completionIds: klCompletionIds ?? [] })), { maxLength: args.maxLength }).logProbs]
+          ? [
+              sequenceLogProbs(
+                model.base,
+                batch.map(({ promptIds, klCompletionIds }) => ({ promptIds, completionIds: klCompletionIds ?? [] })),
+                { maxLength: args.maxLength },
+              ).logProbs,
+            ]
           : []),
       ]),
     );
     const [matched, mismatched] = await device.readAll(tensors);
     for (const tensor of tensors) tensor.dispose();
-    batch.forEach((row, index) => done.push({ ...row, refLogProb: matched![index]!, ...(mismatched ? { refKlLogProb: mismatched[index]! } : {}) }));
+    batch.forEach((row, index) =>
+      done.push({ ...row, refLogProb: matched![index]!, ...(mismatched ? { refKlLogProb: mismatched[index]! } : {}) }),
+    );
     onProgress?.(done.length);
   }
   return done;

@@ -25,7 +25,16 @@ const config: Qwen2Config = {
   eosTokenId: undefined,
 };
 const lora: Partial<LoraConfig> = { r: 4, loraAlpha: 8, targetModules: "all-linear" };
-const args: Partial<KTOConfig> = { perDeviceTrainBatchSize: 4, gradientAccumulationSteps: 2, numTrainEpochs: 2, learningRate: 2e-2, warmupSteps: 0.1, loggingSteps: 1, saveStrategy: "no", maxLength: 16 };
+const args: Partial<KTOConfig> = {
+  perDeviceTrainBatchSize: 4,
+  gradientAccumulationSteps: 2,
+  numTrainEpochs: 2,
+  learningRate: 2e-2,
+  warmupSteps: 0.1,
+  loggingSteps: 1,
+  saveStrategy: "no",
+  maxLength: 16,
+};
 
 let device: Device;
 let base: Qwen2ForCausalLM;
@@ -52,7 +61,9 @@ describe("a run", () => {
     expect(logs[1]!.loss).toBe(0.5); // the first update has rate 0 under warm-up
     expect(logs[0]!.learningRate).toBe(0);
     expect(logs.at(-1)!.loss).toBeLessThan(0.48);
-    expect(Object.keys(logs[0]!.metrics)).toEqual(expect.arrayContaining(["kl", "entropy", "num_tokens", "logps/chosen", "logits/rejected", "rewards/margins"]));
+    expect(Object.keys(logs[0]!.metrics)).toEqual(
+      expect.arrayContaining(["kl", "entropy", "num_tokens", "logps/chosen", "logits/rejected", "rewards/margins"]),
+    );
     expect(trainer.output).toMatchObject({ globalStep: 6, metrics: { epoch: 2 } });
     expect(trainer.progress.logHistory).toHaveLength(7);
   });
@@ -81,7 +92,12 @@ describe("a run", () => {
   });
 
   test("apo_zero_unpaired takes batches of one row", async () => {
-    const { logs } = await run({ lossType: "apo_zero_unpaired", perDeviceTrainBatchSize: 1, gradientAccumulationSteps: 4, numTrainEpochs: 1 });
+    const { logs } = await run({
+      lossType: "apo_zero_unpaired",
+      perDeviceTrainBatchSize: 1,
+      gradientAccumulationSteps: 4,
+      numTrainEpochs: 1,
+    });
     expect(logs[0]!.loss).toBe(0.5);
     expect(logs[0]!.metrics.kl).toBe(0);
   });
@@ -102,7 +118,9 @@ describe("checkpoints", () => {
     await run({ loggingSteps: 2, saveStrategy: "steps", saveSteps: step }, { stopAfter: step, store: true });
     const rest = await run({ loggingSteps: 2 }, { store: true, resumeFrom: `checkpoint-${step}` });
     expect(rest.adapter).toEqual(whole.adapter);
-    expect(rest.trainer.progress.logHistory.filter(({ loss }) => loss !== undefined)).toEqual(whole.trainer.progress.logHistory.filter(({ loss }) => loss !== undefined));
+    expect(rest.trainer.progress.logHistory.filter(({ loss }) => loss !== undefined)).toEqual(
+      whole.trainer.progress.logHistory.filter(({ loss }) => loss !== undefined),
+    );
   });
 
   test("hold what peft and transformers expect, and only the newest stay", async () => {
@@ -116,7 +134,14 @@ describe("checkpoints", () => {
   test("an interrupt finishes the update, saves, and rejects with its reason", async () => {
     const events: TrainerEvent[] = [];
     const stop = new AbortController();
-    const running = run({}, { store: true, signal: stop.signal, onEvent: (event) => (events.push(event), event.type === "microBatch" && event.step === 3 && stop.abort(new Error("enough"))) });
+    const running = run(
+      {},
+      {
+        store: true,
+        signal: stop.signal,
+        onEvent: (event) => (events.push(event), event.type === "microBatch" && event.step === 3 && stop.abort(new Error("enough"))),
+      },
+    );
     await expect(running).rejects.toThrow("enough");
     expect(events.at(-1)).toMatchObject({ type: "checkpoint", step: 3, path: join(folder, "checkpoint-3") });
   });
@@ -126,7 +151,12 @@ describe("evaluation", () => {
   test("weighs the loss by rows and equals the training loss of the same rows", async () => {
     const rows = makeRows(6);
     using model = getPeftModel(base, lora);
-    const trainer = new KTOTrainer({ model, evalDataset: Dataset.from(rows), args: { ...args, perDeviceEvalBatchSize: 4 }, isFreshAdapter: true });
+    const trainer = new KTOTrainer({
+      model,
+      evalDataset: Dataset.from(rows),
+      args: { ...args, perDeviceEvalBatchSize: 4 },
+      isFreshAdapter: true,
+    });
     const record = await trainer.evaluate();
     expect(record.eval_loss).toBe(0.5);
     expect(Object.keys(record)).toEqual(expect.arrayContaining(["eval_kl", "eval_rewards/chosen", "eval_samples_per_second"]));
@@ -231,7 +261,11 @@ function makeRows(count: number): DataRow[] {
   return Array.from({ length: count }, (_, row) => {
     const first = 1 + ((row * 7) % 30);
     const label = row % 3 !== 0;
-    return { prompt_ids: [first, 31 + (row % 3), ...(row % 4 === 0 ? [5, 6] : [])], completion_ids: label ? [first, first, 36] : [(first + 11) % 30, 36], label };
+    return {
+      prompt_ids: [first, 31 + (row % 3), ...(row % 4 === 0 ? [5, 6] : [])],
+      completion_ids: label ? [first, first, 36] : [(first + 11) % 30, 36],
+      label,
+    };
   });
 }
 

@@ -114,7 +114,12 @@ export class KTOTrainer {
     });
     const parameters = model.activeAdapter.bucket;
     using reference = makeReference(model, this.#options.reference ?? "initial", { isFresh: this.#options.isFreshAdapter ?? false });
-    using optimizer = new AdamW([parameters], { beta1: args.adamBeta1, beta2: args.adamBeta2, eps: args.adamEpsilon, weightDecay: args.weightDecay });
+    using optimizer = new AdamW([parameters], {
+      beta1: args.adamBeta1,
+      beta2: args.adamBeta2,
+      eps: args.adamEpsilon,
+      weightDecay: args.weightDecay,
+    });
     using gradients = parameters.like("gradients");
     const context: KtoContext = { model, reference, args };
     const resumedFrom = await this.#resume(resumeFrom, optimizer);
@@ -133,7 +138,7 @@ export class KTOTrainer {
 
   async *#updates(run: UpdateRun): AsyncGenerator<TrainLog, void, undefined> {
     const { context, plan, schedule, optimizer, signal } = run;
-    const { args, progress, model } = this;
+    const { progress, model } = this;
     const { device } = model;
     const started = performance.now();
     const startTokens = progress.numTokens;
@@ -152,7 +157,14 @@ export class KTOTrainer {
           progress.totalFlos += 6 * numPaddedTokens * nonEmbeddingParameters(model.base);
         }
         const elapsedMs = performance.now() - started;
-        this.#emit({ type: "update", step, totalUpdates: plan.totalUpdates, numTokens: progress.numTokens - startTokens, elapsedMs, gpuMemoryBytes: device.memory().allocatedBytes });
+        this.#emit({
+          type: "update",
+          step,
+          totalUpdates: plan.totalUpdates,
+          numTokens: progress.numTokens - startTokens,
+          elapsedMs,
+          gpuMemoryBytes: device.memory().allocatedBytes,
+        });
 
         const isLast = step === plan.totalUpdates;
         const due = this.#due(step, plan);
@@ -225,7 +237,11 @@ export class KTOTrainer {
     return [];
   }
 
-  #log(learningRate: number, plan: RunPlan, speed: Pick<TrainLog, "stepTimeMs" | "tokensPerSecond" | "samplesPerSecond" | "gpuMemoryBytes">): TrainLog {
+  #log(
+    learningRate: number,
+    plan: RunPlan,
+    speed: Pick<TrainLog, "stepTimeMs" | "tokensPerSecond" | "samplesPerSecond" | "gpuMemoryBytes">,
+  ): TrainLog {
     const { progress } = this;
     const { losses, metrics: window, gradNorm } = progress.window;
     const metrics = { ...averageOf(window), num_tokens: progress.numTokens };
@@ -249,11 +265,14 @@ export class KTOTrainer {
   #due(step: number, plan: RunPlan): { log: boolean; evaluate: boolean; save: boolean } {
     const { args } = this;
     const endsEpoch = step % plan.updatesPerEpoch === 0 || step === plan.totalUpdates;
-    const due = (strategy: "no" | "steps" | "epoch", every: number): boolean => (strategy === "steps" ? step % every === 0 : strategy === "epoch" && endsEpoch);
+    const due = (strategy: "no" | "steps" | "epoch", every: number): boolean =>
+      strategy === "steps" ? step % every === 0 : strategy === "epoch" && endsEpoch;
     return {
       log: due(args.loggingStrategy, args.loggingSteps) || (step === 1 && args.loggingFirstStep && args.loggingStrategy !== "no"),
       evaluate: due(args.evalStrategy, args.evalSteps ?? args.loggingSteps),
-      save: this.#options.checkpoints !== undefined && (due(args.saveStrategy, args.saveSteps) || (step === plan.totalUpdates && args.saveStrategy !== "no")),
+      save:
+        this.#options.checkpoints !== undefined &&
+        (due(args.saveStrategy, args.saveSteps) || (step === plan.totalUpdates && args.saveStrategy !== "no")),
     };
   }
 

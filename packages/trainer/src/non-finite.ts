@@ -13,7 +13,10 @@ export class NonFiniteLossError extends KtoError {
 }
 
 /** Throws NonFiniteLossError unless the loss is a finite number. */
-export function expectFiniteLoss(loss: number, { step, rows, learningRate }: { step: number; rows: readonly number[]; learningRate: number }): void {
+export function expectFiniteLoss(
+  loss: number,
+  { step, rows, learningRate }: { step: number; rows: readonly number[]; learningRate: number },
+): void {
   if (Number.isFinite(loss)) return;
   throw new NonFiniteLossError(
     `train: the loss is ${loss} in update ${step}; expected a finite number; its rows in the data are ${rows.join(", ")} and the learning rate was ${learningRate}; lower learning_rate, or look at these rows; the last checkpoint is unchanged`,

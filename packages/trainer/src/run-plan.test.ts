@@ -4,9 +4,21 @@ import { ktoConfig } from "./args.js";
 import { epochAfter, microBatchesOfUpdate, planRun } from "./run-plan.js";
 
 describe("the tutorial's arithmetic", () => {
-  const args = ktoConfig({ perDeviceTrainBatchSize: 4, gradientAccumulationSteps: 2, numTrainEpochs: 1, learningRate: 5e-7, lrSchedulerType: "cosine", warmupSteps: 0.1 });
+  const args = ktoConfig({
+    perDeviceTrainBatchSize: 4,
+    gradientAccumulationSteps: 2,
+    numTrainEpochs: 1,
+    learningRate: 5e-7,
+    lrSchedulerType: "cosine",
+    warmupSteps: 0.1,
+  });
   const plan = planRun(1000, args);
-  const schedule = createSchedule({ name: "cosine", learningRate: args.learningRate, numTrainingSteps: plan.totalUpdates, warmupSteps: args.warmupSteps });
+  const schedule = createSchedule({
+    name: "cosine",
+    learningRate: args.learningRate,
+    numTrainingSteps: plan.totalUpdates,
+    warmupSteps: args.warmupSteps,
+  });
 
   test("1,000 rows are 250 micro-batches, 125 updates of 8 rows, 13 of them warm-up", () => {
     expect(plan).toMatchObject({ microBatchesPerEpoch: 250, totalUpdates: 125, rowsPerUpdate: 8, numEpochs: 1 });
@@ -36,7 +48,10 @@ describe("planRun", () => {
     const plan = planRun(18, args); // 5 micro-batches, 3 updates an epoch
     expect(plan).toMatchObject({ microBatchesPerEpoch: 5, updatesPerEpoch: 3, totalUpdates: 5, numEpochs: 2 });
     expect(microBatchesOfUpdate(2, plan, args)).toEqual([{ start: 16, end: 18 }]);
-    expect(microBatchesOfUpdate(3, plan, args)).toEqual([{ start: 0, end: 4 }, { start: 4, end: 8 }]);
+    expect(microBatchesOfUpdate(3, plan, args)).toEqual([
+      { start: 0, end: 4 },
+      { start: 4, end: 8 },
+    ]);
     expect(epochAfter(2, plan, args)).toBe(0.8);
     expect(epochAfter(3, plan, args)).toBe(1);
     expect(epochAfter(4, plan, args)).toBe(1.4);
@@ -57,6 +72,14 @@ describe("ktoConfig", () => {
   ])("refuses %j", (options, message) => expect(() => ktoConfig(options as never)).toThrow(message));
 
   test("its defaults are trl's", () => {
-    expect(ktoConfig()).toMatchObject({ beta: 0.1, learningRate: 1e-6, maxLength: 1024, perDeviceTrainBatchSize: 8, numTrainEpochs: 3, gradientCheckpointing: true, loggingSteps: 10 });
+    expect(ktoConfig()).toMatchObject({
+      beta: 0.1,
+      learningRate: 1e-6,
+      maxLength: 1024,
+      perDeviceTrainBatchSize: 8,
+      numTrainEpochs: 3,
+      gradientCheckpointing: true,
+      loggingSteps: 10,
+    });
   });
 });

@@ -13,7 +13,10 @@ export interface RunPlan {
 }
 
 /** Counts of a run: a short last window counts as an update, epochs may be fractional, `maxSteps` overrides them. */
-export function planRun(numRows: number, { perDeviceTrainBatchSize, gradientAccumulationSteps, numTrainEpochs, maxSteps }: KTOConfig): RunPlan {
+export function planRun(
+  numRows: number,
+  { perDeviceTrainBatchSize, gradientAccumulationSteps, numTrainEpochs, maxSteps }: KTOConfig,
+): RunPlan {
   const microBatchesPerEpoch = Math.ceil(numRows / perDeviceTrainBatchSize);
   const updatesPerEpoch = Math.ceil(microBatchesPerEpoch / gradientAccumulationSteps);
   const totalUpdates = maxSteps > 0 ? maxSteps : Math.ceil(numTrainEpochs * updatesPerEpoch);
@@ -34,7 +37,11 @@ export interface MicroBatchRange {
 }
 
 /** Micro-batches of update `update` (0-based), in dataset order; the last window of an epoch may be short. */
-export function microBatchesOfUpdate(update: number, plan: RunPlan, { perDeviceTrainBatchSize, gradientAccumulationSteps }: KTOConfig): MicroBatchRange[] {
+export function microBatchesOfUpdate(
+  update: number,
+  plan: RunPlan,
+  { perDeviceTrainBatchSize, gradientAccumulationSteps }: KTOConfig,
+): MicroBatchRange[] {
   const first = (update % plan.updatesPerEpoch) * gradientAccumulationSteps;
   const last = Math.min(first + gradientAccumulationSteps, plan.microBatchesPerEpoch);
   return Array.from({ length: last - first }, (_, index) => {

@@ -38,14 +38,26 @@ export interface SequenceLogProbs {
  * log π(completion | prompt) of each row: the sum over completion tokens of log softmax(logits)[token], with logits at scored positions only.
  * The first token of a row has nothing before it and is never scored.
  */
-export function sequenceLogProbs(model: CausalLM, rows: readonly ScoredRow[], { maxLength, gradientCheckpointing = false, metrics = false }: SequenceLogProbsOptions): SequenceLogProbs {
+export function sequenceLogProbs(
+  model: CausalLM,
+  rows: readonly ScoredRow[],
+  { maxLength, gradientCheckpointing = false, metrics = false }: SequenceLogProbsOptions,
+): SequenceLogProbs {
   const { device } = model;
   const plan = planScoring(rows, maxLength);
   const rowLengths = plan.ids.map((ids) => ids.length);
   const numScored = plan.numScored;
   if (plan.positions.length === 0) {
     const zeros = (): Tensor => device.zeros([rows.length], "f32");
-    return { logProbs: zeros(), tokenLogProbs: undefined, entropy: metrics ? zeros() : undefined, meanLogit: metrics ? zeros() : undefined, numScored, rowLengths, batch: undefined };
+    return {
+      logProbs: zeros(),
+      tokenLogProbs: undefined,
+      entropy: metrics ? zeros() : undefined,
+      meanLogit: metrics ? zeros() : undefined,
+      numScored,
+      rowLengths,
+      batch: undefined,
+    };
   }
   return device.scope("sequenceLogProbs", () => {
     const batch = model.packRows(plan.ids);

@@ -50,17 +50,28 @@ const operandScale = 2 ** 14;
  * @param labels  [numTokens] u32, each below vocabSize
  * @returns       see LinearLogProbs; throws ShapeError when hiddenSize or numTokens differ
  */
-export function linearLogProbs(hidden: Tensor, weight: Tensor, labels: Tensor, { chunkSize, metrics = false }: LinearLogProbsOptions = {}): LinearLogProbs {
+export function linearLogProbs(
+  hidden: Tensor,
+  weight: Tensor,
+  labels: Tensor,
+  { chunkSize, metrics = false }: LinearLogProbsOptions = {},
+): LinearLogProbs {
   expectDtype("linearLogProbs", "hidden", hidden, "f32", "f16");
   expectDtype("linearLogProbs", "weight", weight, "f32", "f16");
   expectDtype("linearLogProbs", "labels", labels, "u32");
   const [numTokens, hiddenSize] = hidden.shape;
-  if (hidden.shape.length !== 2) throw new ShapeError(`linearLogProbs: hidden has the wrong shape; expected [numTokens, hiddenSize], got [${hidden.shape.join(", ")}]`);
+  if (hidden.shape.length !== 2)
+    throw new ShapeError(`linearLogProbs: hidden has the wrong shape; expected [numTokens, hiddenSize], got [${hidden.shape.join(", ")}]`);
   if (weight.shape.length !== 2 || weight.shape[1] !== hiddenSize) {
-    throw new ShapeError(`linearLogProbs: weight has the wrong shape; expected [vocabSize, ${hiddenSize}], got [${weight.shape.join(", ")}]`);
+    throw new ShapeError(
+      `linearLogProbs: weight has the wrong shape; expected [vocabSize, ${hiddenSize}], got [${weight.shape.join(", ")}]`,
+    );
   }
   expectShape("linearLogProbs", "labels", labels, [numTokens!]);
-  const { output, extra } = linearLogProbsOp({ hidden, weight, labels }, { chunkSize: chunkSize ?? defaultChunk(numTokens!, weight.shape[0]!), metrics });
+  const { output, extra } = linearLogProbsOp(
+    { hidden, weight, labels },
+    { chunkSize: chunkSize ?? defaultChunk(numTokens!, weight.shape[0]!), metrics },
+  );
   return { logProbs: output, ...extra };
 }
 
@@ -72,7 +83,13 @@ function defaultChunk(numTokens: number, vocabSize: number): number {
 }
 
 /** Calls `use` with the logits of each chunk of the vocabulary in turn; their buffer is reused by the next. */
-function forEachChunk(device: Device, hidden: Tensor, weight: Tensor, chunkSize: number, use: (logits: Tensor, firstId: number, width: number) => void): void {
+function forEachChunk(
+  device: Device,
+  hidden: Tensor,
+  weight: Tensor,
+  chunkSize: number,
+  use: (logits: Tensor, firstId: number, width: number) => void,
+): void {
   const [numTokens, hiddenSize] = hidden.shape as [number, number];
   const vocabSize = weight.shape[0]!;
   for (let firstId = 0; firstId < vocabSize; firstId += chunkSize) {
@@ -95,7 +112,12 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
     const numRows = labels.size;
     const state = device.empty([numRows, softmaxStateSize], "f32", "softmax state");
     forEachChunk(device, hidden, weight, chunkSize, (logits, firstId, width) => {
-      logSumExpKernel.run(device, { logits, labels, state }, { numRows, rowSize: width, firstId, isFirstChunk: firstId === 0 ? 1 : 0 }, { metrics });
+      logSumExpKernel.run(
+        device,
+        { logits, labels, state },
+        { numRows, rowSize: width, firstId, isFirstChunk: firstId === 0 ? 1 : 0 },
+        { metrics },
+      );
     });
     const vector = (label: string, dtype: "f32" | "u32" = "f32"): Tensor => device.empty([numRows], dtype, label);
     const [logProbs, logSumExp] = [vector("logProbs"), vector("logSumExp")];
@@ -116,7 +138,13 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
     const sum = needs.hidden && device.empty(hidden.shape, "f32", "g · weight");
     const dWeight = needs.weight && device.empty(weight.shape, "f32", "linearLogProbs dWeight");
     const scaledHidden = dWeight && device.empty(hidden.shape, "f32", "dy · hidden");
-    if (scaledHidden) scaleRowsKernel.run(device, { x: hidden, factors: dy, y: scaledHidden }, { size: hidden.size, ...scaled }, { xType: hidden.dtype as FloatDtype });
+    if (scaledHidden)
+      scaleRowsKernel.run(
+        device,
+        { x: hidden, factors: dy, y: scaledHidden },
+        { size: hidden.size, ...scaled },
+        { xType: hidden.dtype as FloatDtype },
+      );
     forEachChunk(device, hidden, weight, chunkSize, (logits, firstId, width) => {
       const g = device.empty(logits.shape, gType, "g");
       const { count, lanes, of } = packingOf(g.size, width);
@@ -128,7 +156,8 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
       );
       const offset = firstId * hiddenSize;
       if (sum) gemm({ a: g, b: weight, c: sum, m: numTokens, n: hiddenSize, k: width, bOffset: offset, accumulate: firstId > 0 });
-      if (dWeight && scaledHidden) gemm({ a: g, b: scaledHidden, c: dWeight, m: width, n: hiddenSize, k: numTokens, transposeA: true, cOffset: offset });
+      if (dWeight && scaledHidden)
+        gemm({ a: g, b: scaledHidden, c: dWeight, m: width, n: hiddenSize, k: numTokens, transposeA: true, cOffset: offset });
     });
     const dHidden = sum && device.empty(hidden.shape, "f32", "linearLogProbs dHidden");
     if (dHidden) scaleRowsKernel.run(device, { x: sum, factors: dy, y: dHidden }, { size: sum.size, ...scaled }, { xType: "f32" });

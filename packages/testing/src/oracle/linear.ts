@@ -2,13 +2,18 @@ import { linear as linearOp, type FloatDtype } from "@kto/tensor";
 import { Numbers, type Arrays, type OracleCase } from "./case.js";
 
 /** c[m, n] = Σ a(m, k) · b(k, n) with a as [m, k], or [k, m] when transposed, and b as [k, n], or [n, k] when transposed. */
-export function matmul(a: Float64Array, b: Float64Array, { m, n, transposeA = false, transposeB = false }: { m: number; n: number; transposeA?: boolean; transposeB?: boolean }): Float64Array {
+export function matmul(
+  a: Float64Array,
+  b: Float64Array,
+  { m, n, transposeA = false, transposeB = false }: { m: number; n: number; transposeA?: boolean; transposeB?: boolean },
+): Float64Array {
   const k = a.length / m;
   const c = new Float64Array(m * n);
   for (let row = 0; row < m; row++) {
     for (let col = 0; col < n; col++) {
       let sum = 0;
-      for (let depth = 0; depth < k; depth++) sum += a[transposeA ? depth * m + row : row * k + depth]! * b[transposeB ? col * k + depth : depth * n + col]!;
+      for (let depth = 0; depth < k; depth++)
+        sum += a[transposeA ? depth * m + row : row * k + depth]! * b[transposeB ? col * k + depth : depth * n + col]!;
       c[row * n + col] = sum;
     }
   }
@@ -36,7 +41,12 @@ interface Options {
   dtype?: FloatDtype;
 }
 
-function linearCase(m: number, k: number, n: number, { bias = false, xType = "f32", weightType = "f32", dtype = "f32" }: Options = {}): OracleCase {
+function linearCase(
+  m: number,
+  k: number,
+  n: number,
+  { bias = false, xType = "f32", weightType = "f32", dtype = "f32" }: Options = {},
+): OracleCase {
   const numbers = new Numbers(m + k + n);
   const usesHalf = weightType === "f16";
   return {

@@ -18,7 +18,12 @@ export function lowRankAdd({ base, x, a, b, dropout }: Arrays, { numTokens, outF
 }
 
 /** dBase = dy;  dB = scale · dyᵀ · h;  dh = scale · dy · b;  dA = dhᵀ · (x ∘ dropout);  dx = (dh · a) ∘ dropout. */
-export function lowRankAddVjp({ x, a, b, dropout }: Arrays, dy: Float64Array, { numTokens, inFeatures, outFeatures, r }: LowRankShape, scale: number): Arrays {
+export function lowRankAddVjp(
+  { x, a, b, dropout }: Arrays,
+  dy: Float64Array,
+  { numTokens, inFeatures, outFeatures, r }: LowRankShape,
+  scale: number,
+): Arrays {
   const dropped = masked(x!, dropout);
   const h = matmul(dropped, a!, { m: numTokens, n: r, transposeB: true });
   const scaled = dy.map((value) => scale * value);
@@ -35,7 +40,10 @@ function masked(x: Float64Array, factors: Float64Array | undefined): Float64Arra
   return factors ? x.map((value, i) => value * factors[i]!) : x;
 }
 
-function lowRankAddCase(shape: LowRankShape, { dropout = false, xType = "f32", dtype = "f32" }: { dropout?: boolean; xType?: FloatDtype; dtype?: FloatDtype } = {}): OracleCase {
+function lowRankAddCase(
+  shape: LowRankShape,
+  { dropout = false, xType = "f32", dtype = "f32" }: { dropout?: boolean; xType?: FloatDtype; dtype?: FloatDtype } = {},
+): OracleCase {
   const { numTokens, inFeatures, outFeatures, r } = shape;
   const numbers = new Numbers(numTokens + inFeatures + outFeatures + r);
   const scale = 0.5;

@@ -9,7 +9,9 @@ const samples = listPackages().flatMap(({ name, folder, manifest }) => {
   const path = join(folder, "README.md");
   const sample = manifest.private || !existsSync(path) ? undefined : /```js\n([\s\S]*?)```/.exec(readFileSync(path, "utf8"))?.[1];
   const promised = [...(sample ?? "").matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map((match) => match[1]!);
-  return sample && promised.length > 0 && promised.length === sample.split("console.log(").length - 1 ? [{ name, folder, sample, promised }] : [];
+  return sample && promised.length > 0 && promised.length === sample.split("console.log(").length - 1
+    ? [{ name, folder, sample, promised }]
+    : [];
 });
 
 it("most packages have such a sample", () => expect(samples.length).toBeGreaterThanOrEqual(5));
@@ -19,5 +21,7 @@ it.each(samples)("the sample in $name's README prints what its comments say", ({
   const printed = execFileSync(process.execPath, command, { cwd: folder, encoding: "utf8" });
   const lines = printed.trimEnd().split("\n");
   // "…" at the end of a comment stands for whatever follows, such as a version
-  expect(lines.map((line, index) => (promised[index]?.endsWith("…") ? `${line.slice(0, promised[index].length - 1)}…` : line))).toEqual(promised);
+  expect(lines.map((line, index) => (promised[index]?.endsWith("…") ? `${line.slice(0, promised[index].length - 1)}…` : line))).toEqual(
+    promised,
+  );
 });

@@ -12,7 +12,9 @@ test("the run in the README runs", () => {
   const folder = mkdtempSync(join(tmpdir(), "kto-readme-"));
   const installed = process.env.KTO_DEVICE === "gpu" ? "" : 'await (await import("@kto/software-gpu")).installSoftwareGpu();\n';
   try {
-    const code = installed + sample.replace(/import (\{.*\}) from "(.*)";/g, 'const $1 = await import("$2");').replace('"outputs"', JSON.stringify(folder));
+    const code =
+      installed +
+      sample.replace(/import (\{.*\}) from "(.*)";/g, 'const $1 = await import("$2");').replace('"outputs"', JSON.stringify(folder));
     const command = ["--conditions=@kto/source", "--import=tsx", "--input-type=module", "--eval", code];
     const printed = execFileSync(process.execPath, command, { cwd: root, encoding: "utf8" }).trim().split("\n");
     expect(printed).toHaveLength(3);

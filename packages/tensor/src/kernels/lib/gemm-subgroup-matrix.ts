@@ -26,7 +26,8 @@ export function subgroupMatrixGemm(spec: GemmSpec): string {
   const both = (text: (operand: "left" | "right", j: number) => string): string =>
     [...(["left", "right"] as const)].map((operand) => times(perLane[operand], (j) => text(operand, j))).join("\n");
   const put = both((operand, j) => `${operand}[${operand}Place${j}] = ${operand}Next${j};`);
-  const fetch = (tile: string): string => both((operand, j) => `${operand}Next${j} = ${operand}Fetch(${operand}Start${j}, ${operand}Depth${j}, ${tile});`);
+  const fetch = (tile: string): string =>
+    both((operand, j) => `${operand}Next${j} = ${operand}Fetch(${operand}Start${j}, ${operand}Depth${j}, ${tile});`);
   const step = (depth: number): string => wgsl`
     {
       ${times(down, (i) => `let leftPart${i} = leftLeft(leftBase + ${16 * i * left.pitch + 2 * depth}u, ${left.pitch}u);`)}
@@ -93,15 +94,37 @@ export function subgroupMatrixGemm(spec: GemmSpec): string {
 function layout(spec: GemmSpec) {
   const { rows, cols } = matrixTile(spec);
   const depthVectors = spec.tileDepth / 8;
-  const rowsOfDepth = (side: number) => ({ side, rows: side, pitch: depthVectors + 1, vectors: side * depthVectors, fragmentStep: 16 * (depthVectors + 1), depthStep: 2 });
-  const depthsOfCols = (side: number) => ({ side, rows: spec.tileDepth, pitch: side / 8 + 1, vectors: (spec.tileDepth * side) / 8, fragmentStep: 2, depthStep: 16 * (side / 8 + 1) });
+  const rowsOfDepth = (side: number) => ({
+    side,
+    rows: side,
+    pitch: depthVectors + 1,
+    vectors: side * depthVectors,
+    fragmentStep: 16 * (depthVectors + 1),
+    depthStep: 2,
+  });
+  const depthsOfCols = (side: number) => ({
+    side,
+    rows: spec.tileDepth,
+    pitch: side / 8 + 1,
+    vectors: (spec.tileDepth * side) / 8,
+    fragmentStep: 2,
+    depthStep: 16 * (side / 8 + 1),
+  });
   const left = rowsOfDepth(rows);
   const right = spec.transposeB ? rowsOfDepth(cols) : depthsOfCols(cols);
   const across = spec.subgroupCols / 16;
   const operandVectors = left.rows * left.pitch + right.rows * right.pitch;
   const bandVectors = (fragments: number): number => spec.subgroupsDown * spec.subgroupsAcross * 16 * (4 * fragments + 1);
   const bandFragments = [across, 2, 1].find((fragments) => 16 * (operandVectors + bandVectors(fragments)) <= 49_152) ?? 1;
-  return { left, right, down: spec.subgroupRows / 16, across, bandFragments, bandPitch: 4 * bandFragments + 1, bytes: 16 * (operandVectors + bandVectors(bandFragments)) };
+  return {
+    left,
+    right,
+    down: spec.subgroupRows / 16,
+    across,
+    bandFragments,
+    bandPitch: 4 * bandFragments + 1,
+    bytes: 16 * (operandVectors + bandVectors(bandFragments)),
+  };
 }
 
 /** Where a lane reads and stores vectors of an operand whose rows go along depth. */
@@ -165,7 +188,10 @@ function packEight({ matrix }: GemmSpec): string {
 
 /** `fn writeEight(row, col, a, b)`: alpha, bias, accumulation and one rounding for eight neighbours of a row. */
 function writeEight({ hasBias, accumulate, dtype }: GemmSpec): string {
-  const add = dtype === "f16" ? ["unpackFour(c[place].xy)", "unpackFour(c[place].zw)"] : ["bitcast<vec4<f32>>(c[place])", "bitcast<vec4<f32>>(c[place + 1u])"];
+  const add =
+    dtype === "f16"
+      ? ["unpackFour(c[place].xy)", "unpackFour(c[place].zw)"]
+      : ["bitcast<vec4<f32>>(c[place])", "bitcast<vec4<f32>>(c[place + 1u])"];
   return wgsl`
     fn biasAt(col: u32) -> vec4<f32> { return vec4<f32>(bias[col], bias[col + 1u], bias[col + 2u], bias[col + 3u]); }
     fn writeEight(row: u32, col: u32, a: vec4<f32>, b: vec4<f32>) {
