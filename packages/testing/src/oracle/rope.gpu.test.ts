@@ -1,6 +1,6 @@
-import { expectClose } from "@kto/testing";
+import { expectClose } from "../index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { requestDevice, rope, ropeTables, type Device } from "../index.js";
+import { requestDevice, rope, ropeTables, type Device } from "@kto/tensor";
 
 let device: Device;
 

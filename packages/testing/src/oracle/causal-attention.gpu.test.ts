@@ -1,6 +1,6 @@
-import { expectClose } from "@kto/testing";
+import { expectClose } from "../index.js";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { backward, causalAttention, mul, requestDevice, segmentBounds, sum, type Device, type Tensor } from "../index.js";
+import { backward, causalAttention, mul, requestDevice, segmentBounds, sum, type Device, type Tensor } from "@kto/tensor";
 
 let device: Device;
 
