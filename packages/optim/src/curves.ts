@@ -1,3 +1,4 @@
+import type { ScheduleName } from "./schedule.js";
 import { ScheduleError } from "./errors.js";
 
 /** What a curve may depend on. `numWarmupUpdates` is already a whole number. */
@@ -96,7 +97,7 @@ function inverseSqrt({ numWarmupUpdates }: CurveContext): Multiplier {
 }
 
 /** Every schedule by transformers' name. `s` is the update index, W the warm-up updates, N all updates. */
-export const curves = {
+export const curves: Readonly<Record<ScheduleName, Curve>> = {
   linear: { kwargs: [], warmsUp: true, multiplier: linear },
   cosine: { kwargs: ["numCycles"], warmsUp: true, multiplier: cosine },
   cosine_with_restarts: { kwargs: ["numCycles"], warmsUp: true, multiplier: cosineWithRestarts },
@@ -109,4 +110,4 @@ export const curves = {
   constant: { kwargs: [], warmsUp: false, multiplier: flat },
   constant_with_warmup: { kwargs: [], warmsUp: true, multiplier: flat },
   inverse_sqrt: { kwargs: [], warmsUp: true, multiplier: inverseSqrt },
-} as const satisfies Record<string, Curve>;
+};
