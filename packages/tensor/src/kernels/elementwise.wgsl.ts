@@ -12,7 +12,7 @@ export const binaryFunctions = { add: "a + b", sub: "a - b", mul: "a * b" } as c
 export const unaryFunctions = {
   scale: { value: "x * p", saves: "none", derivative: "p" },
   shift: { value: "x + p", saves: "none", derivative: "1.0" },
-  sigmoid: { value: "select(exp(x) / (1.0 + exp(x)), 1.0 / (1.0 + exp(-x)), x >= 0.0)", saves: "y", derivative: "y * (1.0 - y)" },
+  sigmoid: { value: "select(exp(-abs(x)), 1.0, x >= 0.0) / (1.0 + exp(-abs(x)))", saves: "y", derivative: "y * (1.0 - y)" },
   maximum: { value: "max(x, p)", saves: "x", derivative: "select(0.0, 1.0, x > p)" },
 } as const;
 
