@@ -1,0 +1,25 @@
+import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import type { Tokenizer } from "@kto/tokenizer";
+import { sampleAnswers } from "./sample.js";
+import { isRight, testSums, type Sum } from "./sums.js";
+
+/** Answers of a model to the held-out questions. */
+export interface Exam {
+  answers: { sum: Sum; text: string; isRight: boolean }[];
+  numRight: number;
+  /** Share of right answers. */
+  accuracy: number;
+}
+
+/** Asks every held-out question `timesEach` times at temperature 1. */
+export async function examine(
+  model: Qwen2ForCausalLM,
+  tokenizer: Tokenizer,
+  { timesEach = 2, seed = 11 }: { timesEach?: number; seed?: number } = {},
+): Promise<Exam> {
+  const sums = Array.from({ length: timesEach }, () => testSums).flat();
+  const texts = await sampleAnswers(model, tokenizer, sums, { seed });
+  const answers = sums.map((sum, index) => ({ sum, text: texts[index]!, isRight: isRight(sum, texts[index]!) }));
+  const numRight = answers.filter((answer) => answer.isRight).length;
+  return { answers, numRight, accuracy: numRight / answers.length };
+}
