@@ -72,11 +72,11 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   const gradNorms: number[] = [];
   const logpsChosen: number[] = [];
   const stepMs: number[] = [];
-  let hostMs = 0;
+  const hostMs: number[] = [];
   let recordStarted = performance.now();
   const dispatchesBefore = device.queue.dispatches;
   const trainer = makeTrainer(model, tokensPerRow, batch, updates, (type) => {
-    if (type === "microBatch") hostMs += performance.now() - recordStarted;
+    if (type === "microBatch") hostMs.push(performance.now() - recordStarted);
   });
   let stepStarted = performance.now();
   recordStarted = stepStarted;
@@ -93,8 +93,7 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   }
   const dispatches = device.queue.dispatches - dispatchesBefore;
   const peakBufferBytes = device.memory().peakBytes;
-  const warm = stepMs.slice(2).sort((a, b) => a - b);
-  const medianStepMs = warm[Math.floor(warm.length / 2)] ?? stepMs.at(-1)!;
+  const medianStepMs = median(stepMs.slice(2));
   const hottest = options.profile
     ? await profile(
         device,
@@ -115,7 +114,7 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
     peakBufferBytes,
     driverUsedMiB: driverUsedMiB(),
     dispatchesPerStep: dispatches / updates,
-    hostMicrosecondsPerDispatch: (1000 * hostMs) / dispatches,
+    hostMicrosecondsPerDispatch: (1000 * median(hostMs.slice(2)) * updates) / dispatches,
     hottest: hottest.slice(0, 30),
   };
   console.log(
@@ -169,6 +168,11 @@ async function profile(on: Device, trainer: KTOTrainer): Promise<KernelTiming[]>
     for await (const _ of trainer.train());
   });
   return timings;
+}
+
+/** The first two steps compile; they are left out before this. */
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 function driverUsedMiB(): number | undefined {

@@ -27,12 +27,15 @@ export interface MemoryInfo {
 
 /**
  * GPU buffers by size class. A buffer given back is handed out again at once: a queue runs its commands in order, so the next dispatch cannot
- * overwrite what an earlier one still reads.
+ * overwrite what an earlier one still reads. Of several free ones the oldest is taken, so that steps which ask for the same sizes in the same order
+ * get the same buffers, and find their bind groups made.
  */
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #maxBufferBytes: number;
   readonly #free = new Map<number, GPUBuffer[]>();
+  readonly #ages = new WeakMap<GPUBuffer, number>();
+  #numCreated = 0;
   #inUseBytes = 0;
   #allocatedBytes = 0;
   #peakBytes = 0;
@@ -60,7 +63,7 @@ export class BufferPool {
   /** A buffer of at least `byteLength` bytes whose contents are arbitrary; throws OutOfMemoryError past the device's limit. */
   take(byteLength: number, label: string): GPUBuffer {
     const size = sizeClass(byteLength);
-    const reused = this.#free.get(size)?.pop();
+    const reused = this.#free.get(size)?.pop(); // the oldest: the lists run from young to old
     if (reused) this.#freeBytes -= size;
     const buffer = reused ?? this.create(size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST, label);
     this.#inUseBytes += size;
@@ -69,9 +72,12 @@ export class BufferPool {
   }
 
   give(buffer: GPUBuffer): void {
-    const list = this.#free.get(buffer.size);
-    if (list) list.push(buffer);
-    else this.#free.set(buffer.size, [buffer]);
+    let list = this.#free.get(buffer.size);
+    if (!list) this.#free.set(buffer.size, (list = []));
+    const age = this.#ages.get(buffer)!;
+    let place = list.length;
+    while (place > 0 && this.#ages.get(list[place - 1]!)! < age) place--;
+    list.splice(place, 0, buffer);
     this.#freeBytes += buffer.size;
     this.#inUseBytes -= buffer.size;
     this.#liveStorages--;
@@ -86,6 +92,7 @@ export class BufferPool {
       );
     }
     const buffer = this.#device.createBuffer({ size, usage, label });
+    this.#ages.set(buffer, this.#numCreated++);
     this.#allocatedBytes += size;
     this.#peakBytes = Math.max(this.#peakBytes, this.#allocatedBytes);
     return buffer;
