@@ -36,7 +36,7 @@ export function renderDataReport(report: DataReport, console: Console): string[]
   if (classBalance.warning !== undefined) lines.push(...fact("warning", snakeCase(classBalance.warning)));
   const most = Math.max(1, ...histogram.map(({ count }) => count));
   lines.push("", "tokens a row");
-  for (const { from, to, count } of histogram) {
+  for (const { from, to, count } of histogram.slice(histogram.findIndex(({ count }) => count > 0))) {
     lines.push(`${`${from}–${to - 1}`.padStart(12)} ${"█".repeat(Math.ceil((count / most) * 48))} ${count}`);
   }
   if (dropped.length > 0) lines.push("", "dropped");
