@@ -82,7 +82,7 @@ function specOf({
     tileShape: tileShapeOf(m, n),
     aligned: [transposeA ? m : k, transposeB ? k : n, n, aOffset, bOffset, cOffset].every((size) => size % 8 === 0),
     evenDepth: k % 64 === 0,
-    fewTiles: Math.ceil(m / 128) * Math.ceil(n / 128) < 100,
+    fewTiles: Math.ceil(m / 128) * Math.ceil(n / 128) < 64,
   };
 }
 

@@ -23,7 +23,7 @@ export type GemmSpec = {
   aligned: boolean;
   /** k is a multiple of 64, so that no tile has a tail in depth. */
   evenDepth: boolean;
-  /** c has fewer than 100 tiles of 128 × 128: smaller ones keep more of the GPU busy. */
+  /** c has fewer than 64 tiles of 128 × 128: smaller ones keep more of the GPU busy. */
   fewTiles: boolean;
 
   method: "plain" | "broadcast" | "tiled" | "subgroupMatrix";
