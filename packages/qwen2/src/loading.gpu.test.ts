@@ -1,0 +1,110 @@
+import { bytesSource, encodeSafetensors, openSafetensors, type TensorReader, type TensorToWrite } from "@kto/safetensors";
+import { fileDirectory } from "@kto/safetensors/node";
+import { requestDevice, type Device } from "@kto/tensor";
+import { fixturePath } from "@kto/testing";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { loadWeights, packRows, Qwen2ForCausalLM, weightSpecs, type LoadProgress, type Qwen2Config } from "./index.js";
+
+const config: Qwen2Config = {
+  modelType: "qwen2",
+  vocabSize: 11,
+  hiddenSize: 6,
+  intermediateSize: 10,
+  numHiddenLayers: 1,
+  numAttentionHeads: 3,
+  numKeyValueHeads: 1,
+  headDim: 2,
+  rmsNormEps: 1e-6,
+  ropeTheta: 10_000,
+  maxPositionEmbeddings: 8,
+  tieWordEmbeddings: false,
+  eosTokenId: undefined,
+};
+
+let device: Device;
+let live: number;
+beforeAll(async () => {
+  device = await requestDevice();
+});
+afterAll(() => device.dispose());
+beforeEach(() => (live = device.memory().liveStorages));
+afterEach(() => expect(device.memory().liveStorages, "buffers left over").toBe(live));
+
+test("streams every tensor and reports how far it is", async () => {
+  const steps: LoadProgress[] = [];
+  const weights = await loadWeights(await checkpoint(), config, { device, dtype: "f32", onProgress: (step) => steps.push(step) });
+  expect([...weights.keys()]).toEqual(weightSpecs(config).map(({ name }) => name));
+  expect(steps.at(-1)!.loadedBytes).toBe(steps.at(-1)!.totalBytes);
+  expect((await weights.get("model.layers.0.mlp.up_proj.weight")!.read())[7]).toBe(0.5);
+  for (const tensor of weights.values()) tensor.dispose();
+});
+
+test("a value that f16 cannot hold names tensor and element", async () => {
+  const reader = await checkpoint({ "model.layers.0.mlp.up_proj.weight": (values) => (values[7] = 7e4) });
+  await expect(loadWeights(reader, config, { device, dtype: "f16" })).rejects.toThrow(
+    /up_proj\.weight: element 7 does not fit f16; expected at most 65504 in magnitude, got 70000; load with dtype "f32"/,
+  );
+});
+
+test("a missing tensor, one of another shape, and one that is no float are named before anything is read", async () => {
+  const missing = await checkpoint({ "model.norm.weight": () => undefined }, { drop: "model.norm.weight" });
+  await expect(loadWeights(missing, config, { device, dtype: "f32" })).rejects.toThrow(
+    /model\.norm\.weight is missing from the checkpoint; expected shape \[6\]/,
+  );
+  const other = await checkpoint();
+  await expect(loadWeights(other, { ...config, intermediateSize: 12 }, { device, dtype: "f32" })).rejects.toThrow(
+    /contradicts config\.json; expected \[12, 6\], got \[10, 6\]/,
+  );
+  const integers = await checkpoint({}, { integers: "model.norm.weight" });
+  await expect(loadWeights(integers, config, { device, dtype: "f32" })).rejects.toThrow(
+    /no plain float; expected F32, F16 or BF16, got I32/,
+  );
+});
+
+test("an abort stops the load and frees what was loaded", async () => {
+  const stop = new AbortController();
+  const loading = loadWeights(await checkpoint(), config, {
+    device,
+    dtype: "f32",
+    signal: stop.signal,
+    onProgress: () => stop.abort(new Error("enough")),
+  });
+  await expect(loading).rejects.toThrow("enough");
+});
+
+test("f16 on a device without it is refused; a folder without config.json too", async () => {
+  if (!device.capabilities.shaderF16) {
+    await expect(Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("model")), { device, dtype: "f16" })).rejects.toThrow(
+      /lacks shader-f16.*pass dtype "f32"/,
+    );
+  }
+  await expect(Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("kto")), { device })).rejects.toThrow(/has no config\.json/);
+});
+
+test("rows that cannot be: empty, too long, outside the vocabulary", async () => {
+  using model = Qwen2ForCausalLM.initialize(config, { device, random: () => 0.1 });
+  expect(() => packRows(device, [[1], []], 11)).toThrow(/at least one token; got lengths \[1, 0\]/);
+  expect(() => packRows(device, [[11]], 11)).toThrow(/token id 11 is outside the vocabulary; expected 0 to 10/);
+  device.scope(() =>
+    expect(() => model.hiddenStates(model.packRows([[1, 2, 3, 4, 5, 6, 7, 8, 9]]))).toThrow(/9 tokens; expected at most 8/),
+  );
+});
+
+async function checkpoint(
+  edits: Record<string, (values: Float32Array) => unknown> = {},
+  { drop, integers }: { drop?: string; integers?: string } = {},
+): Promise<TensorReader> {
+  const tensors = weightSpecs(config)
+    .filter(({ name }) => name !== drop)
+    .map(({ name, shape }): [string, TensorToWrite] => {
+      const values = new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(0.5);
+      edits[name]?.(values);
+      return [
+        name,
+        name === integers
+          ? { dtype: "I32", shape: [...shape], data: new Int32Array(values.length) }
+          : { dtype: "F32", shape: [...shape], data: values },
+      ];
+    });
+  return openSafetensors(bytesSource(await encodeSafetensors(tensors)));
+}
