@@ -118,7 +118,7 @@ export const attentionMatrixKernel: Kernel<AttentionMatrixForwardSpec, "q" | "k"
         workgroupBarrier();
       }
 
-      let isAny = total > 0.0;
+      let isAny = isToken && start <= token; // from the data, not from the sum: an overflow must come out as NaN
       let norm = select(0.0, 1.0 / total, isAny);
       if (isToken && part == 0u) { logSumExp[token * NUM_HEADS + head] = select(0.0, (reference + log2(total)) / LOG2_E, isAny); }
       let outRow = (token * NUM_HEADS + head) * HEAD_DIM;

@@ -54,7 +54,7 @@ export const attentionKernel: Kernel<AttentionSpec, "q" | "k" | "v" | "starts" |
       var largest = MASKED;
       var total = 0.0;
       ${spec.lanesPerRow === 1 ? keysInStorage(spec) : keysInTiles(spec)}
-      let seen = total > 0.0;
+      let seen = starts[token] <= token; // from the data, not from the sum: an overflow must come out as NaN
       let norm = select(0.0, 1.0 / total, seen);
       ${perVector(spec, (i, place) => `out[queryBase + ${place}] = ${spec.vector}<Dtype>(norm * acc${i});`)}
       logSumExp[token * NUM_HEADS + head] = select(0.0, largest + log(total), seen);
