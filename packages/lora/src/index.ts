@@ -33,3 +33,4 @@ export {
   type AddAdapterOptions,
   type LoraAdapter,
 } from "./peft-model.js";
+export { nearestName } from "./nearest-name.js";

@@ -1,7 +1,10 @@
-/** The one of `names` fewest edits away from `word`, if they are few enough to be a slip; case does not count. */
-export function nearestName(word: string, names: Iterable<string>): string | undefined {
+/**
+ * The one of `names` fewest edits away from `word`, if they are few enough to be a slip: a third of its length, or `leastEdits` if that is more.
+ * Case does not count.
+ */
+export function nearestName(word: string, names: Iterable<string>, leastEdits = 1): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.max(leastEdits, Math.floor(word.length / 3)) + 1;
   for (const name of names) {
     const distance = editDistance(word.toLowerCase(), name.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [name, distance];

@@ -40,7 +40,6 @@ export class BufferPool {
   #allocatedBytes = 0;
   #peakBytes = 0;
   #liveStorages = 0;
-  #freeBytes = 0;
 
   constructor(device: GPUDevice, maxBufferBytes: number) {
     this.#device = device;
@@ -64,7 +63,6 @@ export class BufferPool {
   take(byteLength: number, label: string): GPUBuffer {
     const size = sizeClass(byteLength);
     const reused = this.#free.get(size)?.pop(); // the oldest: the lists run from young to old
-    if (reused) this.#freeBytes -= size;
     const buffer = reused ?? this.create(size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST, label);
     this.#inUseBytes += size;
     this.#liveStorages++;
@@ -78,7 +76,6 @@ export class BufferPool {
     let place = list.length;
     while (place > 0 && this.#ages.get(list[place - 1]!)! < age) place--;
     list.splice(place, 0, buffer);
-    this.#freeBytes += buffer.size;
     this.#inUseBytes -= buffer.size;
     this.#liveStorages--;
   }
@@ -103,14 +100,9 @@ export class BufferPool {
     buffer.destroy();
   }
 
-  get freeBytes(): number {
-    return this.#freeBytes;
-  }
-
   /** Destroys every free buffer; the caller has submitted what used them. */
   trim(): void {
     for (const list of this.#free.values()) for (const buffer of list) this.destroy(buffer);
     this.#free.clear();
-    this.#freeBytes = 0;
   }
 }
