@@ -4,13 +4,15 @@ import { importsOf, listPackages, packageOf, sourceFiles } from "./workspace.js"
 
 /** The arrows of docs/style.md, section 2. A package may use what its arrows reach. */
 const ARROWS: Record<string, string[]> = {
-  cli: ["trainer", "qwen2", "tokenizer", "software-gpu"],
+  cli: ["trainer", "qwen2", "tokenizer", "hub", "software-gpu"],
   trainer: ["losses", "optim", "lora", "datasets"],
   losses: ["tensor"],
   optim: ["tensor"],
   lora: ["safetensors", "tensor"],
   datasets: ["chat-templates"],
-  qwen2: ["tensor", "safetensors"],
+  qwen2: ["nf4", "safetensors"],
+  nf4: ["tensor"],
+  hub: [],
   tokenizer: ["chat-templates"],
   testing: ["tensor", "software-gpu"],
   "software-gpu": [],
