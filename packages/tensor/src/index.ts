@@ -1,5 +1,6 @@
 export * from "./errors.js";
 export { byteSize, f16BitsToNumber, numberToF16Bits, type Dtype, type FloatDtype } from "./dtype.js";
+export { dynamicMap, dynamicMapMidpoints, nearestCode, type DynamicMapKind } from "./dynamic-map.js";
 export { expectDtype, expectShape, rowsOf, sameShape, sizeOf, type Shape } from "./shape.js";
 export { Tensor } from "./tensor.js";
 export type { Capabilities } from "./device/capabilities.js";

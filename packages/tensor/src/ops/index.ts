@@ -9,6 +9,15 @@ export { view } from "./view.js";
 export { causalAttention, segmentBounds, type CausalAttentionOptions, type SegmentBounds } from "./causal-attention.js";
 export { rope, ropeTables, type RopeOptions, type RopeTableOptions, type RopeTables } from "./rope.js";
 export { adamwHyper, adamwHyperSize, adamwStep, clipFactor, gradNorm, type AdamwHyperparameters, type AdamwStep } from "./adamw.js";
+export {
+  adamw8bitHyper,
+  adamw8bitMaps,
+  adamw8bitStep,
+  adamwBlockStep,
+  type Adamw8bitStep,
+  type AdamwBlockStep,
+  type AdamwBlockTensors,
+} from "./adamw-8bit.js";
 export { embedding } from "./embedding.js";
 export { gatherRows } from "./gather-rows.js";
 export { linearLogProbs, type LinearLogProbs, type LinearLogProbsOptions } from "./linear-log-probs.js";
