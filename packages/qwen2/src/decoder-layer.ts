@@ -35,18 +35,29 @@ export function decoderLayer(
   tables: RopeTables,
   dtype: FloatDtype,
 ): Tensor {
+  const { device } = x;
   const { numAttentionHeads: numHeads, numKeyValueHeads, headDim, rmsNormEps: eps } = config;
   const { positions, starts, ends } = batch;
+  // A scope each, so that what nothing saves (the accumulator under an adapter, a projection before its rotation) is free for the next step.
+  const project = (projection: Linear, input: Tensor): Tensor => device.scope("projection", () => projection.forward(input, { dtype }));
+  const rotate = (projection: Linear, input: Tensor): Tensor =>
+    device.scope("projection", () => rope(projection.forward(input, { dtype }), positions, { headDim, ...tables }));
+  const addProjection = (to: Tensor, projection: Linear, input: Tensor): Tensor =>
+    device.scope("projection", () => add(to, projection.forward(input, { dtype: "f32" })));
 
-  const normed = rmsNorm(x, weights.inputLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
-  const q = rope(weights.qProj.forward(normed, { dtype }), positions, { headDim, ...tables }); // [numTokens, numHeads * headDim]
-  const k = rope(weights.kProj.forward(normed, { dtype }), positions, { headDim, ...tables }); // [numTokens, numKeyValueHeads * headDim]
-  const v = weights.vProj.forward(normed, { dtype }); // [numTokens, numKeyValueHeads * headDim]
-  const attended = causalAttention(q, k, v, { numHeads, numKeyValueHeads, headDim, starts, ends, dtype }); // [numTokens, numHeads * headDim]
-  const afterAttention = add(x, weights.oProj.forward(attended, { dtype: "f32" })); // [numTokens, hiddenSize] f32
+  const afterAttention = device.scope("attention", () => {
+    const normed = rmsNorm(x, weights.inputLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
+    const q = rotate(weights.qProj, normed); // [numTokens, numHeads * headDim]
+    const k = rotate(weights.kProj, normed); // [numTokens, numKeyValueHeads * headDim]
+    const v = project(weights.vProj, normed); // [numTokens, numKeyValueHeads * headDim]
+    const attended = causalAttention(q, k, v, { numHeads, numKeyValueHeads, headDim, starts, ends, dtype }); // [numTokens, numHeads * headDim]
+    return addProjection(x, weights.oProj, attended); // [numTokens, hiddenSize] f32
+  });
 
-  const normedAgain = rmsNorm(afterAttention, weights.postAttentionLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
-  const gate = weights.gateProj.forward(normedAgain, { dtype }); // [numTokens, intermediateSize]
-  const up = weights.upProj.forward(normedAgain, { dtype }); // [numTokens, intermediateSize]
-  return add(afterAttention, weights.downProj.forward(swiGlu(gate, up, { dtype }), { dtype: "f32" })); // [numTokens, hiddenSize] f32
+  return device.scope("mlp", () => {
+    const normed = rmsNorm(afterAttention, weights.postAttentionLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
+    const gate = project(weights.gateProj, normed); // [numTokens, intermediateSize]
+    const up = project(weights.upProj, normed); // [numTokens, intermediateSize]
+    return addProjection(afterAttention, weights.downProj, swiGlu(gate, up, { dtype })); // [numTokens, hiddenSize] f32
+  });
 }

@@ -29,8 +29,8 @@ export interface FromPretrainedOptions {
 
 /** Options of a forward pass. */
 export interface ForwardOptions {
-  /** Recompute each decoder layer in the backward pass instead of keeping its activations. */
-  gradientCheckpointing?: boolean;
+  /** Run decoder layers again in the backward pass instead of keeping their activations: all, none (the default), or the first so many. */
+  gradientCheckpointing?: boolean | number;
   /** Called with the residual stream after the embedding (index 0) and after each layer. */
   onHiddenState?(index: number, hidden: Tensor): void;
 }
@@ -117,6 +117,10 @@ export class Qwen2ForCausalLM implements Disposable {
     return this.config.vocabSize;
   }
 
+  get numHiddenLayers(): number {
+    return this.layers.length;
+  }
+
   /** Number of parameters, a tied head counted once. */
   get numParameters(): number {
     return [...this.#weights.values()].reduce((total, weight) => total + weight.size, 0);
@@ -136,6 +140,11 @@ export class Qwen2ForCausalLM implements Disposable {
     }
   }
 
+  /** Makes the rotary tables for rows up to this many tokens ahead of time. Throws ShapeError past `max_position_embeddings`. */
+  prepare(maxRowLength: number): void {
+    this.#rope(maxRowLength);
+  }
+
   /** Concatenates rows of token ids into one batch without padding. */
   packRows(rows: readonly ArrayLike<number>[]): TokenBatch {
     return packRows(this.device, rows, this.config.vocabSize);
@@ -151,10 +160,11 @@ export class Qwen2ForCausalLM implements Disposable {
     const tables = this.#rope(Math.max(...batch.rowLengths));
     let x = embedding(batch.inputIds, this.#weight("model.embed_tokens.weight")); // [numTokens, hiddenSize] f32
     onHiddenState?.(0, x);
+    const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
     this.layers.forEach((layer, index) => {
       const run = (input: Tensor): Tensor => decoderLayer(input, layer, config, batch, tables, dtype);
       const previous = x;
-      x = gradientCheckpointing ? checkpoint(run, x) : this.device.scope(`layer ${index}`, () => run(previous));
+      x = index < checkpointed ? checkpoint(run, x) : this.device.scope(`layer ${index}`, () => run(previous));
       if (onHiddenState) onHiddenState(index + 1, x);
       else previous.dispose(); // what the tape needs of it is held there
     });

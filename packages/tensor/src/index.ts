@@ -12,7 +12,7 @@ export { sizeClass, type MemoryInfo } from "./memory/pool.js";
 export { backward, type BackwardOptions } from "./autograd/backward.js";
 export { checkpoint } from "./autograd/checkpoint.js";
 export { defineOp, type Op, type OpContext, type OpDefinition, type OpResult } from "./autograd/define-op.js";
-export { Gradients } from "./autograd/gradients.js";
+export { Gradients, type GradientSink } from "./autograd/gradients.js";
 export * from "./kernels/define-kernel.js";
 export { wgsl } from "./kernels/wgsl.js";
 export * from "./ops/index.js";

@@ -28,7 +28,8 @@ export interface KTOConfig {
   precomputeRefLogProbs: boolean;
   /** Default: `perDeviceTrainBatchSize`. */
   precomputeRefBatchSize: number | null;
-  gradientCheckpointing: boolean;
+  /** Ours: `auto` (trl has true) runs as few layers again as the memory budget asks for, all of them where no budget is known. */
+  gradientCheckpointing: boolean | "auto";
   /** Turns off `loraDropout`, as trl does by default. */
   disableDropout: boolean;
   loggingStrategy: "no" | "steps" | "epoch";
@@ -68,7 +69,7 @@ export const ktoDefaults: Readonly<KTOConfig> = {
   maxLength: 1024,
   precomputeRefLogProbs: false,
   precomputeRefBatchSize: null,
-  gradientCheckpointing: true,
+  gradientCheckpointing: "auto",
   disableDropout: true,
   loggingStrategy: "steps",
   loggingSteps: 10,
@@ -133,7 +134,7 @@ const rules: Record<keyof KTOConfig, Rule> = {
   maxLength: orNull(integerFrom(2)),
   precomputeRefLogProbs: boolean,
   precomputeRefBatchSize: orNull(integerFrom(1)),
-  gradientCheckpointing: boolean,
+  gradientCheckpointing: [(value) => typeof value === "boolean" || value === "auto", 'true, false or "auto"'],
   disableDropout: boolean,
   loggingStrategy: oneOf("no", "steps", "epoch"),
   loggingSteps: integerFrom(1),

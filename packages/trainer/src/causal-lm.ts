@@ -16,7 +16,11 @@ export interface CausalLM extends AdaptableModel {
   /** [vocabSize, hiddenSize], the output head. */
   readonly lmHead: Tensor;
   readonly numParameters: number;
+  /** How many layers `gradientCheckpointing` counts. */
+  readonly numHiddenLayers: number;
+  /** Makes ahead of time what forward passes of rows up to this many tokens need and keep. */
+  prepare?(maxRowLength: number): void;
   packRows(rows: readonly ArrayLike<number>[]): TokenBatch;
-  /** The decoder's output after the final norm, [numTokens, hiddenSize]. */
-  hiddenStates(batch: TokenBatch, options?: { gradientCheckpointing?: boolean }): Tensor;
+  /** The decoder's output after the final norm, [numTokens, hiddenSize]. Layers to run again in the backward pass: all, none (the default), or the first so many. */
+  hiddenStates(batch: TokenBatch, options?: { gradientCheckpointing?: boolean | number }): Tensor;
 }

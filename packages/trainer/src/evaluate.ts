@@ -25,7 +25,7 @@ export async function evaluateRows(
   let lossSum = 0;
   for (let start = 0; start < rows.length; start += batchSize) {
     signal?.throwIfAborted();
-    const { result } = ktoMicroBatch(context, rows.slice(start, start + batchSize));
+    const result = ktoMicroBatch(context, rows.slice(start, start + batchSize));
     const [batch] = await readMicroBatches(device, [result]);
     lossSum += batch!.loss * batch!.numRows;
     window.push(batch!.metrics);

@@ -1,4 +1,5 @@
 import type { PreparedKtoDataset } from "./data/index.js";
+import type { MemoryPlan } from "./memory-plan.js";
 import type { RunPlan } from "./run-plan.js";
 import type { LogRecord } from "./trainer-state.js";
 
@@ -7,6 +8,7 @@ export type TrainerEvent =
   | { type: "prepare"; split: "train" | "eval"; done: number; total: number }
   | { type: "prepared"; split: "train" | "eval"; data: PreparedKtoDataset }
   | { type: "plan"; plan: RunPlan; numWarmupUpdates: number; resumedFrom: string | undefined; startStep: number }
+  | { type: "memory"; plan: MemoryPlan }
   | { type: "precompute"; done: number; total: number }
   | { type: "microBatch"; step: number; index: number; count: number }
   | { type: "update"; step: number; totalUpdates: number; numTokens: number; elapsedMs: number; gpuMemoryBytes: number }
@@ -44,4 +46,5 @@ export interface TrainOutput {
     epoch: number;
   };
   peakGpuMemoryBytes: number;
+  plannedGpuMemoryBytes: number;
 }

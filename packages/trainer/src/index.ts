@@ -5,6 +5,8 @@ export { encodeAdapter } from "./checkpoint.js";
 export * from "./data/index.js";
 export type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 export { KTOTrainer, type KTOTrainerOptions, type TrainOptions } from "./kto-trainer.js";
+export type { MemoryPlan } from "./memory-plan.js";
+export type { PassLayout } from "./kto-micro-batch.js";
 export { NonFiniteLossError } from "./non-finite.js";
 export type { ReferenceKind } from "./reference.js";
 export { epochAfter, planRun, type RunPlan } from "./run-plan.js";

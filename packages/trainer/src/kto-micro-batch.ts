@@ -1,11 +1,12 @@
 import type { PeftModel } from "@kto/lora";
 import { ktoLoss } from "@kto/losses";
-import { backward, type Gradients, type Tensor } from "@kto/tensor";
+import { backward, concat, mean, type GradientSink, type Tensor } from "@kto/tensor";
 import type { KTOConfig } from "./args.js";
 import type { CausalLM } from "./causal-lm.js";
 import type { KtoRow } from "./data/index.js";
+import { splitIntoPasses } from "./passes.js";
 import type { Reference } from "./reference.js";
-import { sequenceLogProbs } from "./sequence-log-probs.js";
+import { sequenceLogProbs, type ScoredRow } from "./sequence-log-probs.js";
 
 /** A row with what the reference said of it, if that was computed beforehand. */
 export interface TrainingRow extends KtoRow {
@@ -13,11 +14,29 @@ export interface TrainingRow extends KtoRow {
   refKlLogProb?: number;
 }
 
+/** How a micro-batch is laid out in time to fit into memory; results do not depend on it, but for the order of f32 sums. */
+export interface PassLayout {
+  /** The first so many decoder layers are run again on the way back instead of keeping their activations. */
+  checkpointedLayers: number;
+  /** Rows of a micro-batch go through the model in several passes if they have more tokens than this together. */
+  tokensPerPass: number;
+}
+
 /** Everything a micro-batch needs besides its rows. */
 export interface KtoContext {
   model: PeftModel<CausalLM>;
   reference: Reference;
   args: KTOConfig;
+  layout: PassLayout;
+}
+
+/** What a backward pass is given. */
+export interface BackwardPass {
+  /** Gradients come out multiplied by it. */
+  scale: number;
+  sink: GradientSink;
+  /** Called after each forward pass whose activations are kept. */
+  onForward?(): void;
 }
 
 /** What a micro-batch leaves on the device until the log asks for it, and what the host knows of it. */
@@ -44,71 +63,119 @@ export interface KtoMicroBatchResult {
 }
 
 /**
- * The passes and the loss of one micro-batch. The gradient flows through the policy on the matched rows only; the other passes come first, so that
- * none of them runs while that one's activations are kept.
+ * The passes and the loss of one micro-batch. The gradient flows through the policy on the matched rows only; the KL estimate, a constant of the
+ * whole micro-batch, comes first, so that nothing else runs while activations are kept.
  *
- * @param gradientScale  gradients come out multiplied by it; undefined for no backward pass (evaluation)
+ * @param backwardPass  undefined for a loss without gradients (evaluation)
  */
-export function ktoMicroBatch(
-  context: KtoContext,
-  rows: readonly TrainingRow[],
-  gradientScale?: number,
-): { result: KtoMicroBatchResult; gradients: Gradients | undefined } {
-  const { model, args } = context;
-  const { device } = model;
-  const { maxLength, beta, desirableWeight, undesirableWeight, lossType } = args;
-  let gradients: Gradients | undefined;
-  const result = device.scope("ktoMicroBatch", (): KtoMicroBatchResult => {
-    const mismatched = rows.map(({ promptIds, klCompletionIds }) => ({ promptIds, completionIds: klCompletionIds ?? [] }));
-    const kl = lossType === "kto" ? klPasses(context, rows, mismatched) : {};
-    const refLogProbs =
-      precomputed(context, rows, "refLogProb") ?? context.reference.run(() => sequenceLogProbs(model.base, rows, { maxLength }).logProbs);
-    const policyPass = (): ReturnType<typeof sequenceLogProbs> =>
-      sequenceLogProbs(model.base, rows, {
-        maxLength,
-        gradientCheckpointing: args.gradientCheckpointing && gradientScale !== undefined,
-        metrics: true,
-      });
-    const policy = gradientScale === undefined ? device.noGrad(policyPass) : policyPass();
-    const labels = device.tensor(
-      rows.map(({ label }) => (label ? 1 : 0)),
-      [rows.length],
-      "f32",
-      "labels",
-    ); // [B]
-    const {
-      loss,
-      rewards,
-      kl: klValue,
-    } = ktoLoss({ policyLogProbs: policy.logProbs, refLogProbs, ...kl, labels, beta, desirableWeight, undesirableWeight, lossType });
-    if (gradientScale !== undefined && loss.node) gradients = backward(loss, { scale: gradientScale });
+export function ktoMicroBatch(context: KtoContext, rows: readonly TrainingRow[], backwardPass?: BackwardPass): KtoMicroBatchResult {
+  const { device } = context.model;
+  return device.scope("ktoMicroBatch", (): KtoMicroBatchResult => {
+    const kl = context.args.lossType === "kto" ? klPasses(context, rows) : {};
+    const parts = splitIntoPasses(rows, context.args.maxLength, context.layout.tokensPerPass).map((part) =>
+      device.scope("pass", () => matchedPass(context, part, kl, rows.length, backwardPass)),
+    );
+    const joined = (field: "losses" | "rewards" | "logProbs" | "entropy" | "meanLogit"): Tensor => concat(parts.map((part) => part[field]));
+    const rowLengths = parts.flatMap((part) => part.rowLengths);
     return {
-      loss: loss.detach(),
-      kl: klValue,
-      rewards,
-      logProbs: policy.logProbs.detach(),
-      entropy: policy.entropy!,
-      meanLogit: policy.meanLogit!,
+      loss: parts.length === 1 ? parts[0]!.loss : mean(joined("losses")),
+      kl: parts[0]!.kl,
+      rewards: joined("rewards"),
+      logProbs: joined("logProbs"),
+      entropy: joined("entropy"),
+      meanLogit: joined("meanLogit"),
       labels: rows.map(({ label }) => label),
-      numScored: policy.numScored,
-      numTokens: policy.rowLengths.reduce((total, length) => total + length, 0),
-      numPaddedTokens: rows.length * Math.max(...policy.rowLengths),
+      numScored: parts.flatMap((part) => part.numScored),
+      numTokens: rowLengths.reduce((total, length) => total + length, 0),
+      numPaddedTokens: rows.length * Math.max(...rowLengths),
       sourceIndices: rows.map(({ sourceIndex }) => sourceIndex),
     };
   });
-  return { result, gradients };
+}
+
+interface KlLogProbs {
+  policyKlLogProbs?: Tensor;
+  refKlLogProbs?: Tensor;
+}
+
+interface MatchedPass {
+  loss: Tensor;
+  losses: Tensor;
+  kl: Tensor | undefined;
+  rewards: Tensor;
+  logProbs: Tensor;
+  entropy: Tensor;
+  meanLogit: Tensor;
+  numScored: number[];
+  rowLengths: number[];
+}
+
+/** Reference and policy on some of a micro-batch's rows, their losses, and their share of the gradient of the mean over all `numRows`. */
+function matchedPass(
+  context: KtoContext,
+  rows: readonly TrainingRow[],
+  kl: KlLogProbs,
+  numRows: number,
+  backwardPass: BackwardPass | undefined,
+): MatchedPass {
+  const { model, args, layout } = context;
+  const { device } = model;
+  const { maxLength, beta, desirableWeight, undesirableWeight, lossType } = args;
+  const refLogProbs =
+    precomputed(context, rows, "refLogProb") ?? context.reference.run(() => sequenceLogProbs(model.base, rows, { maxLength }).logProbs);
+  const policyPass = (): ReturnType<typeof sequenceLogProbs> =>
+    sequenceLogProbs(model.base, rows, { maxLength, gradientCheckpointing: backwardPass ? layout.checkpointedLayers : 0, metrics: true });
+  const policy = backwardPass ? policyPass() : device.noGrad(policyPass);
+  backwardPass?.onForward?.();
+  const labels = device.tensor(
+    rows.map(({ label }) => (label ? 1 : 0)),
+    [rows.length],
+    "f32",
+    "labels",
+  ); // [b]
+  const result = ktoLoss({
+    policyLogProbs: policy.logProbs,
+    refLogProbs,
+    ...kl,
+    labels,
+    beta,
+    desirableWeight,
+    undesirableWeight,
+    lossType,
+  });
+  if (backwardPass && result.loss.node) {
+    backward(result.loss, { scale: (backwardPass.scale * rows.length) / numRows, sink: backwardPass.sink }).dispose();
+  }
+  return {
+    loss: result.loss.detach(),
+    losses: result.losses.detach(),
+    kl: result.kl,
+    rewards: result.rewards,
+    logProbs: policy.logProbs.detach(),
+    entropy: policy.entropy!,
+    meanLogit: policy.meanLogit!,
+    numScored: policy.numScored,
+    rowLengths: policy.rowLengths,
+  };
 }
 
 /** Policy and reference on the mismatched rows, without gradients. */
-function klPasses(
-  context: KtoContext,
-  rows: readonly TrainingRow[],
-  mismatched: { promptIds: readonly number[]; completionIds: readonly number[] }[],
-): { policyKlLogProbs: Tensor; refKlLogProbs: Tensor } {
-  const { model, args, reference } = context;
-  const pass = (): Tensor => sequenceLogProbs(model.base, mismatched, { maxLength: args.maxLength }).logProbs;
+function klPasses(context: KtoContext, rows: readonly TrainingRow[]): KlLogProbs {
+  const { model, reference } = context;
+  const pass = (): Tensor => logProbsInPasses(context, rows.map(mismatched));
   const policyKlLogProbs = model.device.noGrad(pass); // [B]
   return { policyKlLogProbs, refKlLogProbs: precomputed(context, rows, "refKlLogProb") ?? reference.run(pass) };
+}
+
+/** [numRows] f32: log-probabilities of rows without gradients, in as many passes as the layout asks for. */
+function logProbsInPasses({ model, args: { maxLength }, layout }: KtoContext, rows: readonly ScoredRow[]): Tensor {
+  const passes = splitIntoPasses(rows, maxLength, layout.tokensPerPass);
+  return concat(passes.map((part) => sequenceLogProbs(model.base, part, { maxLength }).logProbs));
+}
+
+/** A row's prompt with the completion of another row. */
+function mismatched({ promptIds, klCompletionIds }: KtoRow): ScoredRow {
+  return { promptIds, completionIds: klCompletionIds ?? [] };
 }
 
 function precomputed({ model, args }: KtoContext, rows: readonly TrainingRow[], field: "refLogProb" | "refKlLogProb"): Tensor | undefined {
@@ -123,10 +190,11 @@ function precomputed({ model, args }: KtoContext, rows: readonly TrainingRow[], 
 
 /** Computes the reference's log-probabilities of all rows beforehand, in batches of `batchSize`. */
 export async function precomputeReference(
-  { model, args, reference }: KtoContext,
+  context: KtoContext,
   rows: readonly KtoRow[],
   { batchSize, signal, onProgress }: { batchSize: number; signal?: AbortSignal; onProgress?(done: number): void },
 ): Promise<TrainingRow[]> {
+  const { model, args, reference } = context;
   const { device } = model;
   const done: TrainingRow[] = [];
   for (let start = 0; start < rows.length; start += batchSize) {
@@ -134,22 +202,14 @@ export async function precomputeReference(
     const batch = rows.slice(start, start + batchSize);
     const tensors = device.scope("precomputeReference", () =>
       reference.run(() => [
-        sequenceLogProbs(model.base, batch, { maxLength: args.maxLength }).logProbs,
-        ...(args.lossType === "kto"
-          ? [
-              sequenceLogProbs(
-                model.base,
-                batch.map(({ promptIds, klCompletionIds }) => ({ promptIds, completionIds: klCompletionIds ?? [] })),
-                { maxLength: args.maxLength },
-              ).logProbs,
-            ]
-          : []),
+        logProbsInPasses(context, batch),
+        ...(args.lossType === "kto" ? [logProbsInPasses(context, batch.map(mismatched))] : []),
       ]),
     );
-    const [matched, mismatched] = await device.readAll(tensors);
+    const [ofMatched, ofMismatched] = await device.readAll(tensors);
     for (const tensor of tensors) tensor.dispose();
     batch.forEach((row, index) =>
-      done.push({ ...row, refLogProb: matched![index]!, ...(mismatched ? { refKlLogProb: mismatched[index]! } : {}) }),
+      done.push({ ...row, refLogProb: ofMatched![index]!, ...(ofMismatched ? { refKlLogProb: ofMismatched[index]! } : {}) }),
     );
     onProgress?.(done.length);
   }

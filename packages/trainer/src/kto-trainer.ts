@@ -10,7 +10,17 @@ import { prepareKtoDataset, type KtoRow, type PreparedKtoDataset } from "./data/
 import { evaluateRows, round } from "./evaluate.js";
 import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 import { averageOf, readMicroBatches, tensorsOf } from "./kto-metrics.js";
-import { ktoMicroBatch, precomputeReference, type KtoContext, type KtoMicroBatchResult, type TrainingRow } from "./kto-micro-batch.js";
+import {
+  ktoMicroBatch,
+  precomputeReference,
+  type BackwardPass,
+  type KtoContext,
+  type KtoMicroBatchResult,
+  type PassLayout,
+  type TrainingRow,
+} from "./kto-micro-batch.js";
+import { largestBatches } from "./largest-batches.js";
+import { planMemory, type MemoryPlan } from "./memory-plan.js";
 import { expectFiniteLoss } from "./non-finite.js";
 import { makeReference, type ReferenceKind } from "./reference.js";
 import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
@@ -35,6 +45,11 @@ export interface KTOTrainerOptions {
   chatTemplate?: string;
   /** Where checkpoints go; without it none are written. */
   checkpoints?: CheckpointStore;
+  /**
+   * Bytes of GPU memory that all buffers of the device may take together; the plan keeps to it (`gradientCheckpointing`). Without it nothing is known
+   * of the device's memory, and `auto` checkpoints every layer.
+   */
+  memoryBudgetBytes?: number;
   onEvent?(event: TrainerEvent): void;
 }
 
@@ -61,6 +76,7 @@ export class KTOTrainer {
   #train: PreparedKtoDataset | undefined;
   #eval: PreparedKtoDataset | undefined;
   #plan: RunPlan | undefined;
+  #memory: MemoryPlan | undefined;
 
   constructor(options: KTOTrainerOptions) {
     this.#options = options;
@@ -121,19 +137,27 @@ export class KTOTrainer {
       weightDecay: args.weightDecay,
     });
     using gradients = parameters.like("gradients");
-    const context: KtoContext = { model, reference, args };
     const resumedFrom = await this.#resume(resumeFrom, optimizer);
     this.#emit({ type: "plan", plan, numWarmupUpdates: schedule.numWarmupUpdates, resumedFrom, startStep: this.progress.globalStep });
-    const rows = await this.#referenceRows(context, prepared.rows, signal);
-    yield* this.#updates({ context, plan, schedule, rows, optimizer, gradients, signal });
-    return this.output!;
+    const run = { plan, schedule, optimizer, gradients, signal };
+    this.#memory = this.#planMemory({ ...run, context: { model, reference, args, layout: wholeBatches }, rows: prepared.rows });
+    this.#emit({ type: "memory", plan: this.#memory });
+    const context: KtoContext = { model, reference, args, layout: this.#memory };
+    try {
+      await model.device.pipelines.warmUp();
+      const rows = await this.#referenceRows(context, prepared.rows, signal);
+      yield* this.#updates({ ...run, context, rows });
+      return this.output!;
+    } finally {
+      model.device.pool.limitBytes = Infinity;
+    }
   }
 
   /** Evaluates the eval dataset with the model as it is. Keys begin with `eval_`. */
   async evaluate({ signal }: { signal?: AbortSignal } = {}): Promise<LogRecord> {
     await this.prepare("eval", signal);
     using reference = makeReference(this.model, this.#options.reference ?? "initial", { isFresh: this.#options.isFreshAdapter ?? false });
-    return this.#evaluate({ model: this.model, reference, args: this.args }, signal);
+    return this.#evaluate({ model: this.model, reference, args: this.args, layout: wholeBatches }, signal);
   }
 
   async *#updates(run: UpdateRun): AsyncGenerator<TrainLog, void, undefined> {
@@ -200,23 +224,72 @@ export class KTOTrainer {
     }
   }
 
-  /** Records the passes and the optimizer step of one update; nothing is read back. */
-  #recordUpdate({ context, plan, rows, optimizer, gradients }: UpdateRun, step: number, learningRate: number): PendingUpdate {
+  /** How this run is laid out to fit into memory; throws OutOfMemoryError if it cannot be. */
+  #planMemory(run: UpdateRun): MemoryPlan {
     const { args, model } = this;
-    const ranges = microBatchesOfUpdate(step - 1, plan, args);
-    const lossScale = args.lossScale === "auto" ? (model.base.dtype === "f16" ? 2 ** 14 : 1) : args.lossScale;
-    const results: KtoMicroBatchResult[] = [];
-    gradients.clear();
-    ranges.forEach(({ start, end }, index) => {
-      const pass = (): ReturnType<typeof ktoMicroBatch> => ktoMicroBatch(context, rows.slice(start, end), lossScale / ranges.length);
-      const { result, gradients: found } = args.disableDropout ? pass() : model.withDropout(mixSeed(args.seed, step, index), pass);
-      if (found) gradients.addGradients(found, model.activeAdapter.bucket, 1 / lossScale);
-      found?.dispose();
-      results.push(result);
-      this.#emit({ type: "microBatch", step, index, count: ranges.length });
+    const { maxLength, evalStrategy, perDeviceEvalBatchSize } = args;
+    const ranges = Array.from({ length: Math.min(run.plan.updatesPerEpoch, run.plan.totalUpdates) }, (_, index) =>
+      microBatchesOfUpdate(this.progress.globalStep + index, run.plan, args),
+    ).flat();
+    const training = largestBatches(
+      ranges.map(({ start, end }) => run.rows.slice(start, end)),
+      maxLength,
+    );
+    const evalRows = evalStrategy === "no" ? [] : (this.#eval?.rows ?? []);
+    const evaluation = largestBatches(
+      Array.from({ length: Math.ceil(evalRows.length / perDeviceEvalBatchSize) }, (_, index) =>
+        evalRows.slice(index * perDeviceEvalBatchSize, (index + 1) * perDeviceEvalBatchSize),
+      ),
+      maxLength,
+    );
+    model.base.prepare?.(Math.max(training.longestRow, evaluation.longestRow));
+    return planMemory({
+      device: model.device,
+      numLayers: model.base.numHiddenLayers,
+      gradientCheckpointing: args.gradientCheckpointing,
+      budgetBytes: this.#options.memoryBudgetBytes,
+      largestMicroBatch: training.mostTokens,
+      longestRow: training.longestRow,
+      record: (layout: PassLayout, onForward) => {
+        const context = { ...run.context, layout };
+        for (const rows of training.batches) this.#recordMicroBatch({ ...run, context }, rows, { step: 0, index: 0, count: 1, onForward });
+        for (const rows of evaluation.batches) ktoMicroBatch(context, rows);
+        const { step } = run.optimizer;
+        run.optimizer.apply([run.gradients], { learningRate: 0, maxGradNorm: args.maxGradNorm });
+        run.optimizer.step = step;
+      },
     });
-    const gradNorm = optimizer.apply([gradients], { learningRate, maxGradNorm: args.maxGradNorm });
+  }
+
+  /** Records the passes and the optimizer step of one update; nothing is read back. */
+  #recordUpdate(run: UpdateRun, step: number, learningRate: number): PendingUpdate {
+    const { plan, rows, optimizer, gradients } = run;
+    const ranges = microBatchesOfUpdate(step - 1, plan, this.args);
+    gradients.clear();
+    const results = ranges.map(({ start, end }, index) => {
+      const result = this.#recordMicroBatch(run, rows.slice(start, end), { step, index, count: ranges.length });
+      this.#emit({ type: "microBatch", step, index, count: ranges.length });
+      return result;
+    });
+    const gradNorm = optimizer.apply([gradients], { learningRate, maxGradNorm: this.args.maxGradNorm });
     return { step, learningRate, results, gradNorm };
+  }
+
+  /** Records one of the `count` micro-batches of an update and adds its share to the gradients. */
+  #recordMicroBatch(
+    { context, gradients }: Pick<UpdateRun, "context" | "gradients">,
+    rows: readonly TrainingRow[],
+    { step, index, count, onForward }: { step: number; index: number; count: number; onForward?: () => void },
+  ): KtoMicroBatchResult {
+    const { args, model } = this;
+    const lossScale = args.lossScale === "auto" ? (model.base.dtype === "f16" ? 2 ** 14 : 1) : args.lossScale;
+    const backwardPass: BackwardPass = {
+      scale: lossScale / count,
+      sink: gradients.sink(model.activeAdapter.bucket, 1 / lossScale),
+      ...(onForward ? { onForward } : {}),
+    };
+    const pass = (): KtoMicroBatchResult => ktoMicroBatch(context, rows, backwardPass);
+    return args.disableDropout ? pass() : model.withDropout(mixSeed(args.seed, step, index), pass);
   }
 
   /** Reads what updates left on the device into the logging window; throws NonFiniteLossError. */
@@ -336,13 +409,22 @@ export class KTOTrainer {
       epoch: epochAfter(progress.globalStep, plan, args),
     };
     progress.logHistory.push({ ...metrics, step: progress.globalStep });
-    return { globalStep: progress.globalStep, trainingLoss, metrics, peakGpuMemoryBytes: this.model.device.memory().peakBytes };
+    return {
+      globalStep: progress.globalStep,
+      trainingLoss,
+      metrics,
+      peakGpuMemoryBytes: this.model.device.memory().peakBytes,
+      plannedGpuMemoryBytes: this.#memory!.peakBytes,
+    };
   }
 
   #emit(event: TrainerEvent): void {
     this.#options.onEvent?.(event);
   }
 }
+
+/** Every micro-batch in one pass, nothing run again: for passes without gradients. */
+const wholeBatches: PassLayout = { checkpointedLayers: 0, tokensPerPass: Infinity };
 
 interface UpdateRun {
   context: KtoContext;

@@ -71,14 +71,14 @@ describe("ktoConfig", () => {
     [{ betta: 0.1 }, /no field "betta"/],
   ])("refuses %j", (options, message) => expect(() => ktoConfig(options as never)).toThrow(message));
 
-  test("its defaults are trl's", () => {
+  test("its defaults are trl's, but for checkpointing as memory asks", () => {
     expect(ktoConfig()).toMatchObject({
       beta: 0.1,
       learningRate: 1e-6,
       maxLength: 1024,
       perDeviceTrainBatchSize: 8,
       numTrainEpochs: 3,
-      gradientCheckpointing: true,
+      gradientCheckpointing: "auto",
       loggingSteps: 10,
     });
   });

@@ -11,7 +11,8 @@ export interface ScoredRow {
 export interface SequenceLogProbsOptions {
   /** Rows keep their first `maxLength` ids; null keeps all. */
   maxLength: number | null;
-  gradientCheckpointing?: boolean;
+  /** See `CausalLM.hiddenStates`. */
+  gradientCheckpointing?: boolean | number;
   /** Also entropy and mean logit of every scored position. */
   metrics?: boolean;
 }

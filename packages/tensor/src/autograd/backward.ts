@@ -1,7 +1,8 @@
 import { ShapeError } from "../errors.js";
+import { cast } from "../ops/cast.js";
 import type { Tensor } from "../tensor.js";
-import { Gradients, sumShares } from "./gradients.js";
-import type { GradNode } from "./node.js";
+import { Gradients, sumShares, type GradientSink } from "./gradients.js";
+import type { GradEdge, GradNode } from "./node.js";
 
 /** Options of `backward`. */
 export interface BackwardOptions {
@@ -10,18 +11,20 @@ export interface BackwardOptions {
    * values inside f16 where they are GEMM operands.
    */
   scale?: number;
+  /** Where gradients of leaves go as they come, for example `ParameterBucket.sink`: then they need no memory of their own. */
+  sink?: GradientSink;
 }
 
 /**
  * Gradients of a scalar with respect to every leaf with `requiresGrad` that it depends on. Frees what the tape saved as it goes, so it runs once.
  *
  * @param loss  one element, f32
- * @returns     owned gradients, each f32 in the shape of its leaf
+ * @returns     owned gradients of the leaves that no sink took, each f32 in the shape of its leaf
  */
-export function backward(loss: Tensor, { scale = 1 }: BackwardOptions = {}): Gradients {
+export function backward(loss: Tensor, { scale = 1, sink }: BackwardOptions = {}): Gradients {
   if (loss.size !== 1)
     throw new ShapeError(`backward: expected a scalar, got shape [${loss.shape.join(", ")}]; reduce it with sum or mean first`);
-  const gradients = new Gradients();
+  const gradients = new Gradients(sink);
   const { device } = loss;
   try {
     device.scope("backward", () => backwardFrom([[loss, device.full(loss.shape, scale, "f32")]], gradients));
@@ -53,10 +56,12 @@ function runBackward(pending: Map<GradNode, Tensor>, gradients: Gradients): void
     if (node.isReleased)
       throw new ShapeError(`backward: ${node.op} was already run backward, or its scope ended; record the forward pass again`);
     dy.device.scope(`${node.op} backward`, () => {
-      const inputGradients = node.vjp(dy, gradients);
+      const partial = node.inputs.map((edge) => unsharedSum(edge, pending));
+      const inputGradients = node.vjp(dy, gradients, partial);
       node.inputs.forEach((edge, index) => {
-        const gradient = inputGradients[index];
-        if (!edge || !gradient) return;
+        const given = inputGradients[index];
+        if (!edge || !given || given === partial[index]) return;
+        const gradient = edge.node?.acceptsHalf ? given : cast(given.detach(), "f32");
         if (edge.node) pending.set(edge.node, sumShares(pending.get(edge.node), gradient));
         else if (edge.leaf) gradients.add(edge.leaf, gradient);
       });
@@ -65,6 +70,12 @@ function runBackward(pending: Map<GradNode, Tensor>, gradients: Gradients): void
     pending.delete(node);
     dy.dispose();
   }
+}
+
+/** The sum so far of an input's gradient, if it may be added to in place. */
+function unsharedSum(edge: GradEdge | undefined, pending: ReadonlyMap<GradNode, Tensor>): Tensor | undefined {
+  const sum = edge?.node && pending.get(edge.node);
+  return sum?.storage.isShared === false ? sum : undefined;
 }
 
 /** Nodes reachable from the outputs, latest first: every consumer of a node comes before it. */

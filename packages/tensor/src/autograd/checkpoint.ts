@@ -21,6 +21,7 @@ export function checkpoint(block: (x: Tensor) => Tensor, x: Tensor): Tensor {
       const input = kept.detach();
       input.requiresGrad = edge !== undefined;
       const again = device.scope("checkpoint recomputation", () => block(input));
+      again.dispose(); // only its place on the tape is needed
       backwardFrom([[again, dy]], gradients);
       return [gradients.take(input)];
     }),

@@ -16,9 +16,15 @@ export interface OpContext {
 export interface OpDefinition<I extends Inputs, A, S extends Saved, E> {
   /** Output, what the vjp needs of the forward pass, and outputs through which no gradient flows. */
   forward(context: OpContext, inputs: I, attributes: A): { output: Tensor; saved: S; extra?: E };
-  /** Gradients of the inputs that `needs` names, given that of the output. */
+  /** The vjp takes a `dy` in f16 too, as GEMM operands may be; otherwise it is f32. */
+  acceptsHalfGradient?: boolean;
+  /** Gradients of the inputs that `needs` names, given that of the output: f32, or f16 from ops whose inputs are f16. */
   vjp(
-    context: OpContext & { gradients: Gradients },
+    context: OpContext & {
+      gradients: Gradients;
+      /** By input: the f32 sum of what other ops gave, which the vjp may add to in place and return instead of a tensor of its own. */
+      partial: { readonly [K in keyof I]?: Tensor | undefined };
+    },
     saved: S,
     dy: Tensor,
     needs: Needs<I>,
@@ -54,10 +60,17 @@ export function defineOp<I extends Inputs, A, S extends Saved, E = undefined>(
         const kept = hold(device, saved);
         const needs = Object.fromEntries(names.map((key, index) => [key, edges[index] !== undefined])) as Needs<I>;
         output.node = device.register(
-          new GradNode(name, edges, kept.held, (dy, gradients) => {
-            const byName = definition.vjp({ device, gradients }, kept.saved, dy, needs, attributes);
-            return names.map((key) => byName[key] || undefined);
-          }),
+          new GradNode(
+            name,
+            edges,
+            kept.held,
+            (dy, gradients, sums) => {
+              const partial = Object.fromEntries(names.map((key, index) => [key, sums[index]])) as { [K in keyof I]?: Tensor };
+              const byName = definition.vjp({ device, gradients, partial }, kept.saved, dy, needs, attributes);
+              return names.map((key) => byName[key] || undefined);
+            },
+            definition.acceptsHalfGradient,
+          ),
         );
       }
       return { output, extra: extra as E };

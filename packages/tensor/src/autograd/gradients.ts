@@ -1,9 +1,17 @@
 import { addInPlace } from "../ops/add.js";
 import type { Tensor } from "../tensor.js";
 
-/** Gradients of leaves, by leaf. Owns the gradient tensors. */
+/** Takes a contribution to a leaf's gradient as soon as it is recorded; false leaves it to the `Gradients`. */
+export type GradientSink = (leaf: Tensor, gradient: Tensor) => boolean;
+
+/** Gradients of leaves, by leaf, but those that a sink took. Owns the gradient tensors. */
 export class Gradients implements Disposable {
   readonly #byLeaf = new Map<Tensor, Tensor>();
+  readonly #sink: GradientSink | undefined;
+
+  constructor(sink?: GradientSink) {
+    this.#sink = sink;
+  }
 
   get(leaf: Tensor): Tensor | undefined {
     return this.#byLeaf.get(leaf);
@@ -11,6 +19,7 @@ export class Gradients implements Disposable {
 
   /** Takes a share in `gradient`; a second contribution to the same leaf is added to the first. */
   add(leaf: Tensor, gradient: Tensor): void {
+    if (this.#sink?.(leaf, gradient)) return;
     this.#byLeaf.set(leaf, sumShares(this.#byLeaf.get(leaf), gradient));
   }
 

@@ -10,6 +10,12 @@ export interface GradEdge {
   leaf?: Tensor;
 }
 
+/**
+ * Gradients of a node's inputs, in order, undefined where none flows; owned by the caller's scope. `partial` holds, where there is one and nobody else
+ * sees it, the sum of what other consumers of that input gave: a vjp may add to it in place and return it.
+ */
+export type Vjp = (dy: Tensor, gradients: Gradients, partial: readonly (Tensor | undefined)[]) => (Tensor | undefined)[];
+
 let nextSequence = 1;
 
 /** One recorded op: how to turn the gradient of its output into gradients of its inputs. */
@@ -17,20 +23,17 @@ export class GradNode {
   readonly sequence: number = nextSequence++;
   readonly op: string;
   readonly inputs: readonly (GradEdge | undefined)[];
-  /** Gradients of the inputs, in order, undefined where none flows. Owned by the caller's scope. */
-  readonly vjp: (dy: Tensor, gradients: Gradients) => (Tensor | undefined)[];
+  readonly vjp: Vjp;
+  /** Whether `vjp` takes an f16 gradient of the output; others are given f32. */
+  readonly acceptsHalf: boolean;
   readonly #held: readonly Tensor[];
   #released = false;
 
-  constructor(
-    op: string,
-    inputs: readonly (GradEdge | undefined)[],
-    held: readonly Tensor[],
-    vjp: (dy: Tensor, gradients: Gradients) => (Tensor | undefined)[],
-  ) {
+  constructor(op: string, inputs: readonly (GradEdge | undefined)[], held: readonly Tensor[], vjp: Vjp, acceptsHalf = false) {
     this.op = op;
     this.inputs = inputs;
     this.vjp = vjp;
+    this.acceptsHalf = acceptsHalf;
     this.#held = held;
   }
 

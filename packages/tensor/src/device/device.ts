@@ -25,35 +25,34 @@ export class Device implements Disposable, AsyncDisposable {
   readonly capabilities: Capabilities;
   readonly pipelines: PipelineCache;
   readonly queue: CommandQueue;
-  readonly pool: BufferPool;
   /** Forces a variant by kernel name, for tests and for bisecting: `device.variants.set("matmul", "plain")`. */
   readonly variants: Map<string, string> = new Map();
   readonly #release: () => void;
   readonly #arenas: Arena[] = [];
+  #pool: BufferPool;
   #unscoped = 0;
   #withoutGradients = 0;
   #failure: Error | undefined;
+  readonly #pendingBuffers = new Set<Promise<void>>();
   #disposed = false;
 
   constructor({ gpuDevice, capabilities, release }: DeviceParts) {
     this.gpuDevice = gpuDevice;
     this.capabilities = capabilities;
     this.#release = release;
-    this.pool = new BufferPool(gpuDevice, capabilities.maxBufferBytes);
+    this.#pool = new BufferPool({ createBuffer: (descriptor) => this.#createBuffer(descriptor) }, capabilities.maxBufferBytes);
     this.queue = new CommandQueue(gpuDevice, this.pool);
+    this.pool.beforeDestroy = () => this.queue.flush();
     this.pipelines = new PipelineCache(gpuDevice, (error) => this.#fail(error));
-    gpuDevice.addEventListener("uncapturederror", (event) => {
-      const { error } = event;
-      const allocatedBytes = this.pool.info().allocatedBytes;
-      if (error instanceof GPUOutOfMemoryError) {
-        const message = `GPU: out of memory with ${allocatedBytes} bytes allocated; use a smaller batch or a shorter max_length: ${error.message}`;
-        this.#fail(new OutOfMemoryError(message, { allocatedBytes }));
-      }
-      this.#fail(new DeviceLostError(`GPU: ${error.message}`));
-    });
+    gpuDevice.addEventListener("uncapturederror", ({ error }) => this.#fail(new DeviceLostError(`GPU: ${error.message}`)));
     void gpuDevice.lost.then((info) => {
       if (!this.#disposed) this.#fail(new DeviceLostError(`GPU: the device was lost (${info.reason}): ${info.message}`));
     });
+  }
+
+  /** Where tensors get their buffers. */
+  get pool(): BufferPool {
+    return this.#pool;
   }
 
   get isDisposed(): boolean {
@@ -189,6 +188,27 @@ export class Device implements Disposable, AsyncDisposable {
     return node;
   }
 
+  /**
+   * Runs `body` without the GPU: tensors are counted and not made, kernels and copies do nothing. Tells to the byte what `body` would need, starting
+   * from what exists. `body` must not read a tensor, nor dispose one that was made outside; what it makes is freed at its end.
+   */
+  rehearse(body: () => void): MemoryInfo {
+    const pool = this.#pool;
+    const rehearsal = pool.rehearsal();
+    this.#pool = rehearsal;
+    this.queue.isRehearsing = true;
+    this.pipelines.forgetAnticipated();
+    try {
+      this.scope("rehearsal", () => {
+        body();
+      });
+      return rehearsal.info();
+    } finally {
+      this.#pool = pool;
+      this.queue.isRehearsing = false;
+    }
+  }
+
   // --- waiting
 
   /** Copies a tensor's elements to the host; f16 is widened to f32. Throws what went wrong on the GPU since the last wait. */
@@ -296,6 +316,32 @@ export class Device implements Disposable, AsyncDisposable {
     }
   }
 
+  /** A buffer, watched for the driver's having no memory for it. */
+  #createBuffer(descriptor: GPUBufferDescriptor): GPUBuffer {
+    this.gpuDevice.pushErrorScope("out-of-memory");
+    const buffer = this.gpuDevice.createBuffer(descriptor);
+    this.#pendingBuffers.add(
+      this.gpuDevice.popErrorScope().then(
+        (error) => {
+          if (error) this.#outOfMemory(buffer, descriptor);
+        },
+        () => undefined, // the device is gone, which `lost` tells
+      ),
+    );
+    return buffer;
+  }
+
+  #outOfMemory(buffer: GPUBuffer, { size, label }: GPUBufferDescriptor): void {
+    const { allocatedBytes } = this.#pool.info();
+    this.#pool.abandon(buffer);
+    this.#fail(
+      new OutOfMemoryError(
+        `GPU: out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes - size} bytes that this process holds; use a smaller batch or a shorter max_length, or close what else uses the GPU`,
+        { requestedBytes: size, allocatedBytes: allocatedBytes - size },
+      ),
+    );
+  }
+
   #own(tensor: Tensor): Tensor {
     const arena = this.#unscoped > 0 ? undefined : this.#arenas.at(-1);
     tensor.arena = arena;
@@ -310,12 +356,22 @@ export class Device implements Disposable, AsyncDisposable {
       this.#fail(new DeviceLostError(`GPU: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
     }
     await this.pipelines.settle();
-    if (this.#failure) throw this.#failure;
+    if (this.#pendingBuffers.size > 0) {
+      const pending = [...this.#pendingBuffers];
+      this.#pendingBuffers.clear();
+      await Promise.all(pending);
+    }
+    if (!this.#failure) return;
+    const failure = this.#failure;
+    // The buffers without memory are out of use and what named them did not run: the device can go on.
+    if (failure instanceof OutOfMemoryError) this.#failure = undefined;
+    throw failure;
   }
 
-  /** Remembers the first failure, or the shader error behind it, which is reported later than what follows from it. */
+  /** Remembers the first failure, or the cause behind it (a shader error, a lack of memory), which is reported later than what follows from it. */
   #fail(error: Error): void {
-    if (!this.#failure || (error instanceof KernelError && !(this.#failure instanceof KernelError))) this.#failure = error;
+    const isCause = (candidate: Error): boolean => candidate instanceof KernelError || candidate instanceof OutOfMemoryError;
+    if (!this.#failure || (isCause(error) && !isCause(this.#failure))) this.#failure = error;
   }
 }
 

@@ -26,6 +26,7 @@ export class PipelineCache {
   readonly #report: (error: Error) => void;
   readonly #compiled = new Map<string, CompiledKernel>();
   readonly #checks = new Set<Promise<void>>();
+  readonly #anticipated = new Map<string, KernelSource>();
 
   constructor(device: GPUDevice, report: (error: Error) => void) {
     this.#device = device;
@@ -60,6 +61,22 @@ export class PipelineCache {
       compute: { module, entryPoint: "main" },
     });
     return this.#compiled.get(source.key) ?? this.#remember(source, pipeline, layout);
+  }
+
+  /** Notes a kernel that will be needed, for `warmUp`. */
+  anticipate(source: KernelSource): void {
+    if (!this.#compiled.has(source.key)) this.#anticipated.set(source.key, source);
+  }
+
+  forgetAnticipated(): void {
+    this.#anticipated.clear();
+  }
+
+  /** Compiles what the last rehearsal of the device ran, side by side; throws KernelError. */
+  async warmUp(): Promise<void> {
+    const sources = [...this.#anticipated.values()];
+    this.#anticipated.clear();
+    await Promise.all(sources.map((source) => this.compileAsync(source)));
   }
 
   /** Waits until the compiler has spoken about every module. */

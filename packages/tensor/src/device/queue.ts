@@ -32,6 +32,8 @@ export class CommandQueue {
   /** Dispatches since the device was made. */
   dispatches = 0;
   profiler: Profiler | undefined;
+  /** Nothing is recorded: see `Device.rehearse`. */
+  isRehearsing = false;
 
   constructor(device: GPUDevice, pool: BufferPool) {
     this.#device = device;
@@ -49,6 +51,7 @@ export class CommandQueue {
     grid: readonly [number, number, number],
     label: string,
   ): void {
+    if (this.isRehearsing) return;
     const slot = Math.ceil(kernel.paramsBytes / this.#alignment) * this.#alignment;
     if (this.#ringUsed + slot > this.#staging.byteLength || this.#recorded >= dispatchesPerFlush) this.flush();
     writeParams(new DataView(this.#staging.buffer, this.#ringUsed, kernel.paramsBytes));
@@ -64,12 +67,14 @@ export class CommandQueue {
   }
 
   copy(from: BufferRange, to: BufferRange): void {
+    if (this.isRehearsing) return;
     this.#closePass();
     this.#open().copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.size);
     this.#recorded++;
   }
 
   clear(range: BufferRange): void {
+    if (this.isRehearsing) return;
     this.#closePass();
     this.#open().clearBuffer(range.buffer, range.offset, range.size);
     this.#recorded++;
@@ -77,6 +82,7 @@ export class CommandQueue {
 
   /** Writes host bytes after everything recorded so far. */
   write(range: BufferRange, data: Uint8Array<ArrayBuffer>): void {
+    if (this.isRehearsing) return;
     this.flush();
     this.#device.queue.writeBuffer(range.buffer, range.offset, data);
   }

@@ -64,6 +64,13 @@ export const kernelRegistry: Map<string, Kernel<never, string, string>> = new Ma
 /** For a variant that runs anywhere. */
 export const always = (): boolean => true;
 
+/** A kernel for one device and spec. */
+interface Prepared<S> {
+  source: KernelSource;
+  spec: S;
+  compiled: CompiledKernel | undefined;
+}
+
 /** Declares a kernel: bindings and parameters once; struct, layout and packing come from that. */
 export function defineKernel<S extends Spec>(): <B extends string, P extends string>(
   definition: KernelDefinition<S, B, P>,
@@ -71,7 +78,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
   return (definition) => {
     const bindingNames = Object.keys(definition.bindings) as (keyof typeof definition.bindings)[];
     const params = Object.entries(definition.params) as [keyof typeof definition.params, ParamType][];
-    const cache = new WeakMap<Device, Map<string, { compiled: CompiledKernel; spec: S }>>();
+    const cache = new WeakMap<Device, Map<string, Prepared<S>>>();
 
     const choose: Kernel<S, never, never>["choose"] = (capabilities, given, forced) => {
       for (const variant of definition.variants) {
@@ -92,7 +99,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
       paramsBytes: Math.ceil(Math.max(params.length, 1) / 4) * 16,
     });
 
-    const find = (device: Device, given: Partial<S>): { compiled: CompiledKernel; spec: S } => {
+    const find = (device: Device, given: Partial<S>): Prepared<S> => {
       let known = cache.get(device);
       if (!known) cache.set(device, (known = new Map()));
       const forced = device.variants.get(definition.name);
@@ -101,9 +108,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
       let entry = known.get(key);
       if (!entry) {
         const { variant, spec } = choose(device.capabilities, given, forced);
-        const kernelSource = source(variant, spec);
-        entry = { compiled: device.pipelines.find(kernelSource.key) ?? device.pipelines.compile(kernelSource), spec };
-        known.set(key, entry);
+        known.set(key, (entry = { source: source(variant, spec), spec, compiled: undefined }));
       }
       return entry;
     };
@@ -113,7 +118,13 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
       choose,
       source,
       run(device, tensors, values, given) {
-        const { compiled, spec } = find(device, given);
+        const prepared = find(device, given);
+        if (device.queue.isRehearsing) {
+          device.pipelines.anticipate(prepared.source);
+          return;
+        }
+        const { source: kernelSource, spec } = prepared;
+        const compiled = (prepared.compiled ??= device.pipelines.find(kernelSource.key) ?? device.pipelines.compile(kernelSource));
         const grid = definition.grid(values as never, spec);
         if (grid[0] === 0 || grid[1] === 0 || grid[2] === 0) return;
         const ranges = bindingNames.map((name) => {

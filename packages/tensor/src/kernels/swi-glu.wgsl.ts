@@ -41,25 +41,26 @@ export const swiGluKernel: Kernel<SwiGluSpec, "gate" | "up" | "y", "count"> = de
     }`,
 });
 
-/** dGate[i] = dy · up · s · (1 + gate · (1 − s)),  dUp[i] = dy · gate · s,  s = sigmoid(gate[i]).  One thread per packed element. */
+/**
+ * In place: gate[i] ← dGate = dy · up · s · (1 + gate · (1 − s)),  up[i] ← dUp = dy · gate · s,  s = sigmoid(gate[i]).  One thread per packed element.
+ */
 export type SwiGluBackwardSpec = { gateType: Packed; upType: Packed; floatType: Packed; workgroupSize: number };
 
-export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "dy" | "dGate" | "dUp", "count"> =
-  defineKernel<SwiGluBackwardSpec>()({
-    name: "swiGluBackward",
-    bindings: { gate: read("gateType"), up: read("upType"), dy: read("floatType"), dGate: write("floatType"), dUp: write("floatType") },
-    params: { count: "u32" },
-    variants,
-    cost: ({ count }, { gateType, upType, floatType }) => ({
-      bytes: (packedBytes(gateType) + packedBytes(upType) + 3 * packedBytes(floatType)) * count,
-      flops: 12 * count,
-    }),
-    grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
-    examples: [
-      { gateType: "f32", upType: "f32", floatType: "f32" },
-      { gateType: "vec4<f16>", upType: "vec4<f16>", floatType: "vec4<f32>" },
-    ],
-    wgsl: (spec) => wgsl`
+export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "dy", "count"> = defineKernel<SwiGluBackwardSpec>()({
+  name: "swiGluBackward",
+  bindings: { gate: write("gateType"), up: write("upType"), dy: read("floatType") },
+  params: { count: "u32" },
+  variants,
+  cost: ({ count }, { gateType, upType, floatType }) => ({
+    bytes: (2 * packedBytes(gateType) + 2 * packedBytes(upType) + packedBytes(floatType)) * count,
+    flops: 12 * count,
+  }),
+  grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
+  examples: [
+    { gateType: "f32", upType: "f32", floatType: "f32" },
+    { gateType: "vec4<f16>", upType: "vec4<f16>", floatType: "vec4<f32>" },
+  ],
+  wgsl: (spec) => wgsl`
     ${floatAlias(spec.floatType)}
     ${sigmoid}
 
@@ -68,7 +69,8 @@ export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "d
       if (i >= params.count) { return; }
       let g = Float(gate[i]);
       let s = sigmoid(g);
-      dGate[i] = dy[i] * Float(up[i]) * s * (1.0 + g * sigmoid(-g));
-      dUp[i] = dy[i] * g * s;
+      let u = Float(up[i]);
+      gate[i] = ${spec.gateType}(dy[i] * u * s * (1.0 + g * sigmoid(-g)));
+      up[i] = ${spec.upType}(dy[i] * g * s);
     }`,
-  });
+});

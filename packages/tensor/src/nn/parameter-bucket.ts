@@ -1,4 +1,4 @@
-import type { Gradients } from "../autograd/gradients.js";
+import type { Gradients, GradientSink } from "../autograd/gradients.js";
 import type { Device } from "../device/device.js";
 import { ShapeError } from "../errors.js";
 import { addInPlace } from "../ops/add.js";
@@ -70,6 +70,16 @@ export class ParameterBucket implements Disposable {
       const gradient = gradients.get(parameter);
       if (gradient) addInPlace(this.get(name), gradient, scale);
     }
+  }
+
+  /** For `backward`: adds `scale` times each gradient of a parameter of `of`, which has this bucket's layout, to this bucket as it comes. */
+  sink(of: ParameterBucket, scale = 1): GradientSink {
+    const targets = new Map([...of.parameters].map(([name, parameter]) => [parameter, this.get(name)]));
+    return (leaf, gradient) => {
+      const target = targets.get(leaf);
+      if (target) addInPlace(target, gradient, scale);
+      return target !== undefined;
+    };
   }
 
   /** Sets everything to zero. */

@@ -33,6 +33,7 @@ interface Inputs {
 }
 
 const linearOp = defineOp("linear", {
+  acceptsHalfGradient: true,
   forward({ device }, { x, weight, bias }: Inputs, { dtype }: { dtype: FloatDtype }) {
     expectDtype("linear", "x", x, "f32", "f16");
     expectDtype("linear", "weight", weight, "f32", "f16");
@@ -48,19 +49,19 @@ const linearOp = defineOp("linear", {
     }
     const y = device.empty([m, n], dtype, "linear");
     gemm({ a: x, b: weight, c: y, m, n, k, transposeB: true, bias });
-    return { output: y, saved: { x, weight } };
+    return { output: y, saved: { x: weight.requiresGrad || weight.node ? x : undefined, weight } };
   },
   // dx = dy · weight;  dWeight = dyᵀ · x;  dBias = sum over rows of dy
-  vjp({ device }, { x, weight }, dy, needs) {
-    const [m, k, n] = [x.shape[0]!, x.shape[1]!, weight.shape[0]!];
+  vjp({ device, partial }, { x, weight }, dy, needs) {
+    const [m, k, n] = [dy.shape[0]!, weight.shape[1]!, weight.shape[0]!];
     let dx: Tensor | undefined;
     if (needs.x) {
-      dx = device.empty([m, k], "f32", "linear backward");
+      dx = partial.x ?? device.empty([m, k], "f32", "linear backward");
       // With an f16 weight both operands are f16, for tensor cores; `backward({ scale })` keeps small gradients inside its range.
-      gemm({ a: cast(dy.detach(), weight.dtype as FloatDtype), b: weight, c: dx, m, n: k, k: n });
+      gemm({ a: cast(dy.detach(), weight.dtype as FloatDtype), b: weight, c: dx, m, n: k, k: n, accumulate: partial.x !== undefined });
     }
     let dWeight: Tensor | undefined;
-    if (needs.weight) {
+    if (needs.weight && x) {
       dWeight = device.empty([n, k], "f32", "linear backward");
       gemm({ a: dy, b: x, c: dWeight, m: n, n: k, k: m, transposeA: true });
     }

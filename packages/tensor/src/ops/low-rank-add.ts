@@ -39,6 +39,7 @@ interface Inputs {
 }
 
 const lowRankAddOp = defineOp("lowRankAdd", {
+  acceptsHalfGradient: true,
   forward({ device }, { base, x, a, b, dropout }: Inputs, { scale, dtype }: { scale: number; dtype: FloatDtype }) {
     checkInputs({ base, x, a, b, dropout });
     const [numTokens, inFeatures, outFeatures, r] = [x.shape[0]!, x.shape[1]!, b.shape[0]!, a.shape[0]!];
@@ -49,7 +50,7 @@ const lowRankAddOp = defineOp("lowRankAdd", {
     return { output: y, saved: { x, a, b, h, dropout } };
   },
   // dBase = dy;  dB = scale · dyᵀ · h;  dh = scale · dy · b;  dA = dhᵀ · (x ∘ dropout);  dx = (dh · a) ∘ dropout
-  vjp({ device }, { x, a, b, h, dropout }, dy, needs, { scale }) {
+  vjp({ device, partial }, { x, a, b, h, dropout }, dy, needs, { scale }) {
     const [numTokens, inFeatures, outFeatures, r] = [x.shape[0]!, x.shape[1]!, b.shape[0]!, a.shape[0]!];
     let [dx, dA, dB]: (Tensor | undefined)[] = [];
     if (needs.b) {
@@ -64,8 +65,9 @@ const lowRankAddOp = defineOp("lowRankAdd", {
         gemm({ a: dh, b: dropout ? multiply(x, dropout) : x, c: dA, m: r, n: inFeatures, k: numTokens, transposeA: true });
       }
       if (needs.x) {
-        dx = device.empty([numTokens, inFeatures], "f32", "lowRankAdd backward");
-        gemm({ a: dh, b: a, c: dx, m: numTokens, n: inFeatures, k: r });
+        const sum = dropout ? undefined : partial.x;
+        dx = sum ?? device.empty([numTokens, inFeatures], "f32", "lowRankAdd backward");
+        gemm({ a: dh, b: a, c: dx, m: numTokens, n: inFeatures, k: r, accumulate: sum !== undefined });
         if (dropout) dx = multiply(dx, dropout);
       }
     }

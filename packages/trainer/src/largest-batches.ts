@@ -1,0 +1,39 @@
+import type { KtoRow } from "./data/index.js";
+import { rowLength } from "./passes.js";
+
+/** The batches that need the most memory. */
+export interface LargestBatches<Row> {
+  /** Those with the most tokens in matched rows, and in mismatched ones: one batch or two, none of none. */
+  batches: Row[][];
+  /** Tokens of the matched or mismatched rows of a batch, the most there are. */
+  mostTokens: number;
+  /** Tokens of the longest row of any batch. */
+  longestRow: number;
+}
+
+/** Looks for the batches whose steps need the most memory; rows are cut to `maxLength` ids. */
+export function largestBatches<Row extends KtoRow>(batches: readonly Row[][], maxLength: number | null): LargestBatches<Row> {
+  const largest: LargestBatches<Row> = { batches: [], mostTokens: 0, longestRow: 0 };
+  for (const lengthOf of [rowLength, mismatchedLength]) {
+    let most = 0;
+    let found: Row[] | undefined;
+    for (const batch of batches) {
+      let tokens = 0;
+      for (const row of batch) {
+        const length = lengthOf(row, maxLength);
+        tokens += length;
+        largest.longestRow = Math.max(largest.longestRow, length);
+      }
+      if (tokens <= most) continue;
+      most = tokens;
+      found = batch;
+    }
+    if (found && !largest.batches.includes(found)) largest.batches.push(found);
+    largest.mostTokens = Math.max(largest.mostTokens, most);
+  }
+  return largest;
+}
+
+function mismatchedLength({ promptIds, klCompletionIds }: KtoRow, maxLength: number | null): number {
+  return rowLength({ promptIds, completionIds: klCompletionIds ?? [] }, maxLength);
+}
