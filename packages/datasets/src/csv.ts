@@ -1,7 +1,7 @@
 import { CsvParser, type CsvRecord } from "./csv-records.js";
 import { Dataset, type DataRow } from "./dataset.js";
 import { FormatError } from "./errors.js";
-import { expectRows, readText, toByteSource, type DataSource, type ReadOptions } from "./source.js";
+import { expectRows, readText, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /** Options of {@link readCsv}. */
 export interface CsvOptions extends ReadOptions {
@@ -21,6 +21,7 @@ const TEXT_COLUMNS = ["prompt", "completion", "chosen", "rejected", "text"];
  */
 export async function readCsv(source: DataSource, options: CsvOptions = {}): Promise<Dataset> {
   const { name = "data", separator = ",", textColumns = TEXT_COLUMNS, onProgress, signal } = options;
+  const limit = rowLimit("readCsv", options.maxRows);
   const bytes = toByteSource(source);
   const parser = new CsvParser(name, separator);
   const records: CsvRecord[] = [];
@@ -31,7 +32,8 @@ export async function readCsv(source: DataSource, options: CsvOptions = {}): Pro
   records.push(...parser.finish());
   const [header, ...body] = records;
   expectRows("readCsv", body.length, name);
-  return Dataset.from(toRows(checkedHeader(header!, name), body, textColumns, name));
+  const dataset = Dataset.from(toRows(checkedHeader(header!, name), body, textColumns, name));
+  return limit < dataset.length ? dataset.take(limit) : dataset;
 }
 
 function checkedHeader({ cells, line }: CsvRecord, name: string): string[] {

@@ -53,6 +53,23 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     return new Dataset(Array.isArray(rows) ? [...(rows as Row[])] : rows);
   }
 
+  /** The rows of several datasets one after the other, as a view that copies none. */
+  static concatenate<Row extends object>(parts: readonly Dataset<Row>[]): Dataset<Row> {
+    if (parts.length === 1) return parts[0]!;
+    const starts: number[] = [];
+    let length = 0;
+    for (const part of parts) {
+      starts.push(length);
+      length += part.length;
+    }
+    const at = (index: number): Row | undefined => {
+      if (index >= length) return undefined;
+      const part = starts.findLastIndex((start) => start <= index);
+      return parts[part]!.at(index - starts[part]!);
+    };
+    return new Dataset({ length, at });
+  }
+
   /** Number of rows. */
   get length(): number {
     return this.#source.length;

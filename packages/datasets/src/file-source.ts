@@ -3,8 +3,8 @@ import { open, type FileHandle } from "node:fs/promises";
 import { DataFileError } from "./errors.js";
 import type { ByteSource } from "./source.js";
 
-/** An open file as ranges of bytes, closed by `withFile`. */
-class FileSource implements ByteSource {
+/** An open file as ranges of bytes. */
+export class FileSource implements ByteSource {
   readonly byteLength: number;
   readonly #handle: FileHandle;
 
@@ -23,33 +23,43 @@ class FileSource implements ByteSource {
     }
     return bytes.subarray(0, filled);
   }
+
+  dispose(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+/** Opens the file at `path`, or undefined when there is none. Throws `DataFileError` when it is a folder or not readable. */
+export async function openFile(operation: string, path: string): Promise<FileSource | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, "r");
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === "ENOENT") return undefined;
+    throw new DataFileError(`${operation}: ${path} cannot be opened (${code}); expected a readable data file; check the path`, {
+      file: path,
+      cause,
+    });
+  }
+  const stats = await handle.stat();
+  if (stats.isFile()) return new FileSource(handle, stats.size);
+  await handle.close();
+  throw new DataFileError(
+    `${operation}: ${path} is not a file; expected a data file, got ${stats.isDirectory() ? "a folder" : "something else"}; name the file inside it`,
+    { file: path },
+  );
 }
 
 /** Opens the file at `path` for `use` and closes it afterwards. Throws `DataFileError` when it is missing, a folder or not readable. */
 export async function withFile<Result>(operation: string, path: string, use: (source: ByteSource) => Promise<Result>): Promise<Result> {
-  const handle = await opened(operation, path);
-  try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) {
-      throw new DataFileError(
-        `${operation}: ${path} is not a file; expected a data file, got ${stats.isDirectory() ? "a folder" : "something else"}; name the file inside it`,
-        {
-          file: path,
-        },
-      );
-    }
-    return await use(new FileSource(handle, stats.size));
-  } finally {
-    await handle.close();
+  const source = await openFile(operation, path);
+  if (!source) {
+    throw new DataFileError(`${operation}: ${path} does not exist; expected a readable data file; check the path`, { file: path });
   }
-}
-
-async function opened(operation: string, path: string): Promise<FileHandle> {
   try {
-    return await open(path, "r");
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    const what = code === "ENOENT" ? "does not exist" : `cannot be opened (${code})`;
-    throw new DataFileError(`${operation}: ${path} ${what}; expected a readable data file; check the path`, { file: path, cause });
+    return await use(source);
+  } finally {
+    await source.dispose();
   }
 }

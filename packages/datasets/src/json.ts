@@ -1,7 +1,7 @@
 import { Dataset, type DataRow } from "./dataset.js";
 import { excerpt, FormatError } from "./errors.js";
 import { isObject } from "./jsonl.js";
-import { expectRows, readText, toByteSource, type DataSource, type ReadOptions } from "./source.js";
+import { expectRows, readText, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /** The longest text a JavaScript engine keeps in one string is about this; JSON Lines has no such limit. */
 const MAX_JSON_BYTES = 2 ** 29 - 24;
@@ -12,6 +12,7 @@ const MAX_JSON_BYTES = 2 ** 29 - 24;
  */
 export async function readJson(source: DataSource, options: ReadOptions = {}): Promise<Dataset> {
   const { name = "data", onProgress, signal } = options;
+  const limit = rowLimit("readJson", options.maxRows);
   const bytes = toByteSource(source);
   if (bytes.byteLength > MAX_JSON_BYTES) {
     throw new FormatError(
@@ -24,7 +25,7 @@ export async function readJson(source: DataSource, options: ReadOptions = {}): P
   let text = "";
   for await (const chunk of readText(bytes, name, signal)) text += chunk.text;
   expectRows("readJson", text.trim().length, name);
-  const rows = parseRows(text, name);
+  const rows = parseRows(text, name).slice(0, limit);
   expectRows("readJson", rows.length, name);
   onProgress?.({ loadedBytes: bytes.byteLength, totalBytes: bytes.byteLength, rows: rows.length });
   return Dataset.from(rows);

@@ -1,6 +1,6 @@
 import { Dataset, type DataRow } from "./dataset.js";
 import { excerpt, FormatError } from "./errors.js";
-import { expectRows, readText, toByteSource, type ByteSource, type DataSource, type ReadOptions } from "./source.js";
+import { expectRows, readText, rowLimit, toByteSource, type ByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /** A longer line would not fit a JavaScript string together with its neighbours. */
 const MAX_LINE_LENGTH = 2 ** 28;
@@ -12,14 +12,17 @@ const MAX_LINE_LENGTH = 2 ** 28;
 export async function readJsonl(source: DataSource, options: ReadOptions = {}): Promise<Dataset> {
   const { name = "data", onProgress, signal } = options;
   const bytes = toByteSource(source);
+  const limit = rowLimit("readJsonl", options.maxRows);
   const rows: DataRow[] = [];
   let line = 0;
   for await (const { lines, loadedBytes } of lineGroups(bytes, name, signal)) {
     for (const text of lines) {
+      if (rows.length === limit) break;
       line += 1;
       if (text.trim() !== "") rows.push(parseLine(text, line, name));
     }
     onProgress?.({ loadedBytes, totalBytes: bytes.byteLength, rows: rows.length });
+    if (rows.length === limit) break;
   }
   expectRows("readJsonl", rows.length, name);
   return Dataset.from(rows);

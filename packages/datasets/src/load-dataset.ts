@@ -1,46 +1,32 @@
 import { readCsv } from "./csv.js";
-import type { Dataset } from "./dataset.js";
+import type { DataDirectory } from "./data-directory.js";
+import { Dataset } from "./dataset.js";
 import { DataFileError } from "./errors.js";
+import { detectFileFormat } from "./file-format.js";
 import { readJson } from "./json.js";
 import { readJsonl } from "./jsonl.js";
 import { readParquet } from "./parquet.js";
-import { readBytes, toByteSource, type ByteSource, type DataSource, type ReadOptions } from "./source.js";
+import { rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
+import { findSplitFiles, type SplitChoice } from "./split-files.js";
 
-/** The kinds of data file that can be read. */
-export type FileFormat = "jsonl" | "json" | "csv" | "tsv" | "parquet";
-
-const FORMAT_OF_EXTENSION = new Map<string, FileFormat>([
-  ["jsonl", "jsonl"],
-  ["ndjson", "jsonl"],
-  ["json", "json"],
-  ["csv", "csv"],
-  ["tsv", "tsv"],
-  ["parquet", "parquet"],
-]);
-
-/** Bytes looked at to tell formats apart: enough to pass a byte-order mark and leading blanks. */
-const HEAD_BYTES = 1024;
+/** Options of {@link loadDataset} for a directory. */
+export interface LoadSplitOptions extends Omit<ReadOptions, "name">, SplitChoice {}
 
 /**
- * The format of a data file: Parquet by its magic bytes, otherwise by the extension of `name`, otherwise by its first character
- * (`[` is JSON, `{` is JSON Lines, which `.json` files often are). Throws `DataFileError` when neither tells.
+ * Rows of a data file in any of the formats, told apart by `name` and content; or those of a split of a directory, whose files follow each
+ * other in the order of their names and are opened one at a time. Throws as the reader of that format and {@link findSplitFiles} do.
  */
-export async function detectFileFormat(source: ByteSource, name: string): Promise<FileFormat> {
-  const head = new TextDecoder().decode(await readBytes(source, 0, Math.min(HEAD_BYTES, source.byteLength), name));
-  if (head.startsWith("PAR1")) return "parquet";
-  const first = head.trimStart()[0];
-  const byContent = first === "[" ? "json" : first === "{" ? "jsonl" : undefined;
-  const byExtension = FORMAT_OF_EXTENSION.get(/\.(\w+)$/.exec(name)?.[1]?.toLowerCase() ?? "");
-  const format = byExtension === undefined || byExtension === "json" ? (byContent ?? byExtension) : byExtension;
-  if (format) return format;
-  throw new DataFileError(
-    `loadDataset: the format of ${name} is unknown; expected .jsonl, .json, .csv, .tsv or .parquet, or content that begins with "{", "[" or "PAR1"; rename the file or call its reader`,
-    { file: name },
-  );
+export function loadDataset(source: DataSource, options?: ReadOptions): Promise<Dataset>;
+export function loadDataset(directory: DataDirectory, options?: LoadSplitOptions): Promise<Dataset>;
+export async function loadDataset(source: DataSource | DataDirectory, options: ReadOptions & SplitChoice = {}): Promise<Dataset> {
+  return isDirectory(source) ? loadSplit(source, options) : loadFile(source, options);
 }
 
-/** Rows of a data file in any of the formats, told apart by `name` and content. Throws as the reader of that format does. */
-export async function loadDataset(source: DataSource, options: ReadOptions = {}): Promise<Dataset> {
+function isDirectory(source: DataSource | DataDirectory): source is DataDirectory {
+  return typeof source === "object" && "list" in source && "open" in source;
+}
+
+async function loadFile(source: DataSource, options: ReadOptions): Promise<Dataset> {
   const { name = "data" } = options;
   const bytes = toByteSource(source);
   if (bytes.byteLength === 0) {
@@ -60,4 +46,38 @@ export async function loadDataset(source: DataSource, options: ReadOptions = {})
     case "parquet":
       return readParquet(bytes, options);
   }
+}
+
+async function loadSplit(directory: DataDirectory, { maxRows, onProgress, signal, ...choice }: LoadSplitOptions): Promise<Dataset> {
+  const limit = rowLimit("loadDataset", maxRows);
+  const { files } = await findSplitFiles(directory, choice);
+  const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
+  const parts: Dataset[] = [];
+  let rows = 0;
+  let bytesBefore = 0;
+  for (const { path, size } of files) {
+    if (rows === limit) break;
+    signal?.throwIfAborted();
+    const name = `${directory.name}/${path}`;
+    const source = await directory.open(path);
+    if (!source) {
+      throw new DataFileError(`loadDataset: ${name} is not there; expected the file that the directory lists, got none; is it complete?`, {
+        file: name,
+      });
+    }
+    try {
+      const part = await loadFile(source, {
+        name,
+        ...(limit === Infinity ? {} : { maxRows: limit - rows }),
+        ...(signal ? { signal } : {}),
+        onProgress: (progress) => onProgress?.({ loadedBytes: bytesBefore + progress.loadedBytes, totalBytes, rows: rows + progress.rows }),
+      });
+      parts.push(part);
+      rows += part.length;
+      bytesBefore += size;
+    } finally {
+      await source.dispose?.();
+    }
+  }
+  return Dataset.concatenate(parts);
 }

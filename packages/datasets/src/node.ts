@@ -1,6 +1,8 @@
 import * as source from "./index.js";
 import { withFile } from "./file-source.js";
-import type { CsvOptions, Dataset, ReadOptions } from "./index.js";
+import type { CsvOptions, DataDirectory, Dataset, LoadSplitOptions, ReadOptions } from "./index.js";
+
+export { folderDirectory } from "./folder-directory.js";
 
 /** Options of the readers of files; the name for messages is the path. */
 export type FileReadOptions = Omit<ReadOptions, "name">;
@@ -25,7 +27,13 @@ export function readParquet(path: string, options: FileReadOptions = {}): Promis
   return withFile("readParquet", path, (file) => source.readParquet(file, { ...options, name: path }));
 }
 
-/** {@link source.loadDataset} of the file at `path`: JSON Lines, JSON, CSV, TSV or Parquet by extension and content. */
-export function loadDataset(path: string, options: FileReadOptions = {}): Promise<Dataset> {
-  return withFile("loadDataset", path, (file) => source.loadDataset(file, { ...options, name: path }));
+/**
+ * {@link source.loadDataset} of the file at `path`: JSON Lines, JSON, CSV, TSV or Parquet by extension and content; or of a split of a directory,
+ * which is a folder (`folderDirectory`) or a repository of the hub.
+ */
+export function loadDataset(path: string, options?: FileReadOptions): Promise<Dataset>;
+export function loadDataset(directory: DataDirectory, options?: LoadSplitOptions): Promise<Dataset>;
+export function loadDataset(place: string | DataDirectory, options: LoadSplitOptions = {}): Promise<Dataset> {
+  if (typeof place !== "string") return source.loadDataset(place, options);
+  return withFile("loadDataset", place, (file) => source.loadDataset(file, { ...options, name: place }));
 }

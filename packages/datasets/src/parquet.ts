@@ -3,7 +3,7 @@ import { compressors } from "hyparquet-compressors";
 
 import { Dataset, type DataRow } from "./dataset.js";
 import { FormatError } from "./errors.js";
-import { expectRows, readBytes, toByteSource, type ByteSource, type DataSource, type ReadOptions } from "./source.js";
+import { expectRows, readBytes, rowLimit, toByteSource, type ByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /** Rows one row group may hold: far above what writers make, and below what would exhaust memory before the first row is seen. */
 const MAX_ROWS_PER_GROUP = 50_000_000;
@@ -16,7 +16,7 @@ export async function readParquet(source: DataSource, options: ReadOptions = {})
   const { name = "data", onProgress } = options;
   const bytes = toByteSource(source);
   const rows: DataRow[] = [];
-  for await (const { group, loadedBytes } of parquetGroups(bytes, name, options.signal)) {
+  for await (const { group, loadedBytes } of parquetGroups(bytes, name, options)) {
     for (const row of group) rows.push(row);
     onProgress?.({ loadedBytes, totalBytes: bytes.byteLength, rows: rows.length });
   }
@@ -27,23 +27,25 @@ export async function readParquet(source: DataSource, options: ReadOptions = {})
 /** The rows of a Parquet file one row group at a time, so that only one group is decoded at once. */
 export async function* readParquetGroups(
   source: DataSource,
-  options: Pick<ReadOptions, "name" | "signal"> = {},
+  options: Pick<ReadOptions, "name" | "signal" | "maxRows"> = {},
 ): AsyncGenerator<DataRow[]> {
-  for await (const { group } of parquetGroups(toByteSource(source), options.name ?? "data", options.signal)) yield group;
+  for await (const { group } of parquetGroups(toByteSource(source), options.name ?? "data", options)) yield group;
 }
 
 async function* parquetGroups(
   source: ByteSource,
   name: string,
-  signal?: AbortSignal,
+  { signal, maxRows }: Pick<ReadOptions, "signal" | "maxRows">,
 ): AsyncGenerator<{ group: DataRow[]; loadedBytes: number }> {
+  const limit = rowLimit("readParquet", maxRows);
   const file = asyncBufferOf(source, name);
   const metadata = await decoding(name, () => parquetMetadataAsync(file));
   let rowStart = 0;
   let loadedBytes = 0;
   for (const { num_rows, total_byte_size, total_compressed_size } of metadata.row_groups) {
+    if (rowStart === limit) return;
     signal?.throwIfAborted();
-    const rowEnd = rowStart + checkedRows(num_rows, name);
+    const rowEnd = Math.min(rowStart + checkedRows(num_rows, name), limit);
     const group = await readGroup(file, metadata, rowStart, rowEnd, name);
     loadedBytes = Math.min(loadedBytes + Number(total_compressed_size ?? total_byte_size), source.byteLength);
     rowStart = rowEnd;

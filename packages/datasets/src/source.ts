@@ -1,4 +1,4 @@
-import { DataFileError, FormatError } from "./errors.js";
+import { ArgumentError, DataFileError, FormatError } from "./errors.js";
 
 /** Bytes that can be read in ranges: an `ArrayBuffer`, a `Uint8Array`, an open file, an HTTP resource. */
 export interface ByteSource {
@@ -21,6 +21,8 @@ export interface ReadProgress {
 export interface ReadOptions {
   /** Name of the data for error messages; default `"data"`, for a file its path. */
   name?: string;
+  /** Only the first so many rows; JSON Lines and Parquet are read no further than that. Default: all. */
+  maxRows?: number;
   /** Called after each piece that was read. */
   onProgress?: (progress: ReadProgress) => void;
   /** Stops the reading; the reader then rejects with `signal.reason`. */
@@ -75,6 +77,15 @@ function decode(decoder: TextDecoder, bytes: Uint8Array, stream: boolean, name: 
   } catch (cause) {
     throw new FormatError(`read: ${name} is not UTF-8 text; expected UTF-8, got other bytes; save it as UTF-8`, { file: name, cause });
   }
+}
+
+/** How many rows a reader gives at most. Throws `ArgumentError` when that is no number of rows. */
+export function rowLimit(operation: string, maxRows: number | undefined): number {
+  if (maxRows === undefined) return Infinity;
+  if (Number.isInteger(maxRows) && maxRows >= 1) return maxRows;
+  throw new ArgumentError(
+    `${operation}: maxRows is not a number of rows; expected an integer of at least 1, got ${maxRows}; leave it out for all rows`,
+  );
 }
 
 /** Throws `DataFileError` when a reader found no row. */
