@@ -1,4 +1,5 @@
 export { isKtoError, KtoError, TemplateError } from "@kto/chat-templates";
+export type { TokenizerDirectory, TokenizerFileSource } from "./directory.js";
 export { TokenizerError } from "./errors.js";
 export type { FileContent, TokenizerFiles } from "./files.js";
 export { type PromptCompletion, splitPromptCompletion, type SplitOptions, type SplitTokenizer } from "./split.js";

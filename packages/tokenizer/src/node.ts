@@ -1,49 +1,46 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { readTokenizerFiles, type TokenizerDirectory } from "./directory.js";
 import { TokenizerError } from "./errors.js";
 import { FILE_NAMES } from "./files.js";
 import { Tokenizer } from "./tokenizer.js";
 
 /**
- * The tokenizer of a model directory in the Hugging Face layout. `tokenizer.json` must be there; `tokenizer_config.json`,
- * `special_tokens_map.json`, `generation_config.json` and `chat_template.jinja` are read where they exist.
- * Throws `TokenizerError` for a missing directory or file, or one that cannot be parsed.
+ * The tokenizer of a model directory in the Hugging Face layout: a path, or anything that opens files by name (`hub("owner/name")` of `@kto/hub`).
+ * `tokenizer.json` must be there; `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json` and `chat_template.jinja` are read
+ * where they exist. Throws `TokenizerError` for a missing directory or file, or one that cannot be read or parsed.
  */
-export async function loadTokenizer(directory: string): Promise<Tokenizer> {
-  const isDirectory = await stat(directory).then(
+export async function loadTokenizer(directory: string | TokenizerDirectory): Promise<Tokenizer> {
+  return Tokenizer.fromFiles(
+    await readTokenizerFiles("loadTokenizer", typeof directory === "string" ? await folder(directory) : directory),
+  );
+}
+
+async function folder(path: string): Promise<TokenizerDirectory> {
+  const isDirectory = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,
   );
   if (!isDirectory) {
-    throw new TokenizerError(`loadTokenizer: there is no directory ${directory}; expected a model in Hugging Face layout`, {
+    throw new TokenizerError(`loadTokenizer: there is no directory ${path}; expected a model in Hugging Face layout`, {
       file: FILE_NAMES.tokenizerJson,
-      directory,
+      directory: path,
     });
   }
-  const read = async (file: string): Promise<Uint8Array | undefined> => {
-    try {
-      return new Uint8Array(await readFile(join(directory, file)));
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw new TokenizerError(`loadTokenizer: ${file} in ${directory} cannot be read (${(cause as Error).message})`, {
-        file,
-        directory,
-        cause,
-      });
-    }
+  return {
+    name: path,
+    async open(fileName) {
+      try {
+        const bytes = new Uint8Array(await readFile(join(path, fileName)));
+        return { byteLength: bytes.byteLength, slice: (start, end) => bytes.subarray(start, end) };
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+        throw new TokenizerError(`loadTokenizer: ${fileName} in ${path} cannot be read (${(cause as Error).message})`, {
+          file: fileName,
+          directory: path,
+          cause,
+        });
+      }
+    },
   };
-  const [tokenizerJson, tokenizerConfig, specialTokensMap, generationConfig, chatTemplate] = await Promise.all([
-    read(FILE_NAMES.tokenizerJson),
-    read(FILE_NAMES.tokenizerConfig),
-    read(FILE_NAMES.specialTokensMap),
-    read(FILE_NAMES.generationConfig),
-    read(FILE_NAMES.chatTemplate),
-  ]);
-  if (!tokenizerJson) {
-    throw new TokenizerError(
-      `loadTokenizer: ${directory} has no ${FILE_NAMES.tokenizerJson}; expected a fast tokenizer's file, as tokenizer.save_pretrained() writes; copy it from the base model`,
-      { file: FILE_NAMES.tokenizerJson, directory },
-    );
-  }
-  return Tokenizer.fromFiles({ tokenizerJson, tokenizerConfig, specialTokensMap, generationConfig, chatTemplate });
 }

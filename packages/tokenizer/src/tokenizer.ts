@@ -3,6 +3,7 @@ import { Tokenizer as Encoder } from "@huggingface/tokenizers";
 import { assistantMask } from "./assistant-mask.js";
 import { decodeByteLevel } from "./byte-level.js";
 import { readChatTemplates, selectChatTemplate } from "./chat-template-files.js";
+import { readTokenizerFiles, type TokenizerDirectory } from "./directory.js";
 import { TokenizerError } from "./errors.js";
 import { checkTokenizerJson, FILE_NAMES, type FileContent, type JsonObject, parseJson, type TokenizerFiles } from "./files.js";
 import { withUnicodeCaseFolding } from "./patterns.js";
@@ -76,6 +77,14 @@ export class Tokenizer {
   /** A tokenizer from the contents of a model's files. Throws `TokenizerError` naming the file at fault. */
   static fromFiles(files: TokenizerFiles): Tokenizer {
     return new Tokenizer(files);
+  }
+
+  /**
+   * The tokenizer of a model directory: anything that opens files by name, such as `hub("owner/name")` of `@kto/hub`.
+   * Throws `TokenizerError` naming the file that is missing or at fault.
+   */
+  static async fromPretrained(directory: TokenizerDirectory): Promise<Tokenizer> {
+    return new Tokenizer(await readTokenizerFiles("Tokenizer.fromPretrained", directory));
   }
 
   /**
