@@ -44,7 +44,10 @@ export class Device implements Disposable, AsyncDisposable {
     this.queue = new CommandQueue(gpuDevice, this.pool);
     this.pool.beforeDestroy = () => this.queue.flush();
     this.pipelines = new PipelineCache(gpuDevice, (error) => this.#fail(error));
-    gpuDevice.addEventListener("uncapturederror", ({ error }) => this.#fail(new DeviceLostError(`GPU: ${error.message}`)));
+    gpuDevice.addEventListener("uncapturederror", (event) => {
+      event.preventDefault(); // the default action prints it
+      this.#fail(new DeviceLostError(`GPU: ${event.error.message}`));
+    });
     void gpuDevice.lost.then((info) => {
       if (!this.#disposed) this.#fail(new DeviceLostError(`GPU: the device was lost (${info.reason}): ${info.message}`));
     });

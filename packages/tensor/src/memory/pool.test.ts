@@ -11,7 +11,7 @@ describe("size classes", () => {
   it("are at least the size, waste less than a sixteenth, and are multiples of 256", () => {
     for (let size = 1; size < 5_000_000; size = Math.ceil(size * 1.01) + 1) {
       expect(sizeClass(size)).toBeGreaterThanOrEqual(size);
-      if (size > 4096) expect(sizeClass(size) / size).toBeLessThan(1.0625);
+      if (size > 4096) expect(sizeClass(size) / size).toBeLessThan(size > 2 ** 22 ? 1.016 : 1.0625);
       expect(sizeClass(size) % 256).toBe(0);
     }
     expect([1, 256, 257, 4096, 4097].map(sizeClass)).toEqual([256, 256, 512, 4096, 4352]);
@@ -46,6 +46,39 @@ describe("a pool", () => {
     for (const tensor of tensors) tensor.dispose();
     await device.trim();
     expect(device.memory()).toMatchObject({ allocatedBytes: before, peakBytes: peak });
+  });
+
+  it("takes a free buffer up to half again as large before it makes one", async () => {
+    await device.trim();
+    const large = device.empty([1_400_000], "f32");
+    const { buffer } = large.storage;
+    large.dispose();
+    const [smaller, muchSmaller] = [device.empty([1_000_000], "f32"), device.empty([900_000], "f32")];
+    expect(smaller.storage.buffer).toBe(buffer);
+    expect(muchSmaller.storage.buffer).not.toBe(buffer);
+    smaller.dispose();
+    const tooSmall = device.empty([900_000], "f32");
+    expect(tooSmall.storage.buffer).not.toBe(buffer);
+    for (const tensor of [muchSmaller, tooSmall]) tensor.dispose();
+  });
+
+  it("destroys free buffers before it passes its limit, and passes it only with buffers in use", async () => {
+    await device.trim();
+    const start = device.memory().allocatedBytes;
+    const size = sizeClass(4_000_000);
+    device.pool.limitBytes = start + 2 * size;
+    try {
+      const tensors = [1, 2].map(() => device.empty([1_000_000], "f32"));
+      for (const tensor of tensors) tensor.dispose();
+      const other = device.empty([300_000], "f32");
+      expect(device.memory().allocatedBytes).toBe(start + size + sizeClass(1_200_000));
+      const inUse = [1, 2, 3].map(() => device.empty([1_000_000], "f32"));
+      expect(device.memory()).toMatchObject({ allocatedBytes: start + 3 * size + sizeClass(1_200_000), freeBytes: 0 });
+      for (const tensor of [other, ...inUse]) tensor.dispose();
+    } finally {
+      device.pool.limitBytes = Infinity;
+      await device.trim();
+    }
   });
 
   it("says what was asked for and what is allowed when a buffer is too large", () => {

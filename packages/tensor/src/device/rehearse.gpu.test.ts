@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { add, backward, linear, mul, OutOfMemoryError, requestDevice, sum, type Device, type Tensor } from "../index.js";
+
+let device: Device;
+beforeAll(async () => {
+  device = await requestDevice();
+});
+afterAll(() => device?.dispose());
+
+/** A step with tensors of several sizes, some of them kept for the backward pass. */
+function step(weight: Tensor): void {
+  device.scope(() => {
+    const x = device.full([64, 32], 1, "f32");
+    const hidden = linear(x, weight); // [64, 128]
+    const product = device.scope(() => add(mul(hidden, hidden), hidden));
+    backward(sum(product)).dispose();
+  });
+}
+
+describe("a rehearsal", () => {
+  it("tells the peak of what it rehearses to the byte, and does nothing", async () => {
+    using weight = device.full([128, 32], 0.5, "f32");
+    weight.requiresGrad = true;
+    await device.trim();
+    const before = device.memory();
+    const dispatches = device.queue.dispatches;
+    const told = device.rehearse(() => step(weight));
+    expect(device.memory()).toEqual(before);
+    expect(device.queue.dispatches).toBe(dispatches);
+    device.pool.resetPeak();
+    step(weight);
+    expect(device.memory()).toMatchObject({ peakBytes: told.peakBytes, peakInUseBytes: told.peakInUseBytes });
+    expect(told.peakBytes).toBeGreaterThan(before.allocatedBytes + 64 * 128 * 4);
+  });
+
+  it("counts on from the free buffers there are", async () => {
+    using weight = device.full([128, 32], 0.5, "f32");
+    weight.requiresGrad = true;
+    step(weight);
+    const { allocatedBytes } = device.memory();
+    expect(device.rehearse(() => step(weight)).peakBytes).toBe(allocatedBytes);
+  });
+
+  it("lets kernels be compiled ahead", async () => {
+    const fresh = await requestDevice();
+    try {
+      const once = (): void => fresh.scope(() => void mul(fresh.full([8], 1, "f32"), fresh.full([8], 1, "f32")));
+      fresh.rehearse(once);
+      expect(fresh.pipelines.size).toBe(0);
+      await fresh.pipelines.warmUp();
+      const { size } = fresh.pipelines;
+      expect(size).toBe(2);
+      once();
+      expect(fresh.pipelines.size).toBe(size);
+    } finally {
+      fresh.dispose();
+    }
+  });
+
+  it("leaves the device as it was when its body throws", () => {
+    expect(() =>
+      device.rehearse(() => {
+        throw new Error("no");
+      }),
+    ).toThrow("no");
+    expect(device.queue.isRehearsing).toBe(false);
+  });
+});
+
+describe("without memory", () => {
+  it("there is one error, with what was asked for and what was held, and the device goes on", async () => {
+    const small = await requestDevice({ nullBackend: true }); // which has half a GiB
+    try {
+      const held = small.zeros([2 ** 26], "f32", "a quarter of a GiB"); // 2^28 bytes
+      await small.sync();
+      const error = await (async () => {
+        try {
+          small.scope(() => {
+            const more = small.zeros([2 ** 26], "f32", "another quarter");
+            void add(more, more);
+          });
+          await small.sync();
+          return undefined;
+        } catch (cause) {
+          return cause;
+        }
+      })();
+      expect(error).toBeInstanceOf(OutOfMemoryError);
+      expect((error as OutOfMemoryError).requestedBytes).toBe(2 ** 28);
+      expect((error as OutOfMemoryError).message).toMatch(
+        /^GPU: out of memory; asked for 268435456 bytes \(another quarter\) beside \d+ bytes that this process holds; use a smaller batch or a shorter max_length, or close what else uses the GPU$/,
+      );
+      held.dispose();
+      await small.trim();
+      const after = small.zeros([2 ** 20], "f32", "a little");
+      await small.sync();
+      expect(await after.read()).toHaveLength(2 ** 20);
+      after.dispose();
+    } finally {
+      small.dispose();
+    }
+  });
+});
