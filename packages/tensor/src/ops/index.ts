@@ -1,3 +1,5 @@
+export { nothingOverflowed, writeBfloat16, type Bfloat16Target } from "./bfloat16.js";
+export { concat } from "./concat.js";
 export { dropoutMask, type DropoutMaskOptions } from "./dropout-mask.js";
 export { add, addInPlace, mul, sub, type ElementwiseOptions } from "./add.js";
 export { cast } from "./cast.js";

@@ -1,4 +1,6 @@
+import { adamw8bitCases } from "./adamw-8bit.js";
 import { adamwCases, gradNormCases } from "./adamw.js";
+import { bfloat16Cases } from "./bfloat16.js";
 import type { OracleCase } from "./case.js";
 import { causalAttentionCases } from "./causal-attention.js";
 import { dropoutMaskCases } from "./dropout-mask.js";
@@ -21,11 +23,13 @@ export const oracleCases: OracleCase[] = [
   ...dropoutMaskCases,
   ...rmsNormCases,
   ...swiGluCases,
+  ...bfloat16Cases,
   ...embeddingCases,
   ...gatherRowsCases,
   ...segmentSumCases,
   ...linearLogProbsCases,
   ...adamwCases,
+  ...adamw8bitCases,
   ...gradNormCases,
   ...ropeCases,
   ...causalAttentionCases,
