@@ -1,1 +1,15 @@
-export {};
+export { Nf4FormatError, QuantizationConfigError } from "./errors.js";
+export { decodeWeights, roundToWeight, weightByteSize, weightDtypes, type WeightDtype } from "./weight-dtype.js";
+export { codeOf, nf4Codes, thresholdsOf } from "./host/code-table.js";
+export { dequantizeWeights, quantizeWeights, type QuantizedWeights } from "./host/quantize-weights.js";
+export { dequantizeScales, quantizeScales, type QuantizedScales } from "./host/scales.js";
+export type { NestedState, QuantState } from "./quant-state.js";
+export { Nf4Weight, type Nf4Tensors } from "./nf4-weight.js";
+export type { CompanionReader } from "./disk/reader.js";
+export { isNf4Weight, loadNf4Weight, readQuantState, type LoadNf4Options } from "./disk/read-weight.js";
+export { nf4Tensors, type TensorForDisk } from "./disk/write-weight.js";
+export { quantizeNf4, type QuantizeNf4Options } from "./quantize.js";
+export { linear4bit, type Linear4bitOptions } from "./ops/linear-4bit.js";
+export { Linear4bit } from "./linear-4bit.js";
+export { readQuantizationConfig, writeQuantizationConfig, type QuantizationConfig } from "./quantization-config.js";
+export { defaultSkipModules, isSkipped } from "./skip-modules.js";

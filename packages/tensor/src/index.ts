@@ -14,6 +14,8 @@ export { checkpoint } from "./autograd/checkpoint.js";
 export { defineOp, type Op, type OpContext, type OpDefinition, type OpResult } from "./autograd/define-op.js";
 export { Gradients, type GradientSink } from "./autograd/gradients.js";
 export * from "./kernels/define-kernel.js";
+export { computeMain, oneGroupPer, oneThreadPer } from "./kernels/lib/grid.js";
+export { reduceEnables, reduceSum, type Reduce } from "./kernels/lib/reduce.js";
 export { wgsl } from "./kernels/wgsl.js";
 export * from "./ops/index.js";
 export * from "./nn/index.js";

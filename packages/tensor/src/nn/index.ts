@@ -1,2 +1,2 @@
-export { Linear, type LinearAdapter, type LinearModule } from "./linear.js";
+export { Linear, type LinearAdapter, type LinearModule, type LowRankDelta } from "./linear.js";
 export { ParameterBucket, type ParameterShape } from "./parameter-bucket.js";

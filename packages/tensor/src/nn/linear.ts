@@ -1,4 +1,5 @@
 import type { FloatDtype } from "../dtype.js";
+import { gemm } from "../ops/gemm.js";
 import { linear } from "../ops/linear.js";
 import type { Tensor } from "../tensor.js";
 
@@ -14,12 +15,23 @@ export interface LinearAdapter {
   readonly isActive: boolean;
 }
 
+/** A matrix of low rank, scale · b · a. */
+export interface LowRankDelta {
+  /** [r, inFeatures] f32 */
+  a: Tensor;
+  /** [outFeatures, r] f32 */
+  b: Tensor;
+  scale: number;
+}
+
 /** Anything that maps [T, inFeatures] to [T, outFeatures] and can carry an adapter. */
 export interface LinearModule {
   readonly inFeatures: number;
   readonly outFeatures: number;
   adapter: LinearAdapter | undefined;
   forward(x: Tensor, options: { dtype: FloatDtype }): Tensor;
+  /** Adds to the weight for good, where the layer can: sums in f32, rounded to the weight's dtype. */
+  addToWeight?(delta: LowRankDelta): void | Promise<void>;
 }
 
 /** y = x · weightᵀ + bias, with an optional adapter on the accumulator. Owns nothing: the model owns the weights. */
@@ -47,5 +59,19 @@ export class Linear implements LinearModule {
   forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
     if (!this.adapter?.isActive) return linear(x, this.weight, this.bias, { dtype });
     return this.adapter.apply(linear(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+  }
+
+  /** weight ← weight + scale · b · a, in place: product and sum in f32, one rounding to the weight's dtype. */
+  addToWeight({ a, b, scale }: LowRankDelta): void {
+    gemm({
+      a: b,
+      b: a,
+      c: this.weight,
+      m: this.outFeatures,
+      n: this.inFeatures,
+      k: a.shape[0]!,
+      alpha: scale,
+      accumulate: true,
+    });
   }
 }

@@ -27,3 +27,4 @@ export { rmsNorm, type RmsNormOptions } from "./rms-norm.js";
 export { segmentSum } from "./segment-sum.js";
 export { swiGlu } from "./swi-glu.js";
 export { gemm, type Gemm } from "./gemm.js";
+export { sumColumns } from "./sum-columns.js";

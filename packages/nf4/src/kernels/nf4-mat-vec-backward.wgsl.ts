@@ -1,0 +1,96 @@
+import { always, computeMain, defineKernel, oneGroupPer, read, wgsl, write, type Kernel } from "@kto/tensor";
+import { decodeFunctions, fourWeights, type DecodeBinding, type DecodeParam, type DecodeSpec } from "./lib/decode.js";
+import { unrolled } from "./lib/unrolled.js";
+
+/**
+ * dx[row, k] = sum over n of dy[row, n] · W[n, k] [+ dx[row, k]] for few rows, straight from the codes of W [n, k], k a multiple of 8; f32.
+ * A lane has eight neighbouring k and every DEPTH_LANES-th n of `rows` rows; the lanes of a depth are added up at the end.
+ */
+export type MatVecBackwardSpec = DecodeSpec & {
+  accumulate: boolean;
+  halfOperand: boolean;
+  rows: 1 | 2 | 4;
+  /** Lanes that share a sum: 1 needs no workgroup memory. */
+  depthLanes: number;
+};
+
+export const matVecBackwardKernel: Kernel<MatVecBackwardSpec, DecodeBinding | "dy" | "dx", DecodeParam | "m" | "n" | "k"> =
+  defineKernel<MatVecBackwardSpec>()({
+    name: "nf4MatVecBackward",
+    bindings: {
+      dy: read("f32"),
+      codes: read("u32"),
+      absmax: read("u32"),
+      nestedAbsmax: read("f32"),
+      tables: read("f32"),
+      dx: write("vec4<f32>"),
+    },
+    params: { m: "u32", n: "u32", k: "u32", blockShift: "u32", offset: "f32", zero: "u32" },
+    variants: [
+      { name: "workgroup", when: ({ software }) => !software, spec: { workgroupSize: 256, depthLanes: 64, tablesIn: "workgroup" } },
+      { name: "plain", when: always, spec: { workgroupSize: 64, depthLanes: 1, tablesIn: "storage" } },
+    ],
+    cost: ({ m, n, k }, { rows }) => ({ bytes: Math.ceil(m / rows) * 0.5 * n * k, flops: 2 * m * n * k }),
+    grid: ({ m, k }, { workgroupSize, depthLanes, rows }) => {
+      const [x, y] = oneGroupPer(Math.ceil(k / 8 / (workgroupSize / depthLanes)));
+      return [x, y, Math.ceil(m / rows)];
+    },
+    examples: [
+      { weightType: "bfloat16", nested: true, accumulate: true, halfOperand: true, rows: 4 },
+      { weightType: "float32", nested: false, accumulate: false, halfOperand: false, rows: 1 },
+    ],
+    wgsl: (spec) => {
+      const wordLanes = spec.workgroupSize / spec.depthLanes;
+      const add = (r: number): string => wgsl`
+        let gradient${r} = dy[row${r} * params.n + n];
+        low${r} += gradient${r} * low;
+        high${r} += gradient${r} * high;`;
+      const put = (r: number): string => wgsl`
+        let lowTotal${r} = sumOverDepth(low${r}, lane);
+        let highTotal${r} = sumOverDepth(high${r}, lane);
+        if (isMine && group.z * ROWS + ${r}u < params.m) {
+          let place = 2u * (row${r} * words + word);
+          dx[place] = ${spec.accumulate ? "dx[place] + " : ""}lowTotal${r};
+          dx[place + 1u] = ${spec.accumulate ? "dx[place + 1u] + " : ""}highTotal${r};
+        }`;
+      return wgsl`
+        ${decodeFunctions(spec)}
+        ${fourWeights(spec)}
+        ${sumOverDepth(spec)}
+
+        ${computeMain(spec)} {
+          loadTables(lane);
+          let words = params.k / 8u;
+          let wantedWord = foldedIndex(group, groups) * ${wordLanes}u + lane % ${wordLanes}u;
+          let word = min(wantedWord, words - 1u);
+          let isMine = wantedWord < words && lane < ${wordLanes}u;
+          ${unrolled(spec.rows, (r) => `let row${r} = min(group.z * ROWS + ${r}u, params.m - 1u);\nvar low${r} = vec4<f32>();\nvar high${r} = vec4<f32>();`)}
+          for (var n = lane / ${wordLanes}u; n < params.n; n += DEPTH_LANES) {
+            let place = n * words + word;
+            let packed = codes[place];
+            let scale = scaleOf(place >> (params.blockShift - 3u));
+            let low = fourWeights(packed, scale);
+            let high = fourWeights(packed >> 16u, scale);
+            ${unrolled(spec.rows, add)}
+          }
+          ${unrolled(spec.rows, put)}
+        }`;
+    },
+  });
+
+/** `fn sumOverDepth(value: vec4<f32>, lane: u32) -> vec4<f32>`: the sum over the lanes of one word, right in its first lane. */
+function sumOverDepth({ workgroupSize, depthLanes }: MatVecBackwardSpec): string {
+  if (depthLanes === 1) return "fn sumOverDepth(value: vec4<f32>, lane: u32) -> vec4<f32> { return value; }";
+  return wgsl`
+    var<workgroup> depthParts: array<vec4<f32>, ${workgroupSize}>;
+    fn sumOverDepth(value: vec4<f32>, lane: u32) -> vec4<f32> {
+      workgroupBarrier();
+      depthParts[lane] = value;
+      workgroupBarrier();
+      for (var stride = ${workgroupSize / 2}u; stride >= ${workgroupSize / depthLanes}u; stride /= 2u) {
+        if (lane < stride) { depthParts[lane] += depthParts[lane + stride]; }
+        workgroupBarrier();
+      }
+      return depthParts[lane];
+    }`;
+}

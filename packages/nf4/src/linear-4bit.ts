@@ -1,0 +1,44 @@
+import { gemm, type FloatDtype, type LinearAdapter, type LinearModule, type LowRankDelta, type Tensor } from "@kto/tensor";
+import type { Nf4Weight } from "./nf4-weight.js";
+import { linear4bit } from "./ops/linear-4bit.js";
+import { requantize } from "./quantize.js";
+
+/** y = x · weightᵀ + bias from a four-bit weight, with an optional adapter on the accumulator. Owns nothing: the model owns the weights. */
+export class Linear4bit implements LinearModule {
+  /** [outFeatures, inFeatures], frozen. */
+  readonly weight: Nf4Weight;
+  /** [outFeatures] f32 */
+  readonly bias: Tensor | undefined;
+  adapter: LinearAdapter | undefined = undefined;
+
+  constructor(weight: Nf4Weight, bias?: Tensor) {
+    this.weight = weight;
+    this.bias = bias;
+  }
+
+  get inFeatures(): number {
+    return this.weight.shape[1];
+  }
+
+  get outFeatures(): number {
+    return this.weight.shape[0];
+  }
+
+  /** @param x [T, inFeatures] → [T, outFeatures] in `dtype` */
+  forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
+    if (!this.adapter?.isActive) return linear4bit(x, this.weight, this.bias, { dtype });
+    return this.adapter.apply(linear4bit(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+  }
+
+  /**
+   * W ← W + scale · b · a: dequantised, added in f32, rounded to the dtype of the quant state and quantised again with its settings, in place.
+   * Throws DtypeError if a sum is not finite; the weight is then as before.
+   */
+  async addToWeight({ a, b, scale }: LowRankDelta): Promise<void> {
+    const { weight } = this;
+    const [outFeatures, inFeatures] = weight.shape;
+    using sum = weight.device.unscoped(() => weight.dequantize("f32"));
+    gemm({ a: b, b: a, c: sum, m: outFeatures, n: inFeatures, k: a.shape[0]!, alpha: scale, accumulate: true });
+    weight.become(await requantize(weight, sum));
+  }
+}
