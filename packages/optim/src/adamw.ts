@@ -1,4 +1,5 @@
-import { adamwHyper, adamwStep, clipFactor, gradNorm, type ParameterBucket, type Tensor } from "@kto/tensor";
+import { adamwHyper, adamwHyperSize, adamwStep, clipFactor, gradNorm, type ParameterBucket, type Tensor } from "@kto/tensor";
+import { stateBytes, type Optimizer, type StateTensor, type StepOptions } from "./optimizer.js";
 
 /** Numbers of AdamW; defaults are torch's, except weight decay, which is transformers' 0. */
 export interface AdamWOptions {
@@ -8,11 +9,13 @@ export interface AdamWOptions {
   weightDecay?: number;
 }
 
-/** What one step is given. */
-export interface AdamWStepOptions {
-  learningRate: number;
-  /** Gradients are scaled down to this norm, all buckets together; 0 or absent for no clipping. */
-  maxGradNorm?: number;
+/** What clips no gradient. */
+const noClipping = 3e38;
+
+/** Records the norm of all gradients and the factor that clips them, −1 if the norm is not finite. */
+export function clipGradients(gradients: readonly ParameterBucket[], maxGradNorm: number): { norm: Tensor; clip: Tensor } {
+  const norm = gradNorm(gradients.map(({ flat }) => flat));
+  return { norm, clip: clipFactor(norm, maxGradNorm > 0 ? maxGradNorm : noClipping) };
 }
 
 /**
@@ -22,7 +25,8 @@ export interface AdamWStepOptions {
  *
  * Owns its moments; dispose it.
  */
-export class AdamW implements Disposable {
+export class AdamW implements Optimizer {
+  readonly kind = "adamw";
   /** Trainable parameters, its caller's. */
   readonly parameters: readonly ParameterBucket[];
   /** First moments, in the layout of the parameters. */
@@ -40,23 +44,39 @@ export class AdamW implements Disposable {
     this.#options = { beta1, beta2, eps, weightDecay };
   }
 
-  /**
-   * Applies the gradients, which lie in buckets of the parameters' layout.
-   *
-   * @returns [1] f32, the L2 norm of all gradients before clipping, in the current scope. If it is not finite the parameters stay as they are.
-   */
-  apply(gradients: readonly ParameterBucket[], { learningRate, maxGradNorm = 0 }: AdamWStepOptions): Tensor {
+  apply(gradients: readonly ParameterBucket[], { learningRate, maxGradNorm = 0 }: StepOptions): Tensor {
     this.step++;
     const { device } = this.parameters[0]!;
     return device.scope("AdamW", () => {
-      const norm = gradNorm(gradients.map(({ flat }) => flat));
-      const clip = clipFactor(norm, maxGradNorm > 0 ? maxGradNorm : 3e38);
-      const hyper = device.tensor(adamwHyper({ ...this.#options, learningRate, step: this.step }), [8], "f32", "AdamW hyperparameters");
+      const { norm, clip } = clipGradients(gradients, maxGradNorm);
+      const numbers = adamwHyper({ ...this.#options, learningRate, step: this.step });
+      const hyper = device.tensor(numbers, [adamwHyperSize], "f32", "AdamW hyperparameters");
       this.parameters.forEach(({ flat }, index) => {
         adamwStep({ params: flat, grads: gradients[index]!.flat, m: this.m[index]!.flat, v: this.v[index]!.flat, hyper, clip });
       });
       return norm;
     });
+  }
+
+  stateTensors(): StateTensor[] {
+    return this.#moments().flatMap(({ prefix, bucket }) =>
+      [...bucket.parameters].map(([name, { shape }]) => ({ key: prefix + name, dtype: "F32", shape }) as const),
+    );
+  }
+
+  async readState(): Promise<Map<string, Uint8Array>> {
+    const state = new Map<string, Uint8Array>();
+    for (const { prefix, bucket } of this.#moments()) {
+      const bytes = await bucket.device.readBytes(bucket.flat);
+      for (const [name, { byteOffset, byteLength }] of bucket.parameters)
+        state.set(prefix + name, bytes.slice(byteOffset, byteOffset + byteLength));
+    }
+    return state;
+  }
+
+  writeState(state: ReadonlyMap<string, Uint8Array>): void {
+    for (const { prefix, bucket } of this.#moments())
+      for (const [name, tensor] of bucket.parameters) bucket.device.writeBytes(tensor, stateBytes(state, prefix + name, tensor.byteLength));
   }
 
   dispose(): void {
@@ -65,5 +85,9 @@ export class AdamW implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #moments(): { prefix: "m." | "v."; bucket: ParameterBucket }[] {
+    return [...this.m.map((bucket) => ({ prefix: "m." as const, bucket })), ...this.v.map((bucket) => ({ prefix: "v." as const, bucket }))];
   }
 }

@@ -9,3 +9,15 @@ export class ScheduleError extends KtoError {
     this.field = field;
   }
 }
+
+/** An optimizer that is not offered; `names` are those that are. */
+export class OptimizerError extends KtoError {
+  readonly given: string;
+  readonly names: readonly string[];
+
+  constructor(message: string, { given, names }: { given: string; names: readonly string[] }) {
+    super("OPTIMIZER", message);
+    this.given = given;
+    this.names = names;
+  }
+}

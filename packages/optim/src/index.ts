@@ -1,5 +1,5 @@
 export { type ScheduleKwargs } from "./curves.js";
-export { ScheduleError } from "./errors.js";
+export { OptimizerError, ScheduleError } from "./errors.js";
 export {
   createSchedule,
   scheduleKwargsFromDisk,
@@ -9,4 +9,7 @@ export {
   type ScheduleOptions,
 } from "./schedule.js";
 export { warmupUpdateCount } from "./warmup.js";
-export { AdamW, type AdamWOptions, type AdamWStepOptions } from "./adamw.js";
+export { AdamW, type AdamWOptions } from "./adamw.js";
+export { AdamW8bit } from "./adamw-8bit.js";
+export { createOptimizer, optimizerKind, optimizerNames, optimizerNote } from "./create-optimizer.js";
+export { type Optimizer, type OptimizerKind, type StateTensor, type StepOptions } from "./optimizer.js";

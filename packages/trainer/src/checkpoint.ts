@@ -6,7 +6,7 @@ import {
   formatAdapterConfig,
   type PeftModel,
 } from "@kto/lora";
-import type { AdamW } from "@kto/optim";
+import type { Optimizer } from "@kto/optim";
 import {
   bytesSource,
   encodeSafetensors,
@@ -16,18 +16,18 @@ import {
   type SafetensorsFile,
   type TensorToWrite,
 } from "@kto/safetensors";
-import type { ParameterBucket, Tensor } from "@kto/tensor";
+import type { Tensor } from "@kto/tensor";
 import type { CheckpointStore } from "./checkpoint-store.js";
 import { parseTrainerState, type RunProgress } from "./trainer-state.js";
 
 const optimizerFile = "optimizer.safetensors";
 const stateFile = "trainer_state.json";
 
-/** The files of a checkpoint: adapter, moments, state. Equal runs give equal bytes. */
-export async function encodeCheckpoint(model: PeftModel, optimizer: AdamW, trainerState: string): Promise<Map<string, Uint8Array>> {
+/** The files of a checkpoint: adapter, optimizer, state. Equal runs give equal bytes. */
+export async function encodeCheckpoint(model: PeftModel, optimizer: Optimizer, trainerState: string): Promise<Map<string, Uint8Array>> {
   return new Map([
     ...(await encodeAdapter(model)),
-    [optimizerFile, await encodeMoments(optimizer)],
+    [optimizerFile, await encodeOptimizer(optimizer)],
     [stateFile, new TextEncoder().encode(trainerState)],
   ]);
 }
@@ -42,60 +42,81 @@ export async function encodeAdapter(model: PeftModel): Promise<Map<string, Uint8
   ]);
 }
 
-/** Puts a checkpoint's adapter, moments and progress back. Throws FormatError if a file is missing or does not fit. */
-export async function restoreCheckpoint(store: CheckpointStore, name: string, model: PeftModel, optimizer: AdamW): Promise<RunProgress> {
+/** Puts a checkpoint's adapter, optimizer state and progress back. Throws FormatError if a file is missing, does not fit, or is another optimizer's. */
+export async function restoreCheckpoint(
+  store: CheckpointStore,
+  name: string,
+  model: PeftModel,
+  optimizer: Optimizer,
+): Promise<RunProgress> {
   const state = parseTrainerState(new TextDecoder().decode(await readFile(store, name, stateFile)));
   if (!state)
     throw new FormatError(
       `resume: ${name}/${stateFile} is not one this trainer wrote; expected its progress under "kto"; resume from another checkpoint`,
       { source: name },
     );
+  await restoreOptimizer(await readFile(store, name, optimizerFile), name, optimizer);
   const adapter = await openSafetensors(bytesSource(await readFile(store, name, ADAPTER_WEIGHTS_FILE)));
   for (const [parameter, tensor] of model.activeAdapter.bucket.parameters) {
     const onDisk = `base_model.model.${parameter}.weight`;
     await writeParameter(tensor, adapter, onDisk, name);
   }
-  const moments = await openSafetensors(bytesSource(await readFile(store, name, optimizerFile)));
-  for (const [buckets, prefix] of [
-    [optimizer.m, "m."],
-    [optimizer.v, "v."],
-  ] as const) {
-    for (const bucket of buckets)
-      for (const [parameter, tensor] of bucket.parameters) await writeParameter(tensor, moments, prefix + parameter, name);
-  }
-  optimizer.step = Number(moments.metadata.step);
   return state;
 }
 
-async function encodeMoments(optimizer: AdamW): Promise<Uint8Array> {
-  const tensors: [string, TensorToWrite][] = [];
-  for (const [buckets, prefix] of [
-    [optimizer.m, "m."],
-    [optimizer.v, "v."],
-  ] as const) {
-    for (const bucket of buckets) tensors.push(...(await readBucket(bucket, prefix)));
-  }
-  return encodeSafetensors(tensors, { metadata: { format: "pt", optimizer: "adamw", step: String(optimizer.step) } });
+/**
+ * `optimizer.safetensors`: the state under the optimizer's keys, its kind and the steps taken in the metadata; the steps also as the scalar `step`,
+ * the key of bitsandbytes, where AdamW's files have none.
+ */
+export async function encodeOptimizer(optimizer: Optimizer): Promise<Uint8Array> {
+  const state = await optimizer.readState();
+  const tensors = optimizer
+    .stateTensors()
+    .map(({ key, dtype, shape }): [string, TensorToWrite] => [key, { dtype, shape: [...shape], data: state.get(key)! }]);
+  if (optimizer.kind !== "adamw") tensors.push(["step", { dtype: "I64", shape: [], data: BigInt64Array.of(BigInt(optimizer.step)) }]);
+  return encodeSafetensors(tensors, { metadata: { format: "pt", optimizer: optimizer.kind, step: String(optimizer.step) } });
 }
 
-async function readBucket(bucket: ParameterBucket, prefix: string): Promise<[string, TensorToWrite][]> {
-  const flat = (await bucket.flat.read()) as Float32Array;
-  return [...bucket.parameters].map(([name, { shape, size, byteOffset }]) => [
-    prefix + name,
-    { dtype: "F32", shape: [...shape], data: flat.slice(byteOffset / 4, byteOffset / 4 + size) },
-  ]);
+/** Puts the state of `optimizer.safetensors` back. Throws FormatError, and changes nothing, if it is another optimizer's or does not fit. */
+export async function restoreOptimizer(bytes: Uint8Array, checkpoint: string, optimizer: Optimizer): Promise<void> {
+  const file = await openSafetensors(bytesSource(bytes));
+  const kind = file.metadata.optimizer;
+  if (kind !== optimizer.kind)
+    throw new FormatError(
+      `resume: ${checkpoint} holds the state of another optimizer; expected ${optimizer.kind}, got ${kind ?? "none"}; resume with the optim of that run`,
+      { source: checkpoint },
+    );
+  const step = Number(file.metadata.step);
+  if (!Number.isSafeInteger(step) || step < 0)
+    throw new FormatError(
+      `resume: ${checkpoint}: expected the steps taken in the metadata of ${optimizerFile}, got ${file.metadata.step}`,
+      {
+        source: checkpoint,
+      },
+    );
+  const state = new Map<string, Uint8Array>();
+  for (const { key, dtype, shape } of optimizer.stateTensors()) {
+    const found = await file.read(key);
+    expectFit(key, checkpoint, `${dtype} [${shape.join(", ")}]`, `${found.dtype} [${found.shape.join(", ")}]`);
+    state.set(key, found.data);
+  }
+  optimizer.writeState(state);
+  optimizer.step = step;
 }
 
 async function writeParameter(tensor: Tensor, file: SafetensorsFile, name: string, checkpoint: string): Promise<void> {
   const { data, dtype, shape } = await file.read(name);
-  if (shape.length !== tensor.shape.length || shape.some((size, index) => size !== tensor.shape[index])) {
-    throw new FormatError(
-      `resume: ${checkpoint}: ${name} has another shape; expected [${tensor.shape.join(", ")}], got [${shape.join(", ")}]; resume with the settings of that run`,
-      { source: checkpoint, tensor: name },
-    );
-  }
+  expectFit(name, checkpoint, `[${tensor.shape.join(", ")}]`, `[${shape.join(", ")}]`);
   const { values } = toFloat32(data, dtype);
   tensor.device.writeBytes(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+}
+
+function expectFit(tensor: string, checkpoint: string, expected: string, got: string): void {
+  if (got === expected) return;
+  throw new FormatError(
+    `resume: ${checkpoint}: ${tensor} does not fit; expected ${expected}, got ${got}; resume with the settings of that run`,
+    { source: checkpoint, tensor },
+  );
 }
 
 async function readFile(store: CheckpointStore, name: string, file: string): Promise<Uint8Array> {

@@ -103,8 +103,7 @@ function checkBlocks(op: string, { params, grads, blocks, hyper, clip }: AdamwBl
   for (const [name, tensor] of Object.entries({ params, grads, hyper })) expectDtype(op, name, tensor, "f32");
   expectDtype(op, "blocks", blocks, "u32");
   if (params.size % 4 !== 0) throw new ShapeError(`${op}: params: expected a number of elements that 4 divides, got ${params.size}`);
-  if (grads.size !== params.size)
-    throw new ShapeError(`${op}: sizes differ; expected ${params.size} elements in grads, got ${grads.size}`);
+  if (grads.size !== params.size) throw new ShapeError(`${op}: sizes differ; expected ${params.size} elements in grads, got ${grads.size}`);
   const numBlocks = blocks.shape[0] ?? 0;
   expectShape(op, "blocks", blocks, [numBlocks, 2]);
   expectShape(op, "hyper", hyper, [adamwHyperSize]);

@@ -80,10 +80,15 @@ export function correctlyRounded({ exact }: { exact: boolean }): string {
       }
       return bitcast<f32>((((exponent + 127u) / 2u) << 23u) + roundToEven(digits, rest != 0u) - HIDDEN_BIT);
     }
+    // Loops, as a software adapter takes seconds to compile four copies.
     fn divide(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
-      return vec4<f32>(divideOne(a.x, b.x), divideOne(a.y, b.y), divideOne(a.z, b.z), divideOne(a.w, b.w));
+      var quotient = a;
+      for (var i = 0u; i < 4u; i++) { quotient[i] = divideOne(a[i], b[i]); }
+      return quotient;
     }
     fn squareRoot(x: vec4<f32>) -> vec4<f32> {
-      return vec4<f32>(squareRootOne(x.x), squareRootOne(x.y), squareRootOne(x.z), squareRootOne(x.w));
+      var root = x;
+      for (var i = 0u; i < 4u; i++) { root[i] = squareRootOne(x[i]); }
+      return root;
     }`;
 }

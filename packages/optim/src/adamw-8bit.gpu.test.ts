@@ -1,0 +1,201 @@
+import { backward, lowRankAdd, mul, ParameterBucket, requestDevice, ShapeError, sum, type Device, type Tensor } from "@kto/tensor";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AdamW8bit, createOptimizer, optimizerNames, type Optimizer } from "./index.js";
+
+let device: Device;
+beforeAll(async () => {
+  device = await requestDevice();
+});
+afterAll(() => device?.dispose());
+
+const shapes = [
+  { name: "small", shape: [3, 5] },
+  { name: "large", shape: [65, 64] },
+  { name: "empty", shape: [0] },
+  { name: "larger", shape: [16, 300] },
+];
+
+/** Numbers over nine binary orders, the same for the same seed. */
+const draw = (seed: number, size: number): Float32Array =>
+  Float32Array.from({ length: size }, (_, i) => Math.sin(seed + i * 0.37) * 2 ** -((i * 7 + seed) % 9));
+
+function write(bucket: ParameterBucket, name: string, values: Float32Array): void {
+  device.writeBytes(bucket.get(name), new Uint8Array(values.buffer));
+}
+
+function fresh(): ParameterBucket {
+  const bucket = new ParameterBucket(device, shapes);
+  for (const [name, { size }] of bucket.parameters) write(bucket, name, draw(0.5, size));
+  return bucket;
+}
+
+/** Steps with gradients that depend on the step alone, until that many have been taken. */
+async function steps(optimizer: Optimizer, until: number): Promise<void> {
+  const [bucket] = optimizer.parameters;
+  using gradients = bucket!.like("gradients");
+  while (optimizer.step < until) {
+    for (const [name, { size }] of bucket!.parameters) write(gradients, name, draw(optimizer.step + 1, size));
+    device.scope(() => void optimizer.apply([gradients], { learningRate: 1e-3, maxGradNorm: 1 }));
+    await device.sync();
+  }
+}
+
+describe.each(["adamw_8bit", "adamw"])("%s", (name) => {
+  it("goes on from a state that was read, bit for bit", async () => {
+    using bucket = fresh();
+    using optimizer = createOptimizer(name, [bucket], { weightDecay: 0.01 });
+    await steps(optimizer, 3);
+    const middle = { state: await optimizer.readState(), params: await device.readBytes(bucket.flat) };
+    await steps(optimizer, 6);
+
+    using resumedBucket = fresh();
+    using resumed = createOptimizer(name, [resumedBucket], { weightDecay: 0.01 });
+    device.writeBytes(resumedBucket.flat, middle.params);
+    resumed.writeState(middle.state);
+    resumed.step = 3;
+    expect(await resumed.readState()).toEqual(middle.state);
+    await steps(resumed, 6);
+    expect(await resumedBucket.flat.read()).toEqual(await bucket.flat.read());
+    expect(await resumed.readState()).toEqual(await optimizer.readState());
+  });
+
+  it("lists its state as it reads it", async () => {
+    using bucket = fresh();
+    using optimizer = createOptimizer(name, [bucket]);
+    const state = await optimizer.readState();
+    const listed = optimizer.stateTensors().map(({ key, dtype, shape }) => [key, shape.reduce((a, b) => a * b, dtype === "U8" ? 1 : 4)]);
+    expect(listed).toEqual([...state].map(([key, bytes]) => [key, bytes.byteLength]));
+  });
+
+  it("takes no state that does not fit", async () => {
+    using bucket = fresh();
+    using optimizer = createOptimizer(name, [bucket]);
+    const state = await optimizer.readState();
+    const [key, bytes] = [...state][0]!;
+    state.set(key, bytes.slice(1));
+    expect(() => optimizer.writeState(state)).toThrow(ShapeError);
+    state.delete(key);
+    expect(() => optimizer.writeState(state)).toThrow(`optimizer state: ${key} does not fit; expected ${bytes.byteLength} bytes, got none`);
+  });
+
+  it("leaves parameters and state as they are if the norm is not finite", async () => {
+    using bucket = fresh();
+    using gradients = bucket.like("gradients");
+    using optimizer = createOptimizer(name, [bucket], { weightDecay: 0.01 });
+    await steps(optimizer, 1);
+    const before = { params: await bucket.flat.read(), state: await optimizer.readState() };
+    write(gradients, "large", Float32Array.of(1, NaN, 2));
+    using norm = device.scope(() => optimizer.apply([gradients], { learningRate: 1e-3 }));
+    expect(Number.isFinite(await norm.item())).toBe(false);
+    expect({ params: await bucket.flat.read(), state: await optimizer.readState() }).toEqual(before);
+  });
+
+  it("gives its memory back", async () => {
+    const before = device.memory().liveStorages;
+    using bucket = fresh();
+    const optimizer = createOptimizer(name, [bucket]);
+    await steps(optimizer, 1);
+    optimizer.dispose();
+    expect(device.memory().liveStorages - before).toBe(1); // the bucket
+  });
+});
+
+describe("AdamW8bit", () => {
+  it("keeps 8-bit state of large tensors and f32 state of small ones, under bitsandbytes' keys", () => {
+    using bucket = fresh();
+    using optimizer = createOptimizer("paged_adamw_8bit", [bucket]);
+    expect(optimizer.kind).toBe("adamw_8bit");
+    expect(Object.fromEntries(optimizer.stateTensors().map(({ key, dtype, shape }) => [key, `${dtype} ${shape.join("×")}`]))).toEqual({
+      "large.state1": "U8 65×64",
+      "large.state2": "U8 65×64",
+      "large.absmax1": "F32 17",
+      "large.absmax2": "F32 17",
+      "larger.state1": "U8 16×300",
+      "larger.state2": "U8 16×300",
+      "larger.absmax1": "F32 19",
+      "larger.absmax2": "F32 19",
+      "small.state1": "F32 3×5",
+      "small.state2": "F32 3×5",
+    });
+  });
+
+  it("takes 2.03 bytes a parameter, and the places of the blocks, once for all steps", async () => {
+    const numElements = 64 * 4096;
+    using bucket = new ParameterBucket(device, [{ name: "weight", shape: [64, 4096] }]);
+    using gradients = bucket.like("gradients");
+    const before = device.memory().inUseBytes;
+    using optimizer = new AdamW8bit([bucket]);
+    const state = device.memory().inUseBytes - before;
+    const maps = 4096;
+    expect(state - maps - (8 * numElements) / 256).toBeLessThanOrEqual(numElements * 2.03125);
+    for (let i = 0; i < 3; i++) device.scope(() => void optimizer.apply([gradients], { learningRate: 1e-3 }));
+    await device.sync();
+    expect(device.memory().inUseBytes - before).toBe(state);
+  });
+
+  it("takes five dispatches a step, however many parameters there are", async () => {
+    const many = Array.from({ length: 40 }, (_, i) => ({ name: `weight${i}`, shape: [i % 2 === 0 ? 4200 : 100] }));
+    using bucket = new ParameterBucket(device, many);
+    using gradients = bucket.like("gradients");
+    using optimizer = new AdamW8bit([bucket]);
+    const before = device.queue.dispatches;
+    device.scope(() => void optimizer.apply([gradients], { learningRate: 1e-3, maxGradNorm: 1 }));
+    expect(device.queue.dispatches - before).toBe(5); // squares, norm, clip factor, 8-bit blocks, f32 blocks
+    await device.sync();
+  });
+
+  it("the first step of LoRA: A has no gradient, keeps its value, and its codes become 255 with scale 0", async () => {
+    const [inFeatures, outFeatures, rank, numTokens] = [512, 640, 8, 6];
+    using bucket = new ParameterBucket(device, [
+      { name: "lora_A", shape: [rank, inFeatures] },
+      { name: "lora_B", shape: [outFeatures, rank] },
+    ]);
+    write(bucket, "lora_A", draw(1, rank * inFeatures));
+    bucket.requiresGrad = true;
+    using gradients = bucket.like("gradients");
+    using optimizer = new AdamW8bit([bucket]);
+    const initial = await bucket.get("lora_A").read();
+    const onePass = (): void => {
+      const [x, base]: [Tensor, Tensor] = [
+        device.tensor(draw(2, numTokens * inFeatures), [numTokens, inFeatures], "f32"),
+        device.tensor(draw(3, numTokens * outFeatures), [numTokens, outFeatures], "f32"),
+      ];
+      const y = lowRankAdd(base, x, bucket.get("lora_A"), bucket.get("lora_B"), { scale: 2 });
+      const found = backward(sum(mul(y, y)));
+      gradients.clear();
+      gradients.addGradients(found, bucket);
+      found.dispose();
+      optimizer.apply([gradients], { learningRate: 1e-3, maxGradNorm: 1 });
+    };
+    device.scope(onePass);
+    const first = await optimizer.readState();
+    expect(await bucket.get("lora_A").read()).toEqual(initial);
+    expect([new Set(first.get("lora_A.state1")), new Set(first.get("lora_A.state2"))]).toEqual([new Set([255]), new Set([0])]);
+    expect([...first.get("lora_A.absmax1")!, ...first.get("lora_A.absmax2")!].every((byte) => byte === 0)).toBe(true);
+    expect(new Set(first.get("lora_B.state1")).size).toBeGreaterThan(100);
+
+    device.scope(onePass);
+    const second = await optimizer.readState();
+    expect(await bucket.get("lora_A").read()).not.toEqual(initial);
+    expect(new Set(second.get("lora_A.state1")).size).toBeGreaterThan(100);
+  });
+
+  it("two buckets, one of them with small parameters only, share one norm", async () => {
+    using first = fresh();
+    using second = new ParameterBucket(device, [{ name: "bias", shape: [7] }]);
+    using firstGradients = first.like("gradients");
+    using secondGradients = second.like("gradients");
+    write(firstGradients, "small", Float32Array.of(3));
+    write(secondGradients, "bias", Float32Array.of(0, 4));
+    using optimizer = new AdamW8bit([first, second]);
+    using norm = device.scope(() => optimizer.apply([firstGradients, secondGradients], { learningRate: 0.5, maxGradNorm: 1 }));
+    expect(await norm.item()).toBeCloseTo(5, 6);
+    expect([...(await second.get("bias").read())].map((value) => Math.round(1000 * value) / 1000)).toEqual([0, -0.5, 0, 0, 0, 0, 0]);
+    expect(optimizer.stateTensors().map(({ key }) => key)).toContain("bias.state1");
+  });
+
+  it("every name makes an optimizer", () => {
+    using bucket = fresh();
+    for (const name of optimizerNames) createOptimizer(name, [bucket]).dispose();
+  });
+});

@@ -1,0 +1,98 @@
+import {
+  adamw8bitHyper,
+  adamw8bitMaps,
+  adamw8bitStep,
+  adamwBlockStep,
+  adamwHyperSize,
+  type ParameterBucket,
+  type Tensor,
+} from "@kto/tensor";
+import { clipGradients, type AdamWOptions } from "./adamw.js";
+import type { Optimizer, StateTensor, StepOptions } from "./optimizer.js";
+import { StateBlocks } from "./state-blocks.js";
+
+/** Tensors with fewer elements keep f32 moments. */
+const least8bitSize = 4096;
+
+/** Moments of a bucket's parameters: in 8 bits, or of small ones in f32. */
+type BucketState =
+  | { state: StateBlocks; bucketIndex: number; codes: Tensor; absmax: Tensor }
+  | { state: StateBlocks; bucketIndex: number; moments: Tensor };
+
+/**
+ * bitsandbytes' AdamW8bit on the GPU: the moments are kept as 8-bit codes with a scale for each block of 256 elements, 2.03 bytes a parameter in
+ * place of AdamW's 8. Tensors below 4,096 elements keep f32 moments. Two dispatches per bucket; nothing is read back.
+ *
+ *   m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  p ← (p − lr·c₂/c₁ · m / (√v + c₂ε)) · (1 − lr·wd),  c₁ = 1−β₁ᵗ, c₂ = √(1−β₂ᵗ)
+ *
+ * The decay comes after the step, as in bitsandbytes' CUDA kernels. Owns its state; dispose it.
+ *
+ * @see arXiv 2110.02861
+ */
+export class AdamW8bit implements Optimizer {
+  readonly kind = "adamw_8bit";
+  /** Trainable parameters, its caller's. */
+  readonly parameters: readonly ParameterBucket[];
+  /** Steps taken. */
+  step = 0;
+  readonly #options: Required<AdamWOptions>;
+  readonly #states: BucketState[] = [];
+  readonly #maps: Tensor;
+
+  constructor(parameters: readonly ParameterBucket[], { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0 }: AdamWOptions = {}) {
+    this.parameters = parameters;
+    this.#options = { beta1, beta2, eps, weightDecay };
+    const { device } = parameters[0]!;
+    this.#maps = device.unscoped(() => adamw8bitMaps(device));
+    parameters.forEach((bucket, bucketIndex) => {
+      const sizes = [...bucket.parameters.values()].map(({ size }) => size);
+      if (sizes.some((size) => size >= least8bitSize)) {
+        const state = new StateBlocks(bucket, ({ size }) => size >= least8bitSize);
+        this.#states.push({ state, bucketIndex, codes: state.addCodes(), absmax: state.addScales() });
+      }
+      if (sizes.some((size) => size > 0 && size < least8bitSize)) {
+        const state = new StateBlocks(bucket, ({ size }) => size > 0 && size < least8bitSize);
+        this.#states.push({ state, bucketIndex, moments: state.addMoments() });
+      }
+    });
+  }
+
+  apply(gradients: readonly ParameterBucket[], { learningRate, maxGradNorm = 0 }: StepOptions): Tensor {
+    this.step++;
+    const { device } = this.parameters[0]!;
+    return device.scope("AdamW8bit", () => {
+      const { norm, clip } = clipGradients(gradients, maxGradNorm);
+      const numbers = adamw8bitHyper({ ...this.#options, learningRate, step: this.step });
+      const hyper = device.tensor(numbers, [adamwHyperSize], "f32", "AdamW8bit hyperparameters");
+      for (const { state, bucketIndex, ...moments } of this.#states) {
+        const shared = { params: state.bucket.flat, grads: gradients[bucketIndex]!.flat, blocks: state.blocks, hyper, clip };
+        if ("codes" in moments) adamw8bitStep({ ...shared, ...moments, maps: this.#maps });
+        else adamwBlockStep({ ...shared, ...moments });
+      }
+      return norm;
+    });
+  }
+
+  stateTensors(): StateTensor[] {
+    return this.#states.flatMap(({ state }) => state.stateTensors());
+  }
+
+  async readState(): Promise<Map<string, Uint8Array>> {
+    const all = new Map<string, Uint8Array>();
+    for (const { state } of this.#states) for (const [key, bytes] of await state.readState()) all.set(key, bytes);
+    return all;
+  }
+
+  writeState(state: ReadonlyMap<string, Uint8Array>): void {
+    for (const { state: blocks } of this.#states) blocks.writeState(state);
+  }
+
+  dispose(): void {
+    this.#maps.dispose();
+    for (const { state } of this.#states) state.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
