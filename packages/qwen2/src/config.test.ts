@@ -2,7 +2,7 @@ import { FormatError } from "@kto/safetensors";
 import { describe, expect, test } from "vitest";
 import { readQwen2Config, writeQwen2Config } from "./config.js";
 import { unpad } from "./token-batch.js";
-import { weightSpecs } from "./weights.js";
+import { weightSpecs } from "./weight-specs.js";
 
 const distill = {
   model_type: "qwen2",
@@ -65,7 +65,6 @@ describe("readQwen2Config", () => {
       /layers without full attention.*"sliding_attention"/,
     ],
     ["another activation", { hidden_act: "gelu" }, /hidden_act is not supported/],
-    ["a quantised checkpoint", { quantization_config: { quant_method: "bitsandbytes" } }, /quantised; expected 16- or 32-bit weights/],
     ["heads that do not divide", { num_key_value_heads: 5 }, /12 is no multiple of num_key_value_heads 5/],
     ["a size that is no number", { hidden_size: "big" }, /hidden_size is not usable; expected an integer from 1 to 65536, got "big"/],
     ["an absurd size", { vocab_size: 1e12 }, /vocab_size is not usable/],
@@ -73,6 +72,14 @@ describe("readQwen2Config", () => {
   ])("refuses %s", (_what, fields, message) => {
     expect(() => readQwen2Config({ ...distill, ...fields })).toThrow(message);
     expect(() => readQwen2Config({ ...distill, ...fields })).toThrow(FormatError);
+  });
+
+  test("reads four bits of bitsandbytes and refuses other kinds of quantisation", () => {
+    const bitsandbytes = { quant_method: "bitsandbytes", load_in_4bit: true, bnb_4bit_quant_type: "nf4" };
+    expect(readQwen2Config({ ...distill, quantization_config: bitsandbytes }).hiddenSize).toBe(1536);
+    expect(() => readQwen2Config({ ...distill, quantization_config: { quant_method: "gptq" } })).toThrow(
+      /quant_method is not supported; expected "bitsandbytes", got "gptq"/,
+    );
   });
 
   test.each([null, [], "qwen2", 3])("refuses %j for a config", (json) => expect(() => readQwen2Config(json)).toThrow(/not a JSON object/));

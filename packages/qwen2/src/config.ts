@@ -1,3 +1,4 @@
+import { readQuantizationConfig } from "@kto/nf4";
 import { FormatError } from "@kto/safetensors";
 
 /** A Qwen2 decoder's shape, from `config.json`. */
@@ -81,8 +82,7 @@ export function readQwen2Config(json: unknown, source = "config.json"): Qwen2Con
   }
   if ((fields.hidden_act ?? "silu") !== "silu")
     fail(`hidden_act is not supported; expected "silu", got ${JSON.stringify(fields.hidden_act)}`);
-  if (fields.quantization_config)
-    fail("quantization_config is set: this checkpoint is quantised; expected 16- or 32-bit weights; take the model's 16-bit repository");
+  readQuantizationConfig(fields, source); // throws for what is not NF4 of bitsandbytes
 
   const hiddenSize = size("hidden_size", limits.hiddenSize);
   const numAttentionHeads = size("num_attention_heads", limits.numAttentionHeads);

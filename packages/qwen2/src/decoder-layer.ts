@@ -1,18 +1,18 @@
-import { add, causalAttention, rmsNorm, rope, swiGlu, type FloatDtype, type Linear, type Tensor } from "@kto/tensor";
+import { add, causalAttention, rmsNorm, rope, swiGlu, type FloatDtype, type LinearModule, type Tensor } from "@kto/tensor";
 import type { Qwen2Config } from "./config.js";
 import type { TokenBatch } from "./token-batch.js";
 
 /** Weights of one decoder layer, named as on disk. */
 export interface DecoderLayerWeights {
   inputLayernorm: Tensor;
-  qProj: Linear;
-  kProj: Linear;
-  vProj: Linear;
-  oProj: Linear;
+  qProj: LinearModule;
+  kProj: LinearModule;
+  vProj: LinearModule;
+  oProj: LinearModule;
   postAttentionLayernorm: Tensor;
-  gateProj: Linear;
-  upProj: Linear;
-  downProj: Linear;
+  gateProj: LinearModule;
+  upProj: LinearModule;
+  downProj: LinearModule;
 }
 
 /** cos and sin of every position and frequency, [maxPositions, headDim / 2] f32. */
@@ -39,10 +39,11 @@ export function decoderLayer(
   const { numAttentionHeads: numHeads, numKeyValueHeads, headDim, rmsNormEps: eps } = config;
   const { positions, starts, ends } = batch;
   // A scope each, so that what nothing saves (the accumulator under an adapter, a projection before its rotation) is free for the next step.
-  const project = (projection: Linear, input: Tensor): Tensor => device.scope("projection", () => projection.forward(input, { dtype }));
-  const rotate = (projection: Linear, input: Tensor): Tensor =>
+  const project = (projection: LinearModule, input: Tensor): Tensor =>
+    device.scope("projection", () => projection.forward(input, { dtype }));
+  const rotate = (projection: LinearModule, input: Tensor): Tensor =>
     device.scope("projection", () => rope(projection.forward(input, { dtype }), positions, { headDim, ...tables }));
-  const addProjection = (to: Tensor, projection: Linear, input: Tensor): Tensor =>
+  const addProjection = (to: Tensor, projection: LinearModule, input: Tensor): Tensor =>
     device.scope("projection", () => add(to, projection.forward(input, { dtype: "f32" })));
 
   const afterAttention = device.scope("attention", () => {

@@ -32,7 +32,7 @@ afterEach(() => expect(device.memory().liveStorages, "buffers left over").toBe(l
 
 test("streams every tensor and reports how far it is", async () => {
   const steps: LoadProgress[] = [];
-  const weights = await loadWeights(await checkpoint(), config, { device, dtype: "f32", onProgress: (step) => steps.push(step) });
+  const { weights } = await loadWeights(await checkpoint(), config, { device, dtype: "f32", onProgress: (step) => steps.push(step) });
   expect([...weights.keys()]).toEqual(weightSpecs(config).map(({ name }) => name));
   expect(steps.at(-1)!.loadedBytes).toBe(steps.at(-1)!.totalBytes);
   expect((await weights.get("model.layers.0.mlp.up_proj.weight")!.read())[7]).toBe(0.5);

@@ -1,3 +1,4 @@
+import { Linear4bit, type Nf4Weight } from "@kto/nf4";
 import { FormatError, openCheckpoint, type ByteDirectory } from "@kto/safetensors";
 import {
   cast,
@@ -5,6 +6,7 @@ import {
   checkpoint,
   embedding,
   Linear,
+  type LinearModule,
   linear,
   rmsNorm,
   ropeTables,
@@ -16,13 +18,19 @@ import {
 import { readQwen2Config, type Qwen2Config } from "./config.js";
 import { decoderLayer, type DecoderLayerWeights, type RopeTables } from "./decoder-layer.js";
 import { packRows, type TokenBatch } from "./token-batch.js";
-import { loadWeights, weightSpecs, type LoadProgress } from "./weights.js";
+import { loadWeights, type LoadProgress, type QuantizeOnLoad } from "./load-weights.js";
+import { weightSpecs } from "./weight-specs.js";
 
 /** Options of `Qwen2ForCausalLM.fromPretrained`. */
 export interface FromPretrainedOptions {
   device: Device;
   /** Storage of matrices and type of GEMM operands; `auto` is f16 where the device has it. */
   dtype?: FloatDtype | "auto";
+  /**
+   * Quantise linear layers that the checkpoint holds in 16 or 32 bits while they load. A checkpoint of bitsandbytes is loaded as it is: the file
+   * decides, layer by layer.
+   */
+  quantization?: QuantizeOnLoad;
   signal?: AbortSignal;
   onProgress?(progress: LoadProgress): void;
 }
@@ -45,13 +53,20 @@ export class Qwen2ForCausalLM implements Disposable {
   readonly dtype: FloatDtype;
   readonly layers: readonly DecoderLayerWeights[];
   readonly #weights: ReadonlyMap<string, Tensor>;
+  readonly #quantized: ReadonlyMap<string, Nf4Weight>;
   #ropeTables: (RopeTables & { maxPositions: number }) | undefined;
 
-  constructor(config: Qwen2Config, weights: ReadonlyMap<string, Tensor>, { device, dtype }: { device: Device; dtype: FloatDtype }) {
+  /** Takes over the weights: those of linear layers are either among `weights` or, in four bits, among `quantized`. */
+  constructor(
+    config: Qwen2Config,
+    weights: ReadonlyMap<string, Tensor>,
+    { device, dtype, quantized = new Map() }: { device: Device; dtype: FloatDtype; quantized?: ReadonlyMap<string, Nf4Weight> },
+  ) {
     this.config = config;
     this.device = device;
     this.dtype = dtype;
     this.#weights = weights;
+    this.#quantized = quantized;
     this.layers = Array.from({ length: config.numHiddenLayers }, (_, index) => this.#layer(`model.layers.${index}`));
   }
 
@@ -61,7 +76,7 @@ export class Qwen2ForCausalLM implements Disposable {
    */
   static async fromPretrained(
     directory: ByteDirectory,
-    { device, dtype = "auto", signal, onProgress }: FromPretrainedOptions,
+    { device, dtype = "auto", quantization, signal, onProgress }: FromPretrainedOptions,
   ): Promise<Qwen2ForCausalLM> {
     if (dtype === "f16" && !device.capabilities.shaderF16) {
       throw new CapabilityError(
@@ -69,16 +84,19 @@ export class Qwen2ForCausalLM implements Disposable {
       );
     }
     const chosen = dtype === "auto" ? (device.capabilities.shaderF16 ? "f16" : "f32") : dtype;
-    const config = readQwen2Config(await readJson(directory, "config.json"), `${directory.name}: config.json`);
+    const json = await readJson(directory, "config.json");
+    const config = readQwen2Config(json, `${directory.name}: config.json`);
+    const isQuantized = (json as Record<string, unknown>).quantization_config !== undefined;
     const checkpointReader = await openCheckpoint(directory);
     try {
-      const weights = await loadWeights(checkpointReader, config, {
+      const { weights, quantized } = await loadWeights(checkpointReader, config, {
         device,
         dtype: chosen,
+        ...(quantization && !isQuantized ? { quantization } : {}),
         ...(signal ? { signal } : {}),
         ...(onProgress ? { onProgress } : {}),
       });
-      return new Qwen2ForCausalLM(config, weights, { device, dtype: chosen });
+      return new Qwen2ForCausalLM(config, weights, { device, dtype: chosen, quantized });
     } finally {
       await checkpointReader.dispose();
     }
@@ -103,9 +121,19 @@ export class Qwen2ForCausalLM implements Disposable {
     return new Qwen2ForCausalLM(config, weights, { device, dtype: "f32" });
   }
 
-  /** Weights by the name they have on disk. */
+  /** Weights by the name they have on disk, but those in four bits. */
   get weights(): ReadonlyMap<string, Tensor> {
     return this.#weights;
+  }
+
+  /** Weights of linear layers in four bits, by the name they have on disk. */
+  get quantizedWeights(): ReadonlyMap<string, Nf4Weight> {
+    return this.#quantized;
+  }
+
+  /** Bytes of all weights on the device. */
+  get weightBytes(): number {
+    return [...this.#weights.values(), ...this.#quantized.values()].reduce((total, { byteLength }) => total + byteLength, 0);
   }
 
   /** [vocabSize, hiddenSize], the output head (the embedding when they are tied). */
@@ -123,7 +151,8 @@ export class Qwen2ForCausalLM implements Disposable {
 
   /** Number of parameters, a tied head counted once. */
   get numParameters(): number {
-    return [...this.#weights.values()].reduce((total, weight) => total + weight.size, 0);
+    const plain = [...this.#weights.values()].reduce((total, { size }) => total + size, 0);
+    return [...this.#quantized.values()].reduce((total, { numElements }) => total + numElements, plain);
   }
 
   /** Modules that can carry an adapter, and the rest of the tree, by dotted path in the model's order. */
@@ -177,7 +206,7 @@ export class Qwen2ForCausalLM implements Disposable {
   }
 
   dispose(): void {
-    for (const weight of this.#weights.values()) weight.dispose();
+    for (const weight of [...this.#weights.values(), ...this.#quantized.values()]) weight.dispose();
     this.#ropeTables?.cos.dispose();
     this.#ropeTables?.sin.dispose();
   }
@@ -208,17 +237,21 @@ export class Qwen2ForCausalLM implements Disposable {
 
   #layer(at: string): DecoderLayerWeights {
     const weight = (name: string): Tensor => this.#weight(`${at}.${name}.weight`);
-    const bias = (name: string): Tensor => this.#weight(`${at}.${name}.bias`);
+    const linearOf = (name: string): LinearModule => {
+      const bias = this.#weights.get(`${at}.${name}.bias`);
+      const quantized = this.#quantized.get(`${at}.${name}.weight`);
+      return quantized ? new Linear4bit(quantized, bias) : new Linear(weight(name), bias);
+    };
     return {
       inputLayernorm: weight("input_layernorm"),
-      qProj: new Linear(weight("self_attn.q_proj"), bias("self_attn.q_proj")),
-      kProj: new Linear(weight("self_attn.k_proj"), bias("self_attn.k_proj")),
-      vProj: new Linear(weight("self_attn.v_proj"), bias("self_attn.v_proj")),
-      oProj: new Linear(weight("self_attn.o_proj")),
+      qProj: linearOf("self_attn.q_proj"),
+      kProj: linearOf("self_attn.k_proj"),
+      vProj: linearOf("self_attn.v_proj"),
+      oProj: linearOf("self_attn.o_proj"),
       postAttentionLayernorm: weight("post_attention_layernorm"),
-      gateProj: new Linear(weight("mlp.gate_proj")),
-      upProj: new Linear(weight("mlp.up_proj")),
-      downProj: new Linear(weight("mlp.down_proj")),
+      gateProj: linearOf("mlp.gate_proj"),
+      upProj: linearOf("mlp.up_proj"),
+      downProj: linearOf("mlp.down_proj"),
     };
   }
 }

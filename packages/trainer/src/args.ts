@@ -1,3 +1,4 @@
+import { optimizerNames } from "@kto/optim";
 import { KtoError } from "@kto/tensor";
 
 /** Arguments of `KTOTrainer`; names and defaults are trl 1.16's, in camelCase, except where a comment says otherwise. */
@@ -13,6 +14,8 @@ export interface KTOConfig {
   lrSchedulerKwargs: Record<string, unknown>;
   /** Updates of warm-up; below 1 a share of all updates, rounded up. */
   warmupSteps: number;
+  /** A name of transformers' `optim`: see `optimizerNames` of `@kto/optim`. */
+  optim: string;
   weightDecay: number;
   adamBeta1: number;
   adamBeta2: number;
@@ -57,6 +60,7 @@ export const ktoDefaults: Readonly<KTOConfig> = {
   lrSchedulerType: "linear",
   lrSchedulerKwargs: {},
   warmupSteps: 0,
+  optim: "adamw_torch_fused",
   weightDecay: 0,
   adamBeta1: 0.9,
   adamBeta2: 0.999,
@@ -122,6 +126,7 @@ const rules: Record<keyof KTOConfig, Rule> = {
   lrSchedulerType: [(value) => typeof value === "string", "the name of a schedule"],
   lrSchedulerKwargs: [(value) => typeof value === "object" && value !== null, "an object"],
   warmupSteps: numberFrom(0),
+  optim: oneOf(...optimizerNames),
   weightDecay: numberFrom(0),
   adamBeta1: share,
   adamBeta2: share,

@@ -1,6 +1,6 @@
 import type { DataRow, Dataset } from "@kto/datasets";
 import type { PeftModel } from "@kto/lora";
-import { AdamW, createSchedule, type Schedule, type ScheduleName } from "@kto/optim";
+import { createOptimizer, createSchedule, type Optimizer, type Schedule, type ScheduleName } from "@kto/optim";
 import type { ParameterBucket, Tensor } from "@kto/tensor";
 import { ktoConfig, type KTOConfig } from "./args.js";
 import type { CausalLM } from "./causal-lm.js";
@@ -130,7 +130,7 @@ export class KTOTrainer {
     });
     const parameters = model.activeAdapter.bucket;
     using reference = makeReference(model, this.#options.reference ?? "initial", { isFresh: this.#options.isFreshAdapter ?? false });
-    using optimizer = new AdamW([parameters], {
+    using optimizer = createOptimizer(args.optim, [parameters], {
       beta1: args.adamBeta1,
       beta2: args.adamBeta2,
       eps: args.adamEpsilon,
@@ -362,7 +362,7 @@ export class KTOTrainer {
     return record;
   }
 
-  async #save(optimizer: AdamW, plan: RunPlan): Promise<void> {
+  async #save(optimizer: Optimizer, plan: RunPlan): Promise<void> {
     const store = this.#options.checkpoints!;
     const { progress, args } = this;
     const state = formatTrainerState(progress, args, plan, epochAfter(progress.globalStep, plan, args));
@@ -375,7 +375,7 @@ export class KTOTrainer {
     }
   }
 
-  async #resume(from: string | true | undefined, optimizer: AdamW): Promise<string | undefined> {
+  async #resume(from: string | true | undefined, optimizer: Optimizer): Promise<string | undefined> {
     if (from === undefined) return undefined;
     const store = this.#options.checkpoints;
     if (!store) throw new TypeError("KTOTrainer: resumeFrom needs checkpoints, the store that holds them");
@@ -431,7 +431,7 @@ interface UpdateRun {
   plan: RunPlan;
   schedule: Schedule;
   rows: readonly TrainingRow[];
-  optimizer: AdamW;
+  optimizer: Optimizer;
   gradients: ParameterBucket;
   signal: AbortSignal | undefined;
 }
