@@ -1,0 +1,34 @@
+import { requestDevice, type Device } from "@kto/tensor";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compileKernel } from "../../../testing/src/kernels/compile.js";
+import { exampleSources, type AnyKernel } from "../../../testing/src/kernels/sources.js";
+import { expandKernel } from "./expand-nf4.wgsl.js";
+import { matVecBackwardKernel } from "./nf4-mat-vec-backward.wgsl.js";
+import { matVecKernel } from "./nf4-mat-vec.wgsl.js";
+import { quantizeKernel } from "./quantize-nf4.wgsl.js";
+
+let device: Device;
+beforeAll(async () => {
+  device = await requestDevice({ nullBackend: true });
+});
+afterAll(() => device?.dispose());
+
+const kernels = [expandKernel, matVecKernel, matVecBackwardKernel, quantizeKernel] as unknown as AnyKernel[];
+
+describe("compiles without a GPU, in every variant", () => {
+  it("a device without a GPU knows f16 and subgroups", () => {
+    const { shaderF16, subgroups } = device.capabilities;
+    expect({ shaderF16, subgroups }).toEqual({ shaderF16: true, subgroups: true });
+  });
+
+  it.each(kernels.map((kernel) => [kernel.name, kernel] as const))("%s", async (_name, kernel) => {
+    const results = await compileKernel(device, kernel);
+    expect(results.filter(({ problems }) => problems.length > 0)).toEqual([]);
+    expect(results).toHaveLength(kernel.variants.length * kernel.examples.length);
+  });
+});
+
+it("no kernel that reads codes wants f16 of the device, unless its operands are f16", () => {
+  const sources = kernels.flatMap(exampleSources).filter(({ label }) => !label.includes("nf4MatVec"));
+  expect(sources.filter(({ wgsl }) => wgsl.includes("enable f16"))).toEqual([]);
+});
