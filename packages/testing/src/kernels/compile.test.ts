@@ -46,6 +46,8 @@ describe("the final WGSL of some kernels", () => {
     ["logSumExp", "subgroup", 1],
     ["swiGlu", "plain", 1],
     ["binary", "plain", 0],
+    ["adamw8bit", "subgroup", 0],
+    ["adamw8bit", "plain", 0],
   ];
   it.each(chosen)("%s %s, example %i", async (name, variant, example) => {
     const sources = exampleSources(kernelRegistry.get(name)!).filter((source) => source.variant === variant);

@@ -1,0 +1,147 @@
+enable subgroups;
+struct Params {
+  numBlocks: u32,
+  zero: u32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> weights: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> grads: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> blocks: array<u32>;
+@group(0) @binding(4) var<storage, read> maps: array<f32>;
+@group(0) @binding(5) var<storage, read_write> codes: array<u32>;
+@group(0) @binding(6) var<storage, read_write> absmax: array<f32>;
+@group(0) @binding(7) var<storage, read> hyper: array<f32>;
+@group(0) @binding(8) var<storage, read> clip: array<f32>;
+const WORKGROUP_SIZE = 64u;
+const BLOCK_PER_LANE = false;
+const EXACT = false;
+const HAS_CLIP = true;
+
+const WORDS = 64u; // of four codes, in a block
+// Where in maps: the entries, then the midpoints between them, of the signed and of the unsigned map.
+const SIGNED = 0u;
+const UNSIGNED = 256u;
+const MIDPOINTS = 512u;
+const CODE_OF_ZERO = 127u; // in the signed map; smaller codes are negative
+
+fn clipFactor() -> f32 { return clip[0]; }
+
+struct Moments { m: vec4<f32>, v: vec4<f32> }
+// Four elements: their place in weights, the gradients, and which of them take part.
+struct Elements { place: u32, g: vec4<f32>, exists: vec4<bool>, moves: vec4<bool> }
+
+fn rounded(x: vec4<f32>) -> vec4<f32> { return x; }
+fn divide(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> { return a / b; }
+fn squareRoot(x: vec4<f32>) -> vec4<f32> { return sqrt(x); }
+
+fn elementsOf(block: u32, word: u32) -> Elements {
+  let place = blocks[2u * block] / 4u + word;
+  let exists = vec4<u32>(4u * word) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(blocks[2u * block + 1u]);
+  let infinity = vec4<u32>(0x7f800000u);
+  let isFinite = (bitcast<vec4<u32>>(grads[place]) & infinity) != infinity;
+  let moves = exists & isFinite;
+  let g = select(vec4<f32>(), grads[place], moves);
+  return Elements(place, rounded(clipFactor() * g), exists, moves);
+}
+fn momentsAfter(old: Moments, at: Elements) -> Moments {
+  let m = rounded(rounded(old.m * hyper[0]) + rounded(hyper[1] * at.g));
+  let v = rounded(rounded(old.v * hyper[2]) + rounded(rounded(hyper[3] * at.g) * at.g));
+  return Moments(select(vec4<f32>(), m, at.moves), select(vec4<f32>(), v, at.moves));
+}
+fn updateWeights(after: Moments, at: Elements) {
+  let p = weights[at.place];
+  let change = divide(rounded(hyper[4] * after.m), rounded(squareRoot(after.v) + hyper[5]));
+  weights[at.place] = select(p, rounded(rounded(p + change) * hyper[6]), at.moves);
+}
+
+var<workgroup> tableCopy: array<f32, 1024>;
+fn fetchTables(lane: u32) {
+  for (var i = lane; i < 1024u; i += WORKGROUP_SIZE) { tableCopy[i] = maps[i]; }
+  workgroupBarrier();
+}
+fn table(i: u32) -> f32 { return tableCopy[i]; } // fn table(i: u32) -> f32
+
+fn reduceMaxCombine(a: f32, b: f32) -> f32 { return max(a, b); }
+var<workgroup> reduceMaxParts: array<f32, 64>;
+fn reduceMax(value: f32, lane: u32) -> f32 {
+  let part = subgroupMax(value);
+  let width = subgroupBroadcastFirst(subgroupAdd(1u));
+  if (lane % width == 0u) { reduceMaxParts[lane / width] = part; }
+  workgroupBarrier();
+  var total = -3.4e38;
+  for (var i = 0u; i < 64u / width; i++) { total = reduceMaxCombine(total, reduceMaxParts[i]); }
+  workgroupBarrier();
+  return total;
+} // fn reduceMax(value: f32, lane: u32) -> f32
+
+fn decode(word: u32, map: u32) -> vec4<f32> {
+  return vec4<f32>(table(map + (word & 255u)), table(map + ((word >> 8u) & 255u)), table(map + ((word >> 16u) & 255u)), table(map + (word >> 24u)));
+}
+// The nearest entry; a midpoint itself goes to the even code.
+fn nearestCode(value: f32, map: u32) -> u32 {
+  var code = 0u;
+  for (var step = 128u; step > 0u; step >>= 1u) {
+    let below = code + step - 1u;
+    let midpoint = table(MIDPOINTS + map + below);
+    if (value > midpoint || (value == midpoint && below % 2u == 1u)) { code += step; }
+  }
+  return code;
+}
+fn codeOfM(ratio: f32, m: f32, scale: f32) -> u32 {
+  var code = 0u;
+  if (scale > 0.0) { code = nearestCode(ratio, SIGNED); }
+  let isNegative = (bitcast<u32>(m) >> 31u) == 1u;
+  if (isNegative == (code < CODE_OF_ZERO)) { return code; }
+  return (code + select(255u, 1u, m > 0.0)) & 255u;
+}
+fn codeOfV(ratio: f32, scale: f32) -> u32 {
+  if (scale > 0.0) { return nearestCode(ratio, UNSIGNED); }
+  return 0u;
+}
+
+fn oldMoments(block: u32, word: u32) -> Moments {
+  let second = params.numBlocks + block;
+  let m = decode(codes[block * WORDS + word], SIGNED) * absmax[block];
+  let v = decode(codes[second * WORDS + word], UNSIGNED) * absmax[second];
+  return Moments(rounded(m), rounded(v));
+}
+fn largest(values: vec4<f32>) -> f32 {
+  return max(max(abs(values.x), abs(values.y)), max(abs(values.z), abs(values.w)));
+}
+fn encode(block: u32, word: u32, after: Moments, scaleM: f32, scaleV: f32, at: Elements) {
+  let m = divide(after.m, vec4<f32>(scaleM));
+  let v = divide(after.v, vec4<f32>(scaleV));
+  var wordM = 0u;
+  var wordV = 0u;
+  for (var i = 0u; i < 4u; i++) {
+    if (at.exists[i]) {
+      wordM |= codeOfM(m[i], after.m[i], scaleM) << (8u * i);
+      wordV |= codeOfV(v[i], scaleV) << (8u * i);
+    }
+  }
+  codes[block * WORDS + word] = wordM;
+  codes[(params.numBlocks + block) * WORDS + word] = wordV;
+}
+
+fn foldedIndex(group: vec3<u32>, groups: vec3<u32>) -> u32 {
+  return group.y * groups.x + group.x;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  if (clipFactor() < 0.0) { return; }
+  fetchTables(lane);
+  let numGroups = groups.x * groups.y;
+  for (var block = foldedIndex(group, groups); block < params.numBlocks; block += numGroups) {
+    let at = elementsOf(block, lane);
+    let after = momentsAfter(oldMoments(block, lane), at);
+    let scaleM = reduceMax(largest(after.m), lane);
+    let scaleV = reduceMax(largest(after.v), lane);
+    updateWeights(after, at);
+    encode(block, lane, after, scaleM, scaleV, at);
+    if (lane == 0u) {
+      absmax[block] = scaleM;
+      absmax[params.numBlocks + block] = scaleV;
+    }
+  }
+}
