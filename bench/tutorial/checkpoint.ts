@@ -1,5 +1,6 @@
-import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { dequantizeScales, isSkipped, nf4Codes, quantizeScales } from "@kto/nf4";
 import { weightSpecs } from "@kto/qwen2";
 import { numberToBfloat16, type TensorToWrite } from "@kto/safetensors";
@@ -13,7 +14,7 @@ export interface CheckpointOptions {
   seed: number;
   /** bfloat16 throughout: the values that the four-bit weights stand for. */
   plain: boolean;
-  /** Folder whose files are copied beside the weights. */
+  /** Folder whose files are unpacked beside the weights: `tokenizer.json.gz` and so on, as `prepare.ts` makes them. */
   tokenizerFolder?: string | undefined;
 }
 
@@ -34,6 +35,13 @@ export async function writeCheckpoint(folder: string, shape: Shape, options: Che
   for (const name of tokenizerFolder ? await readdir(tokenizerFolder) : [])
     await copyFile(join(tokenizerFolder!, name), join(folder, name));
   return writeSafetensorsFile(join(folder, "model.safetensors"), checkpointTensors(shape, options), { metadata: { format: "pt" } });
+}
+
+async function unpackTokenizer(from: string, to: string): Promise<void> {
+  const compressed = (await readdir(from)).filter((name) => name.endsWith(".gz"));
+  if (!compressed.includes("tokenizer.json.gz"))
+    throw new Error(`write-checkpoint: ${from} has no tokenizer.json.gz; make the folder with prepare.ts`);
+  for (const name of compressed) await writeFile(join(to, name.slice(0, -3)), gunzipSync(await readFile(join(from, name))));
 }
 
 function* checkpointTensors(shape: Shape, { seed, plain }: CheckpointOptions): Generator<readonly [string, TensorToWrite]> {

