@@ -11,6 +11,11 @@ export interface PushTarget {
   revision: string;
 }
 
+/** Page of a repository. */
+export function repoPage({ endpoint, repo, repoType }: PushTarget): string {
+  return `${endpoint}/${repoType === "dataset" ? "datasets/" : ""}${repo}`;
+}
+
 /** Any failure of a push as a HubError that says what to do. A new attempt uploads no large file again that has arrived. */
 export function pushError(error: unknown, target: PushTarget): unknown {
   if (isKtoError(error)) return error;
@@ -34,7 +39,8 @@ export function noToken({ repo, endpoint }: PushTarget): HubError {
   );
 }
 
-function explain(status: number, { repo, repoType, revision, endpoint }: PushTarget): string {
+function explain(status: number, target: PushTarget): string {
+  const { repo, repoType, revision, endpoint } = target;
   const tokens = `${endpoint}/settings/tokens`;
   switch (status) {
     case 401:
@@ -49,6 +55,6 @@ function explain(status: number, { repo, repoType, revision, endpoint }: PushTar
     case 429:
       return `${endpoint} asks for patience; expected success, got status 429; push again later`;
     default:
-      return `${endpoint} refused the push to ${repo}; expected success, got status ${status}; push again, and look at ${endpoint}/${repo} if that does not help`;
+      return `${endpoint} refused the push to ${repo}; expected success, got status ${status}; push again, and look at ${repoPage(target)} if that does not help`;
   }
 }

@@ -6,7 +6,7 @@ import type { HubOptions } from "../options.js";
 import { parseRepoId } from "../repo-id.js";
 import { folderFiles, type FolderFile } from "./folder-files.js";
 import { defaultCard } from "./model-card.js";
-import { noToken, pushError, type PushTarget } from "./push-error.js";
+import { noToken, pushError, repoPage, type PushTarget } from "./push-error.js";
 
 /** How far a file has come. */
 export interface PushProgress {
@@ -71,8 +71,8 @@ export async function pushFolder(folder: string, options: PushOptions): Promise<
   const files = await folderFiles(folder, options.include, options.exclude);
   const token = options.token ?? hubToken();
   if (!token) throw noToken(target);
-  const ask = withToken(options.fetch ?? fetch, target.endpoint, token, signal);
   try {
+    const ask = withToken(options.fetch ?? fetch, target.endpoint, token, signal);
     if (!createPr) await ensureRepo(target, ask, options.private);
     const card = files.some(({ path }) => path === CARD) ? undefined : await defaultCard(folder, repo);
     return await commit(files, card, target, ask, options);
@@ -83,7 +83,8 @@ export async function pushFolder(folder: string, options: PushOptions): Promise<
 }
 
 /** Makes the repository if there is none. Throws when it may not, or when it should be private and is not. */
-async function ensureRepo({ endpoint, repo, repoType }: PushTarget, ask: typeof fetch, isPrivate: boolean | undefined): Promise<void> {
+async function ensureRepo(target: PushTarget, ask: typeof fetch, isPrivate: boolean | undefined): Promise<void> {
+  const { endpoint, repo, repoType } = target;
   const visibility = isPrivate === undefined ? {} : { visibility: isPrivate ? ("private" as const) : ("public" as const) };
   try {
     await createRepo({ repo: { type: repoType, name: repo }, ...visibility, hubUrl: endpoint, fetch: ask, accessToken: NO_TOKEN });
@@ -94,7 +95,7 @@ async function ensureRepo({ endpoint, repo, repoType }: PushTarget, ask: typeof 
     if (!found && error.statusCode === 403) throw error;
     if (isPrivate !== true || found?.private === true) return;
     throw new HubError(
-      `pushFolder: ${repo} exists and is public; expected a private repository, got one that everybody can read; change its visibility at ${endpoint}/${repo}/settings, or leave out private`,
+      `pushFolder: ${repo} exists and is public; expected a private repository, got one that everybody can read; change its visibility at ${repoPage(target)}/settings, or leave out private`,
       { reason: "refused", repo },
     );
   }
