@@ -32,8 +32,7 @@ export async function writeCheckpoint(folder: string, shape: Shape, options: Che
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "config.json"), modelConfig(shape.config, { blocksIn16Bits: shape.blocksIn16Bits, plain }));
   await writeFile(join(folder, "generation_config.json"), `${JSON.stringify(generationConfig, null, 2)}\n`);
-  for (const name of tokenizerFolder ? await readdir(tokenizerFolder) : [])
-    await copyFile(join(tokenizerFolder!, name), join(folder, name));
+  if (tokenizerFolder) await unpackTokenizer(tokenizerFolder, folder);
   return writeSafetensorsFile(join(folder, "model.safetensors"), checkpointTensors(shape, options), { metadata: { format: "pt" } });
 }
 
