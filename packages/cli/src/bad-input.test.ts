@@ -56,10 +56,12 @@ describe("values of fields", () => {
     ["loss_type", "dpo", /one of kto, apo_zero_unpaired/],
     ["lr_scheduler_type", "cosin", /one of linear, cosine/],
     ["lr_scheduler_kwargs", '{"num_waves": 2}', /num_waves/],
-    ["optim", "adamw_8bit", /--optim: 8-bit/],
-    ["optim", "paged_adamw_8bit", /--optim: 8-bit/],
-    ["optim", "sgd", /one of adamw_torch/],
-    ["load_in_4bit", "true", /--load_in_4bit: 4-bit/],
+    ["optim", "sgd", /one of adamw, adamw_torch, adamw_torch_fused, adamw_8bit, adamw_bnb_8bit, paged_adamw_8bit, got "sgd"/],
+    ["optim", "adafactor", /one of adamw, .*got "adafactor"/],
+    ["load_in_4bit", "4", /true or false, got "4"/],
+    ["max_memory", "much", /a size such as "4GiB".*got "much"/],
+    ["max_memory", "0", /a size such as "4GiB"/],
+    ["gradient_checkpointing", "sometimes", /true or false or auto/],
     ["use_dora", "true", /--use_dora/],
     ["method", "dpo", /--method: dpo/],
     ["use_peft", "false", /full-parameter training/],
@@ -79,7 +81,7 @@ describe("values of fields", () => {
   it("reports every mistake of a config, each with its place", async () => {
     writeFileSync(
       folder.file("kto.yaml"),
-      "beta: much\nlearning_rat: 1\nper_device_train_batch_size: 0\nload_in_4bit: true\noptim: adamw_8bit\n",
+      "beta: much\nlearning_rat: 1\nper_device_train_batch_size: 0\nload_in_4bit: some\noptim: sgd\n",
     );
     const outcome = await kto(["train", folder.file("kto.yaml"), "--use_peft", "--model_name_or_path", "m", "--train_file", "t"]);
     const lines = errorLinesOf(outcome);

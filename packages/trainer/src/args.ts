@@ -60,7 +60,7 @@ export const ktoDefaults: Readonly<KTOConfig> = {
   lrSchedulerType: "linear",
   lrSchedulerKwargs: {},
   warmupSteps: 0,
-  optim: "adamw_torch_fused",
+  optim: "adamw_torch",
   weightDecay: 0,
   adamBeta1: 0.9,
   adamBeta2: 0.999,

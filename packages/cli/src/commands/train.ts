@@ -24,8 +24,9 @@ import { trainFields, type TrainValues } from "../config/train-fields.js";
 import { ConfigError, exitStatus } from "../errors.js";
 import { openDataFile, readChatTemplate } from "../load/data-file.js";
 import { openDevice } from "../load/device.js";
+import { memoryBudget } from "../load/memory-budget.js";
 import { loadModel, openModelFolder, openTokenizer, operandDtype, withAdapter, type ModelFolder } from "../load/model-folder.js";
-import { describeAdapter, describeData, describeDevice, describeModel, describePlan } from "../render/banner.js";
+import { describeAdapter, describeData, describeDevice, describeMemory, describeModel, describePlan } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
 import { resultsName, RunFolder } from "../run-folder.js";
@@ -63,7 +64,13 @@ async function train(input: CommandInput): Promise<number> {
   const dtype = chooseDtype(materials.config, device, console);
   for (const note of materials.config.notes) console.line(`note: ${note}`);
   describeDevice(console, device, dtype);
-  using base = await loadModel(materials.folder, { device, dtype, console, ...(io.signal ? { signal: io.signal } : {}) });
+  using base = await loadModel(materials.folder, {
+    device,
+    dtype,
+    console,
+    ...(values.load_in_4bit ? { quantization: { loadIn4bit: true, bnb4bitUseDoubleQuant: values.use_bnb_nested_quant } } : {}),
+    ...(io.signal ? { signal: io.signal } : {}),
+  });
   describeModel(console, base, values.model_name_or_path!);
   using model = await adapted(base, values);
   describeAdapter(console, model);
@@ -173,6 +180,7 @@ async function runTraining(
     resume: (values.resume_from_checkpoint ?? false) !== false,
   });
   const display = new TrainDisplay(console);
+  const budget = memoryBudget(model.device, values.max_memory);
   let plan: RunPlan | undefined;
   let lastCheckpoint: string | undefined;
   let step = 0;
@@ -185,6 +193,7 @@ async function runTraining(
     checkpoints: checkpointStore(folder.path, checkpoint),
     ...(tokenizer ? { tokenizer } : {}),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...(budget === undefined ? {} : { memoryBudgetBytes: budget }),
     onEvent(event) {
       if (event.type === "plan") {
         plan = event.plan;
@@ -195,7 +204,8 @@ async function runTraining(
           formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32"),
         );
         describePlan(console, event, values);
-      } else if (event.type === "update") step = event.step;
+      } else if (event.type === "memory") describeMemory(console, event.plan);
+      else if (event.type === "update") step = event.step;
       else if (event.type === "checkpoint") lastCheckpoint = event.path;
       display.show(event);
     },
@@ -212,7 +222,7 @@ async function runTraining(
       ...output.metrics,
       global_step: output.globalStep,
       peak_gpu_memory_bytes: output.peakGpuMemoryBytes,
-      planned_gpu_memory_bytes: null,
+      planned_gpu_memory_bytes: output.plannedGpuMemoryBytes,
     };
     await saveResult(
       folder,

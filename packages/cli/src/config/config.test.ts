@@ -39,7 +39,7 @@ it("reads the values of flags", () => {
     max_steps: -1,
     max_length: null,
     bf16: false,
-    gradient_checkpointing: true,
+    gradient_checkpointing: "auto",
     lr_scheduler_kwargs: {},
   });
 });
@@ -67,7 +67,7 @@ it("takes booleans alone, with a word, and before a config", () => {
   expect(config("--resume_from_checkpoint", "checkpoint-5").values.resume_from_checkpoint).toBe("checkpoint-5");
 });
 
-it("flags win over the file; the tutorial's config needs only what is not there changed", async () => {
+it("takes the tutorial's config as it is, with flags over the file", async () => {
   const folder = mkdtempSync(join(tmpdir(), "kto-config-"));
   try {
     const path = join(folder, "kto.yaml");
@@ -75,14 +75,39 @@ it("flags win over the file; the tutorial's config needs only what is not there 
       path,
       "model_name_or_path: m\ntrain_file: t\nuse_peft: true\nload_in_4bit: true\noptim: adamw_8bit\nwarmup_ratio: 0.1\nlearning_rate: 5.0e-7\nreport_to: none\nlogging_dir: logs\n",
     );
-    const { values, notes } = trainConfig(
-      overlay(await readConfigFile(path), flags("--load_in_4bit", "false", "--optim", "adamw_torch_fused")),
-    );
-    expect(values).toMatchObject({ warmup_steps: 0.1, warmup_ratio: null, learning_rate: 5e-7, optim: "adamw_torch" });
+    const { values, notes } = trainConfig(await readConfigFile(path));
+    expect(values).toMatchObject({ warmup_steps: 0.1, warmup_ratio: null, learning_rate: 5e-7, optim: "adamw_8bit", load_in_4bit: true });
     expect(notes).toEqual(["logging_dir has no effect here"]);
+    const over = trainConfig(overlay(await readConfigFile(path), flags("--load_in_4bit", "false", "--optim", "adamw_torch_fused"))).values;
+    expect(over).toMatchObject({ optim: "adamw_torch", load_in_4bit: false });
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+it("8-bit optimizers have one name, with a note where it was another", () => {
+  expect(config("--optim", "paged_adamw_8bit")).toMatchObject({
+    values: { optim: "adamw_8bit" },
+    notes: [expect.stringMatching(/^paged_adamw_8bit runs as adamw_8bit/)],
+  });
+  expect(() => config("--load_in_4bit", "--bnb_4bit_quant_type", "fp4")).toThrow(/bnb_4bit_quant_type: fp4 is not offered; expected nf4/);
+});
+
+it.each([
+  ["4GiB", 4 * 2 ** 30],
+  ["3500MB", 3.5e9],
+  ["1.5 gi", 1.5 * 2 ** 30],
+  ["123456789", 123_456_789],
+  ['{"0": "2GiB"}', 2 ** 31],
+  ["none", null],
+])("max_memory %s is %s bytes", (word, bytes) => {
+  expect(config("--max_memory", word).values.max_memory).toBe(bytes);
+});
+
+it.each(["many", "-1", "4 parsecs", '{"0": "2GiB", "1": "2GiB"}', "0"])("max_memory %s is refused", (word) => {
+  expect(() => config("--max_memory", word)).toThrow(
+    /max_memory: not usable; expected a size such as "4GiB" or "3500MB", a number of bytes, or null/,
+  );
 });
 
 it("a resolved config gives the same values again", () => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** How the text of a flag becomes a value. */
-export type FieldKind = "boolean" | "number" | "text" | "booleanOrText" | "list" | "map";
+export type FieldKind = "boolean" | "number" | "text" | "booleanOrText" | "list" | "map" | "memory";
 
 /** One field of a config: what it may be, what it is when nobody says, and how a flag's text is read. */
 export interface Field {
@@ -10,6 +10,8 @@ export interface Field {
   /** What is expected, in words, for messages. */
   expected: string;
   initial: unknown;
+  /** Turns a value that the schema takes into the one that is used. */
+  convert?(value: unknown): unknown;
 }
 
 type Bounds = { min?: number; above?: number; below?: number };
@@ -54,6 +56,41 @@ export function text(initial: string | null): Field {
 /** One of some names; `initial` null allows null. */
 export function choice(names: readonly string[], initial: string | null): Field {
   return orNull({ kind: "text", schema: z.enum(names as [string, ...string[]]), expected: `one of ${names.join(", ")}` }, initial);
+}
+
+/** A size in bytes, as a number or with a unit ("4GiB", "3500MB"); transformers' map of it by device index is taken too, for the one device there is. */
+export function memorySize(initial: null): Field {
+  return {
+    kind: "memory",
+    schema: z.unknown().refine((value) => value === null || memoryBytes(value) !== undefined),
+    expected: 'a size such as "4GiB" or "3500MB", a number of bytes, or null',
+    initial,
+    convert: (value) => memoryBytes(value) ?? null,
+  };
+}
+
+const unitBytes: Readonly<Record<string, number>> = {
+  "": 1,
+  k: 1e3,
+  ki: 2 ** 10,
+  m: 1e6,
+  mi: 2 ** 20,
+  g: 1e9,
+  gi: 2 ** 30,
+  t: 1e12,
+  ti: 2 ** 40,
+};
+
+/** Bytes of "4GiB"; undefined for what is no size. */
+function memoryBytes(size: unknown): number | undefined {
+  if (typeof size === "object" && size !== null) {
+    const sizes = Object.values(size);
+    return sizes.length === 1 && typeof sizes[0] !== "object" ? memoryBytes(sizes[0]) : undefined;
+  }
+  if (typeof size === "number") return size > 0 ? Math.floor(size) : undefined;
+  const [, digits, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*$/i.exec(String(size)) ?? [];
+  const factor = unit === undefined ? undefined : unitBytes[unit.toLowerCase()];
+  return digits === undefined || factor === undefined || Number(digits) === 0 ? undefined : Math.floor(Number(digits) * factor);
 }
 
 /** true, false, or one of some names. */
@@ -103,6 +140,7 @@ export function readFlag({ kind, schema }: Field, given: string | boolean | read
     return word;
   }
   if (kind === "number") return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
+  if (kind === "memory") return word.startsWith("{") ? (readJson(word) ?? word) : word;
   if (kind === "map") return readJson(word) ?? word;
   return word;
 }

@@ -92,7 +92,7 @@ export function checkFields(
   for (const [field, value] of known) {
     if (wrong.has(field))
       result.mistakes.push(`${places.get(field) ?? field}: not usable; expected ${fields[field]!.expected}, got ${excerpt(value)}`);
-    else values[field] = value;
+    else values[field] = fields[field]!.convert ? fields[field]!.convert(value) : value;
   }
   return { ...result, given: new Set(known.keys()) };
 }

@@ -1,4 +1,4 @@
-import { createSchedule, scheduleKwargsFromDisk } from "@kto/optim";
+import { createSchedule, optimizerNote, scheduleKwargsFromDisk } from "@kto/optim";
 import type { KTOConfig } from "@kto/trainer";
 import { ConfigError } from "../errors.js";
 import { checkFields, excerpt, type GivenFields } from "./read-config.js";
@@ -34,14 +34,11 @@ export function trainConfig(input: GivenFields): TrainConfig {
   require(config.use_peft ||
     config.adapter_name_or_path !==
       null, "use_peft", "full-parameter training is not part of this version; expected use_peft: true or an adapter_name_or_path, got neither; set use_peft: true");
-  require(!config.load_in_4bit, "load_in_4bit", "4-bit weights are not part of this version; expected false, got true; train on the model's 16-bit weights");
+  require(!(
+    config.load_in_4bit && config.bnb_4bit_quant_type === "fp4"
+  ), "bnb_4bit_quant_type", "fp4 is not offered; expected nf4, got fp4; nf4 has the smaller error at the same size");
   require(!config.use_dora, "use_dora", "DoRA is not part of this version; expected false, got true; set it to false");
-  require(!/8bit/.test(
-    config.optim,
-  ), "optim", `8-bit optimizers are not part of this version; expected adamw_torch or adamw_torch_fused, got ${excerpt(config.optim)}; with adapters the f32 state is small`);
   require(!config.push_to_hub, "push_to_hub", "uploads are not part of this version; expected false, got true; upload output_dir with the hub's own tools");
-  require(config.max_memory ===
-    null, "max_memory", `there is no memory planner in this version; expected it unset, got ${excerpt(config.max_memory)}; remove it`);
   const reports = [config.report_to ?? []].flat().filter((name) => name !== "none");
   require(reports.length ===
     0, "report_to", `there are no reporting services here; expected none, got ${excerpt(config.report_to)}; metrics.jsonl holds every number`);
@@ -50,8 +47,9 @@ export function trainConfig(input: GivenFields): TrainConfig {
     config.per_device_train_batch_size >
       1, "per_device_train_batch_size", `too small for the loss kto, which pairs each prompt with another row's completion; expected at least 2, got ${config.per_device_train_batch_size}; raise it, or use loss_type apo_zero_unpaired`);
   require(config.eval_strategy === "no" ||
-    config.eval_file !==
-      null, "eval_strategy", `there is nothing to evaluate on; expected an eval_file, got none; give one, or set eval_strategy: "no"`);
+    config.eval_file !== null ||
+    config.dataset_name !==
+      null, "eval_strategy", `there is nothing to evaluate on; expected an eval_file or a dataset_name, got none; give one, or set eval_strategy: "no"`);
   require(!(
     config.overwrite_output_dir && (config.resume_from_checkpoint ?? false) !== false
   ), "overwrite_output_dir", "the run is to be resumed too; expected one of the two, got both; remove one");
@@ -60,8 +58,10 @@ export function trainConfig(input: GivenFields): TrainConfig {
 
   if (config.warmup_ratio !== null && config.warmup_steps === 0) config.warmup_steps = config.warmup_ratio;
   config.warmup_ratio = null;
-  if (config.gradient_checkpointing === "auto") config.gradient_checkpointing = true;
+  const optimizer = optimizerNote(config.optim);
+  if (optimizer !== undefined) notes.push(optimizer);
   if (config.optim === "adamw_torch_fused") config.optim = "adamw_torch";
+  if (config.optim === "paged_adamw_8bit" || config.optim === "adamw_bnb_8bit") config.optim = "adamw_8bit";
   if (config.adapter_name_or_path !== null) {
     const unused = [...given].filter((field) => /^lora_|^use_rslora$/.test(field));
     if (unused.length > 0) notes.push(`${unused.join(", ")}: taken from the adapter's own config instead`);
@@ -84,6 +84,7 @@ export function trainerArguments(values: TrainValues): Partial<KTOConfig> {
     lrSchedulerType: values.lr_scheduler_type,
     lrSchedulerKwargs: { ...scheduleKwargsFromDisk(values.lr_scheduler_kwargs ?? {}) },
     warmupSteps: values.warmup_steps,
+    optim: values.optim,
     weightDecay: values.weight_decay,
     adamBeta1: values.adam_beta1,
     adamBeta2: values.adam_beta2,
@@ -96,7 +97,7 @@ export function trainerArguments(values: TrainValues): Partial<KTOConfig> {
     maxLength: values.max_length,
     precomputeRefLogProbs: values.precompute_ref_log_probs,
     precomputeRefBatchSize: values.precompute_ref_batch_size,
-    gradientCheckpointing: values.gradient_checkpointing !== false,
+    gradientCheckpointing: values.gradient_checkpointing,
     disableDropout: values.disable_dropout,
     loggingStrategy: values.logging_strategy,
     loggingSteps: values.logging_steps,

@@ -1,5 +1,18 @@
-import { scheduleNames, type ScheduleName } from "@kto/optim";
-import { boolean, booleanOr, booleanOrText, choice, integer, map, names, nullable, number, text, type Field } from "./field-types.js";
+import { optimizerNames, scheduleNames, type ScheduleName } from "@kto/optim";
+import {
+  boolean,
+  booleanOr,
+  booleanOrText,
+  choice,
+  integer,
+  map,
+  memorySize,
+  names,
+  nullable,
+  number,
+  text,
+  type Field,
+} from "./field-types.js";
 
 const strategies = ["no", "steps", "epoch"];
 
@@ -50,7 +63,7 @@ export interface TrainValues {
   lr_scheduler_kwargs: Record<string, unknown> | null;
   warmup_steps: number;
   warmup_ratio: number | null;
-  optim: "adamw_torch" | "adamw_torch_fused" | "adamw_8bit" | "paged_adamw_8bit";
+  optim: string;
   weight_decay: number;
   adam_beta1: number;
   adam_beta2: number;
@@ -58,7 +71,7 @@ export interface TrainValues {
   max_grad_norm: number;
   seed: number;
   data_seed: number | null;
-  max_memory: string | number | null;
+  max_memory: number | null;
   output_dir: string;
   overwrite_output_dir: boolean;
   resume_from_checkpoint: boolean | string | null;
@@ -119,7 +132,7 @@ export const trainFields: { readonly [Name in keyof TrainValues]: Field } = {
   per_device_train_batch_size: integer(1, 8),
   per_device_eval_batch_size: integer(1, 8),
   gradient_accumulation_steps: integer(1, 1),
-  gradient_checkpointing: booleanOr(["auto"], true),
+  gradient_checkpointing: booleanOr(["auto"], "auto"),
   num_train_epochs: number({ above: 0 }, 3),
   max_steps: integer(-1, -1),
   learning_rate: number({ min: 0 }, 1e-6),
@@ -127,7 +140,7 @@ export const trainFields: { readonly [Name in keyof TrainValues]: Field } = {
   lr_scheduler_kwargs: map(null),
   warmup_steps: number({ min: 0 }, 0),
   warmup_ratio: number({ min: 0, below: 1 }, null),
-  optim: choice(["adamw_torch", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit"], "adamw_torch_fused"),
+  optim: choice(optimizerNames, "adamw_torch_fused"),
   weight_decay: number({ min: 0 }, 0),
   adam_beta1: number({ min: 0, below: 1 }, 0.9),
   adam_beta2: number({ min: 0, below: 1 }, 0.999),
@@ -135,7 +148,7 @@ export const trainFields: { readonly [Name in keyof TrainValues]: Field } = {
   max_grad_norm: number({ min: 0 }, 1),
   seed: integer(0, 42),
   data_seed: integer(0, null),
-  max_memory: text(null),
+  max_memory: memorySize(null),
   // what is written
   output_dir: text("trainer_output"),
   overwrite_output_dir: boolean(false),

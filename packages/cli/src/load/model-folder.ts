@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { loadAdapter } from "@kto/lora/node";
 import { PeftModel } from "@kto/lora";
-import { Qwen2ForCausalLM, readQwen2Config, type Qwen2Config } from "@kto/qwen2";
+import { Qwen2ForCausalLM, readQwen2Config, type QuantizeOnLoad, type Qwen2Config } from "@kto/qwen2";
 import { FormatError, openCheckpoint, SourceError } from "@kto/safetensors";
 import { fileDirectory } from "@kto/safetensors/node";
 import type { Device, FloatDtype } from "@kto/tensor";
@@ -55,13 +55,20 @@ export async function openTokenizer(path: string): Promise<Tokenizer | undefined
 /** Puts the weights on the device. Throws FormatError, ShapeError or DtypeError for a checkpoint that contradicts its config. */
 export async function loadModel(
   { path }: ModelFolder,
-  { device, dtype, console, signal }: { device: Device; dtype: FloatDtype; console: Console; signal?: AbortSignal },
+  {
+    device,
+    dtype,
+    console,
+    quantization,
+    signal,
+  }: { device: Device; dtype: FloatDtype; console: Console; quantization?: QuantizeOnLoad; signal?: AbortSignal },
 ): Promise<Qwen2ForCausalLM> {
   let progress: ReturnType<Console["progress"]> | undefined;
   try {
     return await Qwen2ForCausalLM.fromPretrained(fileDirectory(path), {
       device,
       dtype,
+      ...(quantization ? { quantization } : {}),
       ...(signal ? { signal } : {}),
       onProgress: ({ loadedBytes, totalBytes }) => {
         progress ??= console.progress("weights", 100);

@@ -1,7 +1,7 @@
 import { countLoraParameters, type PeftModel } from "@kto/lora";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
-import type { PreparedKtoDataset, TrainerEvent } from "@kto/trainer";
+import type { MemoryPlan, PreparedKtoDataset, TrainerEvent } from "@kto/trainer";
 import type { TrainValues } from "../config/train-fields.js";
 import { adapterInfo, gpuMemory } from "../load/gpu-info.js";
 import type { Console } from "./console.js";
@@ -29,8 +29,14 @@ export function describeDevice(console: Console, device: Device, dtype: FloatDty
 
 /** Parameters and bytes of the model. */
 export function describeModel(console: Console, model: Qwen2ForCausalLM, path: string): void {
-  const bytes = [...model.weights.values()].reduce((total, weight) => total + weight.byteLength, 0);
-  console.fact("model", `${path} · ${formatCount(model.numParameters)} parameters · ${formatBytes(bytes)} on the GPU · not 4-bit`);
+  const quantized = model.quantizedWeights.size;
+  const linears = 7 * model.numHiddenLayers;
+  const bits =
+    quantized === 0 ? "not 4-bit" : `4-bit (NF4) in ${quantized === linears ? "every layer" : `${quantized} of ${linears} matrices`}`;
+  console.fact(
+    "model",
+    `${path} · ${formatCount(model.numParameters)} parameters · ${formatBytes(model.weightBytes)} on the GPU · ${bits}`,
+  );
 }
 
 /** Trainable parameters and their share. */
@@ -79,6 +85,21 @@ export function describePlan(
     `${formatCount(totalUpdates)} updates of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lr_scheduler_type} from ${values.learning_rate}`,
   );
   if (resumedFrom !== undefined) console.fact("", `going on from ${resumedFrom}`);
+}
+
+/** What the run is predicted to need, of what, and what is done to need no more. */
+export function describeMemory(console: Console, plan: MemoryPlan): void {
+  const { peakBytes, budgetBytes, residentBytes, savedBytes, workBytes, checkpointedLayers, numLayers, tokensPerPass, largestMicroBatch } =
+    plan;
+  console.fact(
+    "memory",
+    `${formatBytes(peakBytes)} planned${budgetBytes === undefined ? "" : ` of ${formatBytes(budgetBytes)}`}: ${formatBytes(residentBytes)} model, adapter and optimizer, ${formatBytes(savedBytes)} activations, ${formatBytes(workBytes)} work`,
+  );
+  const passes = Math.ceil(largestMicroBatch / tokensPerPass);
+  console.fact(
+    "",
+    `gradient checkpointing in ${checkpointedLayers === numLayers ? "every layer" : checkpointedLayers === 0 ? "no layer" : `${checkpointedLayers} of ${numLayers} layers`}${passes > 1 ? `; micro-batches of more than ${formatCount(tokensPerPass)} tokens go through in several passes` : ""}`,
+  );
   console.line();
 }
 
