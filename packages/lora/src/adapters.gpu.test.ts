@@ -71,7 +71,7 @@ test("the gradient of A is exactly zero while B is", async () => {
 test("merged weights are peft's, and compute what the adapter computed", async () => {
   using merged = await Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("model")), { device, dtype: "f32" });
   const { config, weights } = await loadAdapter(fixturePath("lora", "main"), merged);
-  mergeAndUnload(getPeftModel(merged, config, { weights }));
+  expect(await mergeAndUnload(getPeftModel(merged, config, { weights }))).toBe(merged);
   const expected = await openSafetensorsFile(fixturePath("lora", "main", "merged.safetensors"));
   for (const name of expected.tensors.keys()) {
     const { data, dtype } = await expected.read(name);
@@ -82,6 +82,29 @@ test("merged weights are peft's, and compute what the adapter computed", async (
   using model = await adapterModel("main");
   expect(largestDifference(await logits(merged), await logits())).toBeLessThan(tolerance.logits);
   expect(model.activeAdapters).toEqual(["default"]);
+});
+
+test("a layer that cannot be added to stops a merge before it begins", async () => {
+  const before = await logits();
+  const { config, weights } = await loadAdapter(fixturePath("lora", "main"), base);
+  const stubborn = {
+    ...base,
+    device,
+    modelType: base.modelType,
+    outputEmbedding: base.outputEmbedding,
+    namedModules: () =>
+      [...base.namedModules()].map(([path, module], index) => {
+        const { inFeatures, outFeatures } = module as { inFeatures: number; outFeatures: number };
+        return [path, index === 5 ? { inFeatures, outFeatures, adapter: undefined } : module] as const;
+      }),
+  };
+  using model = getPeftModel(stubborn, { ...config, targetModules: "all-linear" });
+  expect(weights.size).toBeGreaterThan(0);
+  await expect(mergeAndUnload(model)).rejects.toThrow(
+    "has a weight that cannot be added to; expected a layer with addToWeight, as Linear has it",
+  );
+  model.dispose();
+  expect(await logits()).toEqual(before);
 });
 
 test("several adapters add up in order, and one can be deleted", async () => {

@@ -1,35 +1,27 @@
-import { gemm, type Tensor } from "@kto/tensor";
+import type { LinearModule } from "@kto/tensor";
 import { LoraConfigError } from "./errors.js";
-import type { AdaptableLinear, AdaptableModel, PeftModel } from "./peft-model.js";
+import type { AdaptableModel, PeftModel } from "./peft-model.js";
 
 /**
- * Adds the active adapters to the base weights, W ← W + scale · B·A (product and sum in f32, one rounding to W's dtype), and takes all adapters off.
- * There is no way back: with 16-bit weights the difference could not be restored exactly.
- * Throws LoraConfigError if a layer's weight is not a plain matrix.
+ * Adds the active adapters to the base weights, W ← W + scale · B·A (product and sum in f32, one rounding to W's dtype; a four-bit W is quantised again),
+ * and takes all adapters off. There is no way back: with 16-bit weights the difference could not be restored exactly. Do not use the model until the promise
+ * is settled. Throws LoraConfigError, before anything is changed, if a layer cannot be added to.
  */
-export function mergeAndUnload<M extends AdaptableModel>(model: PeftModel<M>): M {
+export async function mergeAndUnload<M extends AdaptableModel>(model: PeftModel<M>): Promise<M> {
   const modules = new Map(model.base.namedModules());
-  for (const name of model.activeAdapters) {
+  const merges = model.activeAdapters.flatMap((name) => {
     const { targets, bucket } = model.adapters.get(name)!;
-    for (const { path, r, scale, inFeatures, outFeatures } of targets) {
-      const { weight } = modules.get(path) as AdaptableLinear & { weight?: Tensor };
-      if (!weight)
+    return targets.map(({ path, scale }) => {
+      const module = modules.get(path) as LinearModule;
+      if (!module.addToWeight)
         throw new LoraConfigError(
-          `mergeAndUnload: ${path} has no weight matrix to add to; expected one of shape [${outFeatures}, ${inFeatures}]`,
+          `mergeAndUnload: ${path} has a weight that cannot be added to; expected a layer with addToWeight, as Linear has it`,
           { field: "targetModules" },
         );
-      gemm({
-        a: bucket.get(`${path}.lora_B`),
-        b: bucket.get(`${path}.lora_A`),
-        c: weight,
-        m: outFeatures,
-        n: inFeatures,
-        k: r,
-        alpha: scale,
-        accumulate: true,
-      });
-    }
-  }
+      return { module, delta: { a: bucket.get(`${path}.lora_A`), b: bucket.get(`${path}.lora_B`), scale } };
+    });
+  });
+  for (const { module, delta } of merges) await module.addToWeight!(delta);
   model.dispose();
   return model.base;
 }

@@ -59,14 +59,19 @@ describe("dequantize, in every variant, is the host's rule to the bit", () => {
     await expectExact(weight);
   });
 
-  it.each(["float32", "float16", "bfloat16"] as const)("%s, scales from 1e-9 to 1e4, so that f16 rounds, underflows and overflows", async (dtype) => {
-    const values = randomNumbers(64 * 64).map((v, i) => roundToWeight(Math.fround(v * 10 ** ((Math.floor(i / 64) * 13) / 64 - 9 + (dtype === "float16" ? 0 : 2))), dtype));
-    const bytes = encodeWeights(values, dtype);
-    for (const doubleQuant of [false, true]) {
-      using weight = await quantizeNf4(device, { shape: [64, 64], dtype, doubleQuant, chunks: [bytes], label: "w" });
-      await expectExact(weight);
-    }
-  });
+  it.each(["float32", "float16", "bfloat16"] as const)(
+    "%s, scales from 1e-9 to 1e4, so that f16 rounds, underflows and overflows",
+    async (dtype) => {
+      const values = randomNumbers(64 * 64).map((v, i) =>
+        roundToWeight(Math.fround(v * 10 ** ((Math.floor(i / 64) * 13) / 64 - 9 + (dtype === "float16" ? 0 : 2))), dtype),
+      );
+      const bytes = encodeWeights(values, dtype);
+      for (const doubleQuant of [false, true]) {
+        using weight = await quantizeNf4(device, { shape: [64, 64], dtype, doubleQuant, chunks: [bytes], label: "w" });
+        await expectExact(weight);
+      }
+    },
+  );
 
   it("more than 65,535 workgroups", async () => {
     const values = Float32Array.from({ length: 4_300_000 }, (_, i) => ((i * 2_654_435_761) % 4096) / 4096 - 0.5);
@@ -79,7 +84,13 @@ describe("dequantize, in every variant, is the host's rule to the bit", () => {
 
 describe("a weight", () => {
   const make = (dtype: WeightDtype, doubleQuant: boolean): Promise<Nf4Weight> =>
-    quantizeNf4(device, { shape: [256, 128], dtype, doubleQuant, chunks: [encodeWeights(new Float32Array(32_768).fill(0.5), dtype)], label: "w" });
+    quantizeNf4(device, {
+      shape: [256, 128],
+      dtype,
+      doubleQuant,
+      chunks: [encodeWeights(new Float32Array(32_768).fill(0.5), dtype)],
+      label: "w",
+    });
 
   it("is as large as on disk, and tells its shape", async () => {
     using nested = await make("bfloat16", true);

@@ -6,7 +6,12 @@ describe("readQuantizationConfig", () => {
   it.each(listFixtures("nf4").filter((name) => name.startsWith("model-")))("%s/config.json, and back", (folder) => {
     const json = readFixtureJson<{ quantization_config: object }>("nf4", folder, "config.json");
     const config = readQuantizationConfig(json, "config.json")!;
-    expect(config).toMatchObject({ loadIn4bit: true, bnb4bitQuantType: "nf4", bnb4bitComputeDtype: "bfloat16", bnb4bitUseDoubleQuant: true });
+    expect(config).toMatchObject({
+      loadIn4bit: true,
+      bnb4bitQuantType: "nf4",
+      bnb4bitComputeDtype: "bfloat16",
+      bnb4bitUseDoubleQuant: true,
+    });
     expect(config.llmInt8SkipModules).toContain("lm_head");
     expect(readQuantizationConfig(json.quantization_config, "config.json")).toEqual(config);
     expect(JSON.stringify(writeQuantizationConfig(config))).toBe(JSON.stringify(json.quantization_config));
@@ -28,7 +33,12 @@ describe("readQuantizationConfig", () => {
     });
     expect(
       readQuantizationConfig(
-        { load_in_4bit: true, bnb_4bit_quant_type: "nf4", bnb_4bit_compute_dtype: "torch.float16", bnb_4bit_quant_storage: "torch.bfloat16" },
+        {
+          load_in_4bit: true,
+          bnb_4bit_quant_type: "nf4",
+          bnb_4bit_compute_dtype: "torch.float16",
+          bnb_4bit_quant_storage: "torch.bfloat16",
+        },
         "c",
       ),
     ).toMatchObject({ bnb4bitComputeDtype: "float16", bnb4bitQuantStorage: "bfloat16" });
@@ -43,8 +53,16 @@ describe("readQuantizationConfig", () => {
     [{ load_in_4bit: true, bnb_4bit_quant_type: "fp4" }, "bnb_4bit_quant_type", 'expected "nf4", got "fp4"'],
     [{ load_in_4bit: "yes" }, "load_in_4bit", 'expected true or false, got "yes"'],
     [{ load_in_4bit: true, bnb_4bit_quant_type: "nf4", bnb_4bit_compute_dtype: "int8" }, "bnb_4bit_compute_dtype", 'got "int8"'],
-    [{ load_in_4bit: true, bnb_4bit_quant_type: "nf4", llm_int8_skip_modules: "lm_head" }, "llm_int8_skip_modules", "expected a list of module names or null"],
-    [{ load_in_4bit: true, bnb_4bit_quant_type: "nf4", bnb_4bit_quant_storage: 8 }, "bnb_4bit_quant_storage", "expected the name of a dtype"],
+    [
+      { load_in_4bit: true, bnb_4bit_quant_type: "nf4", llm_int8_skip_modules: "lm_head" },
+      "llm_int8_skip_modules",
+      "expected a list of module names or null",
+    ],
+    [
+      { load_in_4bit: true, bnb_4bit_quant_type: "nf4", bnb_4bit_quant_storage: 8 },
+      "bnb_4bit_quant_storage",
+      "expected the name of a dtype",
+    ],
   ])("refuses %j", (quantizationConfig, field, message) => {
     const read = (): unknown => readQuantizationConfig({ quantization_config: quantizationConfig }, "model/config.json");
     expect(read).toThrow(message);

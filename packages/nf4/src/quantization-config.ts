@@ -23,9 +23,12 @@ export function readQuantizationConfig(json: unknown, source: string): Quantizat
   if (!fields) return undefined;
   const fail = (field: string, expected: string, advice = ""): never => {
     const got = JSON.stringify(fields[field]) ?? "nothing";
-    throw new QuantizationConfigError(`quantization_config: ${source}: ${field} is not supported; expected ${expected}, got ${got}${advice}`, {
-      field,
-    });
+    throw new QuantizationConfigError(
+      `quantization_config: ${source}: ${field} is not supported; expected ${expected}, got ${got}${advice}`,
+      {
+        field,
+      },
+    );
   };
   const flag = (field: string, byDefault: boolean): boolean => {
     const value = fields[field] ?? fields[`_${field}`] ?? byDefault;

@@ -66,7 +66,10 @@ describe("as on the host, to the bit", () => {
 
   it("f32 of any size: a block each around every power of two, and blocks of all sizes", async () => {
     const noise = randomNumbers(255 * 64 * 2, 99);
-    const near = Float32Array.from({ length: 255 * 64 }, (_, i) => fromBits((Math.floor(i / 64) << 23) + Math.floor((noise[i]! + 0.5) * 2 ** 23)) * (noise[i + 1]! < 0 ? -1 : 1));
+    const near = Float32Array.from(
+      { length: 255 * 64 },
+      (_, i) => fromBits((Math.floor(i / 64) << 23) + Math.floor((noise[i]! + 0.5) * 2 ** 23)) * (noise[i + 1]! < 0 ? -1 : 1),
+    );
     const mixed = Float32Array.from(noise, (v, i) => fromBits(Math.min(0x7f7fffff, Math.floor((v + 0.5) * 2 ** 31 + i))));
     await expectAsOnHost(encodeWeights(near, "float32"), [255, 64], "float32");
     await expectAsOnHost(encodeWeights(mixed, "float32"), [255, 128], "float32");
@@ -76,7 +79,9 @@ describe("as on the host, to the bit", () => {
     const thresholds = thresholdsOf(nf4Codes);
     const rows = randomNumbers(64, 5).map((v) => {
       const absmax = Math.fround(0.5 + v + 2 ** -9);
-      const beside = Array.from(thresholds).flatMap((t) => [-1, 0, 1].map((step) => fromBits(bitsOf([Math.fround(t * absmax)])[0]! + step)));
+      const beside = Array.from(thresholds).flatMap((t) =>
+        [-1, 0, 1].map((step) => fromBits(bitsOf([Math.fround(t * absmax)])[0]! + step)),
+      );
       return [absmax, ...beside, ...new Array<number>(64 - 1 - beside.length).fill(0)];
     });
     await expectAsOnHost(encodeWeights(rows.flat(), "float32"), [64, 64], "float32");
@@ -92,7 +97,13 @@ describe("as on the host, to the bit", () => {
     [300, 100],
   ])("[%i, %i] in pieces that cut blocks", async (rows, cols) => {
     for (const dtype of ["float32", "float16", "bfloat16"] as const) {
-      const values = decodeWeights(encodeWeights(randomNumbers(rows * cols).map((v) => Math.round(v * 256) / 256), dtype), dtype);
+      const values = decodeWeights(
+        encodeWeights(
+          randomNumbers(rows * cols).map((v) => Math.round(v * 256) / 256),
+          dtype,
+        ),
+        dtype,
+      );
       const bytes = encodeWeights(values, dtype);
       for (const lengths of [[2 * rows * cols * 2], [4], [60, 132, 4, 640]]) {
         await expectAsOnHost(bytes, [rows, cols], dtype, { doubleQuant: true, pieces: cut(bytes, lengths) });
@@ -131,7 +142,14 @@ describe("refuses", () => {
       controller.abort(new Error("enough"));
       yield new Uint8Array(132);
     }
-    const options = { shape: [2, 65], dtype: "bfloat16", doubleQuant: false, chunks: chunks(), label: "w", signal: controller.signal } as const;
+    const options = {
+      shape: [2, 65],
+      dtype: "bfloat16",
+      doubleQuant: false,
+      chunks: chunks(),
+      label: "w",
+      signal: controller.signal,
+    } as const;
     await expect(quantizeNf4(device, options)).rejects.toThrow("enough");
   });
 });

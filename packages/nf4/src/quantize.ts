@@ -95,7 +95,10 @@ class BlockQuantizer implements Disposable {
     this.#codes = this.#make(Math.ceil(numElements / 8), "u32", "codes");
     this.#absmax = this.#make(Math.ceil(numElements / settings.blockSize), "f32", "absmax");
     this.#tables = this.#make(288, "f32", "tables");
-    device.writeBytes(this.#tables, tablesOf({ codes: settings.codes, nested: { blockSize: nestedBlockSize, offset: 0, codes: nestedCodes() } }));
+    device.writeBytes(
+      this.#tables,
+      tablesOf({ codes: settings.codes, nested: { blockSize: nestedBlockSize, offset: 0, codes: nestedCodes() } }),
+    );
   }
 
   /** Quantises the whole blocks that `bytes` completes; the rest waits. */

@@ -3,11 +3,13 @@ import { decodeWeights, type WeightDtype } from "./weight-dtype.js";
 
 /** SHA-256 of an array's bytes, in hex. */
 export function sha256(data: ArrayBufferView): string {
-  return createHash("sha256").update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)).digest("hex");
+  return createHash("sha256")
+    .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    .digest("hex");
 }
 
 /** Bits of f32 values, so that −0, NaN and the last place count. */
-export function bitsOf(values: ArrayLike<number>): Uint32Array {
+export function bitsOf(values: ArrayLike<number>): Uint32Array<ArrayBuffer> {
   return new Uint32Array(Float32Array.from(values).buffer);
 }
 
@@ -20,7 +22,9 @@ export function fromBits(bits: number): number {
 export const rampBlock: Float32Array<ArrayBuffer> = Float32Array.from({ length: 64 }, (_, i) => (i - 31.5) / 64);
 
 /** Four blocks of it, times 0.5, 1, 0.25 and 2. */
-export const rampBlocks: Float32Array<ArrayBuffer> = Float32Array.from([0.5, 1, 0.25, 2].flatMap((factor) => Array.from(rampBlock, (w) => w * factor)));
+export const rampBlocks: Float32Array<ArrayBuffer> = Float32Array.from(
+  [0.5, 1, 0.25, 2].flatMap((factor) => Array.from(rampBlock, (w) => w * factor)),
+);
 
 /** Uniform random numbers in [−0.5, 0.5) of a linear congruential generator (15 bits each). */
 export function randomNumbers(count: number, seed = 12_345): number[] {
@@ -35,13 +39,18 @@ export function randomNumbers(count: number, seed = 12_345): number[] {
 export function encodeWeights(values: ArrayLike<number>, dtype: WeightDtype): Uint8Array<ArrayBuffer> {
   const bits = bitsOf(values);
   if (dtype === "float32") return new Uint8Array(bits.buffer);
-  const halves = dtype === "bfloat16" ? Uint16Array.from(bits, (word) => word >>> 16) : Uint16Array.from(values, halfBits);
-  return new Uint8Array(halves.buffer);
+  if (dtype === "bfloat16") return new Uint8Array(Uint16Array.from(bits, (word) => word >>> 16).buffer);
+  return new Uint8Array(Uint16Array.from(Array.from(values), halfBits).buffer);
 }
 
 /** f16 bits by search among all of them: slow, and independent of the code under test. */
 function halfBits(value: number): number {
-  table ??= new Map(Array.from(decodeWeights(new Uint8Array(Uint16Array.from({ length: 65_536 }, (_, i) => i).buffer), "float16"), (w, i) => [`${Object.is(w, -0) ? "-0" : w}`, i]));
+  table ??= new Map(
+    Array.from(decodeWeights(new Uint8Array(Uint16Array.from({ length: 65_536 }, (_, i) => i).buffer), "float16"), (w, i) => [
+      `${Object.is(w, -0) ? "-0" : w}`,
+      i,
+    ]),
+  );
   return table.get(`${Object.is(value, -0) ? "-0" : value}`)!;
 }
 

@@ -1,4 +1,4 @@
-import { encodeSafetensors, openSafetensors } from "@kto/safetensors";
+import { bytesSource, encodeSafetensors, openSafetensors } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, listFixtures } from "@kto/testing";
@@ -61,7 +61,7 @@ it.each(["normal.bf16.nested", "odd-tail.f32", "many-blocks.bf16.nested", "short
     const { bytes, shape, dtype, nested } = await readMatrix(fixturePath("nf4", "matrices", `${matrix}.safetensors`));
     using weight = await quantizeNf4(device, { shape, dtype, doubleQuant: nested !== undefined, chunks: [bytes], label: "w" });
     const written = await nf4Tensors("w", weight);
-    await using file = await openSafetensors(await encodeSafetensors(written, { metadata: { format: "pt" } }));
+    await using file = await openSafetensors(bytesSource(await encodeSafetensors(written, { metadata: { format: "pt" } })));
     using again = await loadNf4Weight(file, "w", { device, shape });
     expect(again.state).toEqual(weight.state);
     expect(await nf4Tensors("w", again)).toEqual(written);
@@ -131,7 +131,11 @@ describe("reads what bitsandbytes reads", () => {
   it("packed codes under another storage dtype", async () => {
     const tensors = await exampleTensors();
     const expected = await valuesOf(tensors);
-    for (const [dtype, size] of [["BF16", 2], ["F32", 4], ["F16", 2]] as const) {
+    for (const [dtype, size] of [
+      ["BF16", 2],
+      ["F32", 4],
+      ["F16", 2],
+    ] as const) {
       tensors.set("w", { ...tensors.get("w")!, dtype, shape: [128 / size, 1] });
       expect(await valuesOf(tensors)).toEqual(expected);
     }
@@ -165,7 +169,9 @@ describe("reads what bitsandbytes reads", () => {
     const codes = Float32Array.from({ length: 16 }, (_, i) => (i - 8) / 8);
     tensors.set("w.quant_map", { dtype: "F32", shape: [16], data: new Uint8Array(codes.buffer) });
     const values = await valuesOf(tensors);
-    expect([values[0], values[255]]).toEqual([-0.24609375, 0.984375 * 0.875].map((value) => Math.fround(value)).map((value, i) => (i ? 0.859375 : value)));
+    expect([values[0], values[255]]).toEqual(
+      [-0.24609375, 0.984375 * 0.875].map((value) => Math.fround(value)).map((value, i) => (i ? 0.859375 : value)),
+    );
   });
 
   it("NaN and infinity among the scales: their blocks come out so", async () => {
@@ -174,7 +180,14 @@ describe("reads what bitsandbytes reads", () => {
     tensors.set("w.absmax", { dtype: "F32", shape: [4], data: new Uint8Array(scales.buffer) });
     const values = await valuesOf(tensors);
     expect(values.slice(0, 64)).toEqual(new Array<number>(64).fill(NaN));
-    expect([values[64], values[127], values[128], values[128 + 32], values[191], values[192]]).toEqual([-1, 1, -Infinity, NaN, Infinity, -1]);
+    expect([values[64], values[127], values[128], values[128 + 32], values[191], values[192]]).toEqual([
+      -1,
+      1,
+      -Infinity,
+      NaN,
+      Infinity,
+      -1,
+    ]);
     const nested = await exampleTensors();
     nested.set("w.nested_absmax", { dtype: "F32", shape: [1], data: new Uint8Array(Float32Array.of(NaN).buffer) });
     expect(await valuesOf(nested)).toEqual(new Array<number>(256).fill(NaN));
@@ -187,21 +200,37 @@ describe("refuses, naming the tensor", () => {
     shape: [count],
     data: new Uint8Array(new Float32Array(count).fill(value).buffer),
   });
-  const bytes = (count: number): { dtype: string; shape: number[]; data: Uint8Array } => ({ dtype: "U8", shape: [count], data: new Uint8Array(count) });
+  const bytes = (count: number): { dtype: string; shape: number[]; data: Uint8Array } => ({
+    dtype: "U8",
+    shape: [count],
+    data: new Uint8Array(count),
+  });
   const change =
     (fields: Record<string, unknown>) =>
     (tensors: Companions): void =>
       setState(tensors, JSON.stringify({ ...stateOf(tensors), ...fields }));
   const cases: [what: string, spoil: (tensors: Companions) => void, message: string][] = [
-    ["JSON that is none", (t) => setState(t, "{'quant_type'"), `readQuantState: ${stateName}: is not JSON in UTF-8; expected an object, got 13 bytes`],
-    ["bytes that are no UTF-8", (t) => t.set(stateName, { dtype: "U8", shape: [2], data: Uint8Array.of(255, 254) }), "is not JSON in UTF-8"],
+    [
+      "JSON that is none",
+      (t) => setState(t, "{'quant_type'"),
+      `readQuantState: ${stateName}: is not JSON in UTF-8; expected an object, got 13 bytes`,
+    ],
+    [
+      "bytes that are no UTF-8",
+      (t) => t.set(stateName, { dtype: "U8", shape: [2], data: Uint8Array.of(255, 254) }),
+      "is not JSON in UTF-8",
+    ],
     ["JSON that is no object", (t) => setState(t, "[1]"), "expected a JSON object, got [1]"],
     ["JSON of another dtype", (t) => t.set(stateName, floats(4)), `${stateName}: has the wrong dtype; expected U8, got F32`],
     ["a novel", (t) => t.set(stateName, bytes(70_000)), "expected at most 65536 bytes of JSON, got 70000"],
     ["another quant type", change({ quant_type: "fp4" }), 'quant_type is wrong; expected "nf4", got "fp4"'],
     ["a blocksize of 48", change({ blocksize: 48 }), "blocksize is wrong; expected a power of two from 32 to 4096, got 48"],
     ["a blocksize as text", change({ blocksize: "64" }), 'got "64"'],
-    ["a blocksize that is not the file's", change({ blocksize: 128 }), "w.absmax: has the wrong length; expected 2 bytes of U8, got 4 as [4]"],
+    [
+      "a blocksize that is not the file's",
+      change({ blocksize: 128 }),
+      "w.absmax: has the wrong length; expected 2 bytes of U8, got 4 as [4]",
+    ],
     ["a dtype of integers", change({ dtype: "int8" }), 'dtype is wrong; expected float32, float16, bfloat16, got "int8"'],
     ["a shape of one size", change({ shape: [256] }), "shape is wrong; expected two positive sizes, got [256]"],
     ["a negative shape", change({ shape: [-4, -64] }), "got [-4,-64]"],
@@ -216,12 +245,36 @@ describe("refuses, naming the tensor", () => {
     ["no nested scales", (t) => t.delete("w.nested_absmax"), "nf4: w.nested_absmax: is missing from the checkpoint"],
     ["no nested table", (t) => t.delete("w.nested_quant_map"), "nf4: w.nested_quant_map: is missing from the checkpoint"],
     ["too many scales", (t) => t.set("w.absmax", bytes(5)), "nf4: w.absmax: has the wrong length; expected 4 bytes of U8, got 5 as [5]"],
-    ["f32 scales where nested ones are meant", (t) => t.set("w.absmax", floats(4)), "nf4: w.absmax: has the wrong dtype; expected U8, got F32"],
-    ["too few nested scales", (t) => t.set("w.nested_absmax", floats(0)), "nf4: w.nested_absmax: has the wrong length; expected 4 bytes of F32, got 0 as [0]"],
-    ["a table of 15", (t) => t.set("w.quant_map", floats(15)), "nf4: w.quant_map: has the wrong length; expected 64 bytes of F32, got 60 as [15]"],
-    ["a table without order", (t) => t.set("w.quant_map", floats(16)), "nf4: w.quant_map: entry 1 is wrong; expected finite values in ascending order, got 1"],
-    ["a table with NaN", (t) => t.set("w.nested_quant_map", floats(256, NaN)), "nf4: w.nested_quant_map: entry 0 is wrong; expected finite values in ascending order, got NaN"],
-    ["codes as a square", (t) => t.set("w", { ...t.get("w")!, shape: [8, 16] }), "nf4: w: expected one column of packed codes, got U8 [8, 16]"],
+    [
+      "f32 scales where nested ones are meant",
+      (t) => t.set("w.absmax", floats(4)),
+      "nf4: w.absmax: has the wrong dtype; expected U8, got F32",
+    ],
+    [
+      "too few nested scales",
+      (t) => t.set("w.nested_absmax", floats(0)),
+      "nf4: w.nested_absmax: has the wrong length; expected 4 bytes of F32, got 0 as [0]",
+    ],
+    [
+      "a table of 15",
+      (t) => t.set("w.quant_map", floats(15)),
+      "nf4: w.quant_map: has the wrong length; expected 64 bytes of F32, got 60 as [15]",
+    ],
+    [
+      "a table without order",
+      (t) => t.set("w.quant_map", floats(16)),
+      "nf4: w.quant_map: entry 1 is wrong; expected finite values in ascending order, got 1",
+    ],
+    [
+      "a table with NaN",
+      (t) => t.set("w.nested_quant_map", floats(256, NaN)),
+      "nf4: w.nested_quant_map: entry 0 is wrong; expected finite values in ascending order, got NaN",
+    ],
+    [
+      "codes as a square",
+      (t) => t.set("w", { ...t.get("w")!, shape: [8, 16] }),
+      "nf4: w: expected one column of packed codes, got U8 [8, 16]",
+    ],
     [
       "FP4",
       (t) => {

@@ -111,7 +111,10 @@ function isTransposed(reader: CompanionReader, weightName: string, numElements: 
   const info = find(reader, weightName);
   const expected = Math.ceil(numElements / 2);
   if (info.byteLength !== expected)
-    fail(weightName, `expected ${expected} bytes for ${numElements} codes, got ${info.byteLength} as ${info.dtype} [${info.shape.join(", ")}]`);
+    fail(
+      weightName,
+      `expected ${expected} bytes for ${numElements} codes, got ${info.byteLength} as ${info.dtype} [${info.shape.join(", ")}]`,
+    );
   const longSides = info.shape.filter((size) => size !== 1).length;
   if (info.shape.length > 2 || longSides > 1)
     fail(weightName, `expected one column of packed codes, got ${info.dtype} [${info.shape.join(", ")}]`);

@@ -64,12 +64,8 @@ it("four blocks, double quantisation", () => {
   expect([...recovered]).toEqual([0.24366645514965057, 0.49239417910575867, 0.12600284814834595, 0.984375]);
   const values = dequantizeWeights({ packed, absmax: recovered }, { size: 256, dtype: "float32" });
   const places = [0, 64, 128, 192, 255];
-  expect(places.map((i) => values[i])).toEqual([
-    -0.24366645514965057, -0.49239417910575867, -0.12600284814834595, -0.984375, 0.984375,
-  ]);
-  expect(places.map((i) => roundToWeight(values[i]!, "bfloat16"))).toEqual([
-    -0.244140625, -0.4921875, -0.1259765625, -0.984375, 0.984375,
-  ]);
+  expect(places.map((i) => values[i])).toEqual([-0.24366645514965057, -0.49239417910575867, -0.12600284814834595, -0.984375, 0.984375]);
+  expect(places.map((i) => roundToWeight(values[i]!, "bfloat16"))).toEqual([-0.244140625, -0.4921875, -0.1259765625, -0.984375, 0.984375]);
   expect(sha256(packed)).toBe("cbf81b0701e81edca324899a5a4956166d9e4fff1603ef0c15285423c21c4e78");
 });
 
@@ -92,7 +88,10 @@ it("1,024 random weights", () => {
 
 it("normally distributed weights come back with a relative error of 0.0924, doubly quantised or not", () => {
   const uniform = randomNumbers(2 ** 17, 7).map((v) => v + 0.5 + 2 ** -16);
-  const normal = Float32Array.from({ length: 2 ** 16 }, (_, i) => Math.sqrt(-2 * Math.log(uniform[2 * i]!)) * Math.cos(2 * Math.PI * uniform[2 * i + 1]!));
+  const normal = Float32Array.from(
+    { length: 2 ** 16 },
+    (_, i) => Math.sqrt(-2 * Math.log(uniform[2 * i]!)) * Math.cos(2 * Math.PI * uniform[2 * i + 1]!),
+  );
   const { packed, absmax } = quantizeWeights(normal);
   for (const scales of [absmax, dequantizeScales(quantizeScales(absmax))]) {
     const values = dequantizeWeights({ packed, absmax: scales }, { size: normal.length, dtype: "float32" });
@@ -109,7 +108,10 @@ it("blocks of zeros, short and odd blocks", () => {
   const zeros = quantizeWeights(new Float32Array(64));
   expect([hex(zeros.packed), ...zeros.absmax]).toEqual(["77".repeat(32), 0]);
   expect(hex(quantizeWeights(Float32Array.of(1, -1, 0.5)).packed)).toBe("f0c7");
-  expect([...dequantizeWeights({ packed: Uint8Array.of(0x07), absmax: Float32Array.of(NaN) }, { size: 2, dtype: "bfloat16" })]).toEqual([NaN, NaN]);
+  expect([...dequantizeWeights({ packed: Uint8Array.of(0x07), absmax: Float32Array.of(NaN) }, { size: 2, dtype: "bfloat16" })]).toEqual([
+    NaN,
+    NaN,
+  ]);
 });
 
 it("a constant scale quantises to itself", () => {

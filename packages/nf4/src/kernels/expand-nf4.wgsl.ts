@@ -18,28 +18,29 @@ export type ExpandSpec = DecodeSpec & {
   wordsPerLane: number;
 };
 
-export const expandKernel: Kernel<ExpandSpec, DecodeBinding | "w", DecodeParam | "size" | "numCols" | "exactFrom" | "exactTo"> = defineKernel<ExpandSpec>()({
-  name: "expandNf4",
-  bindings: { codes: read("u32"), absmax: read("u32"), nestedAbsmax: read("f32"), tables: read("f32"), w: write("element") },
-  params: { size: "u32", numCols: "u32", blockShift: "u32", offset: "f32", zero: "u32", exactFrom: "f32", exactTo: "f32" },
-  variants: [
-    {
-      name: "vector",
-      when: ({ software }, { aligned }) => !software && aligned,
-      spec: { method: "vector", element: "vec4<u32>", workgroupSize: 256, wordsPerLane: 4, tablesIn: "workgroup" },
-    },
-    { name: "plain", when: always, spec: { method: "plain", element: "u32", workgroupSize: 64, wordsPerLane: 1, tablesIn: "storage" } },
-  ],
-  cost: ({ size }, { half, nested }) => ({ bytes: size * ((half ? 2 : 4) + 0.5 + (nested ? 1 : 4) / 64), flops: size }),
-  grid: ({ size }, { method, half, workgroupSize, wordsPerLane }) =>
-    oneGroupPer(Math.ceil(size / (method === "vector" ? 8 : half ? 2 : 1) / (workgroupSize * wordsPerLane))),
-  examples: [
-    { weightType: "bfloat16", nested: true, half: true, transposed: false, aligned: true },
-    { weightType: "float16", nested: false, half: false, transposed: false, aligned: true },
-    { weightType: "float32", nested: true, half: false, transposed: false, aligned: true },
-  ],
-  wgsl: (spec) => (spec.method === "vector" ? vectorBody(spec) : plainBody(spec)),
-});
+export const expandKernel: Kernel<ExpandSpec, DecodeBinding | "w", DecodeParam | "size" | "numCols" | "exactFrom" | "exactTo"> =
+  defineKernel<ExpandSpec>()({
+    name: "expandNf4",
+    bindings: { codes: read("u32"), absmax: read("u32"), nestedAbsmax: read("f32"), tables: read("f32"), w: write("element") },
+    params: { size: "u32", numCols: "u32", blockShift: "u32", offset: "f32", zero: "u32", exactFrom: "f32", exactTo: "f32" },
+    variants: [
+      {
+        name: "vector",
+        when: ({ software }, { aligned }) => !software && aligned,
+        spec: { method: "vector", element: "vec4<u32>", workgroupSize: 256, wordsPerLane: 4, tablesIn: "workgroup" },
+      },
+      { name: "plain", when: always, spec: { method: "plain", element: "u32", workgroupSize: 64, wordsPerLane: 1, tablesIn: "storage" } },
+    ],
+    cost: ({ size }, { half, nested }) => ({ bytes: size * ((half ? 2 : 4) + 0.5 + (nested ? 1 : 4) / 64), flops: size }),
+    grid: ({ size }, { method, half, workgroupSize, wordsPerLane }) =>
+      oneGroupPer(Math.ceil(size / (method === "vector" ? 8 : half ? 2 : 1) / (workgroupSize * wordsPerLane))),
+    examples: [
+      { weightType: "bfloat16", nested: true, half: true, transposed: false, aligned: true },
+      { weightType: "float16", nested: false, half: false, transposed: false, aligned: true },
+      { weightType: "float32", nested: true, half: false, transposed: false, aligned: true },
+    ],
+    wgsl: (spec) => (spec.method === "vector" ? vectorBody(spec) : plainBody(spec)),
+  });
 
 function plainBody(spec: ExpandSpec): string {
   return wgsl`
@@ -66,8 +67,7 @@ function plainBody(spec: ExpandSpec): string {
 /** Byte j of a word of codes has elements 2j, in its high half, and 2j + 1. */
 function vectorBody(spec: ExpandSpec): string {
   const pair = (j: number): string => `pairBits(packed >> ${8 * j}u, scale)`;
-  const both = (j: number): string =>
-    `weightBits((packed >> ${8 * j + 4}u) & 15u, scale), weightBits((packed >> ${8 * j}u) & 15u, scale)`;
+  const both = (j: number): string => `weightBits((packed >> ${8 * j + 4}u) & 15u, scale), weightBits((packed >> ${8 * j}u) & 15u, scale)`;
   const store = spec.half
     ? wgsl`
         if (isExact(scale)) {

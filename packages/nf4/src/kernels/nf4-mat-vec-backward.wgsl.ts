@@ -1,4 +1,4 @@
-import { always, computeMain, defineKernel, oneGroupPer, read, wgsl, write, type Kernel } from "@kto/tensor";
+import { always, computeMain, defineKernel, oneGroupPer, read, wgsl, write, type FloatDtype, type Kernel } from "@kto/tensor";
 import { decodeFunctions, fourWeights, type DecodeBinding, type DecodeParam, type DecodeSpec } from "./lib/decode.js";
 import { unrolled } from "./lib/unrolled.js";
 
@@ -7,6 +7,7 @@ import { unrolled } from "./lib/unrolled.js";
  * A lane has eight neighbouring k and every DEPTH_LANES-th n of `rows` rows; the lanes of a depth are added up at the end.
  */
 export type MatVecBackwardSpec = DecodeSpec & {
+  dyType: FloatDtype;
   accumulate: boolean;
   halfOperand: boolean;
   rows: 1 | 2 | 4;
@@ -18,7 +19,7 @@ export const matVecBackwardKernel: Kernel<MatVecBackwardSpec, DecodeBinding | "d
   defineKernel<MatVecBackwardSpec>()({
     name: "nf4MatVecBackward",
     bindings: {
-      dy: read("f32"),
+      dy: read("dyType"),
       codes: read("u32"),
       absmax: read("u32"),
       nestedAbsmax: read("f32"),
@@ -36,13 +37,13 @@ export const matVecBackwardKernel: Kernel<MatVecBackwardSpec, DecodeBinding | "d
       return [x, y, Math.ceil(m / rows)];
     },
     examples: [
-      { weightType: "bfloat16", nested: true, accumulate: true, halfOperand: true, rows: 4 },
-      { weightType: "float32", nested: false, accumulate: false, halfOperand: false, rows: 1 },
+      { weightType: "bfloat16", nested: true, dyType: "f16", accumulate: true, halfOperand: true, rows: 4 },
+      { weightType: "float32", nested: false, dyType: "f32", accumulate: false, halfOperand: false, rows: 1 },
     ],
     wgsl: (spec) => {
       const wordLanes = spec.workgroupSize / spec.depthLanes;
       const add = (r: number): string => wgsl`
-        let gradient${r} = dy[row${r} * params.n + n];
+        let gradient${r} = f32(dy[row${r} * params.n + n]);
         low${r} += gradient${r} * low;
         high${r} += gradient${r} * high;`;
       const put = (r: number): string => wgsl`

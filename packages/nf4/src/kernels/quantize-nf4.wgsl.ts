@@ -16,23 +16,20 @@ export type QuantizeSpec = {
   workgroupSize: number;
 };
 
-export const quantizeKernel: Kernel<
-  QuantizeSpec,
-  "source" | "tables" | "codes" | "absmax",
-  "size" | "blockShift" | "firstBlock"
-> = defineKernel<QuantizeSpec>()({
-  name: "quantizeNf4",
-  bindings: { source: read("u32"), tables: read("f32"), codes: write("u32"), absmax: write("u32") },
-  params: { size: "u32", blockShift: "u32", firstBlock: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  cost: ({ size }, { sourceType }) => ({ bytes: size * ((sourceType === "float32" ? 4 : 2) + 0.5 + 4 / 64), flops: size }),
-  grid: ({ size, blockShift }, { workgroupSize }) => oneThreadPer(Math.ceil(size / 2 ** blockShift), workgroupSize),
-  examples: [
-    { sourceType: "bfloat16", weightType: "bfloat16" },
-    { sourceType: "float16", weightType: "float16" },
-    { sourceType: "float32", weightType: "bfloat16" },
-  ],
-  wgsl: (spec) => wgsl`
+export const quantizeKernel: Kernel<QuantizeSpec, "source" | "tables" | "codes" | "absmax", "size" | "blockShift" | "firstBlock"> =
+  defineKernel<QuantizeSpec>()({
+    name: "quantizeNf4",
+    bindings: { source: read("u32"), tables: read("f32"), codes: write("u32"), absmax: write("u32") },
+    params: { size: "u32", blockShift: "u32", firstBlock: "u32" },
+    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+    cost: ({ size }, { sourceType }) => ({ bytes: size * ((sourceType === "float32" ? 4 : 2) + 0.5 + 4 / 64), flops: size }),
+    grid: ({ size, blockShift }, { workgroupSize }) => oneThreadPer(Math.ceil(size / 2 ** blockShift), workgroupSize),
+    examples: [
+      { sourceType: "bfloat16", weightType: "bfloat16" },
+      { sourceType: "float16", weightType: "float16" },
+      { sourceType: "float32", weightType: "bfloat16" },
+    ],
+    wgsl: (spec) => wgsl`
     ${roundingFunctions(spec)}
     ${sourceBits[spec.sourceType]}
     fn bitsAt(index: u32) -> u32 { return ${spec.sourceType === spec.weightType ? "sourceBits(index)" : "roundToWeight(sourceBits(index))"}; }
@@ -109,7 +106,7 @@ export const quantizeKernel: Kernel<
         codes[firstWord + word] = packed;
       }
     }`,
-});
+  });
 
 /** `fn sourceBits(index: u32) -> u32`: the f32 bits of an element. */
 const sourceBits: Record<WeightDtype, string> = {

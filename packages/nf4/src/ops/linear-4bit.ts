@@ -40,6 +40,7 @@ interface Attributes {
 }
 
 const linear4bitOp = defineOp("linear4bit", {
+  acceptsHalfGradient: true,
   forward({ device }, { x, bias }: Inputs, { weight, dtype, operand }: Attributes) {
     expectDtype("linear4bit", "x", x, "f32", "f16");
     const [n, k] = weight.shape;
@@ -83,7 +84,7 @@ const linear4bitOp = defineOp("linear4bit", {
           device,
           { ...bindings, dy, dx },
           { ...params, m, n, k },
-          { ...spec, accumulate, halfOperand: operand === "f16", rows: rowsTogether(m) },
+          { ...spec, dyType: dy.dtype as FloatDtype, accumulate, halfOperand: operand === "f16", rows: rowsTogether(m) },
         );
       } else if (m > 0) {
         const w = weight.dequantize(operand);
@@ -92,7 +93,7 @@ const linear4bitOp = defineOp("linear4bit", {
         w.dispose();
       }
     }
-    return { x: dx, bias: needs.bias && sumColumns(dy, n, [n]) };
+    return { x: dx, bias: needs.bias && sumColumns(cast(dy.detach(), "f32"), n, [n]) };
   },
 });
 
