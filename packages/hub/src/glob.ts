@@ -38,7 +38,7 @@ function globToRegExp(pattern: string): RegExp {
 /** `a-z`, `!a-z`: the inside of brackets; an empty range such as `z-a` matches nothing. */
 function characterClass(inside: string): string {
   const negated = inside.startsWith("!");
-  const characters = [...inside.slice(negated ? 1 : 0)];
+  const characters = Array.from(inside.slice(negated ? 1 : 0));
   let set = "";
   for (let i = 0; i < characters.length; i++) {
     const from = characters[i]!;

@@ -5,7 +5,7 @@ import { rangeSource } from "./http/range-source.js";
 import type { HubOptions } from "./options.js";
 import { once } from "./once.js";
 import { checkRevision, parseRepoId } from "./repo-id.js";
-import type { HubSource, RepoFile } from "./source.js";
+import type { HubSource } from "./source.js";
 
 const DEFAULTS = { endpoint: "https://huggingface.co", token: undefined, redirect: "follow", timeouts: { metadataMs: 10_000, transferMs: 10_000 } } as const; // prettier-ignore
 

@@ -1,2 +1,7 @@
 export { type Environment, cacheFolder, hubEndpoint, hubToken } from "./node/environment.js";
+export { fileDownload } from "./node/file-download.js";
+export { hub } from "./node/hub.js";
 export type { CacheOptions, DownloadOptions, FileProgress, SnapshotOptions } from "./node/options.js";
+export { type FourBitChoice, resolveFourBit } from "./node/resolve-four-bit.js";
+export { type Snapshot, findSnapshot, snapshotDownload } from "./node/snapshot-download.js";
+export { type PushOptions, type PushProgress, type PushResult, pushFolder } from "./push/push-folder.js";

@@ -97,6 +97,6 @@ export function rootMessage(error: unknown): string {
   let root = error;
   while (root instanceof Error && root.cause !== undefined) root = root.cause;
   if (!(root instanceof Error)) return String(root);
-  const { code } = root as { code?: unknown };
-  return root.message === "" ? String(code ?? root.name) : root.message;
+  const { code = root.name } = root as { code?: string };
+  return root.message === "" ? code : root.message;
 }

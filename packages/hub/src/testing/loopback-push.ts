@@ -34,7 +34,7 @@ interface Asked {
 }
 
 /** Starts a hub that accepts `token` and lets it make repositories under `owner`. Files end in large-file storage when they are `.safetensors`, or above 1 kB. */
-export async function startPushHub({ token = "hf_test", owner = "owner" } = {}): Promise<PushHub> {
+export async function startPushHub({ token = "hf_test", owner = "owner" }: { token?: string; owner?: string } = {}): Promise<PushHub> {
   const hub = {
     repos: new Map(),
     objects: new Map(),
@@ -49,7 +49,7 @@ export async function startPushHub({ token = "hf_test", owner = "owner" } = {}):
     if (request.headers.authorization !== undefined) hub.leaks.push(request.headers.authorization);
     await hub.onUpload();
     const oid = path.slice(1);
-    if (createHash("sha256").update(body).digest("hex") !== oid) return void answer(response, 400, { error: "wrong digest" });
+    if (createHash("sha256").update(body).digest("hex") !== oid) return answer(response, 400, { error: "wrong digest" });
     hub.objects.set(oid, body);
     answer(response, 200, {});
   });
@@ -58,7 +58,7 @@ export async function startPushHub({ token = "hf_test", owner = "owner" } = {}):
     const name = `${asked.method} ${asked.path}`;
     hub.requests.push(name);
     const status = request.headers.authorization === `Bearer ${token}` ? hub.refuse(name) : 401;
-    if (status !== undefined) return void answer(response, status, { error: `refused with ${status}` });
+    if (status !== undefined) return answer(response, status, { error: `refused with ${status}` });
     const [result, body] = respond(hub, asked, owner, storage.address);
     answer(response, result, body);
   });
