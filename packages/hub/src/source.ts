@@ -38,7 +38,7 @@ export interface HubSource {
   readonly repoType: RepoType;
   /** The file as a source that the caller then owns, or undefined when the repository has none of this name. */
   open(fileName: string): Promise<ByteSource | undefined>;
-  /** All files of the repository; offline, those that are in the cache. */
+  /** All files of the repository; offline, where the cache has no list of them, those that it holds. */
   list(): Promise<RepoFile[]>;
   /** The commit that all of `open` and `list` read from. */
   resolve(): Promise<ResolvedRevision>;

@@ -6,8 +6,11 @@ export interface FileProgress {
   repo: string;
   /** Path of the file in its repository. */
   name: string;
-  /** `start` and `done` frame a transfer; `cached`: nothing had to be fetched; `retry`: the transfer stopped and goes on after `delayMs`, because of `reason`. */
-  state: "start" | "progress" | "done" | "cached" | "retry";
+  /**
+   * `start` and `done` frame a transfer; `cached`: nothing had to be fetched; `waiting`: another process fetches the file, told once;
+   * `retry`: the transfer stopped and goes on after `delayMs`, because of `reason`.
+   */
+  state: "start" | "progress" | "done" | "cached" | "waiting" | "retry";
   /** Bytes there are, those of earlier attempts and runs included; smaller than before when a transfer had to begin again. */
   loadedBytes: number;
   totalBytes: number;

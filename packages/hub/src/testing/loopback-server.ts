@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { once } from "node:events";
 
 /** A request as it was seen. */
 export interface LoopbackRequest {
@@ -134,10 +133,21 @@ async function sendBody(request: LoopbackRequest, fault: Fault, response: Server
     if (response.destroyed) return;
     const isFree = response.write(part);
     request.bytes += part.byteLength;
-    if (!isFree) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!isFree) await drained(response);
     const aheadMs = ((at + chunk) / bytesPerSecond) * 1000 - (performance.now() - startMs);
     if (aheadMs > 1) await sleep(aheadMs);
   }
   if (length === body.byteLength) response.end();
   else if (cutAfter <= stallAfter) response.destroy();
+}
+
+/** Resolves when there is room again, or nobody left to send to. */
+async function drained(response: ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const go = (): void => {
+      response.off("drain", go).off("close", go);
+      resolve();
+    };
+    response.on("drain", go).on("close", go);
+  });
 }
