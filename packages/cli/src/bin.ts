@@ -3,10 +3,10 @@ import { main } from "./main.js";
 
 const interrupted = new AbortController();
 
-/** The first signal lets the step in flight finish and a checkpoint be written; the second stops at once. */
+/** The first signal lets the step in flight finish and a checkpoint be written, or what was downloaded be kept; the second stops at once. */
 function onSignal(name: NodeJS.Signals): void {
   if (interrupted.signal.aborted) process.exit(130);
-  process.stderr.write(`\nkto: ${name}: finishing the step in flight; once more to stop at once\n`);
+  process.stderr.write(`\nkto: ${name}: stopping in good order; once more to stop at once\n`);
   interrupted.abort(new InterruptedError(`interrupted by ${name}`));
 }
 process.on("SIGINT", onSignal);

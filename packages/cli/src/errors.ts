@@ -1,3 +1,4 @@
+import type { HubError } from "@kto/hub";
 import { isKtoError, KtoError } from "@kto/safetensors";
 
 /** The command line or a config is wrong; every mistake is a line of its own. */
@@ -27,7 +28,7 @@ export class OutputError extends KtoError {
   }
 }
 
-/** The reason of an abort: SIGINT, SIGTERM, or the caller's signal. */
+/** The reason of an abort: SIGINT, SIGTERM, or the caller's signal; or what came of one, with what was kept. */
 export class InterruptedError extends KtoError {
   constructor(message: string) {
     super("INTERRUPTED", message);
@@ -56,6 +57,11 @@ export function errorLines(error: unknown): string[] {
     ];
   }
   return [line("UNEXPECTED", `${message ?? String(error)}; this is a mistake in kto; run again with --debug and report what it prints`)];
+}
+
+/** True for an error of the hub, its network or its cache, also one made by another copy of the package. */
+export function isHubError(error: unknown): error is HubError {
+  return isKtoError(error) && error.code === "HUB";
 }
 
 /** True if an error tells that a file could not be written or read. */

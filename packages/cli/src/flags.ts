@@ -54,9 +54,11 @@ export function parseFlags(argv: readonly string[], fields: Readonly<Record<stri
       parsed.mistakes.push(`--${name}: there is no value; expected ${fields[name]!.expected}, got none`);
       continue;
     }
+    const value = flagValue(fields, name, words.length === 0 ? true : takesWords(fields[name]) ? words : words.join(" "));
+    const before = fields[name]?.kind === "words" ? parsed.fields.values.get(name) : undefined;
     parsed.fields.values.set(
       name,
-      flagValue(fields, name, words.length === 0 ? true : fields[name]?.kind === "list" ? words : words.join(" ")),
+      Array.isArray(before) && Array.isArray(value) ? [...(before as unknown[]), ...(value as unknown[])] : value,
     );
     parsed.fields.places.set(name, `--${name}`);
   }
@@ -67,6 +69,10 @@ function isSwitch(name: string): name is (typeof switches)[number] {
   return (switches as readonly string[]).includes(name);
 }
 
+function takesWords(field: Field | undefined): boolean {
+  return field?.kind === "list" || field?.kind === "words";
+}
+
 function needsValue(field: Field | undefined): boolean {
   return field !== undefined && field.kind !== "boolean" && field.kind !== "booleanOrText";
 }
@@ -75,7 +81,7 @@ function needsValue(field: Field | undefined): boolean {
 function followingWords(argv: readonly string[], from: number, name: string, field: Field | undefined): string[] {
   const word = argv[from];
   if (word === undefined) return [];
-  if (field?.kind === "list") {
+  if (takesWords(field)) {
     const end = argv.findIndex((token, index) => index >= from && token.startsWith("--"));
     return argv.slice(from, end < 0 ? undefined : end);
   }

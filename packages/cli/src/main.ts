@@ -1,12 +1,14 @@
+import type { HubErrorReason } from "@kto/hub";
 import { isKtoError } from "@kto/safetensors";
 import type { Command } from "./commands/command.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
+import { downloadCommand } from "./commands/download.js";
 import { evaluateCommand } from "./commands/evaluate.js";
 import { scoreCommand } from "./commands/score.js";
 import { trainCommand } from "./commands/train.js";
 import { nearest } from "./config/nearest.js";
-import { ConfigError, errorLines, exitStatus, isFileSystemError, NotBuiltError } from "./errors.js";
+import { ConfigError, errorLines, exitStatus, InterruptedError, isFileSystemError, isHubError, NotBuiltError } from "./errors.js";
 import { parseFlags } from "./flags.js";
 import type { Io } from "./io.js";
 import { deviceChoice } from "./load/device.js";
@@ -14,7 +16,7 @@ import { Console } from "./render/console.js";
 import { commandHelp, programHelp } from "./render/help.js";
 import { versions } from "./resolved-config.js";
 
-const commands: readonly Command[] = [doctorCommand, trainCommand, scoreCommand, evaluateCommand, dataCommand];
+const commands: readonly Command[] = [doctorCommand, trainCommand, scoreCommand, evaluateCommand, dataCommand, downloadCommand];
 
 /** Commands of the contract that this version does not have. */
 const notBuilt: Readonly<Record<string, string>> = {
@@ -22,7 +24,6 @@ const notBuilt: Readonly<Record<string, string>> = {
   chat: "a conversation in the terminal",
   merge: "one checkpoint of a model and an adapter",
   "export-gguf": "GGUF files",
-  download: "a model or data set from the hub",
   push: "a folder to the hub",
   report: "a run as one HTML page",
   bench: "timings on this device",
@@ -30,6 +31,9 @@ const notBuilt: Readonly<Record<string, string>> = {
 
 /** Errors of a device that gave up while it worked: a failure, not a wrong input. */
 const deviceFailures: ReadonlySet<string> = new Set(["DEVICE_LOST", "OUT_OF_MEMORY", "KERNEL", "DISPOSED"]);
+
+/** What the network or the disk did; the other reasons of HubError tell of a name, a token or a cache that does not hold what was asked for. */
+const hubFailures: ReadonlySet<HubErrorReason> = new Set(["refused", "unreachable", "checksum", "noSpace", "cache"]);
 
 /**
  * Runs `kto` with these arguments and resolves to its exit status: 0 done, 2 the input is wrong and nothing was written, 1 it failed while running,
@@ -41,6 +45,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
     return await run(argv, io, () => (begun = true));
   } catch (error) {
+    if (error instanceof InterruptedError && error !== io.signal?.reason) {
+      io.stderr.write(`kto: ${error.message}\n`);
+      return exitStatus.interrupted;
+    }
     if (io.signal?.aborted && (error === io.signal.reason || (error as Error | undefined)?.name === "AbortError")) {
       io.stderr.write("kto: interrupted; nothing was written\n");
       return exitStatus.interrupted;
@@ -89,7 +97,9 @@ function unknownCommand(name: string): Error {
 function exitStatusOf(error: unknown, begun: boolean): number {
   if (error instanceof ConfigError) return exitStatus.wrongInput;
   if (begun || !(isKtoError(error) || isFileSystemError(error))) return exitStatus.failed;
-  return isKtoError(error) && deviceFailures.has(error.code) ? exitStatus.failed : exitStatus.wrongInput;
+  if (!isKtoError(error)) return exitStatus.wrongInput;
+  const isFailure = isHubError(error) ? hubFailures.has(error.reason) : deviceFailures.has(error.code);
+  return isFailure ? exitStatus.failed : exitStatus.wrongInput;
 }
 
 /** The stack of an error and of everything that caused it. */

@@ -67,7 +67,9 @@ describe("kto train", () => {
       "trainer_state.json",
     ]);
     expect(JSON.parse(stdout)).toEqual(JSON.parse(readFileSync(folder.file("whole", "train_results.json"), "utf8")));
-    expect(JSON.parse(stdout)).toMatchObject({ global_step: 5, planned_gpu_memory_bytes: null });
+    const results = JSON.parse(stdout) as Record<string, number>;
+    expect(results["global_step"]).toBe(5);
+    expect(results["planned_gpu_memory_bytes"]! / results["peak_gpu_memory_bytes"]!).toBeCloseTo(1, 1);
     const records = metricsOf("whole");
     expect(records.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5]);
     expect(records.map(({ loss }) => loss).slice(0, 2)).toEqual([0.5, 0.5]);

@@ -10,7 +10,10 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Runs `kto` in this process with recorders for streams; the software GPU unless KTO_DEVICE says otherwise. */
+/** No hub, and an empty cache. */
+const noHub = { HF_HUB_OFFLINE: "1", HF_HOME: join(tmpdir(), "kto-no-such-cache") };
+
+/** Runs `kto` in this process with recorders for streams; the software GPU unless KTO_DEVICE says otherwise, and no hub unless `env` names one. */
 export async function kto(
   argv: readonly string[],
   { signal, env = {}, onStderr }: { signal?: AbortSignal; env?: Record<string, string>; onStderr?(text: string): void } = {},
@@ -24,7 +27,7 @@ export async function kto(
         onStderr?.(text);
       },
     },
-    env: { KTO_DEVICE: process.env["KTO_DEVICE"] ?? "software", ...env },
+    env: { KTO_DEVICE: process.env["KTO_DEVICE"] ?? "software", ...noHub, ...env },
     ...(signal ? { signal } : {}),
   });
   return outcome;
@@ -34,6 +37,11 @@ export async function kto(
 export function temporaryFolder(): Disposable & { path: string; file(...parts: string[]): string } {
   const path = mkdtempSync(join(tmpdir(), "kto-cli-"));
   return { path, file: (...parts) => join(path, ...parts), [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** The environment of a hub on loopback, with a cache of its own and no token. */
+export function hubEnv({ endpoint }: { endpoint: string }, cache: string): Record<string, string> {
+  return { HF_ENDPOINT: endpoint, HF_HUB_CACHE: cache, HF_HOME: `${cache}-home`, HF_HUB_OFFLINE: "0", HF_TOKEN: "" };
 }
 
 /** `kto: error[…]` lines of an outcome. */

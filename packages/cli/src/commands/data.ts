@@ -4,20 +4,23 @@ import { dataReport, type DataReport } from "@kto/trainer";
 import { checkFields } from "../config/read-config.js";
 import { text } from "../config/field-types.js";
 import { ConfigError, exitStatus } from "../errors.js";
-import { openDataFile, readChatTemplate } from "../load/data-file.js";
+import { openData, readChatTemplate } from "../load/data-file.js";
+import { hubAccess } from "../load/hub-access.js";
+import { tokenizerPath } from "../load/hub-model.js";
 import { openTokenizer } from "../load/model-folder.js";
 import { renderDataReport, renderRawReport, type RawReport } from "../render/data-report.js";
 import type { Command, CommandInput } from "./command.js";
-import { head, pickFields } from "./shared-fields.js";
+import { dataChoice, head, pickFields } from "./shared-fields.js";
 
 export const dataCommand: Command = {
   name: "data",
-  summary: "what the trainer will see of a data file",
-  usage: "kto data FILE [--model M] [--template T] [--head N] [--field value …]",
+  summary: "what the trainer will see of a data file or data set",
+  usage: "kto data FILE|ID [--split S] [--model M] [--template T] [--head N] [--field value …]",
   fields: {
     model: text(null),
     template: text(null),
     head,
+    ...dataChoice,
     ...pickFields(
       "max_length",
       "chat_template",
@@ -37,6 +40,8 @@ interface DataValues {
   model: string | null;
   template: string | null;
   head: number | null;
+  split: string | null;
+  dataset_config: string | null;
   max_length: number | null;
   chat_template: string | null;
   per_device_train_batch_size: number;
@@ -47,14 +52,16 @@ interface DataValues {
 
 async function data({ operands, fields, options, io, console, begin }: CommandInput): Promise<number> {
   const { values: checked, mistakes } = checkFields(dataCommand.fields, fields);
-  if (operands.length !== 1) mistakes.push(`data: not usable; expected one data file, got ${operands.length}; see kto data --help`);
+  if (operands.length !== 1)
+    mistakes.push(`data: not usable; expected one data file or data set, got ${operands.length}; see kto data --help`);
   if (checked["template"] !== null && checked["chat_template"] !== null)
     mistakes.push("--template: it means --chat_template, which is given too; expected one of the two, got both");
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const values = checked as unknown as DataValues;
-  const tokenizer = values.model === null ? undefined : await openTokenizer(values.model);
+  const access = hubAccess(io, console);
+  const tokenizer = values.model === null ? undefined : await openTokenizer(await tokenizerPath(values.model, access));
   const chatTemplate = await readChatTemplate(values.template ?? values.chat_template);
-  const dataset = await openDataFile(operands[0]!, io.signal ? { signal: io.signal } : {});
+  const dataset = await openData(operands[0]!, access, { split: values.split, config: values.dataset_config, signal: io.signal });
   const count = values.head ?? dataset.length;
   begin();
   if (!tokenizer && detectFormat(dataset).type !== "tokenized") {

@@ -1,6 +1,7 @@
 import type { Device } from "@kto/tensor";
 import { ConfigError, exitStatus } from "../errors.js";
 import { checkFields } from "../config/read-config.js";
+import { hubStatus, type HubStatus } from "../load/hub-status.js";
 import { mendingCommand, NoAdapterError, openDevice, whyNoHardware } from "../load/device.js";
 import { adapterInfo, gpuMemory, type AdapterInfo, type GpuMemory } from "../load/gpu-info.js";
 import { maxWidth, wrap } from "../render/console.js";
@@ -12,7 +13,7 @@ import { expectNoOperands } from "./shared-fields.js";
 
 export const doctorCommand: Command = {
   name: "doctor",
-  summary: "the device, what it can do, and what is missing",
+  summary: "the device, what it can do, the hub, and what is missing",
   usage: "kto doctor [--device auto|gpu|software]",
   fields: {},
   run: doctor,
@@ -31,6 +32,7 @@ interface DoctorReport {
   limits: Record<string, number>;
   memory: GpuMemory | null;
   selfTest: SelfTest | null;
+  hub: HubStatus;
   problems: Problem[];
   versions: Record<string, string>;
 }
@@ -41,7 +43,8 @@ const largestError = 2e-3;
 async function doctor({ operands, fields, options, io, console, begin }: CommandInput): Promise<number> {
   const mistakes = [...expectNoOperands("doctor", operands), ...checkFields({}, fields).mistakes];
   if (mistakes.length > 0) throw new ConfigError(mistakes);
-  const report: DoctorReport = {
+  const hub = hubStatus(io);
+  const report: Omit<DoctorReport, "hub"> = {
     adapter: null,
     features: [],
     limits: {},
@@ -66,12 +69,20 @@ async function doctor({ operands, fields, options, io, console, begin }: Command
     await device?.[Symbol.asyncDispose]();
   }
   if (reason !== undefined) report.problems.push({ message: `no hardware adapter: ${reason}`, ...mending() });
-  if (options.json) io.stdout.write(`${JSON.stringify(report)}\n`);
-  else for (const line of render(report)) io.stdout.write(`${line}\n`);
+  const whole: DoctorReport = { ...report, hub: await hub };
+  if (whole.hub.reachable === false) report.problems.push(unreachable(whole.hub));
+  if (options.json) io.stdout.write(`${JSON.stringify(whole)}\n`);
+  else for (const line of render(whole)) io.stdout.write(`${line}\n`);
   return report.adapter === null || report.selfTest === null ? exitStatus.failed : exitStatus.done;
 }
 
-async function examine(device: Device, report: DoctorReport): Promise<void> {
+function unreachable({ endpoint, reason }: HubStatus): Problem {
+  return {
+    message: `the hub is not reachable: ${endpoint}: ${reason}; folders and what is in the cache can be used, with HF_HUB_OFFLINE=1 without asking`,
+  };
+}
+
+async function examine(device: Device, report: Omit<DoctorReport, "hub">): Promise<void> {
   const { capabilities, gpuDevice } = device;
   report.adapter = { ...adapterInfo(device), software: capabilities.software };
   report.features = [...gpuDevice.features].sort();
@@ -116,7 +127,7 @@ const shownLimits = [
   "maxStorageBuffersPerShaderStage",
 ];
 
-function render({ adapter, features, limits, memory, selfTest: test, problems, versions: numbers }: DoctorReport): string[] {
+function render({ adapter, features, limits, memory, selfTest: test, hub, problems, versions: numbers }: DoctorReport): string[] {
   const lines: string[] = [];
   const fact = (name: string, value: string): void => void lines.push(`${name.padEnd(12)}${value}`);
   fact(
@@ -144,6 +155,9 @@ function render({ adapter, features, limits, memory, selfTest: test, problems, v
       "self-test",
       `GEMM ${test.gemmTflops.toPrecision(3)} TFLOP/s, copy ${test.copyGBs.toPrecision(3)} GB/s, error ${test.maxRelativeError.toExponential(1)}`,
     );
+  fact("hub", `${hub.endpoint} (${hub.reachable ? "reachable" : (hub.reason ?? "")})`);
+  fact("", hub.token ? "with a token" : "no token: set HF_TOKEN for private and gated repositories");
+  fact("", `cache ${hub.cache}`);
   fact("problems", problems.length === 0 ? "none" : String(problems.length));
   for (const { message, command } of problems) {
     lines.push(...wrap(message, maxWidth - 4).map((part, index) => `${index === 0 ? "  - " : "    "}${part}`));

@@ -2,21 +2,24 @@ import { PeftModel } from "@kto/lora";
 import { KTOTrainer, prepareKtoDataset, type KTOConfig } from "@kto/trainer";
 import { checkFields } from "../config/read-config.js";
 import { ConfigError, exitStatus } from "../errors.js";
-import { openDataFile, readChatTemplate } from "../load/data-file.js";
+import { openData, readChatTemplate } from "../load/data-file.js";
 import { openDevice } from "../load/device.js";
+import { hubAccess } from "../load/hub-access.js";
+import { adapterPath, modelPath } from "../load/hub-model.js";
 import { loadModel, openModelFolder, openTokenizer, operandDtype, withAdapter } from "../load/model-folder.js";
 import { describeData } from "../render/banner.js";
 import { formatNumber } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
 import { choice } from "../config/field-types.js";
-import { expectNoOperands, modelAndData, pickFields, required } from "./shared-fields.js";
+import { dataChoice, expectNoOperands, modelAndData, pickFields, required } from "./shared-fields.js";
 
 export const evaluateCommand: Command = {
   name: "evaluate",
   summary: "the trainer's evaluation: loss, rewards, margins, KL",
-  usage: "kto evaluate --model M [--adapter A] --data FILE [--field value …]",
+  usage: "kto evaluate --model M [--adapter A] --data FILE|ID [--field value …]",
   fields: {
     ...modelAndData,
+    ...dataChoice,
     ...pickFields(
       "dtype",
       "max_length",
@@ -28,6 +31,7 @@ export const evaluateCommand: Command = {
       "desirable_weight",
       "undesirable_weight",
       "loss_type",
+      "prefer_4bit_checkpoint",
     ),
     reference: choice(["initial", "base"], "base"),
   },
@@ -38,6 +42,9 @@ interface EvaluateValues {
   model: string;
   adapter: string | null;
   data: string;
+  split: string | null;
+  dataset_config: string | null;
+  prefer_4bit_checkpoint: boolean;
   dtype: string | null;
   max_length: number | null;
   per_device_eval_batch_size: number;
@@ -65,10 +72,13 @@ async function evaluate(input: CommandInput): Promise<number> {
     undesirableWeight: values.undesirable_weight,
     lossType: values.loss_type,
   };
-  const folder = await openModelFolder(values.model);
-  const tokenizer = await openTokenizer(values.model);
+  const access = hubAccess(io, console);
+  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer_4bit_checkpoint }));
+  const adapter = values.adapter === null ? undefined : await adapterPath(values.adapter, access);
+  const tokenizer = await openTokenizer(folder.path);
   const chatTemplate = await readChatTemplate(values.chat_template);
-  const prepared = await prepareKtoDataset(await openDataFile(values.data, io.signal ? { signal: io.signal } : {}), {
+  const dataset = await openData(values.data, access, { split: values.split, config: values.dataset_config, signal: io.signal });
+  const prepared = await prepareKtoDataset(dataset, {
     ...args,
     ...(tokenizer ? { tokenizer } : {}),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
@@ -82,7 +92,7 @@ async function evaluate(input: CommandInput): Promise<number> {
     console,
     ...(io.signal ? { signal: io.signal } : {}),
   });
-  using model = values.adapter === null ? new PeftModel(base) : await withAdapter(base, values.adapter);
+  using model = adapter === undefined ? new PeftModel(base) : await withAdapter(base, adapter);
   describeData(console, prepared, "data");
   input.begin();
   const progress = console.progress("evaluating", prepared.rows.length);

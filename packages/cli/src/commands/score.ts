@@ -4,18 +4,24 @@ import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { reasonToDrop, sequenceLogProbs, tokenizeRow, type TokenizedRow, type TokenizeOptions } from "@kto/trainer";
 import { checkFields } from "../config/read-config.js";
 import { ConfigError, exitStatus } from "../errors.js";
-import { openDataFile, readChatTemplate } from "../load/data-file.js";
+import { openData, readChatTemplate } from "../load/data-file.js";
 import { openDevice } from "../load/device.js";
+import { hubAccess } from "../load/hub-access.js";
+import { adapterPath, modelPath } from "../load/hub-model.js";
 import { loadModel, openModelFolder, openTokenizer, operandDtype, withAdapter } from "../load/model-folder.js";
 import { formatCount } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
-import { expectNoOperands, modelAndData, pickFields, required } from "./shared-fields.js";
+import { dataChoice, expectNoOperands, modelAndData, pickFields, required } from "./shared-fields.js";
 
 export const scoreCommand: Command = {
   name: "score",
   summary: "log-probabilities of each completion, a JSON line a row",
-  usage: "kto score --model M [--adapter A] --data FILE [--field value …]",
-  fields: { ...modelAndData, ...pickFields("dtype", "max_length", "per_device_eval_batch_size", "chat_template", "seed") },
+  usage: "kto score --model M [--adapter A] --data FILE|ID [--field value …]",
+  fields: {
+    ...modelAndData,
+    ...dataChoice,
+    ...pickFields("dtype", "max_length", "per_device_eval_batch_size", "chat_template", "seed", "prefer_4bit_checkpoint"),
+  },
   run: score,
 };
 
@@ -23,6 +29,9 @@ interface ScoreValues {
   model: string;
   adapter: string | null;
   data: string;
+  split: string | null;
+  dataset_config: string | null;
+  prefer_4bit_checkpoint: boolean;
   dtype: string | null;
   max_length: number | null;
   per_device_eval_batch_size: number;
@@ -50,10 +59,12 @@ async function score(input: CommandInput): Promise<number> {
   mistakes.push(...expectNoOperands("score", input.operands), ...required(checked, "model", "data"));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const values = checked as unknown as ScoreValues;
-  const folder = await openModelFolder(values.model);
-  const tokenizer = await openTokenizer(values.model);
+  const access = hubAccess(io, console);
+  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer_4bit_checkpoint }));
+  const adapter = values.adapter === null ? undefined : await adapterPath(values.adapter, access);
+  const tokenizer = await openTokenizer(folder.path);
   const chatTemplate = await readChatTemplate(values.chat_template);
-  const dataset = await openDataFile(values.data, io.signal ? { signal: io.signal } : {});
+  const dataset = await openData(values.data, access, { split: values.split, config: values.dataset_config, signal: io.signal });
   const rows = candidates(dataset, values.max_length, {
     ...(tokenizer ? { tokenizer } : {}),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
@@ -66,7 +77,7 @@ async function score(input: CommandInput): Promise<number> {
     console,
     ...(io.signal ? { signal: io.signal } : {}),
   });
-  using model = values.adapter === null ? new PeftModel(base) : await withAdapter(base, values.adapter);
+  using model = adapter === undefined ? new PeftModel(base) : await withAdapter(base, adapter);
   input.begin();
   const progress = console.progress("scoring", rows.length);
   let numDropped = 0;

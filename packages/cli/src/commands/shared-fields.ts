@@ -9,12 +9,17 @@ export function pickFields(...names: readonly TrainField[]): Record<string, Fiel
 /** `--model`, `--adapter` and `--data` of the commands that read all three. */
 export const modelAndData: Readonly<Record<string, Field>> = { model: text(null), adapter: text(null), data: text(null) };
 
+/** `--split` and `--dataset_config`: which part of a data set that is a folder or on the hub. */
+export const dataChoice: Readonly<Record<string, Field>> = { split: text(null), ...pickFields("dataset_config") };
+
 /** `--head`: how many samples are shown. */
 export const head: Field = nullable(integer(0, 3));
 
 /** A mistake for each flag that is missing. */
 export function required(values: Readonly<Record<string, unknown>>, ...names: readonly string[]): string[] {
-  return names.filter((name) => values[name] === null).map((name) => `--${name}: missing; expected a path, got none; give --${name}`);
+  return names
+    .filter((name) => values[name] === null)
+    .map((name) => `--${name}: missing; expected a path or a name on the hub, got none; give --${name}`);
 }
 
 /** A mistake where a command takes no words beside its flags. */

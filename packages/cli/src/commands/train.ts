@@ -1,37 +1,28 @@
 import { readFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { adapterModelCard, getPeftModel, type PeftModel } from "@kto/lora";
-import { readAdapterConfig, saveAdapter } from "@kto/lora/node";
+import { parseRepoId } from "@kto/hub";
+import { adapterModelCard, getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
+import { saveAdapter } from "@kto/lora/node";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
-import {
-  epochAfter,
-  formatTrainerState,
-  KTOTrainer,
-  ktoConfig,
-  prepareKtoDataset,
-  type KTOConfig,
-  type PreparedKtoDataset,
-  type RunPlan,
-  type Tokenizer,
-  type TrainLog,
-} from "@kto/trainer";
+import { epochAfter, formatTrainerState, KTOTrainer, ktoConfig, type RunPlan, type TrainLog } from "@kto/trainer";
 import type { GivenFields } from "../config/read-config.js";
 import { overlay, readConfigFile } from "../config/read-config.js";
-import { trainConfig, trainerArguments, type TrainConfig } from "../config/train-config.js";
+import { trainConfig, type TrainConfig } from "../config/train-config.js";
 import { trainFields, type TrainValues } from "../config/train-fields.js";
 import { ConfigError, exitStatus } from "../errors.js";
-import { openDataFile, readChatTemplate } from "../load/data-file.js";
 import { openDevice } from "../load/device.js";
 import { memoryBudget } from "../load/memory-budget.js";
-import { loadModel, openModelFolder, openTokenizer, operandDtype, withAdapter, type ModelFolder } from "../load/model-folder.js";
+import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
+import { isHubId } from "../load/place.js";
 import { describeAdapter, describeData, describeDevice, describeMemory, describeModel, describePlan } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
 import { resultsName, RunFolder } from "../run-folder.js";
-import { checkpointStore, findCheckpoint, type FoundCheckpoint } from "../resume.js";
+import { checkpointStore, type FoundCheckpoint } from "../resume.js";
 import type { Command, CommandInput } from "./command.js";
+import { gather, type Materials } from "./train-materials.js";
 
 /** Files of a tokenizer that go with an adapter. */
 const tokenizerFiles = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"];
@@ -43,17 +34,6 @@ export const trainCommand: Command = {
   fields: trainFields,
   run: train,
 };
-
-/** What was read and found good before a device was opened. */
-interface Materials {
-  config: TrainConfig;
-  args: Partial<KTOConfig>;
-  folder: ModelFolder;
-  tokenizer: Tokenizer | undefined;
-  chatTemplate: string | undefined;
-  prepared: { train: PreparedKtoDataset; eval?: PreparedKtoDataset };
-  checkpoint: FoundCheckpoint | undefined;
-}
 
 async function train(input: CommandInput): Promise<number> {
   const { io, options, console } = input;
@@ -72,7 +52,7 @@ async function train(input: CommandInput): Promise<number> {
     ...(io.signal ? { signal: io.signal } : {}),
   });
   describeModel(console, base, values.model_name_or_path!);
-  using model = await adapted(base, values);
+  using model = await adapted(base, values, materials.adapter);
   describeAdapter(console, model);
   describeData(console, materials.prepared.train, "data");
   if (materials.prepared.eval) describeData(console, materials.prepared.eval, "eval data");
@@ -87,50 +67,6 @@ async function allFields(operands: readonly string[], flags: GivenFields): Promi
     ]);
   const file = operands[0] === undefined ? undefined : await readConfigFile(operands[0]);
   return file ? overlay(file, flags) : flags;
-}
-
-/** Reads everything that can be wrong before a device is opened. Writes nothing. */
-async function gather(config: TrainConfig, { io, console }: CommandInput): Promise<Materials> {
-  const { values } = config;
-  const args = trainerArguments(values);
-  ktoConfig(args);
-  const resume = (values.resume_from_checkpoint ?? false) !== false;
-  await RunFolder.check(values.output_dir, { overwrite: values.overwrite_output_dir, resume });
-  const checkpoint = resume ? await findCheckpoint(values.resume_from_checkpoint as true | string, values.output_dir) : undefined;
-  if (resume && checkpoint === undefined)
-    console.line(`note: ${values.output_dir} has no checkpoint to resume from; starting at the beginning`);
-  const folder = await openModelFolder(values.model_name_or_path!);
-  const tokenizer = await openTokenizer(folder.path);
-  const chatTemplate = await readChatTemplate(values.chat_template);
-  if (values.adapter_name_or_path !== null) await readAdapterConfig(values.adapter_name_or_path);
-  const prepare = async (path: string, name: string, maxRows?: number | null): Promise<PreparedKtoDataset> => {
-    const progress = console.progress(name, 100);
-    try {
-      return await prepareKtoDataset(
-        await openDataFile(path, { ...(maxRows === undefined ? {} : { maxRows }), ...(io.signal ? { signal: io.signal } : {}) }),
-        {
-          maxLength: values.max_length,
-          perDeviceTrainBatchSize: values.per_device_train_batch_size,
-          lossType: values.loss_type,
-          desirableWeight: values.desirable_weight,
-          undesirableWeight: values.undesirable_weight,
-          ...(tokenizer ? { tokenizer } : {}),
-          ...(chatTemplate === undefined ? {} : { chatTemplate }),
-          ...(io.signal ? { signal: io.signal } : {}),
-          onProgress: ({ done, total }) => progress.update(Math.floor((100 * done) / total), `% of ${total} rows`),
-        },
-      );
-    } finally {
-      progress.stop();
-    }
-  };
-  const prepared = {
-    train: await prepare((values.train_file ?? values.dataset_name)!, "tokenizing", values.max_train_samples),
-    ...(values.eval_file === null || values.eval_strategy === "no"
-      ? {}
-      : { eval: await prepare(values.eval_file, "tokenizing eval data") }),
-  };
-  return { config, args, folder, tokenizer, chatTemplate, prepared, checkpoint };
 }
 
 /** What `dtype`, `bf16` and `fp16` come to on this device; says so where it is not what the word says. */
@@ -150,8 +86,8 @@ function chooseDtype({ values, given }: TrainConfig, device: Device, console: Co
 }
 
 /** The base with the adapter that is trained: one from a folder, or a fresh one. */
-async function adapted(base: Qwen2ForCausalLM, values: TrainValues): Promise<PeftModel<Qwen2ForCausalLM>> {
-  if (values.adapter_name_or_path !== null) return withAdapter(base, values.adapter_name_or_path);
+async function adapted(base: Qwen2ForCausalLM, values: TrainValues, folder: string | undefined): Promise<PeftModel<Qwen2ForCausalLM>> {
+  if (folder !== undefined) return withAdapter(base, folder);
   return getPeftModel(
     base,
     {
@@ -160,10 +96,20 @@ async function adapted(base: Qwen2ForCausalLM, values: TrainValues): Promise<Pef
       loraDropout: values.lora_dropout,
       targetModules: values.lora_target_modules,
       useRslora: values.use_rslora,
-      baseModelNameOrPath: values.model_name_or_path,
+      ...baseModel(values),
     },
     { seed: values.seed },
   );
+}
+
+/** The base model as peft records it: a path, or a name on the hub and its revision. */
+function baseModel({
+  model_name_or_path: given,
+  model_revision: revision,
+}: TrainValues): Pick<LoraConfig, "baseModelNameOrPath" | "revision"> {
+  if (!isHubId(given!)) return { baseModelNameOrPath: given, revision: null };
+  const named = parseRepoId(given!);
+  return { baseModelNameOrPath: named.repo, revision: named.revision ?? (revision === "main" ? null : revision) };
 }
 
 async function runTraining(
@@ -201,7 +147,7 @@ async function runTraining(
         input.begin();
         folder.begin(
           event.resumedFrom === undefined ? undefined : event.startStep,
-          formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32"),
+          formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits),
         );
         describePlan(console, event, values);
       } else if (event.type === "memory") describeMemory(console, event.plan);

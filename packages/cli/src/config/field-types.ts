@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** How the text of a flag becomes a value. */
-export type FieldKind = "boolean" | "number" | "text" | "booleanOrText" | "list" | "map" | "memory";
+export type FieldKind = "boolean" | "number" | "text" | "booleanOrText" | "list" | "words" | "map" | "memory";
 
 /** One field of a config: what it may be, what it is when nobody says, and how a flag's text is read. */
 export interface Field {
@@ -123,6 +123,16 @@ export function names(initial: null): Field {
   };
 }
 
+/** Shell patterns, each a word of its own; the flag may be repeated. Null for none. */
+export function patterns(initial: null): Field {
+  return {
+    kind: "words",
+    schema: z.array(z.string().min(1)).min(1).nullable(),
+    expected: "shell patterns such as *.json",
+    initial,
+  };
+}
+
 /** A map; null for none. */
 export function map(initial: null): Field {
   return { kind: "map", schema: z.record(z.string(), z.unknown()).nullable(), expected: "a map (as a flag: its JSON), or null", initial };
@@ -131,6 +141,7 @@ export function map(initial: null): Field {
 /** The value that a flag's text stands for; text that is no such value is kept, so that the schema can name it. */
 export function readFlag({ kind, schema }: Field, given: string | boolean | readonly string[]): unknown {
   if (typeof given === "boolean") return given;
+  if (kind === "words") return typeof given === "string" ? [given] : given;
   if (kind === "list") return readList(typeof given === "string" ? [given] : given);
   const word = (typeof given === "string" ? given : given.join(" ")).trim();
   if (/^(null|none)$/i.test(word) && schema.safeParse(null).success) return null;

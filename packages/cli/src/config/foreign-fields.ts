@@ -3,7 +3,6 @@ export const refusedFields: Readonly<Record<string, readonly unknown[]>> = {
   // trl
   activation_offloading: [false],
   alora_invocation_tokens: [],
-  dataset_config: [],
   dataset_mixture: [],
   dataset_streaming: [false],
   datasets: [],
@@ -15,7 +14,6 @@ export const refusedFields: Readonly<Record<string, readonly unknown[]>> = {
   max_completion_length: [],
   max_prompt_length: [],
   model_init_kwargs: [{}],
-  model_revision: ["main"],
   pad_to_multiple_of: [],
   ref_adapter_name: [],
   ref_model_init_kwargs: [{}],

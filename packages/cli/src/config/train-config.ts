@@ -1,6 +1,7 @@
 import { createSchedule, optimizerNote, scheduleKwargsFromDisk } from "@kto/optim";
 import type { KTOConfig } from "@kto/trainer";
 import { ConfigError } from "../errors.js";
+import { hasSplits } from "../load/place.js";
 import { checkFields, excerpt, type GivenFields } from "./read-config.js";
 import { aliases, trainFields, type TrainField, type TrainValues } from "./train-fields.js";
 
@@ -12,7 +13,7 @@ export interface TrainConfig {
 }
 
 /** Keys of `resolved_config.yaml` that are no fields. */
-const recordKeys: readonly string[] = ["versions"];
+const recordKeys: readonly string[] = ["versions", "commits"];
 
 /** Checks a train config as a whole. Throws ConfigError with every mistake. */
 export function trainConfig(input: GivenFields): TrainConfig {
@@ -26,9 +27,10 @@ export function trainConfig(input: GivenFields): TrainConfig {
 
   require(config.method === "kto", "method", `${config.method} is not part of this version; expected kto; see kto --help`);
   require(config.model_name_or_path !==
-    null, "model_name_or_path", "no model is named; expected the folder of a model, got none; give --model_name_or_path");
+    null, "model_name_or_path", "no model is named; expected the folder of a model or its name on the hub, got none; give --model_name_or_path");
   require(config.train_file !== null ||
-    config.dataset_name !== null, "train_file", "no data is named; expected a data file, got none; give --train_file");
+    config.dataset_name !==
+      null, "train_file", "no data is named; expected a data file, got none; give --train_file, or --dataset_name for a data set of the hub");
   require(config.train_file === null ||
     config.dataset_name === null, "dataset_name", "there is a train_file too; expected one of the two, got both; remove one");
   require(config.use_peft ||
@@ -48,8 +50,10 @@ export function trainConfig(input: GivenFields): TrainConfig {
       1, "per_device_train_batch_size", `too small for the loss kto, which pairs each prompt with another row's completion; expected at least 2, got ${config.per_device_train_batch_size}; raise it, or use loss_type apo_zero_unpaired`);
   require(config.eval_strategy === "no" ||
     config.eval_file !== null ||
-    config.dataset_name !==
-      null, "eval_strategy", `there is nothing to evaluate on; expected an eval_file or a dataset_name, got none; give one, or set eval_strategy: "no"`);
+    (config.dataset_name !== null &&
+      hasSplits(
+        config.dataset_name,
+      )), "eval_strategy", `there is nothing to evaluate on; expected an eval_file, or a dataset_name with a split for it, got none; give one, or set eval_strategy: "no"`);
   require(!(
     config.overwrite_output_dir && (config.resume_from_checkpoint ?? false) !== false
   ), "overwrite_output_dir", "the run is to be resumed too; expected one of the two, got both; remove one");

@@ -20,6 +20,8 @@ const strategies = ["no", "steps", "epoch"];
 export interface TrainValues {
   method: "kto" | "dpo" | "sft";
   model_name_or_path: string | null;
+  model_revision: string;
+  prefer_4bit_checkpoint: boolean;
   adapter_name_or_path: string | null;
   reference: "initial" | "base";
   dtype: "auto" | "float16" | "float32" | "bfloat16" | null;
@@ -27,6 +29,7 @@ export interface TrainValues {
   fp16: boolean;
   train_file: string | null;
   dataset_name: string | null;
+  dataset_config: string | null;
   dataset_train_split: string;
   max_train_samples: number | null;
   eval_file: string | null;
@@ -93,6 +96,8 @@ export const trainFields: { readonly [Name in keyof TrainValues]: Field } = {
   // what to train
   method: choice(["kto", "dpo", "sft"], "kto"),
   model_name_or_path: text(null),
+  model_revision: text("main"),
+  prefer_4bit_checkpoint: boolean(false),
   adapter_name_or_path: text(null),
   reference: choice(["initial", "base"], "initial"),
   dtype: choice(["auto", "float16", "float32", "bfloat16"], null),
@@ -101,6 +106,7 @@ export const trainFields: { readonly [Name in keyof TrainValues]: Field } = {
   // on what
   train_file: text(null),
   dataset_name: text(null),
+  dataset_config: text(null),
   dataset_train_split: text("train"),
   max_train_samples: integer(1, null),
   eval_file: text(null),

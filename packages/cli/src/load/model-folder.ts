@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { loadAdapter } from "@kto/lora/node";
+import { pickleFiles } from "@kto/hub";
 import { PeftModel } from "@kto/lora";
+import { loadAdapter } from "@kto/lora/node";
 import { Qwen2ForCausalLM, readQwen2Config, type QuantizeOnLoad, type Qwen2Config } from "@kto/qwen2";
 import { FormatError, openCheckpoint, SourceError } from "@kto/safetensors";
 import { fileDirectory } from "@kto/safetensors/node";
@@ -20,10 +21,11 @@ export interface ModelFolder {
 
 /**
  * Checks that a path is a model folder with a config and well-formed weights files, without a GPU.
- * Throws SourceError for a path that is none (hub ids cannot be downloaded in this version), FormatError for unusable contents.
+ * Throws SourceError for a path that is none, FormatError for unusable contents.
  */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
   await expectFolder(path);
+  await expectReadableWeights(path);
   const directory = fileDirectory(path);
   let json: unknown;
   try {
@@ -98,9 +100,29 @@ export function operandDtype(dtype: string, device: Device): FloatDtype {
 async function expectFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return;
-  const isHubId = /^[\w.-]+\/[\w.-]+(@[\w./-]+)?$/.test(path) && !found;
+  const isGguf = /\.gguf$/i.test(path);
   throw new SourceError(
-    `model: ${path} ${found ? "is no folder" : "does not exist"}; expected the folder of a model, got ${found ? "a file" : "no such path"}; ${isHubId ? "downloads from the hub are not part of this version: download it with the hub's own tools and give its folder" : "check the path"}`,
+    `model: ${path} ${found ? (isGguf ? "is a GGUF file" : "is no folder") : "does not exist"}; expected the folder of a model or its name on the hub (owner/name), got ${found ? "a file" : "no such path"}; ${isGguf ? "GGUF is for inference: give the model that it was made from" : "check the path"}`,
     { source: path, reason: found ? "ENOTDIR" : "ENOENT" },
   );
+}
+
+/** Throws FormatError for a folder whose weights are there only in formats that are not read. */
+async function expectReadableWeights(path: string): Promise<void> {
+  const names = (await readdir(path)).sort();
+  if (names.some((name) => name.endsWith(".safetensors") || name === "model.safetensors.index.json")) return;
+  const [pickle] = pickleFiles(names.map((name) => ({ path: name, size: 0 })));
+  const gguf = names.find((name) => /\.gguf$/i.test(name));
+  if (pickle) {
+    throw new FormatError(
+      `model: ${path} holds only pickle weights (${pickle.path}); expected *.safetensors, since a pickle file can run any code; save the model again with transformers, which writes safetensors`,
+      { source: path },
+    );
+  }
+  if (gguf !== undefined) {
+    throw new FormatError(
+      `model: ${path} holds a GGUF file (${gguf}); expected *.safetensors in Hugging Face layout; GGUF is for inference: give the model that it was made from`,
+      { source: path },
+    );
+  }
 }

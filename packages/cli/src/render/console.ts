@@ -6,12 +6,22 @@ import { clip } from "./format.js";
 /** Widest line written, whatever the terminal. */
 export const maxWidth = 80;
 
-const plainLineMs = 5000;
+/** Milliseconds between the lines that stand in for a bar. */
+export const plainLineMs = 5000;
+const barWidth = 10;
 
 /** Something that takes a while. */
 export interface Progress {
   /** How far it is; `text` says more (speed, loss, …). */
   update(done: number, text?: string): void;
+  stop(): void;
+}
+
+/** Several lines that change in place, each under a key. */
+export interface Board {
+  set(key: string, text: string): void;
+  remove(key: string): void;
+  /** Removes all of them. */
   stop(): void;
 }
 
@@ -59,9 +69,34 @@ export class Console {
     return this.#stderr.isTTY === true ? this.#bar(name, total) : this.#plainProgress(name, total);
   }
 
-  #bar(name: string, total: number): Progress {
-    const barWidth = 10;
-    this.#bars ??= new MultiBar({
+  /** Lines that change in place, below all others; only in a terminal, and not when quiet. */
+  board(): Board | undefined {
+    if (this.isQuiet || this.#stderr.isTTY !== true) return undefined;
+    const bars = this.#openBars();
+    const lines = new Map<string, SingleBar>();
+    const remove = (key: string): void => {
+      const line = lines.get(key);
+      if (!line) return;
+      lines.delete(key);
+      line.stop();
+      bars.remove(line);
+    };
+    return {
+      set: (key, text) => {
+        const line = lines.get(key);
+        if (line) line.update(0, { text });
+        else lines.set(key, bars.create(1, 0, { text }, { format: "{text}" }));
+      },
+      remove,
+      stop: () => {
+        for (const key of lines.keys()) remove(key);
+        this.#closeBars(bars);
+      },
+    };
+  }
+
+  #openBars(): MultiBar {
+    return (this.#bars ??= new MultiBar({
       stream: this.#stderr as unknown as NodeJS.WritableStream,
       format: `{name} {bar} {value}/{total} {text}`,
       barCompleteChar: "█",
@@ -73,8 +108,18 @@ export class Console {
       gracefulExit: false,
       linewrap: null,
       forceRedraw: false,
-    });
-    const bars = this.#bars;
+    }));
+  }
+
+  #closeBars(bars: MultiBar): void {
+    if (this.#bars !== bars) return;
+    bars.update(); // writes the lines that wait
+    bars.stop();
+    this.#bars = undefined;
+  }
+
+  #bar(name: string, total: number): Progress {
+    const bars = this.#openBars();
     const room = this.width - barWidth - name.length - 2 * String(total).length - 5;
     const bar: SingleBar = bars.create(total, 0, { name, text: "" });
     return {
@@ -82,8 +127,7 @@ export class Console {
       stop: () => {
         bar.stop();
         bars.remove(bar);
-        bars.stop();
-        this.#bars = undefined;
+        this.#closeBars(bars);
       },
     };
   }

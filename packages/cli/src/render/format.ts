@@ -39,3 +39,10 @@ export function formatNumber(value: number | undefined, significant = 4): string
 export function clip(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
+
+/** Text cut in the middle, where a name's ends tell more. */
+export function clipMiddle(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const end = Math.floor((width - 1) / 2);
+  return `${text.slice(0, width - 1 - end)}…${text.slice(text.length - end)}`;
+}

@@ -36,7 +36,7 @@ export function commandHelp({ name, summary, usage, fields }: Command): string {
   return text([
     `kto ${name}: ${summary}`,
     "",
-    `usage: ${usage}`,
+    ...wrap(usage, maxWidth - 7).map((part, index) => `${index === 0 ? "usage: " : " ".repeat(7)}${part}`),
     "",
     ...table(rows),
     ...(rows.length === 0 ? [] : [""]),

@@ -52,7 +52,7 @@ it("quiet keeps warnings only", () => {
 });
 
 it("help fits 80 columns and lists what is not built", async () => {
-  for (const argv of [["--help"], ["train", "--help"], ["data", "-h"]]) {
+  for (const argv of [["--help"], ["train", "--help"], ["data", "-h"], ["download", "-h"]]) {
     const { status, stdout, stderr } = await kto(argv);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);

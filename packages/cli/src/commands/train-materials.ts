@@ -1,0 +1,87 @@
+import { readAdapterConfig } from "@kto/lora/node";
+import type { DataRow, Dataset } from "@kto/datasets";
+import { ktoConfig, prepareKtoDataset, type KTOConfig, type PreparedKtoDataset, type Tokenizer } from "@kto/trainer";
+import { trainerArguments, type TrainConfig } from "../config/train-config.js";
+import type { TrainValues } from "../config/train-fields.js";
+import { openData, openDataFile, readChatTemplate } from "../load/data-file.js";
+import { hubAccess, type HubAccess } from "../load/hub-access.js";
+import { adapterPath, modelPath } from "../load/hub-model.js";
+import { openModelFolder, openTokenizer, type ModelFolder } from "../load/model-folder.js";
+import { findCheckpoint, type FoundCheckpoint } from "../resume.js";
+import { RunFolder } from "../run-folder.js";
+import type { CommandInput } from "./command.js";
+
+/** What was read and found good before a device was opened. */
+export interface Materials {
+  config: TrainConfig;
+  args: Partial<KTOConfig>;
+  folder: ModelFolder;
+  /** Folder of the adapter to continue from. */
+  adapter: string | undefined;
+  hub: HubAccess;
+  tokenizer: Tokenizer | undefined;
+  chatTemplate: string | undefined;
+  prepared: { train: PreparedKtoDataset; eval?: PreparedKtoDataset };
+  checkpoint: FoundCheckpoint | undefined;
+}
+
+/** Fetches what is on the hub and reads everything that can be wrong before a device is opened. Writes nothing but the cache of the hub. */
+export async function gather(config: TrainConfig, { io, console }: CommandInput): Promise<Materials> {
+  const { values } = config;
+  const args = trainerArguments(values);
+  ktoConfig(args);
+  const resume = (values.resume_from_checkpoint ?? false) !== false;
+  await RunFolder.check(values.output_dir, { overwrite: values.overwrite_output_dir, resume });
+  const checkpoint = resume ? await findCheckpoint(values.resume_from_checkpoint as true | string, values.output_dir) : undefined;
+  if (resume && checkpoint === undefined)
+    console.line(`note: ${values.output_dir} has no checkpoint to resume from; starting at the beginning`);
+  const hub = hubAccess(io, console);
+  const folder = await openModelFolder(
+    await modelPath(values.model_name_or_path!, hub, console, {
+      revision: values.model_revision,
+      preferFourBit: values.prefer_4bit_checkpoint,
+    }),
+  );
+  const tokenizer = await openTokenizer(folder.path);
+  const chatTemplate = await readChatTemplate(values.chat_template);
+  const adapter = values.adapter_name_or_path === null ? undefined : await adapterPath(values.adapter_name_or_path, hub);
+  if (adapter !== undefined) await readAdapterConfig(adapter);
+  const prepare = async (dataset: Dataset<DataRow>, name: string): Promise<PreparedKtoDataset> => {
+    const progress = console.progress(name, 100);
+    try {
+      return await prepareKtoDataset(dataset, {
+        maxLength: values.max_length,
+        perDeviceTrainBatchSize: values.per_device_train_batch_size,
+        lossType: values.loss_type,
+        desirableWeight: values.desirable_weight,
+        undesirableWeight: values.undesirable_weight,
+        ...(tokenizer ? { tokenizer } : {}),
+        ...(chatTemplate === undefined ? {} : { chatTemplate }),
+        ...(io.signal ? { signal: io.signal } : {}),
+        onProgress: ({ done, total }) => progress.update(Math.floor((100 * done) / total), `% of ${total} rows`),
+      });
+    } finally {
+      progress.stop();
+    }
+  };
+  const train = await prepare(await openTrainData(values, hub), "tokenizing");
+  const evalData = await openEvalData(values, hub);
+  const prepared = { train, ...(evalData ? { eval: await prepare(evalData, "tokenizing eval data") } : {}) };
+  return { config, args, folder, adapter, hub, tokenizer, chatTemplate, prepared, checkpoint };
+}
+
+async function openTrainData(values: TrainValues, hub: HubAccess): Promise<Dataset<DataRow>> {
+  const { train_file: file, dataset_name: name, max_train_samples: maxRows } = values;
+  const { signal } = hub.options;
+  if (file !== null) return openDataFile(file, { maxRows, signal });
+  return openData(name!, hub, { split: values.dataset_train_split, config: values.dataset_config, maxRows, signal });
+}
+
+/** What is evaluated on, if anything: the file named for it, else that split of the data set. */
+async function openEvalData(values: TrainValues, hub: HubAccess): Promise<Dataset<DataRow> | undefined> {
+  const { eval_file: file, dataset_name: name, eval_strategy: strategy } = values;
+  const { signal } = hub.options;
+  if (strategy === "no") return undefined;
+  if (file !== null) return openDataFile(file, { signal });
+  return openData(name!, hub, { split: values.dataset_test_split, config: values.dataset_config, signal });
+}

@@ -1,0 +1,53 @@
+import { cacheFolder, hubEndpoint, hubToken, type CacheOptions } from "@kto/hub/node";
+import { InterruptedError } from "../errors.js";
+import type { Io } from "../io.js";
+import type { Console } from "../render/console.js";
+import { DownloadDisplay } from "../render/download-display.js";
+
+/** A command's way to the hub. */
+export interface HubAccess {
+  readonly options: CacheOptions;
+  readonly display: DownloadDisplay;
+  /** What was read from the hub: commits by the ids that were asked for, `datasets/` before those of data sets. */
+  readonly commits: Map<string, string>;
+}
+
+/** Longer without a word looks as though the command hung. */
+const silentMs = 3000;
+
+/** Where the hub and its cache are, as the environment says; progress goes to stderr. */
+export function hubAccess(io: Io, console: Console): HubAccess {
+  const display = new DownloadDisplay(console);
+  return {
+    options: {
+      endpoint: hubEndpoint(io.env),
+      token: hubToken(io.env) ?? false,
+      cacheDir: cacheFolder(io.env),
+      offline: isOffline(io.env),
+      onProgress: display.show,
+      ...(io.signal ? { signal: io.signal } : {}),
+    },
+    display,
+    commits: new Map(),
+  };
+}
+
+/** Runs a download; its bars go when it ends. An abort becomes an InterruptedError that says what was kept. */
+export async function downloading<Result>({ options, display }: HubAccess, work: () => Promise<Result>): Promise<Result> {
+  const { signal, endpoint } = options;
+  const patience = setTimeout(() => display.waiting(endpoint!), silentMs);
+  try {
+    return await work();
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+    throw new InterruptedError("interrupted; what was downloaded is kept, and the same command goes on from there");
+  } finally {
+    clearTimeout(patience);
+    display.stop();
+  }
+}
+
+/** True when the environment says that nothing may be sent, as for Python's tools. */
+export function isOffline(env: Io["env"]): boolean {
+  return [env["HF_HUB_OFFLINE"], env["TRANSFORMERS_OFFLINE"]].some((value) => /^(1|true|yes|on)$/i.test(value ?? ""));
+}
