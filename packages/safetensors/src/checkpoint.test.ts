@@ -74,7 +74,25 @@ describe("openCheckpoint", () => {
   const faults: Record<string, [change: (files: Record<string, Uint8Array>) => unknown, message: RegExp]> = {
     "no weights": [
       (files) => delete files[INDEX],
-      /no weights in models\/tiny; expected model.safetensors or model.safetensors.index.json/,
+      /no weights in models\/tiny; expected model.safetensors or .* pickled weights \(\*\.bin\) and GGUF files are not read/,
+    ],
+    "pickled weights": [
+      (files) => {
+        delete files[INDEX];
+        files["pytorch_model.bin"] = Uint8Array.of(0x80, 2);
+      },
+      /models\/tiny has pickled weights, which run code when they are opened; .* got pytorch_model\.bin; save the model as safetensors/,
+    ],
+    "pickled weights in several files": [
+      (files) => {
+        delete files[INDEX];
+        files["pytorch_model.bin.index.json"] = new TextEncoder().encode("{}");
+      },
+      /got pytorch_model\.bin\.index\.json/,
+    ],
+    "a GGUF file under another name": [
+      (files) => (files["model.safetensors"] = new TextEncoder().encode("GGUF\u0003\0\0\0\0")),
+      /model\.safetensors: this is a GGUF file/,
     ],
     "missing shard": [
       (files) => delete files["two.safetensors"],

@@ -20,6 +20,7 @@ export interface Checkpoint extends TensorReader<CheckpointTensorInfo> {
 
 const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
+const PICKLES = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 
 interface Shard {
   fileName: string;
@@ -63,11 +64,18 @@ async function openShards(
   close: (source: ByteSource) => Promise<void>,
 ): Promise<Shard[]> {
   const indexSource = await open(INDEX);
-  if (!indexSource)
+  if (!indexSource) {
+    const pickle = await firstOf(PICKLES, open);
+    if (pickle)
+      throw new FormatError(
+        `openCheckpoint: ${name} has pickled weights, which run code when they are opened; expected ${SINGLE} or ${INDEX}, got ${pickle}; save the model as safetensors`,
+        { source: name },
+      );
     throw new FormatError(
-      `openCheckpoint: no weights in ${name}; expected ${SINGLE} or ${INDEX}, got neither; pickled weights (*.bin) are not read`,
+      `openCheckpoint: no weights in ${name}; expected ${SINGLE} or ${INDEX}, got neither; pickled weights (*.bin) and GGUF files are not read`,
       { source: name },
     );
+  }
   const tensorsByFile = parseShardIndex(await readExactly(indexSource, 0, indexSource.byteLength), `${name}: ${INDEX}`);
   await close(indexSource);
 
@@ -98,6 +106,14 @@ async function openShards(
     }
   }
   return shards;
+}
+
+async function firstOf(
+  fileNames: readonly string[],
+  open: (fileName: string) => Promise<ByteSource | undefined>,
+): Promise<string | undefined> {
+  for (const fileName of fileNames) if (await open(fileName)) return fileName;
+  return undefined;
 }
 
 /** One reader over all shards. Tensors that the index does not list are there too, as in transformers. */

@@ -5,7 +5,7 @@ import { FormatError, SourceError, WriteError } from "../errors.js";
 import { fixtures, withFolder } from "../test-support.js";
 import { asTypedArray } from "../typed-array.js";
 import { fileSource } from "./file-source.js";
-import { openModelDir, openSafetensorsFile } from "./open.js";
+import { fileDirectory, openModelDir, openSafetensorsFile } from "./open.js";
 import { writeSafetensorsFile } from "./write-file.js";
 
 vi.mock("node:fs/promises", async (importOriginal) => {
@@ -60,7 +60,16 @@ describe("reading files", () => {
       await expect(openModelDir(join(folder, "none"))).rejects.toThrow(/no such folder/);
       await expect(openModelDir(folder)).rejects.toBeInstanceOf(FormatError);
       await fs.writeFile(join(folder, "bad.safetensors"), "hello");
-      await expect(openModelDir(join(folder, "bad.safetensors"))).rejects.toThrow(/is no folder/);
+      await expect(openModelDir(join(folder, "bad.safetensors"))).rejects.toThrow(/is no folder; .*; check the path/);
+      for (const [name, kind] of [
+        ["model.gguf", "GGUF"],
+        ["pytorch_model.bin", "pickle"],
+      ] as const) {
+        await fs.writeFile(join(folder, name), "hello");
+        const message = `${name}: is no folder; expected a model folder with model.safetensors; ${kind} files are not read, take the model's safetensors`;
+        await expect(openModelDir(join(folder, name))).rejects.toThrow(message);
+        await expect(fileDirectory(join(folder, name)).open("config.json")).rejects.toThrow(message);
+      }
       await expect(openSafetensorsFile(join(folder, "bad.safetensors"))).rejects.toThrow(/bad\.safetensors: too short/);
     });
   });

@@ -29,7 +29,9 @@ export function fileDirectory(path: string): ByteDirectory {
       try {
         return await fileSource(join(path, fileName));
       } catch (error) {
-        if (error instanceof SourceError && error.reason === "ENOENT") return undefined;
+        if (!(error instanceof SourceError)) throw error;
+        if (error.reason === "ENOENT") return undefined;
+        if (error.reason === "ENOTDIR") throw noFolder("fileDirectory", path, error);
         throw error;
       }
     },
@@ -43,14 +45,22 @@ export function fileDirectory(path: string): ByteDirectory {
  */
 export async function openModelDir(path: string): Promise<Checkpoint> {
   const found = await stat(path).catch(() => undefined);
-  if (!found?.isDirectory()) {
-    throw new SourceError(
-      `openModelDir: ${path}: ${found ? "is no folder" : "no such folder"}; expected a model folder with model.safetensors; check the path`,
-      {
-        source: path,
-        reason: found ? "ENOTDIR" : "ENOENT",
-      },
-    );
-  }
-  return openCheckpoint(fileDirectory(path));
+  if (found?.isDirectory()) return openCheckpoint(fileDirectory(path));
+  if (found) throw noFolder("openModelDir", path);
+  throw new SourceError(`openModelDir: ${path}: no such folder; expected a model folder with model.safetensors; check the path`, {
+    source: path,
+    reason: "ENOENT",
+  });
+}
+
+/** A file was given where the folder of a model is wanted. */
+function noFolder(operation: string, path: string, cause?: unknown): SourceError {
+  const advice = /\.(gguf|bin|pt|pth|ckpt)$/i.test(path)
+    ? `${/\.gguf$/i.test(path) ? "GGUF" : "pickle"} files are not read, take the model's safetensors`
+    : "check the path";
+  return new SourceError(`${operation}: ${path}: is no folder; expected a model folder with model.safetensors; ${advice}`, {
+    source: path,
+    reason: "ENOTDIR",
+    cause,
+  });
 }
