@@ -11,5 +11,6 @@ export { nf4Tensors, type TensorForDisk } from "./disk/write-weight.js";
 export { quantizeNf4, type QuantizeNf4Options } from "./quantize.js";
 export { linear4bit, type Linear4bitOptions } from "./ops/linear-4bit.js";
 export { Linear4bit } from "./linear-4bit.js";
-export { readQuantizationConfig, writeQuantizationConfig, type QuantizationConfig } from "./quantization-config.js";
+export { expectBitsandbytes, readQuantizationConfig, writeQuantizationConfig, type QuantizationConfig } from "./quantization-config.js";
+export { formatModelConfig } from "./model-config.js";
 export { defaultSkipModules, isSkipped } from "./skip-modules.js";

@@ -1,6 +1,14 @@
-import { readFixtureJson, listFixtures } from "@kto/testing";
+import { readFileSync } from "node:fs";
+import { fixturePath, listFixtures, readFixtureJson } from "@kto/testing";
 import { describe, expect, it } from "vitest";
-import { defaultSkipModules, isSkipped, readQuantizationConfig, writeQuantizationConfig } from "./index.js";
+import {
+  defaultSkipModules,
+  expectBitsandbytes,
+  formatModelConfig,
+  isSkipped,
+  readQuantizationConfig,
+  writeQuantizationConfig,
+} from "./index.js";
 
 describe("readQuantizationConfig", () => {
   it.each(listFixtures("nf4").filter((name) => name.startsWith("model-")))("%s/config.json, and back", (folder) => {
@@ -16,6 +24,20 @@ describe("readQuantizationConfig", () => {
     expect(readQuantizationConfig(json.quantization_config, "config.json")).toEqual(config);
     expect(JSON.stringify(writeQuantizationConfig(config))).toBe(JSON.stringify(json.quantization_config));
   });
+
+  it.each(listFixtures("nf4").filter((name) => name.startsWith("model-")))(
+    "the text of %s/config.json, numbers spelt as there",
+    (folder) => {
+      const text = readFileSync(fixturePath("nf4", folder, "config.json"), "utf8");
+      const { quantization_config: declared, ...fields } = JSON.parse(text) as Record<string, unknown>;
+      const written = formatModelConfig(fields, readQuantizationConfig(declared, "config.json")!);
+      expect(JSON.parse(written)).toEqual(JSON.parse(text));
+      const block = (json: string): string => /"quantization_config": \{[^}]*\}/.exec(json)![0].replaceAll(/^ +/gm, "");
+      expect(block(written)).toBe(block(text));
+      expect(written).toContain('    "llm_int8_threshold": 6.0,\n');
+      expect(Object.keys(JSON.parse(written) as object)).toEqual(Object.keys(JSON.parse(text) as object).sort());
+    },
+  );
 
   it("is undefined where the model is not quantised", () => {
     for (const json of [{}, { model_type: "qwen2" }, { quantization_config: null }, null, 3])
@@ -69,6 +91,14 @@ describe("readQuantizationConfig", () => {
     expect(read).toThrow(expect.objectContaining({ code: "QUANTIZATION_CONFIG", field }) as Error);
     expect(read).toThrow(/^quantization_config: model\/config\.json: /);
   });
+});
+
+it("expectBitsandbytes looks at the method only", () => {
+  for (const json of [{}, null, { quantization_config: null }, { quantization_config: { load_in_8bit: true } }])
+    expect(() => expectBitsandbytes(json, "config.json")).not.toThrow();
+  expect(() => expectBitsandbytes({ quantization_config: { quant_method: "fp8" } }, "config.json")).toThrow(
+    'quantization_config: config.json: quant_method is not supported; expected "bitsandbytes", got "fp8"; take the model\'s 16-bit repository',
+  );
 });
 
 describe("isSkipped", () => {

@@ -34,8 +34,7 @@ export function readQuantizationConfig(json: unknown, source: string): Quantizat
     const value = fields[field] ?? fields[`_${field}`] ?? byDefault;
     return typeof value === "boolean" ? value : fail(field, "true or false");
   };
-  if ((fields["quant_method"] ?? "bitsandbytes") !== "bitsandbytes")
-    fail("quant_method", '"bitsandbytes"', "; take the model's 16-bit repository");
+  expectBitsandbytes(json, source);
   if (flag("load_in_8bit", false)) fail("load_in_8bit", "false", "; take the model's 16-bit or 4-bit repository");
   if (!flag("load_in_4bit", false)) fail("load_in_4bit", "true");
   if (fields["bnb_4bit_quant_type"] !== "nf4")
@@ -57,7 +56,21 @@ export function readQuantizationConfig(json: unknown, source: string): Quantizat
   };
 }
 
-/** `quantization_config` as transformers writes it: every key, sorted. */
+/**
+ * Throws QuantizationConfigError if config.json (the whole, or its `quantization_config`) says that something other than bitsandbytes quantised the
+ * model: weights may then only look like plain ones. What is in four bits the weights tell.
+ */
+export function expectBitsandbytes(json: unknown, source: string): void {
+  const field = "quant_method";
+  const method = fieldsOf(json)?.[field] ?? "bitsandbytes";
+  if (method === "bitsandbytes") return;
+  throw new QuantizationConfigError(
+    `quantization_config: ${source}: ${field} is not supported; expected "bitsandbytes", got ${JSON.stringify(method)}; take the model's 16-bit repository`,
+    { field },
+  );
+}
+
+/** `quantization_config` as transformers writes it: every key, sorted. `formatModelConfig` makes a file of it that Python reads. */
 export function writeQuantizationConfig(config: QuantizationConfig): Record<string, unknown> {
   return {
     _load_in_4bit: true,

@@ -6,8 +6,8 @@ import { thresholdsOf, nf4Codes } from "./host/code-table.js";
 import { quantizeWeights } from "./host/quantize-weights.js";
 import { nf4Tensors, quantizeNf4 } from "./index.js";
 import { readMatrix } from "./matrix-fixtures.js";
-import { bitsOf, encodeWeights, fromBits, randomNumbers } from "./test-support.js";
-import { decodeWeights, type WeightDtype } from "./weight-dtype.js";
+import { bitsOf, encodeWeights, fromBits, rampBlock, rampBlocks, randomNumbers, sha256 } from "./test-support.js";
+import { decodeWeights, roundToWeight, type WeightDtype } from "./weight-dtype.js";
 
 let device: Device;
 let liveAtStart: number;
@@ -110,6 +110,89 @@ describe("as on the host, to the bit", () => {
       }
     }
   });
+});
+
+describe("the worked examples of the format", () => {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+  const quantize = async (
+    values: Float32Array,
+    shape: readonly [number, number],
+    { dtype, doubleQuant }: { dtype: WeightDtype; doubleQuant: boolean },
+  ): Promise<{ data: (suffix: string) => Uint8Array<ArrayBuffer>; values: Float32Array; offset: number | undefined }> => {
+    using weight = await quantizeNf4(device, { shape, dtype, doubleQuant, chunks: [encodeWeights(values, dtype)], label: "w" });
+    const tensors = new Map(await nf4Tensors("w", weight));
+    using full = weight.dequantize("f32");
+    return {
+      data: (suffix) => tensors.get(`w${suffix}`)!.data,
+      values: (await full.read()) as Float32Array,
+      offset: weight.state.nested?.offset,
+    };
+  };
+
+  it.each([
+    ["float32", [-0.4921875, -0.3426573872566223, 0, 0, 0.12113340198993683, 0.4921875]],
+    ["bfloat16", [-0.4921875, -0.341796875, 0, 0, 0.12109375, 0.4921875]],
+    ["float16", [-0.4921875, -0.3427734375, 0, 0, 0.12115478515625, 0.4921875]],
+  ] as [WeightDtype, number[]][])("one block of %s", async (dtype, expected) => {
+    const { data, values } = await quantize(rampBlock, [1, 64], { dtype, doubleQuant: false });
+    expect(hex(data(""))).toBe("00000111111112222233344445556667788899aaabbbccccddddeeeeeeefffff");
+    expect(new Float32Array(data(".absmax").buffer)).toEqual(Float32Array.of(0.4921875));
+    expect([0, 5, 31, 32, 40, 63].map((i) => values[i])).toEqual(expected);
+    if (dtype === "float32") expect(values.reduce((total, value) => total + value, 0)).toBe(0.020569995045661926);
+    if (dtype === "bfloat16")
+      expect(sha256(encodeWeights(values, dtype))).toBe("849e2f91470ac78c315b0f91c8bdb4cf5ad106fe1ec6e43b120985e045fe0422");
+  });
+
+  it("four blocks, double quantisation", async () => {
+    const { data, offset } = await quantize(rampBlocks, [4, 64], { dtype: "bfloat16", doubleQuant: true });
+    expect(sha256(data(""))).toBe("cbf81b0701e81edca324899a5a4956166d9e4fff1603ef0c15285423c21c4e78");
+    expect([offset, ...data(".absmax")]).toEqual([0.46142578125, 41, 176, 25, 255]);
+    expect(new Float32Array(data(".nested_absmax").buffer)).toEqual(Float32Array.of(0.52294921875));
+    const places = [0, 64, 128, 192, 255];
+    for (const [dtype, expected] of [
+      ["float32", [-0.24366645514965057, -0.49239417910575867, -0.12600284814834595, -0.984375, 0.984375]],
+      ["bfloat16", [-0.244140625, -0.4921875, -0.1259765625, -0.984375, 0.984375]],
+    ] as const) {
+      const { values } = await quantize(rampBlocks, [4, 64], { dtype, doubleQuant: true });
+      expect(places.map((i) => values[i])).toEqual(expected);
+    }
+  });
+
+  it("1,024 random weights", async () => {
+    const weights = Float32Array.from(randomNumbers(1024), (v) => roundToWeight(Math.fround(v * Math.fround(0.1)), "bfloat16"));
+    const { data, values, offset } = await quantize(weights, [8, 128], { dtype: "bfloat16", doubleQuant: true });
+    expect(sha256(data(""))).toBe("8a1aa1c0fdc60993c07cdba091f49b98ecbb9e3e74c2ee4b6322f1fcd950e0d6");
+    expect([...data(".absmax")]).toEqual([41, 195, 41, 13, 208, 222, 208, 208, 222, 208, 0, 13, 195, 86, 195, 222]);
+    expect([offset, ...new Float32Array(data(".nested_absmax").buffer)]).toEqual([0.0493621826171875, 0.0012664794921875]);
+    expect(sha256(encodeWeights(values, "bfloat16"))).toBe("f7fd362df9eb8651c776215a8fe5232d0e3c926babc2bd7466a46787befe2b13");
+  });
+
+  it("ties, zeros of both signs, blocks of zeros, an odd count", async () => {
+    const ties = Float32Array.of(1, fromBits(0x3d22faff), fromBits(0x3d22fb00), -0.045525018125772476, 0, -0);
+    const { data } = await quantize(ties, [1, 6], { dtype: "float32", doubleQuant: false });
+    expect(hex(data(""))).toBe("f78677");
+    expect(hex((await quantize(new Float32Array(64), [1, 64], { dtype: "float16", doubleQuant: true })).data(""))).toBe("77".repeat(32));
+    expect(hex((await quantize(Float32Array.of(1, -1, 0.5), [1, 3], { dtype: "bfloat16", doubleQuant: false })).data(""))).toBe("f0c7");
+  });
+});
+
+it("holds a piece of a weight in full and no more", async () => {
+  const [rows, cols] = [2048, 6144]; // 25 MB in bf16
+  const piece = new Uint8Array(2 ** 20);
+  const count = (rows * cols * 2) / piece.byteLength;
+  await device.trim();
+  const before = device.memory().inUseBytes;
+  let most = 0;
+  function* chunks(): Generator<Uint8Array> {
+    for (let i = 0; i < count; i++) {
+      most = Math.max(most, device.memory().inUseBytes - before);
+      yield piece;
+    }
+  }
+  using weight = await quantizeNf4(device, { shape: [rows, cols], dtype: "bfloat16", doubleQuant: true, chunks: chunks(), label: "w" });
+  const scales = (rows * cols * 4) / 64;
+  expect(most).toBeLessThan((rows * cols) / 2 + scales + 8 * 2 ** 20 + 2 ** 16);
+  expect(device.memory().inUseBytes - before).toBeLessThan(weight.byteLength + 2 ** 16);
 });
 
 describe("refuses", () => {

@@ -28,7 +28,7 @@ export interface QuantizeOnLoad {
 export interface LoadWeightsOptions {
   device: Device;
   dtype: FloatDtype;
-  quantization?: QuantizeOnLoad;
+  quantization?: QuantizeOnLoad | undefined;
   signal?: AbortSignal;
   onProgress?(progress: LoadProgress): void;
 }
@@ -48,7 +48,8 @@ const bytesInFlight = 96 * 2 ** 20;
 
 /**
  * Streams the weights to the device in pieces, converting on the way, so that no second copy of the model exists in memory. Rounds to nearest even.
- * A linear layer that the file holds in four bits stays so; the others are quantised if `quantization` says so.
+ * A linear layer that the file holds in four bits stays so. If it holds none so, they are quantised as `quantization` says; if it holds some, the
+ * others were left out on purpose.
  *
  * Throws FormatError for a missing tensor, ShapeError where the file contradicts `config.json`, DtypeError naming a tensor with a value that f16 cannot
  * hold, Nf4FormatError for a four-bit weight whose companions are wrong.
@@ -56,9 +57,11 @@ const bytesInFlight = 96 * 2 ** 20;
 export async function loadWeights(reader: TensorReader, config: Qwen2Config, options: LoadWeightsOptions): Promise<LoadedWeights> {
   const specs = weightSpecs(config);
   expectWeights(reader, specs);
+  const isFourBit = specs.some(({ name }) => isNf4Weight(reader, name));
+  const quantization = isFourBit ? undefined : options.quantization;
   const failed = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, failed.signal]) : failed.signal;
-  const load = new WeightLoad(reader, specs, { ...options, signal });
+  const load = new WeightLoad(reader, specs, { ...options, quantization, signal });
   const queue = [...specs.entries()];
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
@@ -115,7 +118,7 @@ class WeightLoad {
       const matrix = { shape: shape as readonly [number, number], ...(signal ? { signal } : {}) };
       this.#quantized.set(
         name,
-        await loadNf4Weight(this.#reader, name, { device, ...matrix, onBytes: (bytes) => void this.#count(name, bytes) }),
+        await loadNf4Weight(this.#reader, name, { device, ...matrix, onBytes: (bytes) => this.#count(name, bytes) }),
       );
     } else if (linear !== undefined && quantization && !isSkipped(linear, quantization.llmInt8SkipModules ?? null)) {
       this.#quantized.set(name, await this.#quantize(spec, quantization));

@@ -1,4 +1,4 @@
-import { Linear4bit, type Nf4Weight } from "@kto/nf4";
+import { expectBitsandbytes, Linear4bit, type Nf4Weight } from "@kto/nf4";
 import { FormatError, openCheckpoint, type ByteDirectory } from "@kto/safetensors";
 import {
   cast,
@@ -30,7 +30,7 @@ export interface FromPretrainedOptions {
    * Quantise linear layers that the checkpoint holds in 16 or 32 bits while they load. A checkpoint of bitsandbytes is loaded as it is: the file
    * decides, layer by layer.
    */
-  quantization?: QuantizeOnLoad;
+  quantization?: QuantizeOnLoad | undefined;
   signal?: AbortSignal;
   onProgress?(progress: LoadProgress): void;
 }
@@ -72,7 +72,8 @@ export class Qwen2ForCausalLM implements Disposable {
 
   /**
    * Loads a checkpoint in Hugging Face layout: `config.json` and one or several safetensors files.
-   * Throws FormatError, ShapeError or DtypeError naming file and tensor; CapabilityError for f16 on a device without it.
+   * Throws FormatError, ShapeError or DtypeError naming file and tensor; QuantizationConfigError if something other than bitsandbytes quantised the
+   * model; CapabilityError for f16 on a device without it.
    */
   static async fromPretrained(
     directory: ByteDirectory,
@@ -86,13 +87,13 @@ export class Qwen2ForCausalLM implements Disposable {
     const chosen = dtype === "auto" ? (device.capabilities.shaderF16 ? "f16" : "f32") : dtype;
     const json = await readJson(directory, "config.json");
     const config = readQwen2Config(json, `${directory.name}: config.json`);
-    const isQuantized = (json as Record<string, unknown>).quantization_config !== undefined;
+    expectBitsandbytes(json, `${directory.name}: config.json`);
     const checkpointReader = await openCheckpoint(directory);
     try {
       const { weights, quantized } = await loadWeights(checkpointReader, config, {
         device,
         dtype: chosen,
-        ...(quantization && !isQuantized ? { quantization } : {}),
+        ...(quantization ? { quantization } : {}),
         ...(signal ? { signal } : {}),
         ...(onProgress ? { onProgress } : {}),
       });
@@ -197,7 +198,9 @@ export class Qwen2ForCausalLM implements Disposable {
       if (onHiddenState) onHiddenState(index + 1, x);
       else previous.dispose(); // what the tape needs of it is held there
     });
-    return rmsNorm(x, this.#weight("model.norm.weight"), { eps: config.rmsNormEps, dtype }); // [numTokens, hiddenSize]
+    const hidden = rmsNorm(x, this.#weight("model.norm.weight"), { eps: config.rmsNormEps, dtype }); // [numTokens, hiddenSize]
+    if (!onHiddenState) x.dispose();
+    return hidden;
   }
 
   /** All logits, for small inputs and sampling: [numTokens, vocabSize] f32. Training never builds them. */
@@ -259,9 +262,10 @@ export class Qwen2ForCausalLM implements Disposable {
 async function readJson(directory: ByteDirectory, fileName: string): Promise<unknown> {
   const source = await directory.open(fileName);
   if (!source)
-    throw new FormatError(`fromPretrained: ${directory.name} has no ${fileName}; expected a model directory in Hugging Face layout`, {
-      source: directory.name,
-    });
+    throw new FormatError(
+      `fromPretrained: ${directory.name} has no ${fileName}; expected a model folder in Hugging Face layout, with safetensors files; GGUF files and pickles are not read`,
+      { source: directory.name },
+    );
   try {
     const text = new TextDecoder().decode(await source.slice(0, source.byteLength));
     return JSON.parse(text);

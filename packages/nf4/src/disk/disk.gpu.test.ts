@@ -128,6 +128,13 @@ describe("reads what bitsandbytes reads", () => {
     expect(await valuesOf(new Map([...tensors].reverse()))).toEqual(expected);
   });
 
+  it("a key of the quant state that is there twice: the last one counts, as in Python", async () => {
+    const tensors = await exampleTensors();
+    const expected = await valuesOf(tensors);
+    setState(tensors, JSON.stringify(stateOf(tensors)).replace("{", '{"blocksize":128,'));
+    expect(await valuesOf(tensors)).toEqual(expected);
+  });
+
   it("packed codes under another storage dtype", async () => {
     const tensors = await exampleTensors();
     const expected = await valuesOf(tensors);
@@ -189,6 +196,11 @@ describe("reads what bitsandbytes reads", () => {
       -1,
     ]);
     const nested = await exampleTensors();
+    const offset = new Map(nested);
+    setState(offset, JSON.stringify(stateOf(nested)).replace(/0\.4614\d+/, "NaN")); // as Python writes it
+    expect(await valuesOf(offset)).toEqual(new Array<number>(256).fill(NaN));
+    using weight = await loadNf4Weight(readerOf(offset), "w", { device });
+    expect(new TextDecoder().decode(new Map(await nf4Tensors("w", weight)).get(stateName)!.data)).toMatch(/"nested_offset": NaN\}$/);
     nested.set("w.nested_absmax", { dtype: "F32", shape: [1], data: new Uint8Array(Float32Array.of(NaN).buffer) });
     expect(await valuesOf(nested)).toEqual(new Array<number>(256).fill(NaN));
   });
@@ -238,7 +250,15 @@ describe("refuses, naming the tensor", () => {
     ["a shape that is not the file's", change({ shape: [8, 64] }), "nf4: w: expected 256 bytes for 512 codes, got 128 as U8 [128, 1]"],
     ["a nested blocksize of 128", change({ nested_blocksize: 128 }), "nested_blocksize is wrong; expected 256, got 128"],
     ["nested scales in f16", change({ nested_dtype: "float16" }), 'nested_dtype is wrong; expected "float32", got "float16"'],
-    ["no nested offset", change({ nested_offset: null }), "nested_offset is wrong; expected a number, got null"],
+    ["no nested offset", change({ nested_offset: null }), "nested_offset is wrong; expected a number that f32 holds, got null"],
+    ["a nested offset past f32", change({ nested_offset: 1e300 }), "nested_offset is wrong; expected a number that f32 holds, got 1e+300"],
+    ["a nested offset past f64", (t) => setState(t, JSON.stringify(stateOf(t)).replace(/0\.4614\d+/, "1e999")), "nested_offset is wrong"],
+    ["a nested offset as text", change({ nested_offset: "0.5" }), 'nested_offset is wrong; expected a number that f32 holds, got "0.5"'],
+    [
+      "a shape past f64",
+      (t) => setState(t, JSON.stringify(stateOf(t)).replace("[4,64]", "[4,1e999]")),
+      "shape is wrong; expected two positive sizes",
+    ],
     ["no scales", (t) => t.delete("w.absmax"), "nf4: w.absmax: is missing from the checkpoint"],
     ["no codes", (t) => t.delete("w"), "nf4: w: is missing from the checkpoint"],
     ["no table", (t) => t.delete("w.quant_map"), "nf4: w.quant_map: is missing from the checkpoint"],
@@ -274,6 +294,11 @@ describe("refuses, naming the tensor", () => {
       "codes as a square",
       (t) => t.set("w", { ...t.get("w")!, shape: [8, 16] }),
       "nf4: w: expected one column of packed codes, got U8 [8, 16]",
+    ],
+    [
+      "two quant states",
+      (t) => t.set("w.quant_state.bitsandbytes__fp4", t.get(stateName)!),
+      `nf4: w.quant_state.bitsandbytes__fp4: contradicts ${stateName}; expected one quant state, got two; repair the checkpoint`,
     ],
     [
       "FP4",

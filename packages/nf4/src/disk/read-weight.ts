@@ -26,6 +26,8 @@ export async function readQuantState(reader: CompanionReader, weightName: string
     const type = name.slice(weightName.length + statePrefix.length);
     fail(name, `quant type is not supported; expected nf4, got ${type}; quantise the 16-bit model with bnb_4bit_quant_type "nf4"`);
   }
+  const fp4 = `${weightName}${statePrefix}fp4`;
+  if (reader.tensors.has(fp4)) fail(fp4, `contradicts ${name}; expected one quant state, got two; repair the checkpoint`);
   const info = find(reader, name, "U8");
   if (info.byteLength > maxStateBytes) fail(name, `expected at most ${maxStateBytes} bytes of JSON, got ${info.byteLength}`);
   const { blockSize, dtype, shape, nestedOffset } = parseStateJson((await reader.read(name)).data, name);

@@ -21,7 +21,7 @@ export function parseStateJson(bytes: Uint8Array, tensor: string): StateJson {
   };
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    json = JSON.parse(quoteNonFinite(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
   } catch (cause) {
     fail(`is not JSON in UTF-8; expected an object, got ${bytes.byteLength} bytes`, cause);
   }
@@ -43,10 +43,20 @@ export function parseStateJson(bytes: Uint8Array, tensor: string): StateJson {
   if ("nested_offset" in fields || "nested_blocksize" in fields || "nested_dtype" in fields) {
     expectField("nested_blocksize", (value) => value === nestedBlockSize, String(nestedBlockSize));
     expectField("nested_dtype", (value) => typeof value === "string" && /^(torch\.)?float32$/.test(value), '"float32"');
-    expectField("nested_offset", (value) => Number.isFinite(value), "a number");
-    nestedOffset = Math.fround(fields["nested_offset"] as number);
+    expectField("nested_offset", isOffset, "a number that f32 holds");
+    nestedOffset = Math.fround(Number(fields["nested_offset"]));
   }
   return { blockSize: fields["blocksize"] as number, dtype: dtype as WeightDtype, shape: [shape[0], shape[1]], nestedOffset };
+}
+
+/** A weight with a NaN has a mean scale of NaN, which Python writes as it is though JSON has no word for it; what it stands for is read all the same. */
+function quoteNonFinite(json: string): string {
+  return json.replace(/("nested_offset"\s*:\s*)(NaN|-?Infinity)/, '$1"$2"');
+}
+
+function isOffset(value: unknown): boolean {
+  if (typeof value === "string") return /^(NaN|-?Infinity)$/.test(value);
+  return typeof value === "number" && Number.isFinite(Math.fround(value));
 }
 
 /** The block sizes that bitsandbytes takes. */
@@ -62,9 +72,10 @@ export function formatStateJson({ quantType, blockSize, dtype, shape, nested }: 
   return `{"quant_type": "${quantType}", "blocksize": ${blockSize}, "dtype": "${dtype}", "shape": [${shape.join(", ")}]${nestedFields}}`;
 }
 
-/** A finite number as Python spells a float: `1.0`, `0.0001`, `1e-05`, `1e+16`. */
+/** A number as Python spells a float: `1.0`, `0.0001`, `1e-05`, `1e+16`, `NaN`. */
 export function pythonFloat(value: number): string {
   if (Object.is(value, -0)) return "-0.0";
+  if (!Number.isFinite(value)) return String(value);
   const [, digits, exponent] = /^(.*)e([+-]\d+)$/.exec(value.toExponential())!;
   if (Number(exponent) >= -4 && Number(exponent) < 16) {
     const plain = String(value);
