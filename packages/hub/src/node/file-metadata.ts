@@ -35,10 +35,10 @@ export async function fetchBlobFacts(client: HubClient, asked: RepoAt & { file: 
   const size = byteCount(headers.get("x-linked-size") ?? (ok ? headers.get("content-length") : null)); // a redirect has a length of its own
   if (etag !== undefined && size !== undefined) return { etag, size };
   const entry = (await fetchTree(client, asked)).find(({ path }) => path === file);
-  const facts = { etag: etag ?? entry?.lfs?.sha256 ?? entry?.blobId, size: size ?? entry?.size };
-  if (facts.etag !== undefined && facts.size !== undefined) return facts as BlobFacts;
+  const facts = entry && blobFacts(entry);
+  if (facts) return facts;
   throw new HubError(
-    `hub: ${client.endpoint} tells too little of ${file} of ${asked.repo}; expected its etag and size, got etag ${facts.etag ?? "none"}, size ${facts.size ?? "none"}; check HF_ENDPOINT`,
+    `hub: ${client.endpoint} tells too little of ${file} of ${asked.repo}; expected its etag and size, got etag ${etag ?? "none"}, size ${size ?? "none"}; check HF_ENDPOINT`,
     { reason: "refused", repo: asked.repo, file },
   );
 }

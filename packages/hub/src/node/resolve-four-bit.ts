@@ -22,21 +22,28 @@ export interface FourBitChoice {
 export async function resolveFourBit(id: string, options: CacheOptions = {}): Promise<FourBitChoice> {
   const { repo, revision = options.revision ?? "main" } = parseRepoId(id);
   const candidates = revision === "main" ? fourBitSibling(repo) : [];
+  let failure: HubError | undefined;
   for (const candidate of candidates) {
-    if (await exists(openRepo(candidate, options))) return { id: candidate, mapped: true };
+    const sibling = openRepo(candidate, options);
+    try {
+      const isThere = failure || sibling.offline ? await isCached(sibling) : await isOnHub(sibling);
+      if (isThere) return { id: candidate, mapped: true };
+    } catch (error) {
+      if (!(error instanceof HubError) || error.reason !== "unreachable") throw error;
+      failure = error;
+      if (await isCached(sibling)) return { id: candidate, mapped: true };
+    }
   }
+  if (failure) throw failure;
   return { id, mapped: false };
 }
 
-async function exists(repo: CachedRepo): Promise<boolean> {
-  if (repo.offline) return isCached(repo);
+async function isOnHub({ client, at }: CachedRepo): Promise<boolean> {
   try {
-    await fetchCommit(repo.client, repo.at);
+    await fetchCommit(client, at);
     return true;
   } catch (error) {
-    if (!(error instanceof HubError)) throw error;
-    if (error.reason === "repoNotFound" || error.reason === "gated") return false;
-    if (error.reason === "unreachable" && (await isCached(repo))) return true;
+    if (error instanceof HubError && (error.reason === "repoNotFound" || error.reason === "gated")) return false;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { type FileContent, type LoopbackRepoOptions, type StoredFile, type StoredRepo, addCommit, treeEntries } from "./loopback-repo.js";
+import { type FileContent, type LoopbackRepoOptions, type StoredRepo, addCommit, treeEntries } from "./loopback-repo.js";
 import { type Fault, type LoopbackRequest, type Served, listen, sendBytes, sendJson } from "./loopback-server.js";
 
 export type { Fault, LoopbackRequest } from "./loopback-server.js";
@@ -127,7 +127,7 @@ async function answer(question: Question): Promise<void> {
   const files = repo.commits.get(commit);
   if (!files) return fail(404, "RevisionNotFound", `Invalid rev id: ${place.revision}`);
   if (place.action === "revision") return sendJson(asked, response, 200, { id: place.key.replace(/^\w+\//, ""), sha: commit });
-  if (place.action === "tree") return sendTree(question, files);
+  if (place.action === "tree") return sendTree(question, treeEntries(files, repo.options));
   const { gated } = repo.options;
   if (gated && !isKnown) return fail(401, "GatedRepo", "Access to this repository is restricted. You must be authenticated to access it.");
   if (gated === "denied") return fail(403, "GatedRepo", "Access to this repository is restricted and you are not in the authorized list.");
@@ -146,8 +146,7 @@ async function answer(question: Question): Promise<void> {
 }
 
 /** A page of the listing, and where the next one is. */
-function sendTree({ asked, response, pageSize }: Question, files: ReadonlyMap<string, StoredFile>): void {
-  const entries = treeEntries(files);
+function sendTree({ asked, response, pageSize }: Question, entries: readonly unknown[]): void {
   const start = Number(asked.url.searchParams.get("cursor") ?? 0);
   const next = new URL(asked.url);
   next.searchParams.set("cursor", String(start + pageSize));

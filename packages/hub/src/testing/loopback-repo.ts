@@ -11,6 +11,8 @@ export interface LoopbackRepoOptions {
   gated?: boolean | "denied";
   /** Only the hub's token sees that it is there. */
   private?: boolean;
+  /** Lists files without size, digest and blob id. */
+  bareTree?: boolean;
   /** Branch or tag that moves to the new commit; default `"main"`. */
   revision?: string;
 }
@@ -45,16 +47,15 @@ export function addCommit(repo: StoredRepo, files: Readonly<Record<string, FileC
 }
 
 /** Entries of `/tree?recursive=true`: folders too. */
-export function treeEntries(files: ReadonlyMap<string, StoredFile>): unknown[] {
+export function treeEntries(files: ReadonlyMap<string, StoredFile>, { bareTree = false }: LoopbackRepoOptions): unknown[] {
   const folders = new Set([...files.keys()].flatMap((path) => path.split("/").slice(0, -1).map((_, depth) => path.split("/", depth + 1).join("/")))); // prettier-ignore
   return [
     ...[...folders].map((path) => ({ type: "directory", path, oid: gitId(new TextEncoder().encode(path)), size: 0 })),
     ...Array.from(files.values(), ({ path, bytes, etag, lfs }) => ({
       type: "file",
       path,
-      size: bytes.byteLength,
-      oid: lfs ? gitId(new TextEncoder().encode(etag)) : etag,
-      ...(lfs ? { lfs: { oid: etag, size: bytes.byteLength, pointerSize: 134 } } : {}),
+      ...(bareTree ? {} : { size: bytes.byteLength, oid: lfs ? gitId(new TextEncoder().encode(etag)) : etag }),
+      ...(lfs && !bareTree ? { lfs: { oid: etag, size: bytes.byteLength, pointerSize: 134 } } : {}),
     })),
   ];
 }
