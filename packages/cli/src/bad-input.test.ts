@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { fixturePath } from "@kto/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./test-support.js";
@@ -186,6 +186,16 @@ describe("models", () => {
     ["a wrong dtype", header('{"a":{"dtype":"F99","shape":[2],"data_offsets":[0,8]}}'), /F99/],
     ["a broken tokenizer", (file) => writeFileSync(file("tokenizer.json"), "{"), /tokenizer\.json/],
   ])("%s", async (_what, change, says) => expectRefused(await train({ model_name_or_path: modelCopy(change) }), says));
+
+  it("pickle weights, and GGUF", async () => {
+    const model = modelCopy((file) => renameSync(file("model.safetensors"), file("pytorch_model.bin")));
+    expectRefused(await train({ model_name_or_path: model }), /only pickle weights \(pytorch_model\.bin\); expected \*\.safetensors/);
+    renameSync(folder.file("model", "pytorch_model.bin"), folder.file("model", "tiny.Q4_K_M.gguf"));
+    expectRefused(await train({ model_name_or_path: model }), /holds a GGUF file \(tiny\.Q4_K_M\.gguf\)/);
+    expectRefused(await train({ model_name_or_path: folder.file("model", "tiny.Q4_K_M.gguf") }), /tiny\.Q4_K_M\.gguf is a GGUF file/);
+    expectRefused(await train({ model_name_or_path: "owner/tiny.gguf" }), /owner\/tiny\.gguf does not exist.*GGUF is for inference/);
+    expectRefused(await train({ model_name_or_path: folder.file("model", "config.json") }), /config\.json is no folder/);
+  });
 
   it("a missing shard", async () => {
     cpSync(fixturePath("model-sharded"), folder.file("sharded"), { recursive: true });

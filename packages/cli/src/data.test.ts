@@ -40,3 +40,10 @@ it("renders without a model, with a template of its own", async () => {
   expect(stdout).toContain("<user>What is the capital of Bolivia?");
   expect(stderr).toContain("without --model");
 });
+
+it("renders without a model and without a template", async () => {
+  const { status, stdout } = await kto(["data", rows, "--head", "1"]);
+  expect(status).toBe(0);
+  expect(stdout).toContain("<|user|>");
+  expect(stdout).toContain("<eos>");
+});

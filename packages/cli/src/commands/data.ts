@@ -89,6 +89,9 @@ async function data({ operands, fields, options, io, console, begin }: CommandIn
   return exitStatus.done;
 }
 
+/** Stand in for the special tokens, which only a tokenizer knows. */
+const placeholders = { bos_token: "<bos>", eos_token: "<eos>" };
+
 /** What can be said of rows without a tokenizer. */
 function rawReport(dataset: Dataset<DataRow>, count: number, chatTemplate: string): RawReport {
   const format = detectFormat(dataset);
@@ -115,7 +118,10 @@ function renderedTexts(row: DataRow, chatTemplate: string): string[] {
     .map((column) => row[column])
     .filter((value) => value !== undefined && value !== null);
   return completions.flatMap((completion) => {
-    if (isConversation(completion)) return [renderChatTemplate(chatTemplate, [...(isConversation(prompt) ? prompt : []), ...completion])];
+    if (isConversation(completion)) {
+      const conversation = [...(isConversation(prompt) ? prompt : []), ...completion];
+      return [renderChatTemplate(chatTemplate, conversation, { specialTokens: placeholders })];
+    }
     return typeof completion === "string" ? [(typeof prompt === "string" ? prompt : "") + completion] : [];
   });
 }
