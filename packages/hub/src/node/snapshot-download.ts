@@ -34,7 +34,8 @@ export async function snapshotDownload(id: string, options: SnapshotOptions = {}
   if (!listed) throw notCached(repo);
   const files = filterFiles(listed, options.include, options.exclude);
   if (files.length === 0) throw nothingChosen(repo, listed, options);
-  if (!repo.offline) await expectRoom(repo, commit, files);
+  if (repo.offline) await expectCached(repo, commit, files);
+  else await expectRoom(repo, commit, files);
   await forEachOf(files, connections.count, client.signal, async (file, signal) => {
     await fetchFile({ ...repo, client: { ...client, signal } }, commit, file.path, file);
   });
@@ -45,6 +46,12 @@ export async function snapshotDownload(id: string, options: SnapshotOptions = {}
     files: files.map(({ path }) => path),
     bytes: files.reduce((sum, { size }) => sum + size, 0),
   };
+}
+
+async function expectCached(repo: CachedRepo, commit: string, files: readonly RepoFile[]): Promise<void> {
+  for (const { path } of files) {
+    if ((await cachedSize(repo.folder.file(commit, path))) === undefined) throw notCached(repo, path);
+  }
 }
 
 /** Better no download than one that stops when the disk is full. */

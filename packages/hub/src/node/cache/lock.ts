@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { sleep } from "../../http/retry.js";
@@ -26,6 +26,8 @@ export interface LockOptions {
 }
 
 const HEARTBEAT_MS = 5_000;
+/** Far more than it takes to remove a lock. */
+const TAKING_MS = 10_000;
 /** Ids of the locks this process holds: one that says so and is not among them is left from another process with the same pid. */
 const held = new Set<string>();
 
@@ -70,12 +72,9 @@ async function acquire(path: string, id: string, { signal, onWait, pollMs = 200,
     if (mtimeMs !== touched.mtimeMs) touched = { mtimeMs, seenMs: performance.now() };
     const isStale = performance.now() - touched.seenMs > staleMs;
     const isAlive = owner?.host === hostname() ? lives(owner, isStale) : !isStale;
-    if (!isAlive) {
-      await takeAway(path, owner?.id);
-      continue;
-    }
-    if (!waits) onWait?.();
-    waits = true;
+    if (!isAlive && (await takeAway(path, owner?.id))) continue;
+    if (isAlive && !waits) onWait?.();
+    waits ||= isAlive;
     await sleep(pollMs, signal);
   }
 }
@@ -90,16 +89,22 @@ async function tryCreate(path: string, owner: Owner): Promise<boolean> {
   }
 }
 
-/** Removes a lock that nobody holds; puts back the lock of one who was quicker to do the same. */
-async function takeAway(path: string, id: string | undefined): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
+/** Removes a lock that nobody holds, if it is still the same. False while another process does that. */
+async function takeAway(path: string, id: string | undefined): Promise<boolean> {
+  const taking = `${path}-taking`; // or one could remove the new lock of another who was quicker
   try {
-    await rename(path, aside);
+    await writeFile(taking, "", { flag: "wx" });
   } catch {
-    return; // another was quicker
+    const ageMs = await stat(taking).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0); // prettier-ignore
+    if (ageMs > TAKING_MS) await rm(taking, { force: true }); // killed in the middle of this
+    return false;
   }
-  if ((await readOwner(aside))?.id === id) await rm(aside, { force: true });
-  else await rename(aside, path);
+  try {
+    if ((await readOwner(path))?.id === id) await rm(path, { force: true });
+    return true;
+  } finally {
+    await rm(taking, { force: true });
+  }
 }
 
 /** Undefined for a lock that is gone, or not written yet. */
