@@ -40,7 +40,7 @@ export function openRepo(id: string, options: DownloadOptions): CachedRepo {
     client: createClient(options, defaults),
     folder: repoFolder(options.cacheDir ?? cacheFolder(), at.repoType, at.repo),
     connections: new Connections(options.maxWorkers ?? DEFAULT_WORKERS),
-    offline: options.localFilesOnly ?? options.offline ?? isOffline(),
+    offline: (options.localFilesOnly ?? false) || (options.offline ?? isOffline()),
     onProgress: options.onProgress,
     underWay: new Map(),
   };

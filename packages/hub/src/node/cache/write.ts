@@ -28,7 +28,7 @@ export function noSpace(path: string, neededBytes: number | undefined, freeBytes
   const needed = neededBytes === undefined ? "room" : `${formatBytes(neededBytes)} more`;
   const got = freeBytes === undefined ? "no space left" : `${formatBytes(freeBytes)} free`;
   return new HubError(
-    `hub: the disk of ${path} is full; expected ${needed}, got ${got}; free some space or set HF_HUB_CACHE to a folder on another disk, and run it again: what was downloaded is kept`,
+    `hub: not enough room on the disk of ${dirname(path)}; expected ${needed}, got ${got}; free some space or set HF_HUB_CACHE to a folder on another disk, and run it again: what was downloaded is kept`,
     { reason: "noSpace", cause },
   );
 }

@@ -61,15 +61,13 @@ export async function fetchBlob(transfers: Transfers, job: BlobJob, report: Prog
   });
 }
 
-/** Throws HubError when the disk of `path` has not so many bytes left. */
+/** Throws HubError when the disk of `path` has not so many bytes left. Where the system does not tell, writing will. */
 export async function expectSpace(path: string, neededBytes: number): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    const { blocks, bavail, bsize } = await statfs(dirname(path));
-    if (blocks > 0 && bavail * bsize < neededBytes) throw noSpace(path, neededBytes, bavail * bsize); // some file systems do not tell
-  } catch (error) {
+  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
     throw writeError(error, path);
-  }
+  });
+  const disk = await statfs(dirname(path)).catch(() => undefined);
+  if (disk && disk.blocks > 0 && disk.bavail * disk.bsize < neededBytes) throw noSpace(path, neededBytes, disk.bavail * disk.bsize);
 }
 
 /** Bytes of a blob on its way that take up room on the disk. */

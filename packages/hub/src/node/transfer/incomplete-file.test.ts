@@ -76,7 +76,7 @@ it.runIf(existsSync("/dev/full"))("says what is needed when the disk is full", a
   await expect(file.write(bytes("abc"), 0)).rejects.toMatchObject({
     code: "HUB",
     reason: "noSpace",
-    message: `hub: the disk of ${path} is full; expected 2.5 MB (2,500,000 bytes) more, got no space left; free some space or set HF_HUB_CACHE to a folder on another disk, and run it again: what was downloaded is kept`,
+    message: `hub: not enough room on the disk of ${join(folder, "blobs")}; expected 2.5 MB (2,500,000 bytes) more, got no space left; free some space or set HF_HUB_CACHE to a folder on another disk, and run it again: what was downloaded is kept`,
   });
   expect(file.ranges.byteLength).toBe(0);
 });
