@@ -5,7 +5,10 @@ const interrupted = new AbortController();
 
 /** The first signal lets the step in flight finish and a checkpoint be written, or what was downloaded be kept; the second stops at once. */
 function onSignal(name: NodeJS.Signals): void {
-  if (interrupted.signal.aborted) process.exit(130);
+  if (interrupted.signal.aborted) {
+    if (process.stderr.isTTY) process.stderr.write("\u001b[?25h\u001b[?7h\n"); // the cursor and line wrapping, which bars turn off
+    process.exit(130);
+  }
   process.stderr.write(`\nkto: ${name}: stopping in good order; once more to stop at once\n`);
   interrupted.abort(new InterruptedError(`interrupted by ${name}`));
 }

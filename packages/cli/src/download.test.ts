@@ -108,6 +108,7 @@ describe("errors are one line, and nothing is on stdout", () => {
     ["two revisions", ["owner/tiny@v1", "--revision", "v2"], {}, 2, /--revision: .*names a revision too/],
     ["a kind that is none", ["owner/tiny", "--repo_type", "space"], {}, 2, /one of model, dataset/],
     ["patterns that choose nothing", ["owner/tiny", "--include", "*.gguf"], {}, 2, /no file of owner\/tiny is chosen.*\*\.gguf/],
+    ["an address that is none", ["owner/tiny"], { HF_ENDPOINT: "hub.example" }, 2, /HF_ENDPOINT: not the address of a hub.*"hub\.example"/],
     ["no such repository", ["owner/none"], {}, 2, /no model owner\/none/],
     ["a data set asked for as a model", ["owner/data"], {}, 2, /no model owner\/data/],
     ["no such revision", ["owner/tiny", "--revision", "v9"], {}, 2, /no revision "v9"/],

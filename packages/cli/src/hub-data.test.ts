@@ -1,18 +1,20 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fixturePath } from "@kto/testing";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startLoopbackHub, type LoopbackHub } from "../../hub/src/testing/loopback-hub.js";
-import { filesOf, mixRepository, mixRows } from "./hub-test-support.js";
+import { filesOf, mixRepository, mixRows, type MixRow, type RowFormat } from "./hub-test-support.js";
 import { errorLinesOf, hubEnv, kto, temporaryFolder, type Outcome } from "./test-support.js";
 
+const parquet: RowFormat = { extension: "parquet", write: parquetOf };
 const rows = mixRows();
 let folder: ReturnType<typeof temporaryFolder>;
 let hub: LoopbackHub;
 beforeEach(async () => {
   folder = temporaryFolder();
   hub = await startLoopbackHub();
-  hub.addDataset("trl-lib/kto-mix-14k", mixRepository([rows.slice(0, 20), rows.slice(20, 50)], rows.slice(50)));
+  hub.addDataset("trl-lib/kto-mix-14k", mixRepository([rows.slice(0, 20), rows.slice(20, 50)], rows.slice(50), parquet));
 });
 afterEach(async () => {
   await hub[Symbol.asyncDispose]();
@@ -50,7 +52,7 @@ it("takes a tokenizer of the hub, without the model's weights, and works offline
 });
 
 it("what is local comes first: a file, and a folder with splits", async () => {
-  for (const [path, content] of Object.entries(mixRepository([rows.slice(0, 8)], rows.slice(50)))) {
+  for (const [path, content] of Object.entries(mixRepository([rows.slice(0, 8)], rows.slice(50), parquet))) {
     mkdirSync(dirname(folder.file("trl-lib", path)), { recursive: true });
     writeFileSync(folder.file("trl-lib", path), content);
   }
@@ -87,3 +89,26 @@ it("a data set of the hub is not taken for a train_file", async () => {
   expect(errorLinesOf(outcome)).toEqual([expect.stringMatching(/DATA_FILE.*named with dataset_name/)]);
   expect(hub.requests).toEqual([]);
 });
+
+/** `prompt` and `completion` are `list<struct<content, role>>`, `label` is a bool. */
+function parquetOf(rows: readonly MixRow[]): Uint8Array {
+  type Element = NonNullable<Parameters<typeof parquetWriteBuffer>[0]["schema"]>[number];
+  const messages = (name: string): Element[] => [
+    { name, repetition_type: "OPTIONAL", num_children: 1, converted_type: "LIST" },
+    { name: "list", repetition_type: "REPEATED", num_children: 1 },
+    { name: "element", repetition_type: "OPTIONAL", num_children: 2 },
+    { name: "content", type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "OPTIONAL" },
+    { name: "role", type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "OPTIONAL" },
+  ];
+  const file = parquetWriteBuffer({
+    columnData: (["prompt", "completion", "label"] as const).map((name) => ({ name, data: rows.map((row) => row[name]) })),
+    schema: [
+      { name: "schema", num_children: 3 },
+      ...messages("prompt"),
+      ...messages("completion"),
+      { name: "label", type: "BOOLEAN", repetition_type: "OPTIONAL" },
+    ],
+    rowGroupSize: 4,
+  });
+  return new Uint8Array(file);
+}

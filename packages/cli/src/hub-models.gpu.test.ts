@@ -36,7 +36,7 @@ const train = (env: Record<string, string>, output: string, ...more: string[]): 
   kto(
     [
       ..."train --model_name_or_path owner/tiny --dataset_name owner/data --use_peft --lora_r 4 --max_length 96".split(" "),
-      ..."--max_train_samples 8 --per_device_train_batch_size 4 --max_steps 2 --learning_rate 1e-3 --logging_steps 1".split(" "),
+      ..."--max_train_samples 4 --per_device_train_batch_size 2 --max_steps 2 --learning_rate 1e-3 --logging_steps 1".split(" "),
       ..."--save_strategy steps --save_steps 1 --output_dir".split(" "),
       folder.file(output),
       ...more,
@@ -70,7 +70,7 @@ describe("kto score", () => {
 
   it("takes a sharded model, and an adapter of the hub", async () => {
     hub.addModel("owner/sharded", { ...filesOf("model-sharded"), "model-00009-of-00009.safetensors": "of another export" });
-    hub.addModel("owner/adapter", filesOf("adapters", "r8-a16-trained"));
+    hub.addModel("owner/adapter", filesOf("adapters/r8-a16-trained"));
     const outcome = await score(online(), "--model", "owner/sharded", "--adapter", "owner/adapter");
     expect({ status: outcome.status, errors: errorLinesOf(outcome) }).toEqual({ status: 0, errors: [] });
     expect(hub.requested().join("\n")).not.toContain("model-00009");
@@ -86,7 +86,7 @@ describe("kto score", () => {
   it("takes the four-bit checkpoint when asked to, and says which", async () => {
     const { "model.safetensors": _weights, "config.json": _config, ...tokenizer } = filesOf("model-bf16");
     hub.addModel("deepseek-ai/tiny", filesOf("model-bf16"));
-    hub.addModel("unsloth/tiny-unsloth-bnb-4bit", { ...tokenizer, ...filesOf("nf4", "model-dynamic") });
+    hub.addModel("unsloth/tiny-unsloth-bnb-4bit", { ...tokenizer, ...filesOf("nf4/model-dynamic") });
     const plain = await score(online(), "--model", "deepseek-ai/tiny");
     expect(hub.requested().join("\n")).not.toContain("unsloth");
     const mapped = await score(online(), "--model", "deepseek-ai/tiny", "--prefer_4bit_checkpoint");
@@ -105,7 +105,7 @@ describe("kto train", () => {
     expect({ status: outcome.status, errors: errorLinesOf(outcome) }).toEqual({ status: 0, errors: [] });
     expect(JSON.parse(outcome.stdout)).toMatchObject({ global_step: 2 });
     expect(outcome.stderr).toMatch(/^evaluation: loss /m);
-    expect(hub.requested().join("\n")).not.toContain("train-00001"); // the first file has the eight rows
+    expect(hub.requested().join("\n")).not.toContain("train-00001"); // the first file has the four rows
     const adapter = JSON.parse(readFileSync(folder.file("run", "adapter_config.json"), "utf8")) as Record<string, unknown>;
     expect(adapter).toMatchObject({ base_model_name_or_path: "owner/tiny", revision: null });
     expect(yamlOf("run")).toMatchObject({
@@ -129,14 +129,14 @@ describe("kto train", () => {
 
   it("records a revision as peft does, and the name that was asked for with a four-bit checkpoint", async () => {
     const moved = hub.addModel("owner/tiny", tiny, { revision: "v2" });
-    expect((await train(online(), "revision", "--model_revision", "v2", "--quiet")).status).toBe(0);
+    expect((await train(online(), "revision", "--model_revision", "v2", "--max_steps", "1", "--quiet")).status).toBe(0);
     expect(JSON.parse(readFileSync(folder.file("revision", "adapter_config.json"), "utf8"))).toMatchObject({
       base_model_name_or_path: "owner/tiny",
       revision: "v2",
     });
     expect(yamlOf("revision")["commits"]).toMatchObject({ "owner/tiny@v2": moved });
 
-    const more = ["--model_name_or_path", "deepseek-ai/tiny", "--load_in_4bit", "--prefer_4bit_checkpoint"];
+    const more = ["--model_name_or_path", "deepseek-ai/tiny", "--load_in_4bit", "--prefer_4bit_checkpoint", "--max_steps", "1"];
     const outcome = await train(online(), "mapped", ...more);
     expect({ status: outcome.status, errors: errorLinesOf(outcome) }).toEqual({ status: 0, errors: [] });
     expect(outcome.stderr).toContain("model: unsloth/tiny-unsloth-bnb-4bit (four-bit checkpoint of deepseek-ai/tiny)\n");

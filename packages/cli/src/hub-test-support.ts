@@ -1,6 +1,4 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { fixturePath } from "@kto/testing";
-import { parquetWriteBuffer } from "hyparquet-writer";
 
 /** Row of `fixtures/kto/rows.jsonl`. */
 export interface MixRow {
@@ -9,53 +7,41 @@ export interface MixRow {
   label: boolean;
 }
 
-/** The rows of `fixtures/kto/rows.jsonl`, as text of the file and as values. */
+/** Writes rows as a file of a data set. */
+export interface RowFormat {
+  extension: string;
+  write(rows: readonly MixRow[]): string | Uint8Array;
+}
+
+const fixtures = new URL("../../testing/fixtures/", import.meta.url);
+const jsonLines: RowFormat = { extension: "jsonl", write: (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join("") };
+
+/** The rows of `fixtures/kto/rows.jsonl`. */
 export function mixRows(): MixRow[] {
-  const text = readFileSync(fixturePath("kto", "rows.jsonl"), "utf8");
-  return text
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as MixRow);
+  const lines = readFileSync(new URL("kto/rows.jsonl", fixtures), "utf8").trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line) as MixRow);
 }
 
 /** The files of a folder of fixtures by name, as a repository holds them. */
-export function filesOf(...folder: string[]): Record<string, Uint8Array> {
-  return Object.fromEntries(
-    readdirSync(fixturePath(...folder)).map((name) => [name, new Uint8Array(readFileSync(fixturePath(...folder, name)))]),
-  );
+export function filesOf(folder: string): Record<string, Uint8Array> {
+  const place = new URL(`${folder}/`, fixtures);
+  return Object.fromEntries(readdirSync(place).map((name) => [name, new Uint8Array(readFileSync(new URL(name, place)))]));
 }
 
-/** A data set laid out as trl-lib/kto-mix-14k is: a card that declares the splits, and Parquet files in its schema. */
-export function mixRepository(train: readonly MixRow[][], test: readonly MixRow[]): Record<string, string | Uint8Array> {
-  const number = (index: number): string => String(index).padStart(5, "0");
+/** A data set laid out as trl-lib/kto-mix-14k is: a card that declares the splits, and numbered files of each. */
+export function mixRepository(
+  train: readonly MixRow[][],
+  test: readonly MixRow[],
+  { extension, write }: RowFormat = jsonLines,
+): Record<string, string | Uint8Array> {
+  const split = (name: string, parts: readonly (readonly MixRow[])[]): [string, string | Uint8Array][] =>
+    parts.map((rows, index) => [`data/${name}-${number(index)}-of-${number(parts.length)}.${extension}`, write(rows)]);
   return {
     ".gitattributes": "*.parquet filter=lfs diff=lfs merge=lfs -text\n",
     "README.md":
       "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n  - split: test\n    path: data/test-*\n---\n# KTO mix\n",
-    ...Object.fromEntries(train.map((rows, index) => [`data/train-${number(index)}-of-${number(train.length)}.parquet`, parquetOf(rows)])),
-    "data/test-00000-of-00001.parquet": parquetOf(test),
+    ...Object.fromEntries([...split("train", train), ...split("test", [test])]),
   };
 }
 
-/** `prompt` and `completion` are `list<struct<content, role>>`, `label` is a bool. */
-function parquetOf(rows: readonly MixRow[]): Uint8Array {
-  type Element = NonNullable<Parameters<typeof parquetWriteBuffer>[0]["schema"]>[number];
-  const messages = (name: string): Element[] => [
-    { name, repetition_type: "OPTIONAL", num_children: 1, converted_type: "LIST" },
-    { name: "list", repetition_type: "REPEATED", num_children: 1 },
-    { name: "element", repetition_type: "OPTIONAL", num_children: 2 },
-    { name: "content", type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "OPTIONAL" },
-    { name: "role", type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "OPTIONAL" },
-  ];
-  const file = parquetWriteBuffer({
-    columnData: (["prompt", "completion", "label"] as const).map((name) => ({ name, data: rows.map((row) => row[name]) })),
-    schema: [
-      { name: "schema", num_children: 3 },
-      ...messages("prompt"),
-      ...messages("completion"),
-      { name: "label", type: "BOOLEAN", repetition_type: "OPTIONAL" },
-    ],
-    rowGroupSize: 4,
-  });
-  return new Uint8Array(file);
-}
+const number = (value: number): string => String(value).padStart(5, "0");

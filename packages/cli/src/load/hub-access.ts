@@ -1,5 +1,5 @@
 import { cacheFolder, hubEndpoint, hubToken, type CacheOptions } from "@kto/hub/node";
-import { InterruptedError } from "../errors.js";
+import { ConfigError, InterruptedError } from "../errors.js";
 import type { Io } from "../io.js";
 import type { Console } from "../render/console.js";
 import { DownloadDisplay } from "../render/download-display.js";
@@ -32,9 +32,13 @@ export function hubAccess(io: Io, console: Console): HubAccess {
   };
 }
 
-/** Runs a download; its bars go when it ends. An abort becomes an InterruptedError that says what was kept. */
+/** Runs a download; its bars go when it ends. An abort becomes an InterruptedError that says what was kept. Throws ConfigError for an address that is none. */
 export async function downloading<Result>({ options, display }: HubAccess, work: () => Promise<Result>): Promise<Result> {
   const { signal, endpoint } = options;
+  if (!URL.canParse(endpoint!) || !/^https?:$/.test(new URL(endpoint!).protocol))
+    throw new ConfigError([
+      `HF_ENDPOINT: not the address of a hub; expected https://…, got ${JSON.stringify(endpoint)}; unset it, or mend it`,
+    ]);
   const patience = setTimeout(() => display.waiting(endpoint!), silentMs);
   try {
     return await work();

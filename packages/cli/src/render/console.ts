@@ -146,7 +146,7 @@ export class Console {
   }
 
   #write(text: string): void {
-    if (this.#bars) this.#bars.log(`${text}\n`);
+    if (this.#bars) this.#bars.log(`${text}\u001b[K\n`); // or the end of a longer bar stays behind it
     else this.#stderr.write(`${text}\n`);
   }
 }
