@@ -1,17 +1,21 @@
 /**
- * The KTO step on the 1.5B shape with random f16 weights, LoRA r 16 on the seven projections, a checkpoint per decoder block.
+ * The KTO step on a model of the 1.5B shape with random f16 weights, or on a model folder (`bench/tutorial/write-checkpoint.ts` makes four-bit ones),
+ * LoRA r 16 on the seven projections.
  *
- *   npm run bench -- kto-step [--dtype f16|f32] [--tokens 512,1024] [--updates 6] [--profile] [--layers 28] [--out FILE.json]
+ *   npm run bench -- kto-step [--model FOLDER] [--dtype f16|f32] [--batch 4] [--tokens 512,1024] [--updates 6] [--checkpointing true|false|auto]
+ *       [--optim adamw_torch] [--accumulate 1] [--max-memory BYTES] [--profile] [--layers 28] [--out FILE.json]
  *
- * Prints samples/s, tokens/s, peak memory and host time per dispatch; with --profile the hottest kernels too.
+ * Prints load time, samples/s, tokens/s, planned and peak memory and host time per dispatch; with --profile the hottest kernels too.
  */
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Dataset } from "@kto/datasets";
 import { getPeftModel, type PeftModel } from "@kto/lora";
+import { Qwen2ForCausalLM } from "@kto/qwen2";
+import { openModel } from "@kto/qwen2/node";
 import { requestDevice, type Device, type FloatDtype, type KernelTiming } from "@kto/tensor";
-import { KTOTrainer } from "@kto/trainer";
+import { KTOTrainer, type MemoryPlan, type TrainerEvent } from "@kto/trainer";
+import { watchDriverMemory } from "./driver-memory.js";
 import { randomModel, shape1b5 } from "./random-model.js";
 
 interface StepResult {
@@ -25,8 +29,10 @@ interface StepResult {
   medianStepMs: number;
   samplesPerSecond: number;
   tokensPerSecond: number;
+  plan: MemoryPlan | undefined;
   peakBufferBytes: number;
-  driverUsedMiB: number | undefined;
+  /** The GPU's memory in use at most, the process's driver included. */
+  driverPeakMiB: number | undefined;
   dispatchesPerStep: number;
   hostMicrosecondsPerDispatch: number;
   hottest: KernelTiming[];
@@ -34,7 +40,12 @@ interface StepResult {
 
 const { values: options } = parseArgs({
   options: {
+    model: { type: "string" },
     dtype: { type: "string", default: "f16" },
+    checkpointing: { type: "string", default: "true" },
+    optim: { type: "string", default: "adamw_torch" },
+    accumulate: { type: "string", default: "1" },
+    "max-memory": { type: "string" },
     tokens: { type: "string", default: "512,1024" },
     updates: { type: "string", default: "6" },
     layers: { type: "string", default: "28" },
@@ -44,23 +55,47 @@ const { values: options } = parseArgs({
   },
 });
 
+const driver = await watchDriverMemory();
 const device = await requestDevice();
 console.log(
   `${device.capabilities.description}: f16 ${device.capabilities.shaderF16}, subgroup matrices ${device.capabilities.subgroupMatrix.join("; ") || "none"}`,
 );
+const dtype = options.dtype as FloatDtype;
 const started = performance.now();
-const base = randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, options.dtype as FloatDtype);
+const base = options.model
+  ? await Qwen2ForCausalLM.fromPretrained(openModel(options.model), { device, dtype })
+  : randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, dtype);
+const recordedMs = performance.now() - started;
 await device.sync();
-console.log(`model: ${base.numParameters.toLocaleString("en")} parameters in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+const loadedMs = performance.now() - started;
+device.scope(() => void base.hiddenStates(base.packRows([[1, 2, 3]])));
+await device.sync();
+const firstForwardMs = performance.now() - started;
+const maxRssMiB = process.resourceUsage().maxRSS / 1024;
+console.log(
+  `model: ${base.numParameters.toLocaleString("en")} parameters, ${(base.weightBytes / 2 ** 30).toFixed(3)} GiB; read in ${(recordedMs / 1000).toFixed(2)} s, on the device after ${(loadedMs / 1000).toFixed(2)} s, ` +
+    `first forward done after ${(firstForwardMs / 1000).toFixed(2)} s, since the process began ${(performance.now() / 1000).toFixed(2)} s; ` +
+    `host ${maxRssMiB.toFixed(0)} MiB at most; driver ${await driver.takePeakMiB()} MiB at most, ${driver.startMiB} before`,
+);
 const results: StepResult[] = [];
 for (const tokens of options.tokens.split(",").map(Number)) {
   results.push(await measure(tokens, Number(options.batch), Number(options.updates)));
   if (options.out)
     writeFileSync(
       options.out,
-      JSON.stringify({ device: device.capabilities.description, date: new Date().toISOString().slice(0, 10), results }, null, 1),
+      JSON.stringify(
+        {
+          device: device.capabilities.description,
+          date: new Date().toISOString().slice(0, 10),
+          load: { weightBytes: base.weightBytes, recordedMs, loadedMs, firstForwardMs, maxRssMiB, driverBeforeMiB: driver.startMiB },
+          results,
+        },
+        null,
+        1,
+      ),
     );
 }
+driver.stop();
 base.dispose();
 device.dispose();
 
@@ -73,10 +108,12 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   const logpsChosen: number[] = [];
   const stepMs: number[] = [];
   const hostMs: number[] = [];
+  let plan: MemoryPlan | undefined;
   let recordStarted = performance.now();
   const dispatchesBefore = device.queue.dispatches;
-  const trainer = makeTrainer(model, tokensPerRow, batch, updates, (type) => {
-    if (type === "microBatch") hostMs.push(performance.now() - recordStarted);
+  const trainer = makeTrainer(model, tokensPerRow, batch, updates, (event) => {
+    if (event.type === "microBatch") hostMs.push(performance.now() - recordStarted);
+    if (event.type === "memory") plan = event.plan;
   });
   let stepStarted = performance.now();
   recordStarted = stepStarted;
@@ -92,7 +129,9 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
     recordStarted = stepStarted;
   }
   const dispatches = device.queue.dispatches - dispatchesBefore;
+  const rowsPerUpdate = batch * Number(options.accumulate);
   const peakBufferBytes = device.memory().peakBytes;
+  const driverPeakMiB = await driver.takePeakMiB();
   const medianStepMs = median(stepMs.slice(2));
   const hottest = options.profile
     ? await profile(
@@ -109,17 +148,19 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
     logpsChosen,
     stepMs,
     medianStepMs,
-    samplesPerSecond: (1000 * batch) / medianStepMs,
-    tokensPerSecond: (1000 * batch * tokensPerRow) / medianStepMs,
+    samplesPerSecond: (1000 * rowsPerUpdate) / medianStepMs,
+    tokensPerSecond: (1000 * rowsPerUpdate * tokensPerRow) / medianStepMs,
+    plan,
     peakBufferBytes,
-    driverUsedMiB: driverUsedMiB(),
+    driverPeakMiB,
     dispatchesPerStep: dispatches / updates,
     hostMicrosecondsPerDispatch: (1000 * median(hostMs.slice(2)) * updates) / dispatches,
     hottest: hottest.slice(0, 30),
   };
   console.log(
     `${batch} × ${tokensPerRow} ${options.dtype}: ${medianStepMs.toFixed(1)} ms a step, ${result.samplesPerSecond.toFixed(2)} samples/s, ${result.tokensPerSecond.toFixed(0)} tokens/s, ` +
-      `${(peakBufferBytes / 2 ** 30).toFixed(2)} GiB of buffers, driver ${result.driverUsedMiB} MiB, ${result.dispatchesPerStep.toFixed(0)} dispatches, ${result.hostMicrosecondsPerDispatch.toFixed(1)} µs host each`,
+      `${(peakBufferBytes / 2 ** 30).toFixed(3)} GiB of buffers (planned ${((plan?.peakBytes ?? 0) / 2 ** 30).toFixed(3)}, ${plan?.checkpointedLayers} layers again, at most ${plan?.tokensPerPass} tokens a pass), ` +
+      `driver ${driverPeakMiB} MiB at most, ${result.dispatchesPerStep.toFixed(0)} dispatches, ${result.hostMicrosecondsPerDispatch.toFixed(1)} µs host each`,
   );
   const total = hottest.reduce((sum, { totalMs }) => sum + totalMs, 0);
   if (total > 0) console.log(`  kernel time of two steps ${total.toFixed(1)} ms`);
@@ -136,12 +177,12 @@ function makeTrainer(
   tokensPerRow: number,
   batch: number,
   updates: number,
-  onEvent: (type: string) => void,
+  onEvent: (event: TrainerEvent) => void,
 ): KTOTrainer {
   const half = tokensPerRow / 2;
   const token = (row: number, position: number): number => (row * 7919 + position * 104_729 + 17) % 151_000;
   const ids = (row: number, from: number): number[] => Array.from({ length: half }, (_, position) => token(row, from + position));
-  const rows = Array.from({ length: batch * 4 }, (_, row) => ({
+  const rows = Array.from({ length: batch * Math.max(4, Number(options.accumulate)) }, (_, row) => ({
     prompt_ids: ids(row, 0),
     completion_ids: ids(row, half),
     label: row % 2 === 0,
@@ -151,15 +192,18 @@ function makeTrainer(
     trainDataset: Dataset.from(rows),
     args: {
       perDeviceTrainBatchSize: batch,
+      gradientAccumulationSteps: Number(options.accumulate),
+      optim: options.optim,
       maxSteps: updates,
       learningRate: 1e-4,
       loggingSteps: 1,
       maxLength: tokensPerRow,
-      gradientCheckpointing: true,
+      gradientCheckpointing: options.checkpointing === "auto" ? "auto" : options.checkpointing === "true",
       saveStrategy: "no",
     },
     isFreshAdapter: true,
-    onEvent: ({ type }) => onEvent(type),
+    ...(options["max-memory"] === undefined ? {} : { memoryBudgetBytes: Number(options["max-memory"]) }),
+    onEvent,
   });
 }
 
@@ -173,14 +217,4 @@ async function profile(on: Device, trainer: KTOTrainer): Promise<KernelTiming[]>
 /** The first two steps compile; they are left out before this. */
 function median(values: number[]): number {
   return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function driverUsedMiB(): number | undefined {
-  try {
-    return Number(
-      execFileSync("nvidia-smi", ["--query-gpu=memory.used", "--format=csv,noheader,nounits"], { encoding: "utf8" }).split("\n")[0],
-    );
-  } catch {
-    return undefined;
-  }
 }

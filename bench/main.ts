@@ -4,7 +4,7 @@
  */
 import { readdirSync } from "node:fs";
 
-const helpers = new Set(["main.ts", "random-model.ts"]);
+const helpers = new Set(["main.ts", "random-model.ts", "driver-memory.ts"]);
 const names = readdirSync(new URL(".", import.meta.url))
   .filter((file) => file.endsWith(".ts") && !helpers.has(file))
   .map((file) => file.slice(0, -3));

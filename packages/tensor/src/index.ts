@@ -9,6 +9,7 @@ export { requestDevice, type RequestDeviceOptions } from "./device/request-devic
 export type { KernelSource } from "./device/pipeline-cache.js";
 export type { KernelTiming } from "./device/profile.js";
 export { sizeClass, type MemoryInfo } from "./memory/pool.js";
+export { slabShare, TensorSlabs } from "./memory/slabs.js";
 export { backward, type BackwardOptions } from "./autograd/backward.js";
 export { checkpoint } from "./autograd/checkpoint.js";
 export { defineOp, type Op, type OpContext, type OpDefinition, type OpResult } from "./autograd/define-op.js";

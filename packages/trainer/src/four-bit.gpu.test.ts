@@ -13,7 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-const open = (): Promise<Qwen2ForCausalLM> => Qwen2ForCausalLM.fromPretrained(openModel(fixturePath("nf4/model-dynamic")), { device, dtype: "f32" });
+const open = (): Promise<Qwen2ForCausalLM> =>
+  Qwen2ForCausalLM.fromPretrained(openModel(fixturePath("nf4/model-dynamic")), { device, dtype: "f32" });
 
 /** The same model with every weight in f32. */
 async function dequantized(): Promise<Qwen2ForCausalLM> {

@@ -4,7 +4,7 @@ import { backward, concat, mean, type GradientSink, type Tensor } from "@kto/ten
 import type { KTOConfig } from "./args.js";
 import type { CausalLM } from "./causal-lm.js";
 import type { KtoRow } from "./data/index.js";
-import { splitIntoPasses } from "./passes.js";
+import { passCapacity, splitIntoPasses, type PassSize } from "./passes.js";
 import type { Reference } from "./reference.js";
 import { sequenceLogProbs, type ScoredRow } from "./sequence-log-probs.js";
 
@@ -20,6 +20,8 @@ export interface PassLayout {
   checkpointedLayers: number;
   /** Rows of a micro-batch go through the model in several passes if they have more tokens than this together. */
   tokensPerPass: number;
+  /** Passes of all sizes take the memory of this one, so that all of them find the buffers of the first. */
+  largestPass?: PassSize;
 }
 
 /** Everything a micro-batch needs besides its rows. */
@@ -73,7 +75,9 @@ export function ktoMicroBatch(context: KtoContext, rows: readonly TrainingRow[],
   return device.scope("ktoMicroBatch", (): KtoMicroBatchResult => {
     const kl = context.args.lossType === "kto" ? klPasses(context, rows) : {};
     const parts = splitIntoPasses(rows, context.args.maxLength, context.layout.tokensPerPass).map((part) =>
-      device.scope("pass", () => matchedPass(context, part, kl, rows.length, backwardPass)),
+      device.withRowCapacity(passCapacity(part, context.args.maxLength, context.layout.largestPass), () =>
+        device.scope("pass", () => matchedPass(context, part, kl, rows.length, backwardPass)),
+      ),
     );
     const joined = (field: "losses" | "rewards" | "logProbs" | "entropy" | "meanLogit"): Tensor => concat(parts.map((part) => part[field]));
     const rowLengths = parts.flatMap((part) => part.rowLengths);
@@ -169,12 +173,16 @@ function klPasses(context: KtoContext, rows: readonly TrainingRow[]): KlLogProbs
 
 /** [numRows] f32: log-probabilities of rows without gradients, in as many passes as the layout asks for. */
 function logProbsInPasses({ model, args: { maxLength }, layout }: KtoContext, rows: readonly ScoredRow[]): Tensor {
-  const passes = splitIntoPasses(rows, maxLength, layout.tokensPerPass);
-  return concat(passes.map((part) => sequenceLogProbs(model.base, part, { maxLength }).logProbs));
+  const passes = splitIntoPasses(rows, maxLength, layout.tokensPerPass).map((part) =>
+    model.device.withRowCapacity(passCapacity(part, maxLength, layout.largestPass), () =>
+      sequenceLogProbs(model.base, part, { maxLength }),
+    ),
+  );
+  return concat(passes.map(({ logProbs }) => logProbs));
 }
 
 /** A row's prompt with the completion of another row. */
-function mismatched({ promptIds, klCompletionIds }: KtoRow): ScoredRow {
+export function mismatched({ promptIds, klCompletionIds }: KtoRow): ScoredRow {
   return { promptIds, completionIds: klCompletionIds ?? [] };
 }
 

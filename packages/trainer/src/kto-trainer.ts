@@ -12,6 +12,7 @@ import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 import { averageOf, readMicroBatches, tensorsOf } from "./kto-metrics.js";
 import {
   ktoMicroBatch,
+  mismatched,
   precomputeReference,
   type BackwardPass,
   type KtoContext,
@@ -20,6 +21,7 @@ import {
   type TrainingRow,
 } from "./kto-micro-batch.js";
 import { largestBatches } from "./largest-batches.js";
+import { largestPass } from "./passes.js";
 import { planMemory, type MemoryPlan } from "./memory-plan.js";
 import { expectFiniteLoss } from "./non-finite.js";
 import { makeReference, type ReferenceKind } from "./reference.js";
@@ -231,16 +233,15 @@ export class KTOTrainer {
     const ranges = Array.from({ length: Math.min(run.plan.updatesPerEpoch, run.plan.totalUpdates) }, (_, index) =>
       microBatchesOfUpdate(this.progress.globalStep + index, run.plan, args),
     ).flat();
-    const training = largestBatches(
-      ranges.map(({ start, end }) => run.rows.slice(start, end)),
-      maxLength,
-    );
+    const trainingBatches = ranges.map(({ start, end }) => run.rows.slice(start, end));
     const evalRows = evalStrategy === "no" ? [] : (this.#eval?.rows ?? []);
-    const evaluation = largestBatches(
-      Array.from({ length: Math.ceil(evalRows.length / perDeviceEvalBatchSize) }, (_, index) =>
-        evalRows.slice(index * perDeviceEvalBatchSize, (index + 1) * perDeviceEvalBatchSize),
-      ),
-      maxLength,
+    const evaluationBatches = Array.from({ length: Math.ceil(evalRows.length / perDeviceEvalBatchSize) }, (_, index) =>
+      evalRows.slice(index * perDeviceEvalBatchSize, (index + 1) * perDeviceEvalBatchSize),
+    );
+    const training = largestBatches(trainingBatches, maxLength);
+    const evaluation = largestBatches(evaluationBatches, maxLength);
+    const passes = [...trainingBatches, ...evaluationBatches].flatMap((rows) =>
+      args.lossType === "kto" ? [rows, rows.map(mismatched)] : [rows],
     );
     model.base.prepare?.(Math.max(training.longestRow, evaluation.longestRow));
     return planMemory({
@@ -250,6 +251,7 @@ export class KTOTrainer {
       budgetBytes: this.#options.memoryBudgetBytes,
       largestMicroBatch: training.mostTokens,
       longestRow: training.longestRow,
+      largestPass: (tokensPerPass) => largestPass(passes, maxLength, tokensPerPass),
       record: (layout: PassLayout, onForward) => {
         const context = { ...run.context, layout };
         for (const rows of training.batches) this.#recordMicroBatch({ ...run, context }, rows, { step: 0, index: 0, count: 1, onForward });

@@ -1,5 +1,6 @@
 import { OutOfMemoryError, type Device, type MemoryInfo } from "@kto/tensor";
 import type { PassLayout } from "./kto-micro-batch.js";
+import type { PassSize } from "./passes.js";
 
 /** What a run is predicted to need, in bytes of GPU buffers. */
 export interface MemoryPlan extends PassLayout {
@@ -28,6 +29,8 @@ export interface MemoryPlanInput {
   /** Tokens of the largest micro-batch, and of its longest row. */
   largestMicroBatch: number;
   longestRow: number;
+  /** The most tokens, and scored ones, that a pass has when no pass of several rows may have more tokens than this. */
+  largestPass(tokensPerPass: number): PassSize;
   /** Records the work of the largest steps of the run under a layout; calls `onForward` when a forward pass has left its activations. */
   record(layout: PassLayout, onForward: () => void): void;
 }
@@ -35,35 +38,42 @@ export interface MemoryPlanInput {
 /** With every layer checkpointed, memory is what matters: rows go through in passes of this size, at which products are large enough for a big GPU. */
 const leanTokensPerPass = 2048;
 
-/** What a pool may hold above what is in use at once; below it, buffers are made anew all the time. */
-const slack = 1.05;
+/**
+ * What the pool may hold above the plan, as a share of what comes and goes. Steps differ in a few small buffers; with 2 % those of the tutorial's data
+ * make 40 MiB of buffers anew at most, and most of them none; without it they made 3 GiB.
+ */
+const slack = 0.02;
+
+/** What a pool that gives back unused buffers gets by with, as a multiple of what is in use at once. */
+const leastFactor = 1.05;
 
 /**
  * Decides how many layers are run again and in how many passes a micro-batch goes through, by rehearsing its largest steps: the ops run on the host
- * and count buffers, the GPU does nothing. The device's pool is then held to the result.
+ * and count buffers, the GPU does nothing. Passes of all lengths take the memory of the largest, so that the plan holds for each of them; the device's
+ * pool is then held to it.
  *
  * Throws OutOfMemoryError if the budget is too small for one row.
  */
 export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const { device, numLayers, budgetBytes = Infinity } = input;
-  const resident = device.memory().inUseBytes;
-  const needs = (layout: PassLayout): Need => rehearse(input, layout, Infinity);
-  const fits = (layout: PassLayout): boolean => needs(layout).leastBytes <= budgetBytes;
-  const layout = chooseLayout(input, fits) ?? refuse(input, needs({ checkpointedLayers: numLayers, tokensPerPass: 1 }).leastBytes);
-  const { leastBytes, info } = needs(layout);
-  // Without a budget to spend, and where it is short, the pool gives back what it does not use.
-  const isLean = layout.checkpointedLayers === numLayers || info.peakBytes > budgetBytes;
-  const limitBytes = Math.min(isLean ? leastBytes : info.peakBytes * slack, budgetBytes);
-  const planned = rehearse(input, layout, limitBytes);
+  const residentBytes = device.memory().inUseBytes;
+  const complete = (layout: PassLayout): PassLayout => ({ ...layout, largestPass: input.largestPass(layout.tokensPerPass) });
+  const needs = (layout: PassLayout): Need => rehearse(input, complete(layout), Infinity);
+  const rowByRow = { checkpointedLayers: input.gradientCheckpointing === false ? 0 : numLayers, tokensPerPass: 1 };
+  const layout = complete(chooseLayout(input, (candidate) => needs(candidate).info.peakBytes <= budgetBytes) ?? rowByRow);
+  const need = needs(layout);
+  if (need.leastBytes > budgetBytes) refuse(input, need.leastBytes);
+  const limitBytes = Math.min(need.info.peakBytes + slack * (need.info.peakBytes - residentBytes), budgetBytes);
+  const { info, savedBytes } = need.info.peakBytes > limitBytes ? rehearse(input, layout, limitBytes) : need;
   device.pool.limitBytes = limitBytes;
   return {
     ...layout,
     numLayers,
-    peakBytes: planned.info.peakBytes,
+    peakBytes: info.peakBytes,
     budgetBytes: input.budgetBytes,
-    residentBytes: resident,
-    savedBytes: planned.savedBytes,
-    workBytes: planned.info.peakBytes - resident - planned.savedBytes,
+    residentBytes,
+    savedBytes,
+    workBytes: info.peakBytes - residentBytes - savedBytes,
     largestMicroBatch: input.largestMicroBatch,
   };
 }
@@ -87,13 +97,14 @@ function rehearse({ device, record }: MemoryPlanInput, layout: PassLayout, limit
       }),
     );
     const otherBytes = before.allocatedBytes - before.inUseBytes - before.freeBytes; // the uniform ring and the like
-    return { info, leastBytes: Math.ceil((info.peakInUseBytes + otherBytes) * slack), savedBytes };
+    const comingBytes = info.peakInUseBytes - before.inUseBytes;
+    return { info, leastBytes: Math.ceil(before.inUseBytes + otherBytes + leastFactor * comingBytes), savedBytes };
   } finally {
     device.pool.limitBytes = unlimited;
   }
 }
 
-/** The fastest layout that fits: fewest layers run again first, then fewest passes. */
+/** The fastest layout that fits: fewest layers run again first, then fewest passes; undefined if none does without passes of a single row. */
 function chooseLayout(input: MemoryPlanInput, fits: (layout: PassLayout) => boolean): PassLayout | undefined {
   const { numLayers, gradientCheckpointing: mode, budgetBytes, largestMicroBatch, longestRow } = input;
   const isLean = mode === true || (mode === "auto" && budgetBytes === undefined);
@@ -102,10 +113,8 @@ function chooseLayout(input: MemoryPlanInput, fits: (layout: PassLayout) => bool
     for (let passes = 2; ; passes++) {
       const tokensPerPass = Math.max(Math.ceil(largestMicroBatch / passes), longestRow);
       if (tokensPerPass < whole.tokensPerPass && fits({ ...whole, tokensPerPass })) return { ...whole, tokensPerPass };
-      if (tokensPerPass === longestRow) break;
+      if (tokensPerPass === longestRow) return undefined;
     }
-    const rowByRow = { ...whole, tokensPerPass: 1 };
-    return fits(rowByRow) ? rowByRow : undefined;
   }
   if (mode !== "auto" || isLean) return whole;
   let [tooFew, enough] = [-1, numLayers];

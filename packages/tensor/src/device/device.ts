@@ -30,6 +30,7 @@ export class Device implements Disposable, AsyncDisposable {
   readonly #release: () => void;
   readonly #arenas: Arena[] = [];
   #pool: BufferPool;
+  #rowCapacity: ReadonlyMap<number, number> = new Map();
   #unscoped = 0;
   #withoutGradients = 0;
   #failure: Error | undefined;
@@ -67,7 +68,7 @@ export class Device implements Disposable, AsyncDisposable {
   /** A tensor with arbitrary contents. */
   empty(shape: Shape, dtype: Dtype, label = "empty"): Tensor {
     checkShape(label, shape);
-    const storage = new Storage(this.pool, Math.max(4, sizeOf(shape) * byteSize(dtype)), label);
+    const storage = new Storage(this.pool, Math.max(4, this.#capacityOf(shape) * byteSize(dtype)), label);
     return this.#own(new Tensor(this, storage, [...shape], dtype, label));
   }
 
@@ -114,9 +115,9 @@ export class Device implements Disposable, AsyncDisposable {
   }
 
   /** The same storage under another shape, from `byteOffset` (a multiple of 256) on. Not on the tape: see the op `view`. */
-  viewOf(tensor: Tensor, shape: Shape, byteOffset: number, label: string): Tensor {
+  viewOf(tensor: Tensor, shape: Shape, byteOffset: number, label: string, dtype: Dtype = tensor.dtype): Tensor {
     tensor.expectAlive(label);
-    return this.#own(new Tensor(this, tensor.storage.retain(), [...shape], tensor.dtype, label, byteOffset));
+    return this.#own(new Tensor(this, tensor.storage.retain(), [...shape], dtype, label, byteOffset));
   }
 
   /** A copy in a storage of its own, not on the tape. */
@@ -164,6 +165,25 @@ export class Device implements Disposable, AsyncDisposable {
     } finally {
       this.#unscoped--;
     }
+  }
+
+  /**
+   * Runs `body`; meanwhile tensors whose first dimension is a key of `capacity` get the memory of tensors with that many rows. Batches of different
+   * lengths then ask for the same buffers, so that none is made anew and bind groups are found. Shapes and contents are not touched.
+   */
+  withRowCapacity<T>(capacity: ReadonlyMap<number, number>, body: () => T): T {
+    const outer = this.#rowCapacity;
+    this.#rowCapacity = capacity;
+    try {
+      return body();
+    } finally {
+      this.#rowCapacity = outer;
+    }
+  }
+
+  /** Rows that a tensor of `rows` rows has memory for. */
+  rowCapacity(rows: number): number {
+    return Math.max(rows, this.#rowCapacity.get(rows) ?? rows);
   }
 
   /** Puts an owned tensor under the current scope. */
@@ -345,6 +365,12 @@ export class Device implements Disposable, AsyncDisposable {
     );
   }
 
+  /** Elements that a tensor of this shape has memory for. */
+  #capacityOf(shape: Shape): number {
+    const size = sizeOf(shape);
+    return shape.length === 0 || size === 0 ? size : (size / shape[0]!) * this.rowCapacity(shape[0]!);
+  }
+
   #own(tensor: Tensor): Tensor {
     const arena = this.#unscoped > 0 ? undefined : this.#arenas.at(-1);
     tensor.arena = arena;
@@ -381,6 +407,17 @@ export class Device implements Disposable, AsyncDisposable {
 /** The bytes a tensor occupies, rounded up to 4, as bindings and copies need them. */
 export function rangeOf(tensor: Tensor): BufferRange {
   return { buffer: tensor.storage.buffer, offset: tensor.byteOffset, size: Math.max(4, Math.ceil(tensor.byteLength / 4) * 4) };
+}
+
+/**
+ * What kernels bind of a tensor: from its start to the end of its buffer, so that bind groups do not depend on lengths. Kernels know the sizes from their
+ * parameters. Of a slab it is the tensor alone, or two that a kernel writes would overlap.
+ */
+export function bindingOf(tensor: Tensor): BufferRange {
+  const { device, storage, byteOffset } = tensor;
+  const toEnd = storage.byteLength - byteOffset;
+  if (storage.isSlab || toEnd > device.capabilities.maxBindingBytes) return rangeOf(tensor);
+  return { buffer: storage.buffer, offset: byteOffset, size: toEnd };
 }
 
 function packNumbers(data: ArrayLike<number>, dtype: Dtype, label: string): Uint8Array {

@@ -8,11 +8,11 @@ import { wgsl } from "./wgsl.js";
  */
 export type Bfloat16Spec = { half: boolean; workgroupSize: number };
 
-export const bfloat16Kernel: Kernel<Bfloat16Spec, "bits" | "y" | "firstOverflow", "count" | "first" | "slot"> =
+export const bfloat16Kernel: Kernel<Bfloat16Spec, "bits" | "y" | "firstOverflow", "count" | "first" | "slot" | "size"> =
   defineKernel<Bfloat16Spec>()({
     name: "bfloat16",
     bindings: { bits: read("u32"), y: write("u32"), firstOverflow: write("atomic<u32>") },
-    params: { count: "u32", first: "u32", slot: "u32" },
+    params: { count: "u32", first: "u32", slot: "u32", size: "u32" },
     variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
     cost: ({ count }, { half }) => ({ bytes: (half ? 8 : 12) * count, flops: 0 }),
     grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
@@ -50,7 +50,7 @@ export const bfloat16Kernel: Kernel<Bfloat16Spec, "bits" | "y" | "firstOverflow"
         y[element / 2u] = halfBits(pair & 0xffffu, element) | (halfBits(pair >> 16u, element + 1u) << 16u);
       } else {
         y[element] = pair << 16u;
-        if (element + 1u < arrayLength(&y)) { y[element + 1u] = pair & 0xffff0000u; }
+        if (element + 1u < params.size) { y[element + 1u] = pair & 0xffff0000u; }
       }
     }`,
   });

@@ -1,5 +1,5 @@
 import type { Capabilities } from "../device/capabilities.js";
-import { rangeOf, type Device } from "../device/device.js";
+import { bindingOf, type Device } from "../device/device.js";
 import type { CompiledKernel, KernelSource } from "../device/pipeline-cache.js";
 import { KernelError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
@@ -130,7 +130,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
         const ranges = bindingNames.map((name) => {
           const tensor = (tensors as Record<string, Tensor>)[name as string]!;
           tensor.expectAlive(definition.name);
-          return rangeOf(tensor);
+          return bindingOf(tensor);
         });
         device.queue.dispatch(compiled, ranges, (view) => packParams(view, params, values), grid, compiled.label);
       },

@@ -4,22 +4,22 @@ import { OutOfMemoryError } from "../errors.js";
 const minimumBytes = 256;
 
 /**
- * A free buffer at most this many times as large as asked for is taken rather than a new one made. With this, and the largest destroyed first, a step
- * of the 1.5B shape (4 × 512 tokens, checkpointed) under a limit 5 % above what it uses at once makes 10 buffers anew; with the longest unused
- * destroyed first it made 110, and without a limit it holds 8 % more than it uses.
+ * A free buffer at most this many times as large as asked for is taken rather than a new one made. A step of the 1.5B shape (4 × 512 tokens, checkpointed)
+ * then holds 14 % more than it uses at once beside the weights; with 1 it holds 32 % more, with 2 20 %, with 3 88 %.
  */
 const largestFit = 1.5;
 
-/** From this size on classes are finer: large buffers are few, and their waste is what counts. */
+/** From these sizes on classes are finer: large buffers are few, and their waste is what counts. */
 const largeBytes = 4 * 2 ** 20;
+const hugeBytes = 64 * 2 ** 20;
 
 /**
- * Rounds a byte length up to a size class. Sixteen classes per power of two, and 64 above a few MiB, keep the waste below 6.25 % and 1.6 %, so that
- * what checkpointing saves shows in the buffers, while tensors of nearly equal size still share them.
+ * Rounds a byte length up to a size class. Sixteen classes per power of two, 64 above a few MiB and 256 above 64, keep the waste below 6.25 %, 1.6 %
+ * and 0.4 %, so that what checkpointing saves shows in the buffers, while tensors of nearly equal size still share them.
  */
 export function sizeClass(byteLength: number): number {
   if (byteLength <= minimumBytes) return minimumBytes;
-  const classes = byteLength > largeBytes ? 64 : 16;
+  const classes = byteLength > hugeBytes ? 256 : byteLength > largeBytes ? 64 : 16;
   const step = Math.max(minimumBytes, 2 ** Math.floor(Math.log2(byteLength)) / classes);
   return Math.ceil(byteLength / step) * step;
 }
@@ -188,12 +188,17 @@ export class BufferPool {
     return this.#free.get(best)?.pop();
   }
 
-  /** Destroys free buffers, the largest first, until `size` more bytes fit under the limit or none is left. */
+  /** Destroys free buffers until `size` more bytes fit under the limit or none is left: one that is just large enough, else the largest first. */
   #makeRoom(size: number): void {
     this.beforeDestroy();
-    for (const largest of [...this.#free.keys()].sort((a, b) => b - a)) {
-      const list = this.#free.get(largest)!;
-      while (list.length > 0 && this.#allocatedBytes + size > this.limitBytes) this.destroy(list.pop()!);
+    const sizes = [...this.#free.keys()].filter((free) => this.#free.get(free)!.length > 0).sort((a, b) => a - b);
+    for (;;) {
+      const missing = this.#allocatedBytes + size - this.limitBytes;
+      const chosen = missing > 0 ? (sizes.find((free) => free >= missing) ?? sizes.at(-1)) : undefined;
+      if (chosen === undefined) return;
+      const list = this.#free.get(chosen)!;
+      this.destroy(list.pop()!);
+      if (list.length === 0) sizes.splice(sizes.indexOf(chosen), 1);
     }
   }
 }

@@ -6,12 +6,17 @@ let nextId = 1;
 export class Storage {
   readonly id: number = nextId++;
   readonly buffer: GPUBuffer;
+  /** Bytes of the buffer: at least those asked for. */
+  readonly byteLength: number;
+  /** Holds unrelated tensors side by side: see `TensorSlabs`. */
+  isSlab = false;
   readonly #pool: BufferPool;
   #references = 1;
 
   constructor(pool: BufferPool, byteLength: number, label: string) {
     this.#pool = pool;
     this.buffer = pool.take(byteLength, label);
+    this.byteLength = this.buffer.size;
   }
 
   /** More than one tensor uses it, so an in-place change would be seen elsewhere. */

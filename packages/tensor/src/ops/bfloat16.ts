@@ -35,7 +35,12 @@ export function writeBfloat16(bytes: Uint8Array, { target, first, firstOverflow,
     const count = Math.ceil(size / 2);
     const bits = device.empty([count], "u32", "bf16 bits");
     device.writeBytes(bits, size % 2 === 0 ? bytes : padded(bytes));
-    bfloat16Kernel.run(device, { bits, y: target, firstOverflow }, { count, first, slot }, { half: target.dtype === "f16" });
+    bfloat16Kernel.run(
+      device,
+      { bits, y: target, firstOverflow },
+      { count, first, slot, size: target.size },
+      { half: target.dtype === "f16" },
+    );
   });
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../kernels/attention-matrix-backward.wgsl.js";
 import { attentionMatrixKernel } from "../kernels/attention-matrix.wgsl.js";
 import type { Kernel } from "../kernels/define-kernel.js";
+import type { Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
 /** What the backward pass of attention reads. */
@@ -103,7 +104,7 @@ export function matrixBackward(
     attentionMatrixDqKernel.run(device, { q, k, v, starts, dOut: half, statistics, dq: gradients.dq }, { numTokens }, { ...shape });
   }
   if (needs.k || needs.v) {
-    const perHead = device.empty([2, q.size], "f32", "dk and dv of each query head");
+    const perHead = device.empty([numTokens, 2 * numHeads * headDim], "f32", "dk and dv of each query head"); // all dk, then all dv
     attentionMatrixDkDvKernel.run(
       device,
       { q, k, v, starts, ends, dOut: half, statistics, dKeyValue: perHead },
@@ -111,7 +112,7 @@ export function matrixBackward(
       { ...shape },
     );
     const valueOffset = alignedSize(k.size);
-    const dKeyValue = device.empty([valueOffset + v.size], "f32", "dKeyValue");
+    const dKeyValue = device.empty(keyValueShape(k), "f32", "dKeyValue");
     const groupSize = numHeads / numKeyValueHeads;
     attentionGroupSumKernel.run(
       device,
@@ -123,6 +124,12 @@ export function matrixBackward(
     gradients.dv = device.viewOf(dKeyValue, v.shape, 4 * valueOffset, "dv");
   }
   return gradients;
+}
+
+/** Rows of dk and dv, with room for dv to start where a tensor may. */
+export function keyValueShape({ shape, size }: Tensor): Shape {
+  const numTokens = shape[0]!;
+  return [numTokens, (2 * size) / numTokens + Math.ceil(63 / numTokens)];
 }
 
 /** f32 elements rounded up to 256 bytes, where a tensor may start. */

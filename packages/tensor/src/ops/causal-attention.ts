@@ -10,6 +10,7 @@ import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import {
   alignedSize,
+  keyValueShape,
   backwardUsesMatrices,
   forwardUsesMatrices,
   matrixBackward,
@@ -151,7 +152,7 @@ function vectorBackward(
   if (needs.k || needs.v) {
     // One storage for both keeps the kernel within the eight buffers that every device binds.
     const valueOffset = alignedSize(k.size);
-    const dKeyValue = device.empty([valueOffset + v.size], "f32", "dKeyValue");
+    const dKeyValue = device.empty(keyValueShape(k), "f32", "dKeyValue");
     const vectorSize = shape.vector === "vec4" ? 4 : 2;
     attentionDkDvKernel.run(
       device,

@@ -70,7 +70,7 @@ export function linearLogProbs(
   expectShape("linearLogProbs", "labels", labels, [numTokens!]);
   const { output, extra } = linearLogProbsOp(
     { hidden, weight, labels },
-    { chunkSize: chunkSize ?? defaultChunk(numTokens!, weight.shape[0]!), metrics },
+    { chunkSize: chunkSize ?? defaultChunk(hidden.device.rowCapacity(numTokens!), weight.shape[0]!), metrics },
   );
   return { logProbs: output, ...extra };
 }

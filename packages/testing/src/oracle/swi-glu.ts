@@ -31,6 +31,7 @@ function swiGluCase(
     run: ({ gate, up }) => ({ y: swiGluOp(gate!, up!, { dtype }) }),
     errorClass: "elementwise",
     storage: dtype,
+    gradientStorage: inputType,
   };
 }
 
