@@ -9,8 +9,8 @@ const NO_SPACE: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT"]);
 /** Ways in which a file system or its settings refuse a symbolic link. */
 const NO_LINKS: ReadonlySet<unknown> = new Set(["EPERM", "EACCES", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EINVAL"]);
 
-/** A cache that can be read but not written. */
-const READ_ONLY: ReadonlySet<unknown> = new Set(["EROFS", "EACCES", "EPERM"]);
+/** A cache that can be read but not written; a folder where a file should be, or the other way round. */
+const NO_NOTE: ReadonlySet<unknown> = new Set(["EROFS", "EACCES", "EPERM", "ENOTDIR", "EISDIR", "EEXIST"]);
 
 /** A failure to write below `path` as a HubError that says what to do; `neededBytes` are those that were still to come. Other errors stay as they are. */
 export function writeError(error: unknown, path: string, neededBytes?: number): unknown {
@@ -38,7 +38,7 @@ export function noSpace(path: string, neededBytes: number | undefined, freeBytes
  */
 export async function writeNote(folder: RepoFolder, path: string, text: string): Promise<void> {
   await replacing(folder, path, async (temporary) => writeFile(temporary, text)).catch((error: unknown) => {
-    if (!READ_ONLY.has((error as NodeJS.ErrnoException).code)) throw writeError(error, path);
+    if (!NO_NOTE.has((error as NodeJS.ErrnoException).code)) throw writeError(error, path);
   });
 }
 

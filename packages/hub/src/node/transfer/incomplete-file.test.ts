@@ -51,6 +51,7 @@ it("believes no note that cannot be true", async () => {
   expect(await reopen()).toEqual([]);
   await writeFile(path, "abcdef");
   expect(await reopen()).toEqual([]); // bytes that nothing is known of
+  expect(await readFile(path, "utf8")).toBe("");
 });
 
 it("begins again when the size is another, and when it is cleared", async () => {

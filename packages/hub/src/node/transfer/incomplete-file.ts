@@ -31,7 +31,9 @@ export class IncompleteFile implements AsyncDisposable {
     try {
       await mkdir(dirname(path), { recursive: true });
       bytes = await open(path, constants.O_RDWR | constants.O_CREAT);
-      const ranges = await readNotes(notesPath(path), size, (await bytes.stat()).size);
+      const { size: length } = await bytes.stat();
+      const ranges = await readNotes(notesPath(path), size, length);
+      if (ranges.byteLength === 0 && length > 0) await bytes.truncate(0);
       const lines = ranges.ranges.map(({ start, end }) => `${start} ${end}\n`);
       await writeFile(`${notesPath(path)}-new`, [`${size}\n`, ...lines]); // shorter than before, or without what a cut left at its end
       await rename(`${notesPath(path)}-new`, notesPath(path));

@@ -37,27 +37,22 @@ export interface Sink {
  * @throws PassingFailure when it may help to try again; RangesIgnored; WrongContent for a file of another size; HubError when the hub refuses;
  *   the signal's reason; what `sink` throws
  */
-export async function streamRange(client: HubClient, file: RemoteFile, { start, end }: ByteRange, sink: Sink): Promise<void> {
-  const isWhole = start === 0 && end === file.size;
-  const answer = await send(client, { url: file.url, ...(isWhole ? {} : { headers: { range: `bytes=${start}-${end - 1}` } }) });
+export async function streamRange(client: HubClient, file: RemoteFile, range: ByteRange, sink: Sink): Promise<void> {
+  const headers: Record<string, string> = isWhole(file, range) ? {} : { range: `bytes=${range.start}-${range.end - 1}` };
+  const answer = await send(client, { url: file.url, headers });
   try {
-    await expectRange(client, file, answer, start, end, isWhole);
+    await expectRange(client, file, range, answer);
   } catch (error) {
     await discard(answer.response);
     throw error;
   }
-  await pump(client, answer, start, end, sink);
+  await pump(client, answer, range, sink);
 }
 
-async function expectRange(
-  client: HubClient,
-  file: RemoteFile,
-  { response, location }: Answer,
-  start: number,
-  end: number,
-  isWhole: boolean,
-): Promise<void> {
-  // prettier-ignore
+const isWhole = ({ size }: RemoteFile, { start, end }: ByteRange): boolean => start === 0 && end === size;
+
+/** Whether an answer holds the bytes that were asked for. */
+async function expectRange(client: HubClient, file: RemoteFile, { start, end }: ByteRange, { response, location }: Answer): Promise<void> {
   const { status, headers } = response;
   if (status === 416) throw new WrongContent(`the file is shorter than announced; expected ${file.size} bytes`);
   if (!response.ok) {
@@ -66,7 +61,7 @@ async function expectRange(
     throw new PassingFailure(`${host}: the storage refused; expected success, got status ${status}`, { status }); // its links expire
   }
   if (status !== 206) {
-    if (!isWhole) throw new RangesIgnored(`${location}: status ${status} where a range was asked for`);
+    if (!isWhole(file, { start, end })) throw new RangesIgnored(`status ${status} where a range was asked for`);
     const length = headers.get("content-length");
     if (length !== null && Number(length) !== file.size) throw otherSize(file.size, length);
     return;
@@ -74,11 +69,11 @@ async function expectRange(
   const range = parseContentRange(headers.get("content-range"));
   if (range && range.totalBytes !== file.size) throw otherSize(file.size, range.totalBytes);
   if (range?.start !== start || range.end !== end) {
-    throw new RangesIgnored(`${location}: wrong Content-Range; expected bytes ${start}-${end - 1}, got ${headers.get("content-range")}`);
+    throw new RangesIgnored(`wrong Content-Range; expected bytes ${start}-${end - 1}, got ${headers.get("content-range")}`);
   }
 }
 
-async function pump(client: HubClient, { response, location }: Answer, start: number, end: number, sink: Sink): Promise<void> {
+async function pump(client: HubClient, { response, location }: Answer, { start, end }: ByteRange, sink: Sink): Promise<void> {
   const { signal, timeouts } = client;
   const reader = response.body?.getReader();
   const buffer = new Uint8Array(Math.min(BUFFER_BYTES, end - start));
@@ -104,11 +99,8 @@ async function pump(client: HubClient, { response, location }: Answer, start: nu
         await flush();
         signal?.throwIfAborted();
         if (position === end && cause === undefined) return;
-        const why = isLate
-          ? `nothing came for ${timeouts.transferMs / 1000} s`
-          : cause === undefined
-            ? "it ended early"
-            : rootMessage(cause);
+        const ending = cause === undefined ? "it ended early" : rootMessage(cause);
+        const why = isLate ? `nothing came for ${timeouts.transferMs / 1000} s` : ending;
         throw new PassingFailure(`${new URL(location).host}: the transfer broke off (${why})`, { cause });
       }
       if (position + filled + chunk.byteLength > end) throw new WrongContent(`more bytes than announced; expected ${end - start}`);
