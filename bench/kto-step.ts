@@ -3,7 +3,7 @@
  * LoRA r 16 on the seven projections.
  *
  *   npm run bench -- kto-step [--model FOLDER] [--dtype f16|f32] [--batch 4] [--tokens 512,1024] [--updates 6] [--checkpointing true|false|auto]
- *       [--optim adamw_torch] [--accumulate 1] [--max-memory BYTES] [--profile] [--layers 28] [--out FILE.json]
+ *       [--optim adamw_torch] [--loss kto|apo_zero_unpaired] [--accumulate 1] [--max-memory BYTES] [--profile] [--layers 28] [--out FILE.json]
  *
  * Prints load time, samples/s, tokens/s, planned and peak memory and host time per dispatch; with --profile the hottest kernels too.
  */
@@ -44,6 +44,7 @@ const { values: options } = parseArgs({
     dtype: { type: "string", default: "f16" },
     checkpointing: { type: "string", default: "true" },
     optim: { type: "string", default: "adamw_torch" },
+    loss: { type: "string", default: "kto" },
     accumulate: { type: "string", default: "1" },
     "max-memory": { type: "string" },
     tokens: { type: "string", default: "512,1024" },
@@ -194,6 +195,7 @@ function makeTrainer(
       perDeviceTrainBatchSize: batch,
       gradientAccumulationSteps: Number(options.accumulate),
       optim: options.optim,
+      lossType: options.loss as "kto" | "apo_zero_unpaired",
       maxSteps: updates,
       learningRate: 1e-4,
       loggingSteps: 1,

@@ -1,4 +1,4 @@
-import { DtypeError, ShapeError, sizeOf, type Device, type Tensor } from "@kto/tensor";
+import { DtypeError, ShapeError, sizeOf, slabShare, type Device, type Tensor, type TensorSlabs } from "@kto/tensor";
 import { nf4Codes } from "./host/code-table.js";
 import { defaultBlockSize } from "./host/quantize-weights.js";
 import { nestedBlockSize, nestedCodes, quantizeScales } from "./host/scales.js";
@@ -9,10 +9,10 @@ import { tablesOf } from "./tables.js";
 import { weightByteSize, type WeightDtype } from "./weight-dtype.js";
 
 /** Most bytes of a weight that are on the device in full at a time. */
-const pieceBytes = 8 * 2 ** 20;
+const pieceBytes = 4 * 2 ** 20;
 
 /** Bytes after which the host waits for the device, or a fast disk would fill the driver's memory with pieces. */
-const bytesInFlight = 64 * 2 ** 20;
+const bytesInFlight = 16 * 2 ** 20;
 
 /** What to quantise, and how. */
 export interface QuantizeNf4Options {
@@ -25,16 +25,18 @@ export interface QuantizeNf4Options {
   /** The elements, little-endian and dense, in pieces of any size. */
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   label: string;
+  /** Where small tensors of the weight end up; by default each has a buffer of its own. */
+  slabs?: TensorSlabs;
   signal?: AbortSignal;
 }
 
 /**
  * Quantises a weight on the device while it arrives: codes and scales are those of `quantizeWeights` and `quantizeScales`, bit for bit. Never holds more
- * than 8 MiB of it in full, here or there. Throws DtypeError naming the first NaN or infinity, ShapeError when the bytes are too few or too many.
+ * than 4 MiB of it in full, here or there. Throws DtypeError naming the first NaN or infinity, ShapeError when the bytes are too few or too many.
  */
 export async function quantizeNf4(
   device: Device,
-  { shape, dtype, doubleQuant, chunks, label, signal }: QuantizeNf4Options,
+  { shape, dtype, doubleQuant, chunks, label, slabs, signal }: QuantizeNf4Options,
 ): Promise<Nf4Weight> {
   const state = { codes: nf4Codes, blockSize: defaultBlockSize, dtype, shape };
   const quantizer = new BlockQuantizer(device, state, label);
@@ -49,7 +51,7 @@ export async function quantizeNf4(
       untilWait = bytesInFlight;
     }
     quantizer.addRest();
-    return await quantizer.finish({ doubleQuant });
+    return await quantizer.finish({ doubleQuant, slabs });
   } finally {
     quantizer.dispose();
   }
@@ -137,21 +139,21 @@ class BlockQuantizer implements Disposable {
   }
 
   /** Waits for the scales, checks them, and quantises them too if asked. */
-  async finish({ doubleQuant }: { doubleQuant: boolean }): Promise<Nf4Weight> {
+  async finish({ doubleQuant, slabs }: { doubleQuant: boolean; slabs?: TensorSlabs | undefined }): Promise<Nf4Weight> {
     if (this.#bytes !== this.#expectedBytes) this.#failLength();
     const device = this.#device;
     const { codes, blockSize, dtype, shape } = this.#settings;
     const scales = new Float32Array((await device.readBytes(this.#absmax)).buffer);
     this.#expectFinite(scales);
     const state: QuantState = { quantType: "nf4", blockSize, dtype, shape, isTransposed: false, codes, nested: undefined };
-    if (!doubleQuant) return this.#release(state, this.#absmax, undefined);
+    if (!doubleQuant) return this.#release(state, this.#absmax, undefined, slabs);
     const quantized = quantizeScales(scales);
     const absmax = this.#make(Math.ceil(scales.length / 4), "u32", "absmax");
     const nestedAbsmax = this.#make(quantized.absmax.length, "f32", "nested_absmax");
     device.writeBytes(absmax, quantized.codes);
     device.writeBytes(nestedAbsmax, new Uint8Array(quantized.absmax.buffer));
     const nested = { blockSize: nestedBlockSize, offset: quantized.offset, codes: nestedCodes() };
-    return this.#release({ ...state, nested }, absmax, nestedAbsmax);
+    return this.#release({ ...state, nested }, absmax, nestedAbsmax, slabs);
   }
 
   /** Frees what no weight has taken over. */
@@ -193,8 +195,20 @@ class BlockQuantizer implements Disposable {
     this.#blocks += Math.ceil(size / blockSize);
   }
 
-  #release(state: QuantState, absmax: Tensor, nestedAbsmax: Tensor | undefined): Nf4Weight {
-    const taken = { codes: this.#codes, absmax, nestedAbsmax, tables: this.#tables };
+  #release(state: QuantState, absmax: Tensor, nestedAbsmax: Tensor | undefined, slabs: TensorSlabs | undefined): Nf4Weight {
+    // The kernel could not write codes into a slab from which it reads tables, so they come there as copies.
+    const settled = (tensor: Tensor): Tensor => {
+      if (!slabs || slabShare(tensor.byteLength) === 0) return tensor;
+      const copy = slabs.empty(tensor.shape, tensor.dtype, tensor.label);
+      this.#device.copyInto(copy, tensor);
+      return copy;
+    };
+    const taken = {
+      codes: settled(this.#codes),
+      absmax: settled(absmax),
+      nestedAbsmax: nestedAbsmax && settled(nestedAbsmax),
+      tables: settled(this.#tables),
+    };
     const kept = new Set<Tensor | undefined>(Object.values(taken));
     for (const tensor of this.#made) if (!kept.has(tensor)) tensor.dispose();
     this.#made.length = 0;

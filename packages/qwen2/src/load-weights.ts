@@ -1,8 +1,9 @@
 import { isNf4Weight, isSkipped, loadNf4Weight, quantizeNf4, type Nf4Weight, type WeightDtype } from "@kto/nf4";
 import { DtypeError, type TensorReader } from "@kto/safetensors";
-import { nothingOverflowed, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+import { nothingOverflowed, TensorSlabs, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
 import type { Qwen2Config } from "./config.js";
 import { expectWeights } from "./expect-weights.js";
+import { slabBytes, type WeightForm } from "./slab-bytes.js";
 import { overflowError, writeConverted } from "./write-converted.js";
 import { weightSpecs, type WeightSpec } from "./weight-specs.js";
 
@@ -43,8 +44,11 @@ export interface LoadedWeights {
 /** Tensors on their way at a time: while one waits for the file, another is converted and a third goes to the device. */
 const concurrentTensors = 3;
 
+/** Bytes of a tensor that are read at a time. With what is on its way to the device they are most of what a load takes of the host's memory. */
+const chunkBytes = 4 * 2 ** 20;
+
 /** Bytes after which the host waits for the device, or a fast disk would fill the driver's memory with pieces on their way. */
-const bytesInFlight = 96 * 2 ** 20;
+const bytesInFlight = 16 * 2 ** 20;
 
 /**
  * Streams the weights to the device in pieces, converting on the way, so that no second copy of the model exists in memory. Rounds to nearest even.
@@ -89,6 +93,7 @@ class WeightLoad {
   readonly #weights = new Map<string, Tensor>();
   readonly #quantized = new Map<string, Nf4Weight>();
   readonly #totalBytes: number;
+  readonly #slabs: TensorSlabs;
   /** An element a spec; see `writeBfloat16`. */
   readonly #firstOverflow: Tensor;
   #loadedBytes = 0;
@@ -99,7 +104,8 @@ class WeightLoad {
     this.#specs = specs;
     this.#options = options;
     this.#totalBytes = specs.reduce((total, { name }) => total + reader.tensors.get(name)!.byteLength, 0);
-    const { device } = options;
+    const { device, dtype } = options;
+    this.#slabs = new TensorSlabs(device, slabBytes(specs, { dtype, formOf: (spec) => this.#formOf(spec) }));
     this.#firstOverflow = device.unscoped(() =>
       device.tensor(
         specs.map(() => nothingOverflowed),
@@ -114,16 +120,17 @@ class WeightLoad {
     const { name, shape, operand, linear } = spec;
     const { device, dtype, quantization, signal } = this.#options;
     signal?.throwIfAborted();
+    const slabs = this.#slabs;
     if (linear !== undefined && isNf4Weight(this.#reader, name)) {
       const matrix = { shape: shape as readonly [number, number], ...(signal ? { signal } : {}) };
       this.#quantized.set(
         name,
-        await loadNf4Weight(this.#reader, name, { device, ...matrix, onBytes: (bytes) => this.#count(name, bytes) }),
+        await loadNf4Weight(this.#reader, name, { device, slabs, ...matrix, onBytes: (bytes) => this.#count(name, bytes) }),
       );
-    } else if (linear !== undefined && quantization && !isSkipped(linear, quantization.llmInt8SkipModules ?? null)) {
+    } else if (quantization && this.#formOf(spec) !== "full") {
       this.#quantized.set(name, await this.#quantize(spec, quantization));
     } else {
-      const target = device.unscoped(() => device.empty(shape, operand ? dtype : "f32", name));
+      const target = slabs.empty(shape, operand ? dtype : "f32", name);
       this.#weights.set(name, target);
       await this.#stream(index, target);
     }
@@ -143,14 +150,23 @@ class WeightLoad {
   }
 
   disposeWork(): void {
+    this.#slabs.dispose();
     this.#firstOverflow.dispose();
+  }
+
+  #formOf({ name, linear }: WeightSpec): WeightForm {
+    const { quantization } = this.#options;
+    if (linear === undefined) return "full";
+    if (isNf4Weight(this.#reader, name)) return this.#reader.tensors.has(`${name}.nested_absmax`) ? "fourBitNested" : "fourBit";
+    if (!quantization || isSkipped(linear, quantization.llmInt8SkipModules ?? null)) return "full";
+    return quantization.bnb4bitUseDoubleQuant ? "fourBitNested" : "fourBit";
   }
 
   async #stream(index: number, target: Tensor): Promise<void> {
     const { signal } = this.#options;
     const { dtype } = this.#reader.tensors.get(target.label)!;
     let element = 0;
-    for await (const chunk of this.#reader.stream(target.label)) {
+    for await (const chunk of this.#reader.stream(target.label, chunkBytes)) {
       signal?.throwIfAborted();
       element += writeConverted(chunk, dtype, { target, first: element, firstOverflow: this.#firstOverflow, slot: index });
       this.#count(target.label, chunk.byteLength);
@@ -167,12 +183,12 @@ class WeightLoad {
         dtype,
       });
     }
-    const matrix = { shape: shape as readonly [number, number], dtype: source, label: name };
+    const matrix = { shape: shape as readonly [number, number], dtype: source, label: name, slabs: this.#slabs };
     return quantizeNf4(device, { ...matrix, doubleQuant, chunks: this.#counted(name), ...(signal ? { signal } : {}) });
   }
 
   async *#counted(name: string): AsyncGenerator<Uint8Array> {
-    for await (const chunk of this.#reader.stream(name)) {
+    for await (const chunk of this.#reader.stream(name, chunkBytes)) {
       this.#count(name, chunk.byteLength);
       yield chunk;
     }

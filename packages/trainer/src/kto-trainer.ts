@@ -12,7 +12,6 @@ import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 import { averageOf, readMicroBatches, tensorsOf } from "./kto-metrics.js";
 import {
   ktoMicroBatch,
-  mismatched,
   precomputeReference,
   type BackwardPass,
   type KtoContext,
@@ -20,11 +19,10 @@ import {
   type PassLayout,
   type TrainingRow,
 } from "./kto-micro-batch.js";
-import { largestBatches } from "./largest-batches.js";
-import { largestPass } from "./passes.js";
-import { planMemory, type MemoryPlan } from "./memory-plan.js";
+import type { MemoryPlan } from "./memory-plan.js";
 import { expectFiniteLoss } from "./non-finite.js";
 import { makeReference, type ReferenceKind } from "./reference.js";
+import { planRunMemory } from "./run-memory.js";
 import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
 import type { Tokenizer } from "./tokenizer.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
@@ -226,39 +224,24 @@ export class KTOTrainer {
     }
   }
 
-  /** How this run is laid out to fit into memory; throws OutOfMemoryError if it cannot be. */
   #planMemory(run: UpdateRun): MemoryPlan {
     const { args, model } = this;
-    const { maxLength, evalStrategy, perDeviceEvalBatchSize } = args;
-    const ranges = Array.from({ length: Math.min(run.plan.updatesPerEpoch, run.plan.totalUpdates) }, (_, index) =>
-      microBatchesOfUpdate(this.progress.globalStep + index, run.plan, args),
-    ).flat();
-    const trainingBatches = ranges.map(({ start, end }) => run.rows.slice(start, end));
-    const evalRows = evalStrategy === "no" ? [] : (this.#eval?.rows ?? []);
-    const evaluationBatches = Array.from({ length: Math.ceil(evalRows.length / perDeviceEvalBatchSize) }, (_, index) =>
-      evalRows.slice(index * perDeviceEvalBatchSize, (index + 1) * perDeviceEvalBatchSize),
-    );
-    const training = largestBatches(trainingBatches, maxLength);
-    const evaluation = largestBatches(evaluationBatches, maxLength);
-    const passes = [...trainingBatches, ...evaluationBatches].flatMap((rows) =>
-      args.lossType === "kto" ? [rows, rows.map(mismatched)] : [rows],
-    );
-    model.base.prepare?.(Math.max(training.longestRow, evaluation.longestRow));
-    return planMemory({
-      device: model.device,
-      numLayers: model.base.numHiddenLayers,
-      gradientCheckpointing: args.gradientCheckpointing,
+    const { context, plan, rows, optimizer, gradients } = run;
+    return planRunMemory({
+      model: model.base,
+      args,
+      plan,
+      firstUpdate: this.progress.globalStep,
+      rows,
+      evalRows: args.evalStrategy === "no" ? [] : (this.#eval?.rows ?? []),
       budgetBytes: this.#options.memoryBudgetBytes,
-      largestMicroBatch: training.mostTokens,
-      longestRow: training.longestRow,
-      largestPass: (tokensPerPass) => largestPass(passes, maxLength, tokensPerPass),
-      record: (layout: PassLayout, onForward) => {
-        const context = { ...run.context, layout };
-        for (const rows of training.batches) this.#recordMicroBatch({ ...run, context }, rows, { step: 0, index: 0, count: 1, onForward });
-        for (const rows of evaluation.batches) ktoMicroBatch(context, rows);
-        const { step } = run.optimizer;
-        run.optimizer.apply([run.gradients], { learningRate: 0, maxGradNorm: args.maxGradNorm });
-        run.optimizer.step = step;
+      recordMicroBatch: (layout, batch, onForward) =>
+        void this.#recordMicroBatch({ context: { ...context, layout }, gradients }, batch, { step: 0, index: 0, count: 1, onForward }),
+      recordEvaluation: (layout, batch) => void ktoMicroBatch({ ...context, layout }, batch),
+      recordOptimizer: () => {
+        const { step } = optimizer;
+        optimizer.apply([gradients], { learningRate: 0, maxGradNorm: args.maxGradNorm });
+        optimizer.step = step;
       },
     });
   }

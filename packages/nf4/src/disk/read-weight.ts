@@ -1,4 +1,4 @@
-import { ShapeError, sizeOf, type Device, type Tensor } from "@kto/tensor";
+import { ShapeError, sizeOf, type Device, type Tensor, type TensorSlabs } from "@kto/tensor";
 import { Nf4FormatError } from "../errors.js";
 import { nestedBlockSize } from "../host/scales.js";
 import { Nf4Weight } from "../nf4-weight.js";
@@ -44,6 +44,8 @@ export interface LoadNf4Options {
   device: Device;
   /** What the model expects; a file that says otherwise is refused. */
   shape?: readonly [outFeatures: number, inFeatures: number];
+  /** Where the tensors get their memory; by default each has a buffer of its own. */
+  slabs?: TensorSlabs;
   signal?: AbortSignal;
   /** Called with the bytes of each piece that went to the device. */
   onBytes?(byteLength: number): void;
@@ -56,7 +58,7 @@ export interface LoadNf4Options {
 export async function loadNf4Weight(
   reader: CompanionReader,
   weightName: string,
-  { device, shape, signal, onBytes }: LoadNf4Options,
+  { device, shape, slabs, signal, onBytes }: LoadNf4Options,
 ): Promise<Nf4Weight> {
   signal?.throwIfAborted();
   const state = await readQuantState(reader, weightName);
@@ -73,7 +75,7 @@ export async function loadNf4Weight(
 
   const made: Tensor[] = [];
   const make = (size: number, dtype: "u32" | "f32", name: string): Tensor => {
-    const tensor = device.unscoped(() => device.empty([size], dtype, name));
+    const tensor = slabs ? slabs.empty([size], dtype, name) : device.unscoped(() => device.empty([size], dtype, name));
     made.push(tensor);
     return tensor;
   };
