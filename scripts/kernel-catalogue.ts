@@ -1,5 +1,6 @@
-import { kernelRegistry, type Capabilities } from "@kto/tensor";
+import type { Capabilities } from "@kto/tensor";
 import type { AnyKernel } from "../packages/testing/src/kernels/sources.js";
+import { kernelRegistry } from "./all-kernels.js";
 import { readKernelDocs, type KernelDoc } from "./kernel-docs.js";
 
 /** Devices for which the page says what would run. */
@@ -25,7 +26,7 @@ export function kernelCatalogue(root: string): string {
   return [
     "# Kernels",
     "",
-    "Every kernel of `@kto/tensor`, from its declaration. Written by `npm run kernels:catalogue`; do not edit. The WGSL itself: `npm run kernels:print <kernel> <variant>`.",
+    "Every kernel of `@kto/tensor` and `@kto/nf4`, from its declaration. Written by `npm run kernels:catalogue`; do not edit. The WGSL itself: `npm run kernels:print <kernel> <variant>`.",
     "A variant is chosen from the capabilities of the device and the spec, the first that fits; `device.variants.set(kernel, variant)` forces one.",
     "",
     kernels.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(" · "),

@@ -12,13 +12,13 @@ export interface KernelDoc {
   cost: string | undefined;
 }
 
-const folder = "packages/tensor/src/kernels";
+const folders = ["packages/tensor/src/kernels", "packages/nf4/src/kernels"];
 
 /** Reads the kernels' sources: by kernel name, its doc comment and the expression of its cost. */
 export function readKernelDocs(root: string): Map<string, KernelDoc> {
   const docs = new Map<string, KernelDoc>();
-  for (const file of readdirSync(join(root, folder)).filter((name) => name.endsWith(".wgsl.ts"))) {
-    const path = `${folder}/${file}`;
+  const files = folders.flatMap((folder) => readdirSync(join(root, folder)).map((file) => `${folder}/${file}`));
+  for (const path of files.filter((name) => name.endsWith(".wgsl.ts"))) {
     const source = ts.createSourceFile(path, readFileSync(join(root, path), "utf8"), ts.ScriptTarget.Latest, true);
     const comments = new Map<string, string>();
     const visit = (node: ts.Node): void => {

@@ -1,5 +1,5 @@
-import { kernelRegistry } from "@kto/tensor";
 import { exampleSources } from "../packages/testing/src/kernels/sources.js";
+import { kernelRegistry } from "./all-kernels.js";
 
 /*
  * npm run kernels:print                        the names of all kernels and their variants

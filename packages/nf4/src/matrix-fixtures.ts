@@ -1,4 +1,3 @@
-import { openSafetensorsFile } from "@kto/safetensors/node";
 import { decodeWeights, type WeightDtype } from "./weight-dtype.js";
 
 /** A matrix that bitsandbytes quantised. */
@@ -16,9 +15,15 @@ export interface MatrixFixture {
 
 const dtypes: Record<string, WeightDtype> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
 
-/** Reads a file of fixtures/nf4/matrices. */
-export async function readMatrix(path: string): Promise<MatrixFixture> {
-  await using file = await openSafetensorsFile(path);
+/** What it needs of an open safetensors file. */
+interface OpenFile extends AsyncDisposable {
+  tensors: { has(name: string): boolean };
+  read(name: string): Promise<{ dtype: string; shape: readonly number[]; data: Uint8Array }>;
+}
+
+/** Reads a file of fixtures/nf4/matrices and closes it. */
+export async function readMatrix(opened: Promise<OpenFile>): Promise<MatrixFixture> {
+  await using file = await opened;
   const bytes = async (name: string): Promise<Uint8Array> => (await file.read(name)).data.slice();
   const floats = async (name: string): Promise<Float32Array> => decodeWeights(await bytes(name), "float32");
   const weight = await file.read("weight");

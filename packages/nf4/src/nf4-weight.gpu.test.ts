@@ -1,3 +1,4 @@
+import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, listFixtures } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -54,7 +55,7 @@ async function expectExact(weight: Nf4Weight): Promise<void> {
 
 describe("dequantize, in every variant, is the host's rule to the bit", () => {
   it.each(listFixtures("nf4", "matrices"))("%s", async (file) => {
-    const { bytes, shape, dtype, nested } = await readMatrix(fixturePath("nf4", "matrices", file));
+    const { bytes, shape, dtype, nested } = await readMatrix(openSafetensorsFile(fixturePath("nf4", "matrices", file)));
     using weight = await quantizeNf4(device, { shape, dtype, doubleQuant: nested !== undefined, chunks: [bytes], label: file });
     await expectExact(weight);
   });

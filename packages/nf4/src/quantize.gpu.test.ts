@@ -1,3 +1,4 @@
+import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, listFixtures } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -51,7 +52,7 @@ function cut(bytes: Uint8Array, lengths: number[]): Uint8Array[] {
 
 describe("as on the host, to the bit", () => {
   it.each(listFixtures("nf4", "matrices"))("%s", async (file) => {
-    const { bytes, shape, dtype, nested } = await readMatrix(fixturePath("nf4", "matrices", file));
+    const { bytes, shape, dtype, nested } = await readMatrix(openSafetensorsFile(fixturePath("nf4", "matrices", file)));
     await expectAsOnHost(bytes, shape, dtype, { doubleQuant: nested !== undefined });
   });
 

@@ -58,7 +58,7 @@ it("dequantised weights of model-dynamic are bitsandbytes'", async () => {
 it.each(["normal.bf16.nested", "odd-tail.f32", "many-blocks.bf16.nested", "short.f16.nested"])(
   "%s: quantised, written to a safetensors file and read again",
   async (matrix) => {
-    const { bytes, shape, dtype, nested } = await readMatrix(fixturePath("nf4", "matrices", `${matrix}.safetensors`));
+    const { bytes, shape, dtype, nested } = await readMatrix(openSafetensorsFile(fixturePath("nf4", "matrices", `${matrix}.safetensors`)));
     using weight = await quantizeNf4(device, { shape, dtype, doubleQuant: nested !== undefined, chunks: [bytes], label: "w" });
     const written = await nf4Tensors("w", weight);
     await using file = await openSafetensors(bytesSource(await encodeSafetensors(written, { metadata: { format: "pt" } })));

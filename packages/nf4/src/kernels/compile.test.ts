@@ -32,3 +32,15 @@ it("no kernel that reads codes wants f16 of the device, unless its operands are 
   const sources = kernels.flatMap(exampleSources).filter(({ label }) => !label.includes("nf4MatVec"));
   expect(sources.filter(({ wgsl }) => wgsl.includes("enable f16"))).toEqual([]);
 });
+
+describe("the final WGSL", () => {
+  it.each<[kernel: AnyKernel, variant: string]>([
+    [kernels[0]!, "vector"],
+    [kernels[1]!, "subgroup"],
+    [kernels[2]!, "workgroup"],
+    [kernels[3]!, "plain"],
+  ])("of each kernel: $name", async (kernel, variant) => {
+    const source = exampleSources(kernel).find((each) => each.variant === variant)!;
+    await expect(`${source.wgsl}\n`).toMatchFileSnapshot(`../../../testing/src/kernels/snapshots/${kernel.name}.${variant}.0.wgsl`);
+  });
+});
