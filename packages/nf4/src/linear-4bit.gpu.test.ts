@@ -228,9 +228,10 @@ describe("Linear4bit", () => {
       y.dispose();
       gradients.dispose();
     }
-    results[0]!.forEach((values, index) =>
-      expectSmallError(values, results[1]![index]!, { limit: gradientFactor * gemmTolerance.f32, label: `result ${index}` }),
-    );
+    results[0]!.forEach((values, index) => {
+      if (m > 16) expect(values, `result ${index}`).toEqual(results[1]![index]);
+      else expectSmallError(values, results[1]![index]!, { limit: gradientFactor * gemmTolerance.f32, label: `result ${index}` });
+    });
   });
 
   it.each([
