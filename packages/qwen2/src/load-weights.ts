@@ -47,7 +47,7 @@ const concurrentTensors = 3;
 /** Bytes of a tensor that are read at a time. With what is on its way to the device they are most of what a load takes of the host's memory. */
 const chunkBytes = 4 * 2 ** 20;
 
-/** Bytes after which the host waits for the device, or a fast disk would fill the driver's memory with pieces on their way. */
+/** Bytes of a window: the host is at most two of them ahead of the device, or a fast disk would fill the driver's memory with pieces on their way. */
 const bytesInFlight = 16 * 2 ** 20;
 
 /**
@@ -98,6 +98,7 @@ class WeightLoad {
   readonly #firstOverflow: Tensor;
   #loadedBytes = 0;
   #untilWait = bytesInFlight;
+  #inFlight: Promise<void> | undefined;
 
   constructor(reader: TensorReader, specs: readonly WeightSpec[], options: LoadWeightsOptions) {
     this.#reader = reader;
@@ -139,6 +140,7 @@ class WeightLoad {
 
   /** The weights in the model's order, once the device has them all. */
   async finish(): Promise<LoadedWeights> {
+    await this.#inFlight;
     await this.#expectNoOverflow();
     const inOrder = <T>(found: ReadonlyMap<string, T>): Map<string, T> =>
       new Map(this.#specs.flatMap(({ name }) => (found.has(name) ? [[name, found.get(name)!] as const] : [])));
@@ -200,10 +202,14 @@ class WeightLoad {
     this.#options.onProgress?.({ loadedBytes: this.#loadedBytes, totalBytes: this.#totalBytes, name });
   }
 
+  /** Waits for the window before the last, so that the device has work while the next is read. */
   async #waitIfFull(): Promise<void> {
     if (this.#untilWait > 0) return;
     this.#untilWait = bytesInFlight;
-    await this.#options.device.sync();
+    const earlier = this.#inFlight;
+    this.#inFlight = this.#options.device.sync();
+    this.#inFlight.catch(() => undefined); // told where it is awaited
+    await earlier;
   }
 
   async #expectNoOverflow(): Promise<void> {

@@ -20,7 +20,7 @@ const shortestBar = 4;
 export function transferLine(
   { name, loadedBytes, totalBytes, elapsedMs, bytesPerSecond }: Transfer,
   width: number,
-  { bar = false } = {},
+  { bar = false }: { bar?: boolean } = {},
 ): string {
   const share = totalBytes === 0 ? 1 : Math.min(1, loadedBytes / totalBytes);
   const left = share === 1 ? 0 : (totalBytes - loadedBytes) / bytesPerSecond;

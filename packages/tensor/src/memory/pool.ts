@@ -55,7 +55,7 @@ export class BufferPool {
   readonly #ages = new WeakMap<GPUBuffer, number>();
   readonly #unusable = new WeakSet<GPUBuffer>();
   /** Free buffers are destroyed before all of them together pass this; buffers in use may. */
-  limitBytes = Infinity;
+  limitBytes: number = Infinity;
   /** Called before free buffers are destroyed: submits what still names them. */
   beforeDestroy: () => void = () => undefined;
   #numCreated = 0;
