@@ -180,6 +180,26 @@ describe("AdamW8bit", () => {
     expect(new Set(second.get("lora_A.state1")).size).toBeGreaterThan(100);
   });
 
+  // A lane that has no element of its short block once wrote back what it had read of the next parameter, over that one's step.
+  it.each([
+    { size: 68, state: "f32" },
+    { size: 4100, state: "8-bit" },
+  ])("parameters of $size elements, whose last block is short, leave their neighbours alone ($state state)", async ({ size }) => {
+    const names = Array.from({ length: 64 }, (_, i) => `weight${i}`);
+    using bucket = new ParameterBucket(
+      device,
+      names.map((name) => ({ name, shape: [size] })),
+    );
+    using gradients = bucket.like("gradients");
+    for (const name of names) write(gradients, name, new Float32Array(size).fill(1));
+    using optimizer = new AdamW8bit([bucket]);
+    for (let i = 0; i < 4; i++) device.scope(() => void optimizer.apply([gradients], { learningRate: 0.5 }));
+    const flat = await bucket.flat.read();
+    const moved = new Set(flat.map((value) => Math.round(1000 * value) / 1000));
+    expect(moved).toEqual(new Set([Math.fround(-2), 0])); // all of them by four steps, the gaps not at all
+    expect(flat.filter((value) => value !== 0)).toHaveLength(names.length * size);
+  });
+
   it("two buckets, one of them with small parameters only, share one norm", async () => {
     using first = fresh();
     using second = new ParameterBucket(device, [{ name: "bias", shape: [7] }]);

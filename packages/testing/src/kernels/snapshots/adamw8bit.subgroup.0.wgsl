@@ -49,6 +49,7 @@ fn momentsAfter(old: Moments, at: Elements) -> Moments {
   return Moments(select(vec4<f32>(), m, at.moves), select(vec4<f32>(), v, at.moves));
 }
 fn updateWeights(after: Moments, at: Elements) {
+  if (!any(at.moves)) { return; } // past a short block lies another parameter, which another lane may be writing
   let p = weights[at.place];
   let change = divide(rounded(hyper[4] * after.m), rounded(squareRoot(after.v) + hyper[5]));
   weights[at.place] = select(p, rounded(rounded(p + change) * hyper[6]), at.moves);
