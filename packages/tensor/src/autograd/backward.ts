@@ -75,7 +75,7 @@ function runBackward(pending: Map<GradNode, Tensor>, gradients: Gradients): void
 /** The sum so far of an input's gradient, if it may be added to in place. */
 function unsharedSum(edge: GradEdge | undefined, pending: ReadonlyMap<GradNode, Tensor>): Tensor | undefined {
   const sum = edge?.node && pending.get(edge.node);
-  return sum?.storage.isShared === false ? sum : undefined;
+  return sum?.dtype === "f32" && !sum.storage.isShared ? sum : undefined;
 }
 
 /** Nodes reachable from the outputs, latest first: every consumer of a node comes before it. */

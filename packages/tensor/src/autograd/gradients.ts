@@ -1,4 +1,5 @@
 import { addInPlace } from "../ops/add.js";
+import { cast } from "../ops/cast.js";
 import type { Tensor } from "../tensor.js";
 
 /** Takes a contribution to a leaf's gradient as soon as it is recorded; false leaves it to the `Gradients`. */
@@ -49,15 +50,15 @@ export class Gradients implements Disposable {
   }
 }
 
-/** Adds a contribution to an owned sum: a share of the first one, in place where nobody else sees the storage, into a copy where somebody does. */
+/** Adds a contribution to an owned sum: a share of the first one, in place where nobody else sees the f32 storage, into an f32 copy elsewhere. */
 export function sumShares(sum: Tensor | undefined, contribution: Tensor): Tensor {
   const { device } = contribution;
   if (!sum) return device.unscoped(() => contribution.detach());
-  if (!sum.storage.isShared) {
+  if (sum.dtype === "f32" && !sum.storage.isShared) {
     addInPlace(sum, contribution);
     return sum;
   }
-  const copy = device.unscoped(() => device.copyOf(sum));
+  const copy = device.unscoped(() => (sum.dtype === "f32" ? device.copyOf(sum) : cast(sum, "f32")));
   addInPlace(copy, contribution);
   sum.dispose();
   return copy;

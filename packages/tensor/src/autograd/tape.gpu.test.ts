@@ -3,6 +3,7 @@ import {
   add,
   backward,
   checkpoint,
+  linear,
   mul,
   requestDevice,
   rmsNorm,
@@ -197,5 +198,33 @@ describe("checkpoint", () => {
       x.requiresGrad = true;
       expect(device.noGrad(() => checkpoint((input) => mul(input, input), x)).node).toBeUndefined();
     });
+  });
+});
+
+describe.each(["f32", "f16"] as const)("a gradient in %s, as swiGlu gives it", (dtype) => {
+  /** h = x · weightᵀ + bias with every element 20, where silu has slope 1; each of 8 rows gives 1000 through `swiGlu`. */
+  const layer = (bias: Tensor, weight: Tensor): { h: Tensor; up: Tensor } => ({
+    h: linear(device.full([8, 16], 1, "f32"), view(weight, [16, 16]), bias, { dtype }),
+    up: device.full([8, 16], 1000, dtype),
+  });
+  const leaves = [Array.from({ length: 16 }, () => 4), Array.from({ length: 256 }, () => 1)];
+
+  it("reaches bias and weight of the layer behind it", async () => {
+    if (dtype === "f16" && !device.capabilities.shaderF16) return; // no f16 tensors there
+    const found = await gradientsOf(([bias, weight]) => {
+      const { h, up } = layer(bias!, weight!);
+      return sum(swiGlu(h, up));
+    }, leaves);
+    for (const value of found.flat()) expect(Math.abs(value - 8000)).toBeLessThan(0.1);
+  });
+
+  it("is added to others in f32", async () => {
+    if (dtype === "f16" && !device.capabilities.shaderF16) return;
+    const [dBias] = await gradientsOf(([bias, weight]) => {
+      const { h, up } = layer(bias!, weight!);
+      const other = linear(h, device.full([16, 16], 0.02, "f32")); // 0.32 more, where f16 counts in halves
+      return add(sum(other), sum(swiGlu(h, up)));
+    }, leaves);
+    for (const value of dBias!) expect(Math.abs(value - 8 * 1000.32)).toBeLessThan(0.1);
   });
 });
