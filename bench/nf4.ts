@@ -1,8 +1,9 @@
 /**
  * Four-bit weights on this machine's GPU. `check`: codes, scales and the matrix in full against the host, to the bit, and products in every way of
- * computing them against float64. `speed`: the matrix written out, products of few rows by every way, of many rows beside plain ones, quantising.
+ * computing them against float64. Times: `expand`, the matrix written out; `quantise`; `many`, products of many rows beside plain ones; `few`, products of
+ * few rows by every way.
  *
- *   npm run bench -- nf4 [check] [speed]      (both by default; on a software adapter with small matrices)
+ *   npm run bench -- nf4 [check] [expand] [quantise] [many] [few]      (all by default; on a software adapter with small matrices)
  */
 import { requestDevice } from "@kto/tensor";
 import { checkExactly, checkProducts } from "./nf4/check.js";
@@ -23,14 +24,11 @@ if (wants("check")) {
   for (const shape of [...large, ...odd]) await checkExactly(device, shape);
   for (const shape of [...large, ...odd]) await checkProducts(device, shape, software ? [1, 2, 5, 16, 17] : [1, 2, 5, 16, 17, 64, 2048]);
 }
-if (wants("speed")) {
-  const projections = software ? large : large.slice(1);
-  for (const shape of projections) await timeExpand(device, shape);
-  for (const shape of large) await timeQuantize(device, shape);
-  for (const direction of ["forward", "backward"] as const) {
-    for (const shape of large) await timeManyRows(device, shape, direction, software ? 32 : 2048);
-    for (const shape of large) await timeFewRows(device, shape, direction, software ? [1, 16] : [1, 2, 4, 8, 16, 24, 32, 48, 64]);
-  }
+if (wants("expand")) for (const shape of software ? large : large.slice(1)) await timeExpand(device, shape);
+if (wants("quantise")) for (const shape of large) await timeQuantize(device, shape);
+for (const direction of ["forward", "backward"] as const) {
+  if (wants("many")) for (const shape of large) await timeManyRows(device, shape, direction, software ? 32 : 2048);
+  if (wants("few")) for (const shape of large) await timeFewRows(device, shape, direction, software ? [1, 16] : [1, 4, 8, 12, 16, 24]);
 }
 console.log(`buffers left: ${device.memory().liveStorages}`);
 device.dispose();

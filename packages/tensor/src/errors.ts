@@ -57,11 +57,14 @@ export class OutOfMemoryError extends KtoError {
   /** Size of the buffer that was asked for; undefined where the driver reported the failure later. */
   readonly requestedBytes: number | undefined;
   readonly allocatedBytes: number;
+  /** What nobody used then; undefined where nobody could tell. */
+  readonly freeBytes: number | undefined;
 
-  constructor(message: string, facts: { requestedBytes?: number; allocatedBytes: number }) {
+  constructor(message: string, facts: { requestedBytes?: number; allocatedBytes: number; freeBytes?: number | undefined }) {
     super("OUT_OF_MEMORY", message);
     this.requestedBytes = facts.requestedBytes;
     this.allocatedBytes = facts.allocatedBytes;
+    this.freeBytes = facts.freeBytes;
   }
 }
 

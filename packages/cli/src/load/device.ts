@@ -3,6 +3,7 @@ import { CapabilityError, requestDevice, type Device } from "@kto/tensor";
 import { ConfigError } from "../errors.js";
 import type { CommonOptions, Io } from "../io.js";
 import type { Console } from "../render/console.js";
+import { gpuMemory } from "./gpu-info.js";
 
 /** Device nodes that a GPU's driver makes on Linux. */
 const gpuNodes = ["/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg"];
@@ -74,7 +75,9 @@ export async function openDevice(choice: CommonOptions["device"], io: Io, consol
 async function openHardware(reason: string | undefined, hardwareOnly: boolean): Promise<Device> {
   if (reason !== undefined) throw new NoAdapterError(reason);
   try {
-    return await requestDevice({ hardwareOnly });
+    const device = await requestDevice({ hardwareOnly });
+    device.freeBytes = () => gpuMemory()?.freeBytes;
+    return device;
   } catch (cause) {
     throw new NoAdapterError((cause as Error).message.replace(/^requestDevice: |;.*$/gs, ""), { cause });
   }

@@ -10,8 +10,15 @@ export interface Linear4bitOptions {
   dtype?: FloatDtype;
 }
 
-/** Products of up to this many rows read the codes directly; with more it pays to write the matrix out first. */
-const mostMatVecRows = 16;
+/**
+ * Products of up to this many rows read the codes directly; with more it pays to write the matrix out first. On an H100 (2026-11-28, `bench -- nf4 few`)
+ * 1536 × 1536 and 1536 × 8960 break even at 11 rows forward, 8960 × 1536 at 4; backward the large ones are never slower written out; 256 × 1536 is always
+ * quicker from its codes up to 24 rows.
+ */
+const mostMatVecRows = { large: { forward: 8, backward: 0 }, small: { forward: 16, backward: 16 } };
+
+/** Elements up to which a matrix is small: too few to keep a GPU busy when it is written out. */
+const smallMatrix = 2 ** 20;
 
 /**
  * A linear layer with a frozen four-bit weight: y = x · Wᵀ + bias, W dequantised as its quant state says and then rounded to x's dtype. Sums are f32 and
@@ -55,7 +62,7 @@ const linear4bitOp = defineOp("linear4bit", {
     }
     const m = x.shape[0]!;
     const y = device.empty([m, n], dtype, "linear4bit");
-    if (readsCodes(m, weight)) {
+    if (readsCodes("forward", m, weight)) {
       const { bindings, params, spec } = decodeArguments(weight);
       matVecKernel.run(
         device,
@@ -78,7 +85,7 @@ const linear4bitOp = defineOp("linear4bit", {
     if (needs.x) {
       dx = partial.x ?? device.empty([m, k], "f32", "linear4bit backward");
       const accumulate = partial.x !== undefined;
-      if (readsCodes(m, weight)) {
+      if (readsCodes("backward", m, weight)) {
         const { bindings, params, spec } = decodeArguments(weight);
         matVecBackwardKernel.run(
           device,
@@ -97,9 +104,9 @@ const linear4bitOp = defineOp("linear4bit", {
   },
 });
 
-function readsCodes(m: number, { device, state, shape }: Nf4Weight): boolean {
-  const most = device.variants.get("linear4bit") === "scratch" ? 0 : mostMatVecRows;
-  return m > 0 && m <= most && !state.isTransposed && shape[1] % 8 === 0;
+function readsCodes(direction: "forward" | "backward", m: number, { device, state, shape, numElements }: Nf4Weight): boolean {
+  const most = mostMatVecRows[numElements <= smallMatrix ? "small" : "large"][direction];
+  return m > 0 && m <= most && device.variants.get("linear4bit") !== "scratch" && !state.isTransposed && shape[1] % 8 === 0;
 }
 
 function rowsTogether(m: number): 1 | 2 | 4 {

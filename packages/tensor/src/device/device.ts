@@ -27,6 +27,8 @@ export class Device implements Disposable, AsyncDisposable {
   readonly queue: CommandQueue;
   /** Forces a variant by kernel name, for tests and for bisecting: `device.variants.set("matmul", "plain")`. */
   readonly variants: Map<string, string> = new Map();
+  /** Tells how many bytes of the adapter's memory nobody uses, where the caller knows a way; for the message of OutOfMemoryError. */
+  freeBytes: () => number | undefined = () => undefined;
   readonly #release: () => void;
   readonly #arenas: Arena[] = [];
   #pool: BufferPool;
@@ -356,11 +358,12 @@ export class Device implements Disposable, AsyncDisposable {
 
   #outOfMemory(buffer: GPUBuffer, { size, label }: GPUBufferDescriptor): void {
     const { allocatedBytes } = this.#pool.info();
+    const freeBytes = this.freeBytes();
     this.#pool.abandon(buffer);
     this.#fail(
       new OutOfMemoryError(
-        `GPU: out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes - size} bytes that this process holds; use a smaller batch or a shorter max_length, or close what else uses the GPU`,
-        { requestedBytes: size, allocatedBytes: allocatedBytes - size },
+        `GPU: out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes - size} bytes that this process holds${freeBytes === undefined ? "" : `, with ${freeBytes} bytes free`}; lower per_device_train_batch_size or max_length, or close what else uses the GPU`,
+        { requestedBytes: size, allocatedBytes: allocatedBytes - size, freeBytes },
       ),
     );
   }

@@ -70,6 +70,7 @@ describe("a rehearsal", () => {
 describe("without memory", () => {
   it("there is one error, with what was asked for and what was held, and the device goes on", async () => {
     const small = await requestDevice({ nullBackend: true }); // which has half a GiB
+    small.freeBytes = () => 1234;
     try {
       const held = small.zeros([2 ** 26], "f32", "a quarter of a GiB"); // 2^28 bytes
       await small.sync();
@@ -88,7 +89,7 @@ describe("without memory", () => {
       expect(error).toBeInstanceOf(OutOfMemoryError);
       expect((error as OutOfMemoryError).requestedBytes).toBe(2 ** 28);
       expect((error as OutOfMemoryError).message).toMatch(
-        /^GPU: out of memory; asked for 268435456 bytes \(another quarter\) beside \d+ bytes that this process holds; use a smaller batch or a shorter max_length, or close what else uses the GPU$/,
+        /^GPU: out of memory; asked for 268435456 bytes \(another quarter\) beside \d+ bytes that this process holds, with 1234 bytes free; lower per_device_train_batch_size or max_length, or close what else uses the GPU$/,
       );
       held.dispose();
       await small.trim();

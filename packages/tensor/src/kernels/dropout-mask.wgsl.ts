@@ -2,14 +2,14 @@ import { always, defineKernel, write, type Kernel } from "./define-kernel.js";
 import { computeMain, oneThreadPer } from "./lib/grid.js";
 import { wgsl } from "./wgsl.js";
 
-/** y[i] = u(seed, stream, i) < probability ? 0 : 1 / (1 − probability), u from a 32-bit mixing hash of its arguments.  One thread per element. */
+/** y[i] = u(seed, stream, first + i) < probability ? 0 : 1 / (1 − probability), u from a 32-bit mixing hash of its arguments.  One thread per element. */
 export type DropoutMaskSpec = { workgroupSize: number };
 
-export const dropoutMaskKernel: Kernel<DropoutMaskSpec, "y", "size" | "seed" | "stream" | "threshold" | "kept"> =
+export const dropoutMaskKernel: Kernel<DropoutMaskSpec, "y", "size" | "first" | "seed" | "stream" | "threshold" | "kept"> =
   defineKernel<DropoutMaskSpec>()({
     name: "dropoutMask",
     bindings: { y: write("f32") },
-    params: { size: "u32", seed: "u32", stream: "u32", threshold: "u32", kept: "f32" },
+    params: { size: "u32", first: "u32", seed: "u32", stream: "u32", threshold: "u32", kept: "f32" },
     variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
     cost: ({ size }) => ({ bytes: 4 * size, flops: 0 }),
     grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
@@ -25,7 +25,7 @@ export const dropoutMaskKernel: Kernel<DropoutMaskSpec, "y", "size" | "seed" | "
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
       if (i >= params.size) { return; }
-      let random = mix(i ^ mix(params.stream ^ mix(params.seed)));
+      let random = mix((params.first + i) ^ mix(params.stream ^ mix(params.seed)));
       y[i] = select(params.kept, 0.0, random < params.threshold);
     }`,
   });

@@ -156,7 +156,7 @@ export class BufferPool {
   create(size: number, usage: GPUBufferUsageFlags, label: string): GPUBuffer {
     if (size > this.#maxBufferBytes) {
       throw new OutOfMemoryError(
-        `allocate: ${label} is too large; expected at most ${this.#maxBufferBytes} bytes in one buffer, got ${size}; use a smaller batch or a shorter max_length`,
+        `allocate: ${label} is too large; expected at most ${this.#maxBufferBytes} bytes in one buffer, got ${size}; lower per_device_train_batch_size or max_length`,
         { requestedBytes: size, allocatedBytes: this.#allocatedBytes },
       );
     }

@@ -12,17 +12,26 @@ export interface DropoutMaskOptions {
   seed: number;
   /** Tells apart masks of one step. */
   stream: number;
+  /** The element of a larger mask with which this one begins; default 0. */
+  first?: number;
 }
 
 /** Factors of inverted dropout: 0 with the given probability, else 1 / (1 − probability); f32. Throws ShapeError for a probability outside [0, 1). */
-export function dropoutMask(device: Device, shape: Shape, { probability, seed, stream }: DropoutMaskOptions): Tensor {
+export function dropoutMask(device: Device, shape: Shape, { probability, seed, stream, first = 0 }: DropoutMaskOptions): Tensor {
   if (!(probability >= 0 && probability < 1))
     throw new ShapeError(`dropoutMask: expected a probability from 0 to below 1, got ${probability}`);
   const y = device.empty(shape, "f32", "dropoutMask");
   dropoutMaskKernel.run(
     device,
     { y },
-    { size: y.size, seed: seed >>> 0, stream: stream >>> 0, threshold: Math.floor(probability * 2 ** 32), kept: 1 / (1 - probability) },
+    {
+      size: y.size,
+      first,
+      seed: seed >>> 0,
+      stream: stream >>> 0,
+      threshold: Math.floor(probability * 2 ** 32),
+      kept: 1 / (1 - probability),
+    },
     {},
   );
   return y;
