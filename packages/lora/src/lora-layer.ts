@@ -19,6 +19,8 @@ export interface ActiveAdapters {
   names: readonly string[];
   /** Seed of the dropout masks; undefined outside training, where nothing is dropped. */
   dropoutSeed: number | undefined;
+  /** The row of the masks that the first token of a forward pass gets. */
+  dropoutRow: number;
 }
 
 /** The adapters of one linear layer: y = base + Σ scale · B(A(dropout(x))) over the active ones, added in f32 and rounded once. */
@@ -37,13 +39,13 @@ export class LoraSlot implements LinearAdapter {
   apply(base: Tensor, x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
     const layers = this.#active.names.flatMap((name) => this.layers.get(name) ?? []);
     return layers.reduce((sum, { a, b, scale, dropout, index }, position) => {
-      const seed = this.#active.dropoutSeed;
+      const { dropoutSeed: seed, dropoutRow } = this.#active;
       const isLast = position === layers.length - 1;
       return lowRankAdd(sum, x, a, b, {
         scale,
         dtype: isLast ? dtype : "f32",
         ...(dropout > 0 && seed !== undefined
-          ? { dropout: dropoutMask(x.device, x.shape, { probability: dropout, seed, stream: index }) }
+          ? { dropout: dropoutMask(x.device, x.shape, { probability: dropout, seed, stream: index, first: dropoutRow * x.shape[1]! }) }
           : {}),
       });
     }, base);

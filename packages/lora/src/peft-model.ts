@@ -58,7 +58,7 @@ export function getPeftModel<M extends AdaptableModel>(
 export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Disposable {
   readonly base: M;
   readonly adapters: Map<string, LoraAdapter> = new Map();
-  readonly #active: ActiveAdapters = { names: [], dropoutSeed: undefined };
+  readonly #active: ActiveAdapters = { names: [], dropoutSeed: undefined, dropoutRow: 0 };
   readonly #slots = new Map<string, { module: AdaptableLinear; slot: LoraSlot }>();
 
   constructor(base: M) {
@@ -170,6 +170,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
       return body();
     } finally {
       this.#active.dropoutSeed = before;
+    }
+  }
+
+  /** Runs `body` with the masks that its tokens would have after `row` others in one forward pass: for a batch in several passes. */
+  withDropoutFrom<T>(row: number, body: () => T): T {
+    const before = this.#active.dropoutRow;
+    this.#active.dropoutRow = row;
+    try {
+      return body();
+    } finally {
+      this.#active.dropoutRow = before;
     }
   }
 

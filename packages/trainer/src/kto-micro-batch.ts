@@ -4,7 +4,7 @@ import { backward, concat, mean, type GradientSink, type Tensor } from "@kto/ten
 import type { KTOConfig } from "./args.js";
 import type { CausalLM } from "./causal-lm.js";
 import type { KtoRow } from "./data/index.js";
-import { passCapacity, splitIntoPasses, type PassSize } from "./passes.js";
+import { passCapacity, passSize, splitIntoPasses, type PassSize } from "./passes.js";
 import type { Reference } from "./reference.js";
 import { sequenceLogProbs, type ScoredRow } from "./sequence-log-probs.js";
 
@@ -74,11 +74,7 @@ export function ktoMicroBatch(context: KtoContext, rows: readonly TrainingRow[],
   const { device } = context.model;
   return device.scope("ktoMicroBatch", (): KtoMicroBatchResult => {
     const kl = context.args.lossType === "kto" ? klPasses(context, rows) : {};
-    const parts = splitIntoPasses(rows, context.args.maxLength, context.layout.tokensPerPass).map((part) =>
-      device.withRowCapacity(passCapacity(part, context.args.maxLength, context.layout.largestPass), () =>
-        device.scope("pass", () => matchedPass(context, part, kl, rows.length, backwardPass)),
-      ),
-    );
+    const parts = inPasses(context, rows, (part) => device.scope("pass", () => matchedPass(context, part, kl, rows.length, backwardPass)));
     const joined = (field: "losses" | "rewards" | "logProbs" | "entropy" | "meanLogit"): Tensor => concat(parts.map((part) => part[field]));
     const rowLengths = parts.flatMap((part) => part.rowLengths);
     return {
@@ -172,13 +168,24 @@ function klPasses(context: KtoContext, rows: readonly TrainingRow[]): KlLogProbs
 }
 
 /** [numRows] f32: log-probabilities of rows without gradients, in as many passes as the layout asks for. */
-function logProbsInPasses({ model, args: { maxLength }, layout }: KtoContext, rows: readonly ScoredRow[]): Tensor {
-  const passes = splitIntoPasses(rows, maxLength, layout.tokensPerPass).map((part) =>
-    model.device.withRowCapacity(passCapacity(part, maxLength, layout.largestPass), () =>
-      sequenceLogProbs(model.base, part, { maxLength }),
-    ),
-  );
-  return concat(passes.map(({ logProbs }) => logProbs));
+function logProbsInPasses(context: KtoContext, rows: readonly ScoredRow[]): Tensor {
+  const { model, args } = context;
+  return concat(inPasses(context, rows, (part) => sequenceLogProbs(model.base, part, { maxLength: args.maxLength }).logProbs));
+}
+
+/** Runs `pass` on as many parts of the rows as the layout asks for: each with the memory of the largest, and with the dropout it has in the whole. */
+function inPasses<Row extends ScoredRow, T>(
+  { model, args: { maxLength }, layout }: KtoContext,
+  rows: readonly Row[],
+  pass: (part: Row[]) => T,
+): T[] {
+  let firstToken = 0;
+  return splitIntoPasses(rows, maxLength, layout.tokensPerPass).map((part) => {
+    const capacity = passCapacity(part, maxLength, layout.largestPass);
+    const result = model.device.withRowCapacity(capacity, () => model.withDropoutFrom(firstToken, () => pass(part)));
+    firstToken += passSize(part, maxLength).numTokens;
+    return result;
+  });
 }
 
 /** A row's prompt with the completion of another row. */

@@ -55,7 +55,8 @@ async function run(
   device.pool.resetPeak();
   let plan: MemoryPlan | undefined;
   const numCreated: number[] = [];
-  const model = getPeftModel(base, { r: 4, loraAlpha: 8, targetModules: "all-linear" }, { seed: 3 });
+  const lora = { r: 4, loraAlpha: 8, loraDropout: 0.5, targetModules: "all-linear" } as const; // dropout acts with disableDropout: false
+  const model = getPeftModel(base, lora, { seed: 3 });
   const trainer = new KTOTrainer({
     model,
     trainDataset: Dataset.from(rows),
@@ -137,11 +138,14 @@ describe("a memory plan", () => {
 });
 
 describe("a micro-batch too large for memory", () => {
-  test("is split into passes with the same results", async () => {
-    const whole = await run({ gradientCheckpointing: true });
+  test.each([
+    ["", {}],
+    [", with dropout", { disableDropout: false }],
+  ])("is split into passes with the same results%s", async (_, given) => {
+    const whole = await run({ ...given, gradientCheckpointing: true });
     expect(whole.plan.tokensPerPass).toBe(2048);
     const split = await run(
-      { gradientCheckpointing: "auto" },
+      { ...given, gradientCheckpointing: "auto" },
       whole.plan.residentBytes + 0.75 * (whole.plan.peakBytes - whole.plan.residentBytes),
     );
     expect(split.plan).toMatchObject({ checkpointedLayers: 6 });

@@ -28,7 +28,8 @@ export interface RunMemoryInput {
 export function planRunMemory(input: RunMemoryInput): MemoryPlan {
   const { model, args, plan, rows, evalRows } = input;
   const { maxLength, perDeviceEvalBatchSize: evalBatchSize } = args;
-  const ranges = Array.from({ length: Math.min(plan.updatesPerEpoch, plan.totalUpdates) }, (_, index) =>
+  const updatesLeft = Math.max(0, plan.totalUpdates - input.firstUpdate);
+  const ranges = Array.from({ length: Math.min(plan.updatesPerEpoch, updatesLeft) }, (_, index) =>
     microBatchesOfUpdate(input.firstUpdate + index, plan, args),
   ).flat();
   const trainingBatches = ranges.map(({ start, end }) => rows.slice(start, end));
