@@ -181,6 +181,38 @@ describe("a micro-batch too large for memory", () => {
   });
 });
 
+test("an out-of-memory during a run is one error, leaves nothing behind, and the device goes on", async () => {
+  const small = await requestDevice({ nullBackend: true }); // which has half a GiB and computes nothing
+  try {
+    using own = Qwen2ForCausalLM.initialize(config, { device: small, random: () => 0 });
+    own.prepare(512);
+    using model = getPeftModel(own, { r: 4, targetModules: "all-linear" });
+    const train = async (): Promise<number> => {
+      const args = { perDeviceTrainBatchSize: 4, maxSteps: 1, saveStrategy: "no" } as const;
+      const trainer = new KTOTrainer({ model, trainDataset: Dataset.from(makeRows([90, 60, 120, 30])), args, isFreshAdapter: true });
+      for await (const _ of trainer.train());
+      return trainer.output!.peakGpuMemoryBytes;
+    };
+    const before = small.memory();
+    const needed = (await train()) - before.allocatedBytes;
+    await small.trim();
+    const half = small.empty([2 ** 26], "f32", "half of the memory");
+    const left = 2 ** 28 - small.memory().allocatedBytes + half.byteLength - needed / 2;
+    const rest = small.empty([left / 4], "f32", "most of the rest");
+    const { liveStorages } = small.memory();
+    await expect(train()).rejects.toThrow(OutOfMemoryError);
+    expect(small.memory().liveStorages).toBe(liveStorages);
+    await expect(train()).rejects.toThrow(/^GPU: out of memory; asked for \d+ bytes .* lower per_device_train_batch_size or max_length/);
+    half.dispose();
+    rest.dispose();
+    await small.trim();
+    await train();
+    expect(small.memory().liveStorages).toBe(before.liveStorages);
+  } finally {
+    small.dispose();
+  }
+});
+
 test("rows of every length share buffers", async () => {
   const lengths = Array.from({ length: 32 }, (_, index) => 16 + ((index * 37) % 112));
   const result = await run({ maxSteps: 8, gradientCheckpointing: true }, undefined, makeRows(lengths));
