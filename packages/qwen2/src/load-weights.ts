@@ -126,7 +126,7 @@ class WeightLoad {
       const matrix = { shape: shape as readonly [number, number], ...(signal ? { signal } : {}) };
       this.#quantized.set(
         name,
-        await loadNf4Weight(this.#reader, name, { device, slabs, ...matrix, onBytes: (bytes) => this.#count(name, bytes) }),
+        await loadNf4Weight(this.#reader, name, { device, slabs, ...matrix, onBytes: (bytes) => this.#counted(name, bytes) }),
       );
     } else if (quantization && this.#formOf(spec) !== "full") {
       this.#quantized.set(name, await this.#quantize(spec, quantization));
@@ -135,7 +135,6 @@ class WeightLoad {
       this.#weights.set(name, target);
       await this.#stream(index, target);
     }
-    await this.#waitIfFull();
   }
 
   /** The weights in the model's order, once the device has them all. */
@@ -171,8 +170,7 @@ class WeightLoad {
     for await (const chunk of this.#reader.stream(target.label, chunkBytes)) {
       signal?.throwIfAborted();
       element += writeConverted(chunk, dtype, { target, first: element, firstOverflow: this.#firstOverflow, slot: index });
-      this.#count(target.label, chunk.byteLength);
-      await this.#waitIfFull();
+      await this.#counted(target.label, chunk.byteLength);
     }
   }
 
@@ -186,20 +184,22 @@ class WeightLoad {
       });
     }
     const matrix = { shape: shape as readonly [number, number], dtype: source, label: name, slabs: this.#slabs };
-    return quantizeNf4(device, { ...matrix, doubleQuant, chunks: this.#counted(name), ...(signal ? { signal } : {}) });
+    return quantizeNf4(device, { ...matrix, doubleQuant, chunks: this.#chunksOf(name), ...(signal ? { signal } : {}) });
   }
 
-  async *#counted(name: string): AsyncGenerator<Uint8Array> {
+  async *#chunksOf(name: string): AsyncGenerator<Uint8Array> {
     for await (const chunk of this.#reader.stream(name, chunkBytes)) {
-      this.#count(name, chunk.byteLength);
       yield chunk;
+      await this.#counted(name, chunk.byteLength);
     }
   }
 
-  #count(name: string, byteLength: number): void {
+  /** Notes a piece that went to the device, and waits if too many are on their way. */
+  async #counted(name: string, byteLength: number): Promise<void> {
     this.#untilWait -= byteLength;
     this.#loadedBytes = Math.min(this.#loadedBytes + byteLength, this.#totalBytes); // companions of four-bit weights are not in the total
     this.#options.onProgress?.({ loadedBytes: this.#loadedBytes, totalBytes: this.#totalBytes, name });
+    await this.#waitIfFull();
   }
 
   /** Waits for the window before the last, so that the device has work while the next is read. */

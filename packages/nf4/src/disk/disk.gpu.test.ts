@@ -29,7 +29,7 @@ describe.each(folders)("%s", (folder) => {
     expect(isNf4Weight(file, "lm_head.weight")).toBe(false);
     for (const name of names) {
       let bytes = 0;
-      using weight = await loadNf4Weight(file, name, { device, onBytes: (count) => (bytes += count) });
+      using weight = await loadNf4Weight(file, name, { device, onBytes: (count) => void (bytes += count) });
       const written = await nf4Tensors(name, weight);
       const companions = [...file.tensors.keys()].filter((key) => key === name || key.startsWith(`${name}.`));
       expect(written.map(([key]) => key).sort()).toEqual(companions.sort());

@@ -47,8 +47,8 @@ export interface LoadNf4Options {
   /** Where the tensors get their memory; by default each has a buffer of its own. */
   slabs?: TensorSlabs;
   signal?: AbortSignal;
-  /** Called with the bytes of each piece that went to the device. */
-  onBytes?(byteLength: number): void;
+  /** Called with the bytes of each piece that went to the device; the next is read when what it returns is done. */
+  onBytes?(byteLength: number): void | Promise<void>;
 }
 
 /**
@@ -86,7 +86,7 @@ export async function loadNf4Weight(
     for await (const bytes of streamInto(tensor, reader.stream(name))) {
       signal?.throwIfAborted();
       given += bytes;
-      onBytes?.(bytes);
+      await onBytes?.(bytes);
     }
     return given === byteLength ? tensor : fail(name, `ended early; expected ${byteLength} bytes, got ${given}`);
   };
