@@ -119,6 +119,16 @@ describe("AdamW8bit", () => {
     });
   });
 
+  it("4,096 elements are enough for 8 bits, 4,095 are not", () => {
+    using bucket = new ParameterBucket(device, [
+      { name: "below", shape: [4095] },
+      { name: "at", shape: [16, 256] },
+    ]);
+    using optimizer = new AdamW8bit([bucket]);
+    const dtypes = optimizer.stateTensors().flatMap(({ key, dtype }) => (key.endsWith(".state1") ? [[key, dtype]] : []));
+    expect(Object.fromEntries(dtypes)).toEqual({ "below.state1": "F32", "at.state1": "U8" });
+  });
+
   it("takes 2.03 bytes a parameter, and the places of the blocks, once for all steps", async () => {
     const numElements = 64 * 4096;
     using bucket = new ParameterBucket(device, [{ name: "weight", shape: [64, 4096] }]);
