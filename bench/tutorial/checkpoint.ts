@@ -6,7 +6,7 @@ import { weightSpecs } from "@kto/qwen2";
 import { numberToBfloat16, type TensorToWrite } from "@kto/safetensors";
 import { writeSafetensorsFile } from "@kto/safetensors/node";
 import { dynamicMap } from "@kto/tensor";
-import { BLOCK_SIZE, BlockPool } from "./block-pool.js";
+import { blockSize, BlockPool } from "./block-pool.js";
 import { generationConfig, modelConfig } from "./model-config.js";
 import type { Shape } from "./shapes.js";
 
@@ -92,7 +92,7 @@ function* fourBitTensors(
 /** The JSON that bitsandbytes stores for a weight, spelt as Python does. */
 function quantStateJson([rows, columns]: readonly number[], nestedOffset: number): string {
   return (
-    `{"quant_type": "nf4", "blocksize": ${BLOCK_SIZE}, "dtype": "bfloat16", "shape": [${rows}, ${columns}], ` +
+    `{"quant_type": "nf4", "blocksize": ${blockSize}, "dtype": "bfloat16", "shape": [${rows}, ${columns}], ` +
     `"nested_blocksize": 256, "nested_dtype": "float32", "nested_offset": ${nestedOffset}}`
   );
 }

@@ -114,7 +114,8 @@ export class KTOTrainer {
   /**
    * Trains, and gives a log at every logging step. Afterwards `output` holds the result of the run.
    *
-   * Throws NonFiniteLossError if the loss is NaN or infinite, `signal.reason` if the run was cancelled (after the update in flight and its checkpoint).
+   * Throws NonFiniteLossError if the loss is NaN or infinite, OutOfMemoryError if the run does not fit into memory, `signal.reason` if it was cancelled
+   * (after the update in flight and its checkpoint).
    */
   async *train({ signal, resumeFrom }: TrainOptions = {}): AsyncGenerator<TrainLog, TrainOutput, undefined> {
     const { args, model } = this;
@@ -140,10 +141,10 @@ export class KTOTrainer {
     const resumedFrom = await this.#resume(resumeFrom, optimizer);
     this.#emit({ type: "plan", plan, numWarmupUpdates: schedule.numWarmupUpdates, resumedFrom, startStep: this.progress.globalStep });
     const run = { plan, schedule, optimizer, gradients, signal };
-    this.#memory = this.#planMemory({ ...run, context: { model, reference, args, layout: wholeBatches }, rows: prepared.rows });
-    this.#emit({ type: "memory", plan: this.#memory });
-    const context: KtoContext = { model, reference, args, layout: this.#memory };
     try {
+      this.#memory = this.#planMemory({ ...run, context: { model, reference, args, layout: wholeBatches }, rows: prepared.rows });
+      this.#emit({ type: "memory", plan: this.#memory });
+      const context: KtoContext = { model, reference, args, layout: this.#memory };
       await model.device.pipelines.warmUp();
       const rows = await this.#referenceRows(context, prepared.rows, signal);
       yield* this.#updates({ ...run, context, rows });
