@@ -4,7 +4,8 @@ export { dynamicMap, dynamicMapMidpoints, nearestCode, type DynamicMapKind } fro
 export { expectDtype, expectShape, rowsOf, sameShape, sizeOf, type Shape } from "./shape.js";
 export { Tensor } from "./tensor.js";
 export type { Capabilities } from "./device/capabilities.js";
-export { Device, rangeOf } from "./device/device.js";
+export { rangeOf } from "./device/buffer-range.js";
+export { Device } from "./device/device.js";
 export { requestDevice, type RequestDeviceOptions } from "./device/request-device.js";
 export type { KernelSource } from "./device/pipeline-cache.js";
 export type { KernelTiming } from "./device/profile.js";

@@ -1,16 +1,19 @@
 import type { GradNode } from "../autograd/node.js";
-import { byteSize, f16BitsToNumber, numberToF16Bits, type Dtype } from "../dtype.js";
-import { CapabilityError, DeviceLostError, DtypeError, KernelError, OutOfMemoryError, ShapeError } from "../errors.js";
+import { byteSize, f16BitsToNumber, type Dtype } from "../dtype.js";
+import { CapabilityError, OutOfMemoryError, ShapeError } from "../errors.js";
 import { fillKernel } from "../kernels/fill.wgsl.js";
 import { BufferPool, type MemoryInfo } from "../memory/pool.js";
 import { Arena } from "../memory/scope.js";
 import { Storage } from "../memory/storage.js";
 import { checkShape, expectDtype, sizeOf, type Shape } from "../shape.js";
 import { Tensor } from "../tensor.js";
+import { rangeOf } from "./buffer-range.js";
 import type { Capabilities } from "./capabilities.js";
+import { FailureWatch } from "./failure-watch.js";
+import { packNumbers } from "./pack-numbers.js";
 import { PipelineCache } from "./pipeline-cache.js";
 import { Profiler, type KernelTiming } from "./profile.js";
-import { CommandQueue, type BufferRange } from "./queue.js";
+import { CommandQueue } from "./queue.js";
 
 /** What a device is made of; `requestDevice` fills it in. */
 export interface DeviceParts {
@@ -35,25 +38,20 @@ export class Device implements Disposable, AsyncDisposable {
   #rowCapacity: ReadonlyMap<number, number> = new Map();
   #unscoped = 0;
   #withoutGradients = 0;
-  #failure: Error | undefined;
-  readonly #pendingBuffers = new Set<Promise<void>>();
+  readonly #failures: FailureWatch;
   #disposed = false;
 
   constructor({ gpuDevice, capabilities, release }: DeviceParts) {
     this.gpuDevice = gpuDevice;
     this.capabilities = capabilities;
     this.#release = release;
-    this.#pool = new BufferPool({ createBuffer: (descriptor) => this.#createBuffer(descriptor) }, capabilities.maxBufferBytes);
+    this.#failures = new FailureWatch(gpuDevice, () => this.#disposed);
+    const createBuffer = (descriptor: GPUBufferDescriptor): GPUBuffer =>
+      this.#failures.createBuffer(descriptor, (buffer) => this.#outOfMemory(buffer, descriptor));
+    this.#pool = new BufferPool({ createBuffer }, capabilities.maxBufferBytes);
     this.queue = new CommandQueue(gpuDevice, this.pool);
     this.pool.beforeDestroy = () => this.queue.flush();
-    this.pipelines = new PipelineCache(gpuDevice, (error) => this.#fail(error));
-    gpuDevice.addEventListener("uncapturederror", (event) => {
-      event.preventDefault(); // the default action prints it
-      this.#fail(new DeviceLostError(`GPU: ${event.error.message}`));
-    });
-    void gpuDevice.lost.then((info) => {
-      if (!this.#disposed) this.#fail(new DeviceLostError(`GPU: the device was lost (${info.reason}): ${info.message}`));
-    });
+    this.pipelines = new PipelineCache(gpuDevice, (error) => this.#failures.fail(error));
   }
 
   /** Where tensors get their buffers. */
@@ -261,7 +259,7 @@ export class Device implements Disposable, AsyncDisposable {
         return offset - range.size;
       });
       this.queue.flush();
-      await this.#settled(staging.mapAsync(GPUMapMode.READ));
+      await this.#failures.settle(staging.mapAsync(GPUMapMode.READ), this.pipelines);
       const bytes = staging.getMappedRange().slice(0);
       return tensors.map((tensor, index) => new Float32Array(bytes, offsets[index], tensor.size));
     } finally {
@@ -278,7 +276,7 @@ export class Device implements Disposable, AsyncDisposable {
     try {
       this.queue.copy(range, { buffer: staging, offset: 0, size: range.size });
       this.queue.flush();
-      await this.#settled(staging.mapAsync(GPUMapMode.READ));
+      await this.#failures.settle(staging.mapAsync(GPUMapMode.READ), this.pipelines);
       return new Uint8Array(staging.getMappedRange().slice(0, tensor.byteLength));
     } finally {
       this.pool.destroy(staging);
@@ -288,7 +286,7 @@ export class Device implements Disposable, AsyncDisposable {
   /** Submits what is recorded and waits until it has run. */
   async sync(): Promise<void> {
     this.queue.flush();
-    await this.#settled(this.gpuDevice.queue.onSubmittedWorkDone());
+    await this.#failures.settle(this.gpuDevice.queue.onSubmittedWorkDone(), this.pipelines);
   }
 
   /** Frees the pool's unused buffers. */
@@ -335,36 +333,19 @@ export class Device implements Disposable, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      if (!this.#disposed && !this.#failure) await this.sync();
+      if (!this.#disposed && !this.#failures.hasFailed) await this.sync();
     } finally {
       this.dispose();
     }
   }
 
-  /** A buffer, watched for the driver's having no memory for it. */
-  #createBuffer(descriptor: GPUBufferDescriptor): GPUBuffer {
-    this.gpuDevice.pushErrorScope("out-of-memory");
-    const buffer = this.gpuDevice.createBuffer(descriptor);
-    this.#pendingBuffers.add(
-      this.gpuDevice.popErrorScope().then(
-        (error) => {
-          if (error) this.#outOfMemory(buffer, descriptor);
-        },
-        () => undefined, // the device is gone, which `lost` tells
-      ),
-    );
-    return buffer;
-  }
-
-  #outOfMemory(buffer: GPUBuffer, { size, label }: GPUBufferDescriptor): void {
+  #outOfMemory(buffer: GPUBuffer, { size, label }: GPUBufferDescriptor): OutOfMemoryError {
     const { allocatedBytes } = this.#pool.info();
     const freeBytes = this.freeBytes();
     this.#pool.abandon(buffer);
-    this.#fail(
-      new OutOfMemoryError(
-        `GPU: out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes - size} bytes that this process holds${freeBytes === undefined ? "" : `, with ${freeBytes} bytes free`}; lower per_device_train_batch_size or max_length, or close what else uses the GPU`,
-        { requestedBytes: size, allocatedBytes: allocatedBytes - size, freeBytes },
-      ),
+    return new OutOfMemoryError(
+      `GPU: out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes - size} bytes that this process holds${freeBytes === undefined ? "" : `, with ${freeBytes} bytes free`}; lower per_device_train_batch_size or max_length, or close what else uses the GPU`,
+      { requestedBytes: size, allocatedBytes: allocatedBytes - size, freeBytes },
     );
   }
 
@@ -380,65 +361,4 @@ export class Device implements Disposable, AsyncDisposable {
     arena?.tensors.add(tensor);
     return tensor;
   }
-
-  async #settled(work: Promise<unknown>): Promise<void> {
-    try {
-      await work;
-    } catch (cause) {
-      this.#fail(new DeviceLostError(`GPU: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
-    }
-    await this.pipelines.settle();
-    if (this.#pendingBuffers.size > 0) {
-      const pending = [...this.#pendingBuffers];
-      this.#pendingBuffers.clear();
-      await Promise.all(pending);
-    }
-    if (!this.#failure) return;
-    const failure = this.#failure;
-    // The buffers without memory are out of use and what named them did not run: the device can go on.
-    if (failure instanceof OutOfMemoryError) this.#failure = undefined;
-    throw failure;
-  }
-
-  /** Remembers the first failure, or the cause behind it (a shader error, a lack of memory), which is reported later than what follows from it. */
-  #fail(error: Error): void {
-    const isCause = (candidate: Error): boolean => candidate instanceof KernelError || candidate instanceof OutOfMemoryError;
-    if (!this.#failure || (isCause(error) && !isCause(this.#failure))) this.#failure = error;
-  }
-}
-
-/** The bytes a tensor occupies, rounded up to 4, as bindings and copies need them. */
-export function rangeOf(tensor: Tensor): BufferRange {
-  return { buffer: tensor.storage.buffer, offset: tensor.byteOffset, size: Math.max(4, Math.ceil(tensor.byteLength / 4) * 4) };
-}
-
-/**
- * What kernels bind of a tensor: from its start to the end of its buffer, so that bind groups do not depend on lengths. Kernels know the sizes from their
- * parameters. Of a slab it is the tensor alone, or two that a kernel writes would overlap.
- */
-export function bindingOf(tensor: Tensor): BufferRange {
-  const { device, storage, byteOffset } = tensor;
-  const toEnd = storage.byteLength - byteOffset;
-  if (storage.isSlab || toEnd > device.capabilities.maxBindingBytes) return rangeOf(tensor);
-  return { buffer: storage.buffer, offset: byteOffset, size: toEnd };
-}
-
-function packNumbers(data: ArrayLike<number>, dtype: Dtype, label: string): Uint8Array {
-  if (dtype === "f32") return bytesOf(data instanceof Float32Array ? data : Float32Array.from(data));
-  if (dtype === "u32") return bytesOf(data instanceof Uint32Array ? data : Uint32Array.from(data));
-  if (dtype === "i32") return bytesOf(data instanceof Int32Array ? data : Int32Array.from(data));
-  const bits = new Uint16Array(data.length);
-  for (let index = 0; index < data.length; index++) {
-    bits[index] = numberToF16Bits(data[index]!);
-    if ((bits[index]! & 0x7fff) === 0x7c00 && Number.isFinite(data[index]!)) {
-      throw new DtypeError(
-        `tensor: ${label}: element ${index} does not fit f16; expected at most 65504 in magnitude, got ${data[index]}; use dtype f32`,
-      );
-    }
-  }
-  return bytesOf(bits);
-}
-
-function bytesOf(array: Float32Array | Uint32Array | Int32Array | Uint16Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -1,13 +1,7 @@
+import type { BufferRange } from "./buffer-range.js";
 import type { BufferPool } from "../memory/pool.js";
 import type { CompiledKernel } from "./pipeline-cache.js";
 import type { Profiler } from "./profile.js";
-
-/** A bound range of a buffer. */
-export interface BufferRange {
-  buffer: GPUBuffer;
-  offset: number;
-  size: number;
-}
 
 const dispatchesPerFlush = 256;
 const cachedBindGroups = 16_384;

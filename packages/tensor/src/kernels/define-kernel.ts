@@ -1,5 +1,6 @@
 import type { Capabilities } from "../device/capabilities.js";
-import { bindingOf, type Device } from "../device/device.js";
+import { bindingOf } from "../device/buffer-range.js";
+import type { Device } from "../device/device.js";
 import type { CompiledKernel, KernelSource } from "../device/pipeline-cache.js";
 import { KernelError } from "../errors.js";
 import type { Tensor } from "../tensor.js";

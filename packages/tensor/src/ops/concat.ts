@@ -1,4 +1,4 @@
-import { rangeOf } from "../device/device.js";
+import { rangeOf } from "../device/buffer-range.js";
 import { ShapeError } from "../errors.js";
 import { expectDtype } from "../shape.js";
 import type { Tensor } from "../tensor.js";
