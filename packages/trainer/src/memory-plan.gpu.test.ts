@@ -141,6 +141,7 @@ describe("a micro-batch too large for memory", () => {
   test.each([
     ["", {}],
     [", with dropout", { disableDropout: false }],
+    [", with precomputed references", { precomputeRefLogProbs: true }],
   ])("is split into passes with the same results%s", async (_, given) => {
     const whole = await run({ ...given, gradientCheckpointing: true });
     expect(whole.plan.tokensPerPass).toBe(2048);
@@ -151,6 +152,7 @@ describe("a micro-batch too large for memory", () => {
     expect(split.plan).toMatchObject({ checkpointedLayers: 6 });
     expect(split.plan.tokensPerPass).toBeLessThan(300);
     expectPlanHeld(split);
+    expect(whole.logs[1]!.metrics.kl).toBeGreaterThan(1); // so that a part's own estimate would show
     split.logs.forEach((log, index) => {
       const expected = whole.logs[index]!;
       expect(log.loss).toBeCloseTo(expected.loss, 6);
