@@ -9,7 +9,7 @@ import { checkpointName, sortCheckpoints, type CheckpointStore } from "./checkpo
 import { prepareKtoDataset, type KtoRow, type PreparedKtoDataset } from "./data/index.js";
 import { evaluateRows, round } from "./evaluate.js";
 import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
-import { averageOf, readMicroBatches, tensorsOf } from "./kto-metrics.js";
+import { readMicroBatches, tensorsOf } from "./kto-metrics.js";
 import {
   ktoMicroBatch,
   precomputeReference,
@@ -23,7 +23,8 @@ import type { MemoryPlan } from "./memory-plan.js";
 import { expectFiniteLoss } from "./non-finite.js";
 import { makeReference, type ReferenceKind } from "./reference.js";
 import { planRunMemory } from "./run-memory.js";
-import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
+import { dueAfter, epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
+import { takeLog } from "./take-log.js";
 import type { Tokenizer } from "./tokenizer.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
 
@@ -192,13 +193,16 @@ export class KTOTrainer {
         });
 
         const isLast = step === plan.totalUpdates;
-        const due = this.#due(step, plan);
-        if (due.log || due.save || due.evaluate || isLast || signal?.aborted) pending = await this.#collect(pending);
+        const due = dueAfter(step, plan, this.args);
+        const isSaveDue = due.save && this.#options.checkpoints !== undefined;
+        if (due.log || isSaveDue || due.evaluate || isLast || signal?.aborted) pending = await this.#collect(pending);
         if (due.log) {
           const now = performance.now();
           const seconds = (now - windowStarted) / 1000;
           const updates = progress.window.losses.length;
-          const log = this.#log(learningRate, plan, {
+          const log = takeLog(progress, {
+            learningRate,
+            epoch: epochAfter(step, plan, this.args),
             stepTimeMs: (now - windowStarted) / updates,
             tokensPerSecond: (progress.numTokens - windowTokens) / seconds,
             samplesPerSecond: (updates * plan.rowsPerUpdate) / seconds,
@@ -212,8 +216,8 @@ export class KTOTrainer {
             if (!signal?.aborted) throw error; // an interrupted evaluation is left out, and the checkpoint written
           });
         }
-        if (due.save || (signal?.aborted && this.#options.checkpoints && !isLast)) await this.#save(optimizer, plan);
-        if (due.log || due.evaluate || due.save) {
+        if (isSaveDue || (signal?.aborted && this.#options.checkpoints && !isLast)) await this.#save(optimizer, plan);
+        if (due.log || due.evaluate || isSaveDue) {
           windowStarted = performance.now();
           windowTokens = progress.numTokens;
         }
@@ -294,45 +298,6 @@ export class KTOTrainer {
       this.progress.totalLoss += loss;
     }
     return [];
-  }
-
-  #log(
-    learningRate: number,
-    plan: RunPlan,
-    speed: Pick<TrainLog, "stepTimeMs" | "tokensPerSecond" | "samplesPerSecond" | "gpuMemoryBytes">,
-  ): TrainLog {
-    const { progress } = this;
-    const { losses, metrics: window, gradNorm } = progress.window;
-    const metrics = { ...averageOf(window), num_tokens: progress.numTokens };
-    const loss = losses.reduce((total, value) => total + value, 0) / losses.length;
-    const epoch = epochAfter(progress.globalStep, plan, this.args);
-    progress.window = { losses: [], metrics: [], gradNorm: null };
-    progress.logHistory.push({ loss, grad_norm: gradNorm!, learning_rate: learningRate, ...metrics, epoch, step: progress.globalStep });
-    const named = metrics as Record<string, number>;
-    return {
-      step: progress.globalStep,
-      epoch,
-      loss,
-      gradNorm: gradNorm!,
-      learningRate,
-      rewards: { chosen: named["rewards/chosen"], rejected: named["rewards/rejected"], margins: named["rewards/margins"] },
-      metrics,
-      ...speed,
-    };
-  }
-
-  #due(step: number, plan: RunPlan): { log: boolean; evaluate: boolean; save: boolean } {
-    const { args } = this;
-    const endsEpoch = step % plan.updatesPerEpoch === 0 || step === plan.totalUpdates;
-    const due = (strategy: "no" | "steps" | "epoch", every: number): boolean =>
-      strategy === "steps" ? step % every === 0 : strategy === "epoch" && endsEpoch;
-    return {
-      log: due(args.loggingStrategy, args.loggingSteps) || (step === 1 && args.loggingFirstStep && args.loggingStrategy !== "no"),
-      evaluate: due(args.evalStrategy, args.evalSteps ?? args.loggingSteps),
-      save:
-        this.#options.checkpoints !== undefined &&
-        (due(args.saveStrategy, args.saveSteps) || (step === plan.totalUpdates && args.saveStrategy !== "no")),
-    };
   }
 
   async #evaluate(context: KtoContext, signal?: AbortSignal): Promise<LogRecord> {

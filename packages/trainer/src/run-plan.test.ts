@@ -1,7 +1,7 @@
 import { createSchedule } from "@kto/optim";
 import { describe, expect, test } from "vitest";
 import { ktoConfig } from "./args.js";
-import { epochAfter, microBatchesOfUpdate, planRun } from "./run-plan.js";
+import { dueAfter, epochAfter, microBatchesOfUpdate, planRun } from "./run-plan.js";
 
 describe("the tutorial's arithmetic", () => {
   const args = ktoConfig({
@@ -81,5 +81,24 @@ describe("ktoConfig", () => {
       gradientCheckpointing: "auto",
       loggingSteps: 10,
     });
+  });
+});
+
+describe("what comes after an update", () => {
+  const stepsOf = (field: "log" | "evaluate" | "save", given: Parameters<typeof ktoConfig>[0]): number[] => {
+    const args = ktoConfig({ perDeviceTrainBatchSize: 4, numTrainEpochs: 2, ...given });
+    const plan = planRun(28, args); // 7 updates an epoch
+    return Array.from({ length: plan.totalUpdates }, (_, index) => index + 1).filter((step) => dueAfter(step, plan, args)[field]);
+  };
+
+  test("by steps, by epochs, or never; a run always ends with a checkpoint unless it has none", () => {
+    expect(stepsOf("log", { loggingSteps: 5 })).toEqual([5, 10]);
+    expect(stepsOf("log", { loggingSteps: 5, loggingFirstStep: true })).toEqual([1, 5, 10]);
+    expect(stepsOf("log", { loggingStrategy: "epoch" })).toEqual([7, 14]);
+    expect(stepsOf("log", { loggingStrategy: "no", loggingFirstStep: true })).toEqual([]);
+    expect(stepsOf("evaluate", { evalStrategy: "steps", loggingSteps: 6 })).toEqual([6, 12]);
+    expect(stepsOf("evaluate", { evalStrategy: "epoch", maxSteps: 10 })).toEqual([7, 10]);
+    expect(stepsOf("save", { saveSteps: 6 })).toEqual([6, 12, 14]);
+    expect(stepsOf("save", { saveStrategy: "no" })).toEqual([]);
   });
 });

@@ -56,3 +56,23 @@ export function epochAfter(updates: number, plan: RunPlan, { gradientAccumulatio
   const microBatches = Math.min((updates % plan.updatesPerEpoch) * gradientAccumulationSteps, plan.microBatchesPerEpoch);
   return whole + microBatches / plan.microBatchesPerEpoch;
 }
+
+/** What comes after an update. */
+export interface Due {
+  log: boolean;
+  evaluate: boolean;
+  save: boolean;
+}
+
+/** What the strategies of a run ask for after update `step` (from 1). */
+export function dueAfter(step: number, plan: RunPlan, args: KTOConfig): Due {
+  const isLast = step === plan.totalUpdates;
+  const endsEpoch = step % plan.updatesPerEpoch === 0 || isLast;
+  const due = (strategy: "no" | "steps" | "epoch", every: number): boolean =>
+    strategy === "steps" ? step % every === 0 : strategy === "epoch" && endsEpoch;
+  return {
+    log: due(args.loggingStrategy, args.loggingSteps) || (step === 1 && args.loggingFirstStep && args.loggingStrategy !== "no"),
+    evaluate: due(args.evalStrategy, args.evalSteps ?? args.loggingSteps),
+    save: due(args.saveStrategy, args.saveSteps) || (isLast && args.saveStrategy !== "no"),
+  };
+}
