@@ -3,9 +3,24 @@ import { DtypeError, FormatError, type TensorReader } from "@kto/safetensors";
 import { ShapeError } from "@kto/tensor";
 import type { WeightSpec } from "./weight-specs.js";
 
-/** Checks that a checkpoint has every weight in the shape that `config.json` asks for, before any of it is read. Four-bit ones are checked as they load. */
+/**
+ * Checks that a checkpoint has every weight in the shape that `config.json` asks for, and none that such a model has no place for, before any of it
+ * is read. Four-bit ones are checked as they load.
+ */
 export function expectWeights(reader: TensorReader, specs: readonly WeightSpec[]): void {
   for (const spec of specs) expectWeight(reader, spec);
+  expectNoOthers(reader, specs);
+}
+
+/** A layer too many, or a norm or bias that Qwen2 does not have: left out, they would make another model of it. Buffers such as `inv_freq` may be there. */
+function expectNoOthers(reader: TensorReader, specs: readonly WeightSpec[]): void {
+  const known = new Set(specs.map(({ name }) => name));
+  const [other] = [...reader.tensors.keys()].filter((name) => /^model\..*\.(weight|bias)$/.test(name) && !known.has(name));
+  if (other === undefined) return;
+  throw new FormatError(
+    `load: ${other} has no place in the model of config.json; expected only what a Qwen2 model of its num_hidden_layers has, got one more; take the config.json that belongs to these weights`,
+    { tensor: other },
+  );
 }
 
 function expectWeight(reader: TensorReader, { name, shape, linear }: WeightSpec): void {
@@ -31,9 +46,10 @@ function expectWeight(reader: TensorReader, { name, shape, linear }: WeightSpec)
   if (info.shape.length !== shape.length || info.shape.some((size, index) => size !== shape[index])) {
     throw new ShapeError(`load: ${name} contradicts config.json; expected [${shape.join(", ")}], got [${info.shape.join(", ")}]`);
   }
-  if (!/^(F64|F32|F16|BF16|F8_E4M3|F8_E5M2)$/.test(info.dtype)) {
-    throw new DtypeError(`load: ${name} has a dtype that is no plain float; expected F32, F16 or BF16, got ${info.dtype}`, {
-      dtype: info.dtype,
-    });
+  if (!/^(F64|F32|F16|BF16)$/.test(info.dtype)) {
+    throw new DtypeError(
+      `load: ${name} has a dtype that is no plain float; expected F32, F16 or BF16, got ${info.dtype}; take the model's 16-bit checkpoint`,
+      { dtype: info.dtype },
+    );
   }
 }

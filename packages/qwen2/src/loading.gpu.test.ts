@@ -61,6 +61,34 @@ test("a missing tensor, one of another shape, and one that is no float are named
   );
 });
 
+test("8-bit floats, whose scales lie elsewhere, are refused in any layer", async () => {
+  for (const dtype of ["F8_E4M3", "F8_E5M2"] as const) {
+    const reader = await checkpoint(
+      {},
+      { others: [["model.layers.0.mlp.up_proj.weight", { dtype, shape: [10, 6], data: new Uint8Array(60) }]] },
+    );
+    await expect(loadWeights(reader, config, { device, dtype: "f32" })).rejects.toThrow(
+      new RegExp(`up_proj\\.weight has a dtype that is no plain float; expected F32, F16 or BF16, got ${dtype}; take the model's 16-bit`),
+    );
+  }
+});
+
+test("weights that the model of config.json has no place for are named: a layer too many, a norm of Qwen3", async () => {
+  const vector: TensorToWrite = { dtype: "F32", shape: [6], data: new Float32Array(6) };
+  for (const name of [
+    "model.layers.1.input_layernorm.weight",
+    "model.layers.0.self_attn.q_norm.weight",
+    "model.layers.0.self_attn.o_proj.bias",
+  ]) {
+    await expect(loadWeights(await checkpoint({}, { others: [[name, vector]] }), config, { device, dtype: "f32" })).rejects.toThrow(
+      new RegExp(`${name.replaceAll(".", "\\.")} has no place in the model of config\\.json; expected`),
+    );
+  }
+  const reader = await checkpoint({}, { others: [["model.layers.0.self_attn.rotary_emb.inv_freq", vector]] });
+  const { weights } = await loadWeights(reader, config, { device, dtype: "f32" });
+  for (const tensor of weights.values()) tensor.dispose();
+});
+
 test("an abort stops the load and frees what was loaded", async () => {
   const stop = new AbortController();
   const loading = loadWeights(await checkpoint(), config, {
@@ -92,7 +120,7 @@ test("rows that cannot be: empty, too long, outside the vocabulary", async () =>
 
 async function checkpoint(
   edits: Record<string, (values: Float32Array) => unknown> = {},
-  { drop, integers }: { drop?: string; integers?: string } = {},
+  { drop, integers, others = [] }: { drop?: string; integers?: string; others?: [string, TensorToWrite][] } = {},
 ): Promise<TensorReader> {
   const tensors = weightSpecs(config)
     .filter(({ name }) => name !== drop)
@@ -106,5 +134,5 @@ async function checkpoint(
           : { dtype: "F32", shape: [...shape], data: values },
       ];
     });
-  return openSafetensors(bytesSource(await encodeSafetensors(tensors)));
+  return openSafetensors(bytesSource(await encodeSafetensors([...new Map([...tensors, ...others])])));
 }
