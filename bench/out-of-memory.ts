@@ -22,7 +22,9 @@ while (!found) {
   }
   if (held.length > 1024) throw new Error("out-of-memory: no error after a TiB");
 }
-console.log(`${found instanceof OutOfMemoryError ? "ok " : "BAD"} after ${held.length - 1} GiB: ${found instanceof Error ? found.message : "no error"}`);
+console.log(
+  `${found instanceof OutOfMemoryError ? "ok " : "BAD"} after ${held.length - 1} GiB: ${found instanceof Error ? found.message : "no error"}`,
+);
 for (const tensor of held) tensor.dispose();
 await device.trim();
 
