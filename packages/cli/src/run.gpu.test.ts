@@ -109,6 +109,20 @@ describe("kto train", () => {
     expect(readdirSync(folder.file("old"))).not.toContain("checkpoint-5");
   });
 
+  it("a max_memory that is too small is refused before anything of an earlier run goes", async () => {
+    cpSync(folder.file("again"), folder.file("kept"), { recursive: true });
+    for (const output of ["kept", "small"]) {
+      const outcome = await kto(train(output, "--overwrite_output_dir", "--max_memory", "1MB", "--quiet"));
+      expect(errorLinesOf(outcome)).toEqual([
+        expect.stringMatching(/memory: the run does not fit; expected at most .* of GPU memory, got a need of .* for a row/),
+      ]);
+      expect(outcome).toMatchObject({ status: 2, stdout: "" });
+    }
+    expect(readdirSync(folder.file("kept")).sort()).toEqual(readdirSync(folder.file("again")).sort());
+    expect(bytesOf("kept").equals(bytesOf("again"))).toBe(true);
+    expect(existsSync(folder.file("small"))).toBe(false);
+  });
+
   it("a loss that is not finite stops the run, names update and rows, and keeps the last checkpoint", async () => {
     const outcome = await kto(
       train("infinite", "--learning_rate", "1e38", "--lora_target_modules", "all-linear", "--max_grad_norm", "0", "--save_steps", "1"),
@@ -189,6 +203,16 @@ describe("kto score and evaluate", () => {
     const got = again.stdout.split("\n").map((line) => (line === "" ? line : (JSON.parse(line) as { logps: number }).logps));
     expect(got.slice(0, -1)).toHaveLength(8);
     for (const [index, value] of got.slice(0, -1).entries()) expect(value as number).toBeCloseTo(kept[index] as number, 3);
+  });
+
+  it("load_in_4bit scores a 16-bit model as its four-bit checkpoint is scored", async () => {
+    writeFileSync(folder.file("few.jsonl"), JSON.stringify({ prompt_ids: [491, 48, 25], completion_ids: [220, 257, 280] }));
+    const score = async (model: string, ...flags: string[]): Promise<string> =>
+      (await kto(["score", "--model", fixturePath(model), "--data", folder.file("few.jsonl"), "--quiet", ...flags])).stdout;
+    const fourBit = await score("nf4/model-plain");
+    expect(fourBit).toContain("logps");
+    expect(await score("model-bf16", "--load_in_4bit", "--use_bnb_nested_quant")).toBe(fourBit);
+    expect(await score("model-bf16")).not.toBe(fourBit);
   });
 
   it("the base against itself has loss 0.5 and no reward; a trained adapter has some", async () => {

@@ -15,7 +15,7 @@ export function expectWeights(reader: TensorReader, specs: readonly WeightSpec[]
 /** A layer too many, or a norm or bias that Qwen2 does not have: left out, they would make another model of it. Buffers such as `inv_freq` may be there. */
 function expectNoOthers(reader: TensorReader, specs: readonly WeightSpec[]): void {
   const known = new Set(specs.map(({ name }) => name));
-  const [other] = [...reader.tensors.keys()].filter((name) => /^model\..*\.(weight|bias)$/.test(name) && !known.has(name));
+  const other = [...reader.tensors.keys()].find((name) => /^model\..*\.(weight|bias)$/.test(name) && !known.has(name));
   if (other === undefined) return;
   throw new FormatError(
     `load: ${other} has no place in the model of config.json; expected only what a Qwen2 model of its num_hidden_layers has, got one more; take the config.json that belongs to these weights`,

@@ -11,7 +11,7 @@ import { describeData } from "../render/banner.js";
 import { formatNumber } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
 import { choice } from "../config/field-types.js";
-import { dataChoice, expectNoOperands, modelAndData, pickFields, required } from "./shared-fields.js";
+import { dataChoice, expectNoOperands, modelAndData, pickFields, quantization, quantizationFields, required } from "./shared-fields.js";
 
 export const evaluateCommand: Command = {
   name: "evaluate",
@@ -20,6 +20,7 @@ export const evaluateCommand: Command = {
   fields: {
     ...modelAndData,
     ...dataChoice,
+    ...quantizationFields,
     ...pickFields(
       "dtype",
       "max_length",
@@ -45,6 +46,8 @@ interface EvaluateValues {
   split: string | null;
   dataset_config: string | null;
   prefer_4bit_checkpoint: boolean;
+  load_in_4bit: boolean;
+  use_bnb_nested_quant: boolean;
   dtype: string | null;
   max_length: number | null;
   per_device_eval_batch_size: number;
@@ -90,6 +93,7 @@ async function evaluate(input: CommandInput): Promise<number> {
     device,
     dtype: operandDtype(values.dtype ?? "auto", device),
     console,
+    ...quantization(values),
     ...(io.signal ? { signal: io.signal } : {}),
   });
   using model = adapter === undefined ? new PeftModel(base) : await withAdapter(base, adapter);

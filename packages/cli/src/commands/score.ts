@@ -11,7 +11,7 @@ import { adapterPath, modelPath } from "../load/hub-model.js";
 import { loadModel, openModelFolder, openTokenizer, operandDtype, withAdapter } from "../load/model-folder.js";
 import { formatCount } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
-import { dataChoice, expectNoOperands, modelAndData, pickFields, required } from "./shared-fields.js";
+import { dataChoice, expectNoOperands, modelAndData, pickFields, quantization, quantizationFields, required } from "./shared-fields.js";
 
 export const scoreCommand: Command = {
   name: "score",
@@ -20,6 +20,7 @@ export const scoreCommand: Command = {
   fields: {
     ...modelAndData,
     ...dataChoice,
+    ...quantizationFields,
     ...pickFields("dtype", "max_length", "per_device_eval_batch_size", "chat_template", "seed", "prefer_4bit_checkpoint"),
   },
   run: score,
@@ -32,6 +33,8 @@ interface ScoreValues {
   split: string | null;
   dataset_config: string | null;
   prefer_4bit_checkpoint: boolean;
+  load_in_4bit: boolean;
+  use_bnb_nested_quant: boolean;
   dtype: string | null;
   max_length: number | null;
   per_device_eval_batch_size: number;
@@ -75,6 +78,7 @@ async function score(input: CommandInput): Promise<number> {
     device,
     dtype: operandDtype(values.dtype ?? "auto", device),
     console,
+    ...quantization(values),
     ...(io.signal ? { signal: io.signal } : {}),
   });
   using model = adapter === undefined ? new PeftModel(base) : await withAdapter(base, adapter);

@@ -1,3 +1,4 @@
+import type { QuantizeOnLoad } from "@kto/qwen2";
 import { integer, nullable, text, type Field } from "../config/field-types.js";
 import { trainFields, type TrainField } from "../config/train-fields.js";
 
@@ -11,6 +12,14 @@ export const modelAndData: Readonly<Record<string, Field>> = { model: text(null)
 
 /** `--split` and `--dataset_config`: which part of a data set that is a folder or on the hub. */
 export const dataChoice: Readonly<Record<string, Field>> = { split: text(null), ...pickFields("dataset_config") };
+
+/** How a 16-bit model is loaded, for an adapter that was trained on it in four bits. */
+export const quantizationFields: Readonly<Record<string, Field>> = pickFields("load_in_4bit", "use_bnb_nested_quant");
+
+/** What `load_in_4bit` asks of the loader. */
+export function quantization(values: { load_in_4bit: boolean; use_bnb_nested_quant: boolean }): { quantization?: QuantizeOnLoad } {
+  return values.load_in_4bit ? { quantization: { loadIn4bit: true, bnb4bitUseDoubleQuant: values.use_bnb_nested_quant } } : {};
+}
 
 /** `--head`: how many samples are shown. */
 export const head: Field = nullable(integer(0, 3));

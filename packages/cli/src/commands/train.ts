@@ -5,6 +5,7 @@ import { parseRepoId } from "@kto/hub";
 import { adapterModelCard, getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
 import { saveAdapter } from "@kto/lora/node";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import { isKtoError } from "@kto/safetensors";
 import type { Device, FloatDtype } from "@kto/tensor";
 import { epochAfter, formatTrainerState, KTOTrainer, ktoConfig, type RunPlan, type TrainLog } from "@kto/trainer";
 import type { GivenFields } from "../config/read-config.js";
@@ -22,6 +23,7 @@ import { formatResolvedConfig } from "../resolved-config.js";
 import { resultsName, RunFolder } from "../run-folder.js";
 import { checkpointStore, type FoundCheckpoint } from "../resume.js";
 import type { Command, CommandInput } from "./command.js";
+import { quantization } from "./shared-fields.js";
 import { gather, type Materials } from "./train-materials.js";
 
 /** Files of a tokenizer that go with an adapter. */
@@ -48,7 +50,7 @@ async function train(input: CommandInput): Promise<number> {
     device,
     dtype,
     console,
-    ...(values.load_in_4bit ? { quantization: { loadIn4bit: true, bnb4bitUseDoubleQuant: values.use_bnb_nested_quant } } : {}),
+    ...quantization(values),
     ...(io.signal ? { signal: io.signal } : {}),
   });
   describeModel(console, base, values.model_name_or_path!);
@@ -128,6 +130,8 @@ async function runTraining(
   const display = new TrainDisplay(console);
   const budget = memoryBudget(model.device, values.max_memory);
   let plan: RunPlan | undefined;
+  let hasBegun = false;
+  let resumedAt: number | undefined;
   let lastCheckpoint: string | undefined;
   let step = 0;
   const trainer = new KTOTrainer({
@@ -144,14 +148,14 @@ async function runTraining(
       if (event.type === "plan") {
         plan = event.plan;
         step = event.startStep;
-        input.begin();
-        folder.begin(
-          event.resumedFrom === undefined ? undefined : event.startStep,
-          formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits),
-        );
+        if (event.resumedFrom !== undefined) resumedAt = event.startStep;
         describePlan(console, event, values);
-      } else if (event.type === "memory") describeMemory(console, event.plan);
-      else if (event.type === "update") step = event.step;
+      } else if (event.type === "memory") {
+        hasBegun = true; // not before: a run that does not fit leaves an earlier run's files alone
+        input.begin();
+        folder.begin(resumedAt, formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits));
+        describeMemory(console, event.plan);
+      } else if (event.type === "update") step = event.step;
       else if (event.type === "checkpoint") lastCheckpoint = event.path;
       display.show(event);
     },
@@ -184,6 +188,8 @@ async function runTraining(
   } catch (error) {
     display.stop();
     if (!io.signal?.aborted) {
+      if (!hasBegun && values.max_memory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY")
+        throw new ConfigError([error.message]); // what was asked for cannot be, whatever the device has
       if (lastCheckpoint !== undefined) console.warn(`the last checkpoint is ${lastCheckpoint}; --resume_from_checkpoint goes on from it`);
       throw error;
     }

@@ -98,15 +98,17 @@ it.each([
   ["3500MB", 3.5e9],
   ["1.5 gi", 1.5 * 2 ** 30],
   ["123456789", 123_456_789],
+  ["1.5e9", 1.5e9],
   ['{"0": "2GiB"}', 2 ** 31],
+  ['{"0": "2GiB", "cpu": "30GiB"}', 2 ** 31],
   ["none", null],
 ])("max_memory %s is %s bytes", (word, bytes) => {
   expect(config("--max_memory", word).values.max_memory).toBe(bytes);
 });
 
-it.each(["many", "-1", "4 parsecs", '{"0": "2GiB", "1": "2GiB"}', "0"])("max_memory %s is refused", (word) => {
+it.each(["many", "-1", "4 parsecs", '{"0": "2GiB", "1": "2GiB"}', '{"cpu": "2GiB"}', "[4]", "0"])("max_memory %s is refused", (word) => {
   expect(() => config("--max_memory", word)).toThrow(
-    /max_memory: not usable; expected a size such as "4GiB" or "3500MB", a number of bytes, or null/,
+    /max_memory: not usable; expected a size such as "4GiB" or "3500MB", a number of bytes, a map such as \{"0": "4GiB"\}, or null/,
   );
 });
 

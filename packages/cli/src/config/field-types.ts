@@ -58,12 +58,12 @@ export function choice(names: readonly string[], initial: string | null): Field 
   return orNull({ kind: "text", schema: z.enum(names as [string, ...string[]]), expected: `one of ${names.join(", ")}` }, initial);
 }
 
-/** A size in bytes, as a number or with a unit ("4GiB", "3500MB"); transformers' map of it by device index is taken too, for the one device there is. */
+/** A size in bytes, as a number or with a unit ("4GiB", "3500MB"); transformers' map of it by device index is taken too, for the one GPU there is. */
 export function memorySize(initial: null): Field {
   return {
     kind: "memory",
     schema: z.unknown().refine((value) => value === null || memoryBytes(value) !== undefined),
-    expected: 'a size such as "4GiB" or "3500MB", a number of bytes, or null',
+    expected: 'a size such as "4GiB" or "3500MB", a number of bytes, a map such as {"0": "4GiB"}, or null',
     initial,
     convert: (value) => memoryBytes(value) ?? null,
   };
@@ -81,14 +81,14 @@ const unitBytes: Readonly<Record<string, number>> = {
   ti: 2 ** 40,
 };
 
-/** Bytes of "4GiB"; undefined for what is no size. */
+/** Bytes of "4GiB"; undefined for what is no size. Of a map, those of the GPU: nothing of a model is put into the host's memory or on its disk here. */
 function memoryBytes(size: unknown): number | undefined {
   if (typeof size === "object" && size !== null) {
-    const sizes = Object.values(size);
+    const sizes = Object.entries(size).flatMap(([place, bytes]): unknown[] => (place === "cpu" || place === "disk" ? [] : [bytes]));
     return sizes.length === 1 && typeof sizes[0] !== "object" ? memoryBytes(sizes[0]) : undefined;
   }
   if (typeof size === "number") return size > 0 ? Math.floor(size) : undefined;
-  const [, digits, unit] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*$/i.exec(String(size)) ?? [];
+  const [, digits, unit] = /^\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*([kmgt]?i?)b?\s*$/i.exec(String(size)) ?? [];
   const factor = unit === undefined ? undefined : unitBytes[unit.toLowerCase()];
   return digits === undefined || factor === undefined || Number(digits) === 0 ? undefined : Math.floor(Number(digits) * factor);
 }
