@@ -72,6 +72,11 @@ export class Device implements Disposable, AsyncDisposable {
     return this.#own(new Tensor(this, storage, [...shape], dtype, label));
   }
 
+  /** As `empty`, for a tensor whose first dimension counts no rows of a batch, though it may be as long: see `withRowCapacity`. */
+  emptyMatrix(shape: Shape, dtype: Dtype, label: string): Tensor {
+    return this.withRowCapacity(new Map(), () => this.empty(shape, dtype, label));
+  }
+
   zeros(shape: Shape, dtype: Dtype, label = "zeros"): Tensor {
     const tensor = this.empty(shape, dtype, label);
     this.queue.clear(rangeOf(tensor));
@@ -169,7 +174,8 @@ export class Device implements Disposable, AsyncDisposable {
 
   /**
    * Runs `body`; meanwhile tensors whose first dimension is a key of `capacity` get the memory of tensors with that many rows. Batches of different
-   * lengths then ask for the same buffers, so that none is made anew and bind groups are found. Shapes and contents are not touched.
+   * lengths then ask for the same buffers, so that none is made anew and bind groups are found. Shapes and contents are not touched. What is no batch is made
+   * with `emptyMatrix`.
    */
   withRowCapacity<T>(capacity: ReadonlyMap<number, number>, body: () => T): T {
     const outer = this.#rowCapacity;
@@ -339,14 +345,16 @@ export class Device implements Disposable, AsyncDisposable {
     }
   }
 
-  #outOfMemory(buffer: GPUBuffer, { size, label }: GPUBufferDescriptor): OutOfMemoryError {
-    const { allocatedBytes } = this.#pool.info();
-    const freeBytes = this.freeBytes();
+  #outOfMemory(buffer: GPUBuffer, { size, label }: GPUBufferDescriptor): () => OutOfMemoryError {
+    const allocatedBytes = this.#pool.info().allocatedBytes - size;
     this.#pool.abandon(buffer);
-    return new OutOfMemoryError(
-      `GPU: out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes - size} bytes that this process holds${freeBytes === undefined ? "" : `, with ${freeBytes} bytes free`}; lower per_device_train_batch_size or max_length, or close what else uses the GPU`,
-      { requestedBytes: size, allocatedBytes: allocatedBytes - size, freeBytes },
-    );
+    return () => {
+      const freeBytes = this.freeBytes();
+      return new OutOfMemoryError(
+        `GPU: out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes} bytes that this process holds${freeBytes === undefined ? "" : `, with ${freeBytes} bytes free`}; lower per_device_train_batch_size or max_length, or close what else uses the GPU`,
+        { requestedBytes: size, allocatedBytes, freeBytes },
+      );
+    };
   }
 
   /** Elements that a tensor of this shape has memory for. */

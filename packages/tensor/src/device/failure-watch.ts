@@ -28,14 +28,16 @@ export class FailureWatch {
     if (!this.#failure || (isCause(error) && !isCause(this.#failure))) this.#failure = error;
   }
 
-  /** A buffer; `onLackOfMemory` gives the error if it turns out that the driver has no memory for it. */
-  createBuffer(descriptor: GPUBufferDescriptor, onLackOfMemory: (buffer: GPUBuffer) => OutOfMemoryError): GPUBuffer {
+  /** A buffer. `onLackOfMemory` is called if it turns out that the driver has no memory for it; what it gives makes the error, and is called for the first buffer only. */
+  createBuffer(descriptor: GPUBufferDescriptor, onLackOfMemory: (buffer: GPUBuffer) => () => OutOfMemoryError): GPUBuffer {
     this.#gpuDevice.pushErrorScope("out-of-memory");
     const buffer = this.#gpuDevice.createBuffer(descriptor);
     this.#newBuffers.add(
       this.#gpuDevice.popErrorScope().then(
         (error) => {
-          if (error) this.fail(onLackOfMemory(buffer));
+          if (!error) return;
+          const makeError = onLackOfMemory(buffer);
+          if (!(this.#failure instanceof OutOfMemoryError)) this.fail(makeError());
         },
         () => undefined, // the device is gone, which `lost` tells
       ),

@@ -63,6 +63,8 @@ it("counts for first dimensions only, inside its body only, and is never less th
     expect(bytesOf([64, 2])).toBe(4 * 1024 * 2);
     expect(bytesOf([2, 64])).toBe(512);
     expect(bytesOf([64])).toBe(4096);
+    using matrix = device.emptyMatrix([64, 2], "f32", "weight");
+    expect(matrix.storage.byteLength).toBe(512);
     expect(bytesOf([])).toBe(256);
     expect(bytesOf([0, 64])).toBe(256);
     device.withRowCapacity(new Map([[1024, 64]]), () => {

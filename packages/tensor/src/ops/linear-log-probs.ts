@@ -136,7 +136,7 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
     const gType = weight.dtype as FloatDtype;
     const scaled = { rowSize: hiddenSize, scale: 1 / operandScale };
     const sum = needs.hidden && device.empty(hidden.shape, "f32", "g · weight");
-    const dWeight = needs.weight && device.empty(weight.shape, "f32", "linearLogProbs dWeight");
+    const dWeight = needs.weight && device.emptyMatrix(weight.shape, "f32", "linearLogProbs dWeight");
     const scaledHidden = dWeight && device.empty(hidden.shape, "f32", "dy · hidden");
     if (scaledHidden)
       scaleRowsKernel.run(

@@ -62,7 +62,7 @@ const linearOp = defineOp("linear", {
     }
     let dWeight: Tensor | undefined;
     if (needs.weight && x) {
-      dWeight = device.empty([n, k], "f32", "linear backward");
+      dWeight = device.emptyMatrix([n, k], "f32", "linear backward");
       gemm({ a: dy, b: x, c: dWeight, m: n, n: k, k: m, transposeA: true });
     }
     return { x: dx, weight: dWeight, bias: needs.bias && sumColumns(cast(dy.detach(), "f32"), n, [n]) };

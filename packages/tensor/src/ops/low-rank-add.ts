@@ -54,14 +54,14 @@ const lowRankAddOp = defineOp("lowRankAdd", {
     const [numTokens, inFeatures, outFeatures, r] = [x.shape[0]!, x.shape[1]!, b.shape[0]!, a.shape[0]!];
     let [dx, dA, dB]: (Tensor | undefined)[] = [];
     if (needs.b) {
-      dB = device.empty([outFeatures, r], "f32", "lowRankAdd backward");
+      dB = device.emptyMatrix([outFeatures, r], "f32", "lowRankAdd backward");
       gemm({ a: dy, b: h, c: dB, m: outFeatures, n: r, k: numTokens, transposeA: true, alpha: scale });
     }
     if (needs.a || needs.x) {
       const dh = device.empty([numTokens, r], "f32", "lowRankAdd backward");
       gemm({ a: dy, b, c: dh, m: numTokens, n: r, k: outFeatures, alpha: scale });
       if (needs.a) {
-        dA = device.empty([r, inFeatures], "f32", "lowRankAdd backward");
+        dA = device.emptyMatrix([r, inFeatures], "f32", "lowRankAdd backward");
         gemm({ a: dh, b: dropout ? multiply(x, dropout) : x, c: dA, m: r, n: inFeatures, k: numTokens, transposeA: true });
       }
       if (needs.x) {
