@@ -109,8 +109,8 @@ describe("commands", () => {
     [["doctor", "--device", "cuda"], /--device: .*one of auto, gpu, software/],
     [["train", "a.yaml", "b.yaml"], /at most one config file/],
     [["train", "--beta"], /--beta: there is no value/],
-    [["score", "--model", "nowhere", "--data", "f"], /nowhere does not exist/],
-    [["score", "--model", "owner/name", "--data", "f"], /error\[HUB\].*owner\/name/],
+    [["score", "--model", "nowhere", "--data", fixturePath("kto", "rows.jsonl")], /nowhere does not exist/],
+    [["score", "--model", "owner/name", "--data", fixturePath("kto", "rows.jsonl")], /error\[HUB\].*owner\/name/],
   ])("%j", async (argv, says) => expectRefused(await kto(argv), says));
 });
 

@@ -15,17 +15,35 @@ function onSignal(name: NodeJS.Signals): void {
 process.on("SIGINT", onSignal);
 process.on("SIGTERM", onSignal);
 
-// A reader that closes early (`kto score … | head`) is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
+/** What became of stdout: its reader left, or it could not be written. */
+let lost: "reader" | "output" | undefined;
+// Not process.exit: the device may be at work, and its threads must end first.
+process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+  if (lost !== undefined) return;
+  lost = code === "EPIPE" ? "reader" : "output"; // a reader that closes early (`kto score … | head`) is no failure
+  if (lost === "output") {
+    process.stderr.write(
+      `kto: error[FILE]: stdout: the result was not written; expected room for it, got ${code}; free some space, or send it elsewhere\n`,
+    );
+    process.exitCode = 1;
+  }
+  interrupted.abort(new InterruptedError("nobody takes the result"));
 });
+// Progress that nobody can see is no reason to give up a run.
+process.stderr.on("error", () => {});
 
-process.exitCode = await main(process.argv.slice(2), {
+const status = await main(process.argv.slice(2), {
   stdout: process.stdout,
-  stderr: process.stderr,
+  stderr: {
+    write: (text) => lost !== undefined || process.stderr.write(text),
+    isTTY: process.stderr.isTTY,
+    get columns() {
+      return process.stderr.columns;
+    },
+  },
   env: process.env,
   signal: interrupted.signal,
 });
+process.exitCode = lost === undefined ? status : lost === "reader" ? 0 : 1;
 process.off("SIGINT", onSignal);
 process.off("SIGTERM", onSignal);

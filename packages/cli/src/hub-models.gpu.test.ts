@@ -43,6 +43,9 @@ const train = (env: Record<string, string>, output: string, ...more: string[]): 
     ],
     { env },
   );
+/** A flag of `score` as `train` spells it. */
+const trainFlag = (flag: string): string =>
+  ({ "--split": "--dataset_train_split", "--data": "--dataset_name", "--adapter": "--adapter_name_or_path" })[flag] ?? flag;
 const yamlOf = (output: string): Record<string, unknown> =>
   parse(readFileSync(folder.file(output, "resolved_config.yaml"), "utf8")) as Record<string, unknown>;
 const adapterOf = (output: string): Buffer => readFileSync(folder.file(output, "adapter_model.safetensors"));
@@ -185,6 +188,23 @@ describe("models that cannot be used: status 2, one line, and no weights are fet
     const outcome = await score(online(), ...argv);
     expect(errorLinesOf(outcome), outcome.stderr).toEqual([expect.stringMatching(says)]);
     expect(outcome).toMatchObject({ status: 2, stdout: "" });
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ["a split that there is not", ["--split", "nope"], /owner\/data has no split "nope"/],
+    ["a file that there is not", ["--data", "./nope.jsonl"], /nope\.jsonl/],
+    ["an adapter that there is not", ["--adapter", "./nope"], /nope/],
+  ])("%s, with a good model", async (_what, argv, says) => {
+    hub.addModel("owner/unfetched", tiny);
+    for (const outcome of [
+      await score(online(), "--model", "owner/unfetched", ...argv),
+      await train(online(), "refused", "--model_name_or_path", "owner/unfetched", ...argv.map(trainFlag)),
+    ]) {
+      expect(errorLinesOf(outcome), outcome.stderr).toEqual([expect.stringMatching(says)]);
+      expect(outcome).toMatchObject({ status: 2, stdout: "" });
+    }
+    expect(hub.requests.filter(({ host }) => host === "storage")).toEqual([]);
+    expect(existsSync(folder.file("refused"))).toBe(false);
   });
 
   it("two revisions", async () => {

@@ -1,5 +1,6 @@
 import { PeftModel } from "@kto/lora";
 import { KTOTrainer, prepareKtoDataset, type KTOConfig } from "@kto/trainer";
+import { readAdapterConfig } from "@kto/lora/node";
 import { checkFields } from "../config/read-config.js";
 import { ConfigError, exitStatus } from "../errors.js";
 import { openData, readChatTemplate } from "../load/data-file.js";
@@ -76,11 +77,12 @@ async function evaluate(input: CommandInput): Promise<number> {
     lossType: values.loss_type,
   };
   const access = hubAccess(io, console);
-  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer_4bit_checkpoint }));
-  const adapter = values.adapter === null ? undefined : await adapterPath(values.adapter, access);
-  const tokenizer = await openTokenizer(folder.path);
   const chatTemplate = await readChatTemplate(values.chat_template);
   const dataset = await openData(values.data, access, { split: values.split, config: values.dataset_config, signal: io.signal });
+  const adapter = values.adapter === null ? undefined : await adapterPath(values.adapter, access);
+  if (adapter !== undefined) await readAdapterConfig(adapter);
+  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer_4bit_checkpoint }));
+  const tokenizer = await openTokenizer(folder.path);
   const prepared = await prepareKtoDataset(dataset, {
     ...args,
     ...(tokenizer ? { tokenizer } : {}),

@@ -2,6 +2,7 @@ import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/da
 import { PeftModel } from "@kto/lora";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { reasonToDrop, sequenceLogProbs, tokenizeRow, type TokenizedRow, type TokenizeOptions } from "@kto/trainer";
+import { readAdapterConfig } from "@kto/lora/node";
 import { checkFields } from "../config/read-config.js";
 import { ConfigError, exitStatus } from "../errors.js";
 import { openData, readChatTemplate } from "../load/data-file.js";
@@ -63,11 +64,12 @@ async function score(input: CommandInput): Promise<number> {
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const values = checked as unknown as ScoreValues;
   const access = hubAccess(io, console);
-  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer_4bit_checkpoint }));
-  const adapter = values.adapter === null ? undefined : await adapterPath(values.adapter, access);
-  const tokenizer = await openTokenizer(folder.path);
   const chatTemplate = await readChatTemplate(values.chat_template);
   const dataset = await openData(values.data, access, { split: values.split, config: values.dataset_config, signal: io.signal });
+  const adapter = values.adapter === null ? undefined : await adapterPath(values.adapter, access);
+  if (adapter !== undefined) await readAdapterConfig(adapter);
+  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer_4bit_checkpoint }));
+  const tokenizer = await openTokenizer(folder.path);
   const rows = candidates(dataset, values.max_length, {
     ...(tokenizer ? { tokenizer } : {}),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),

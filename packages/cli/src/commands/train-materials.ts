@@ -36,6 +36,12 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   if (resume && checkpoint === undefined)
     console.line(`note: ${values.output_dir} has no checkpoint to resume from; starting at the beginning`);
   const hub = hubAccess(io, console);
+  // What is small comes first: a misspelt file or split is not found out after gigabytes of weights.
+  const chatTemplate = await readChatTemplate(values.chat_template);
+  const trainData = await openTrainData(values, hub);
+  const evalData = await openEvalData(values, hub);
+  const adapter = values.adapter_name_or_path === null ? undefined : await adapterPath(values.adapter_name_or_path, hub);
+  if (adapter !== undefined) await readAdapterConfig(adapter);
   const folder = await openModelFolder(
     await modelPath(values.model_name_or_path!, hub, console, {
       revision: values.model_revision,
@@ -43,9 +49,6 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
     }),
   );
   const tokenizer = await openTokenizer(folder.path);
-  const chatTemplate = await readChatTemplate(values.chat_template);
-  const adapter = values.adapter_name_or_path === null ? undefined : await adapterPath(values.adapter_name_or_path, hub);
-  if (adapter !== undefined) await readAdapterConfig(adapter);
   const prepare = async (dataset: Dataset<DataRow>, name: string): Promise<PreparedKtoDataset> => {
     const progress = console.progress(name, 100);
     try {
@@ -64,8 +67,7 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
       progress.stop();
     }
   };
-  const train = await prepare(await openTrainData(values, hub), "tokenizing");
-  const evalData = await openEvalData(values, hub);
+  const train = await prepare(trainData, "tokenizing");
   const prepared = { train, ...(evalData ? { eval: await prepare(evalData, "tokenizing eval data") } : {}) };
   return { config, args, folder, adapter, hub, tokenizer, chatTemplate, prepared, checkpoint };
 }
