@@ -20,6 +20,16 @@ it("takes the best four-bit checkpoint that there is, and says so", async () => 
   expect(await resolveFourBit("Qwen/Qwen2-0.5B", test.options)).toEqual({ id: "unsloth/Qwen2-0.5B-unsloth-bnb-4bit", mapped: true });
 });
 
+it("does not take a checkpoint whose card says that it is of another owner's model", async () => {
+  const card = "---\nbase_model: Qwen/Qwen2-0.5B\n---\n# Four bits\n";
+  test.hub.addModel("unsloth/Qwen2-0.5B-bnb-4bit", { ...files, "README.md": card });
+  test.hub.addModel("someone/Qwen2-0.5B", files);
+  const taken = { id: "unsloth/Qwen2-0.5B-bnb-4bit", mapped: true };
+  expect(await resolveFourBit("Qwen/Qwen2-0.5B", test.options)).toEqual(taken);
+  expect(await resolveFourBit("unsloth/Qwen2-0.5B", test.options)).toEqual(taken);
+  expect(await resolveFourBit("someone/Qwen2-0.5B", test.options)).toEqual({ id: "someone/Qwen2-0.5B", mapped: false });
+});
+
 it("asks for nothing when the model is quantised already, or a revision was named", async () => {
   test.hub.reset();
   expect(await resolveFourBit("unsloth/Qwen2-0.5B-bnb-4bit", test.options)).toMatchObject({ mapped: false });
