@@ -177,7 +177,7 @@ describe("a micro-batch too large for memory", () => {
     const error = await run({}, plan.residentBytes + 10_000).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(OutOfMemoryError);
     expect((error as OutOfMemoryError).message).toMatch(
-      /^memory: the run does not fit; expected at most \d+ MiB of GPU memory, got a need of \d+ MiB for a row of 120 tokens alone, \d+ of them for the model; lower max_length or raise max_memory$/,
+      /^memory: the run does not fit; expected at most \d\.\d\d MiB of GPU memory, got a need of \d\.\d\d MiB for a row of 120 tokens alone, \d\.\d\d of them for the model; lower max_length or raise max_memory$/,
     );
     expect((await run({ gradientCheckpointing: true })).logs[0]!.loss).toBe(0.5);
   });

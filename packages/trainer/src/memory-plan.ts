@@ -139,5 +139,6 @@ function refuse({ device, budgetBytes, longestRow, gradientCheckpointing: mode }
 }
 
 function inMiB(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(0);
+  const size = bytes / 2 ** 20;
+  return size.toFixed(size < 100 ? 2 : 0);
 }

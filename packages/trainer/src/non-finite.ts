@@ -18,8 +18,12 @@ export function expectFiniteLoss(
   { step, rows, learningRate }: { step: number; rows: readonly number[]; learningRate: number },
 ): void {
   if (Number.isFinite(loss)) return;
+  const advice =
+    step === 1
+      ? "nothing was trained before it, so the model's weights may hold NaN or its activations overflow float16; try dtype float32, or fetch the model again, or look at these rows"
+      : "lower learning_rate, or look at these rows; the last checkpoint is unchanged";
   throw new NonFiniteLossError(
-    `train: the loss is ${loss} in update ${step}; expected a finite number; its rows in the data are ${rows.join(", ")} and the learning rate was ${learningRate}; lower learning_rate, or look at these rows; the last checkpoint is unchanged`,
+    `train: the loss is ${loss} in update ${step}; expected a finite number; its rows in the data are ${rows.join(", ")} and the learning rate was ${learningRate}; ${advice}`,
     { step, rows },
   );
 }

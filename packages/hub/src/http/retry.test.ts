@@ -27,6 +27,26 @@ it("waits longer from one attempt to the next, and afresh after a reset", async 
   await retries.wait(failure, {});
 });
 
+it("soon gives an address up at which nobody listens, but not a transfer that has moved", async () => {
+  const failure = new PassingFailure("refused", {
+    cause: new TypeError("fetch failed", { cause: Object.assign(new Error(""), { code: "ECONNREFUSED" }) }),
+  });
+  const attempts = async (retries: Retries): Promise<number> => {
+    for (let count = 1; ; count++) {
+      try {
+        await retries.wait(failure, {});
+      } catch {
+        return count;
+      }
+    }
+  };
+  expect(await attempts(new Retries({ count: 5, baseMs: 1 }, undefined))).toBe(3);
+  expect(await attempts(new Retries({ count: 1, baseMs: 1 }, undefined))).toBe(2);
+  const moved = new Retries({ count: 5, baseMs: 1 }, undefined);
+  moved.reset();
+  expect(await attempts(moved)).toBe(6);
+});
+
 it("passes other errors on, and has no patience without end", async () => {
   const retries = new Retries(undefined, undefined);
   await expect(retries.wait(new TypeError("mistake"), {})).rejects.toThrow(TypeError);

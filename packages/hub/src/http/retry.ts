@@ -6,6 +6,10 @@ const MAX_BACKOFF_MS = 10_000;
 /** A server that asks for more patience than this gets none: better an error that says so than a program that seems to hang. */
 const MAX_RETRY_AFTER_MS = 10 * 60_000;
 
+/** What systems say when nobody listens at an address; before anything has come from there, it is rather the address that is wrong. */
+const NOBODY_THERE: ReadonlySet<string | undefined> = new Set(["ECONNREFUSED", "ENOTFOUND", "EHOSTUNREACH", "ENETUNREACH"]);
+const RETRIES_WITH_NOBODY_THERE = 2;
+
 /** A failure that may pass: no answer, a cut connection, status 429 or 5xx. Becomes a HubError when it does not. */
 export class PassingFailure extends Error {
   readonly status: number | undefined;
@@ -27,6 +31,7 @@ export class Retries {
   readonly #signal: AbortSignal | undefined;
   readonly #onRetry: OnRetry | undefined;
   #made = 0;
+  #hasMoved = false;
 
   constructor(options: RetryOptions | undefined, signal: AbortSignal | undefined, onRetry?: OnRetry) {
     this.#options = { count: options?.count ?? 5, baseMs: options?.baseMs ?? 500 };
@@ -37,13 +42,15 @@ export class Retries {
   /** The transfer moved: later failures count from one again. */
   reset(): void {
     this.#made = 0;
+    this.#hasMoved = true;
   }
 
   /** Waits until the next attempt is due; throws HubError (`"unreachable"`) when there is none left, and any other `error` as it is. */
   async wait(error: unknown, facts: Omit<HubErrorFacts, "reason">): Promise<void> {
     if (!(error instanceof PassingFailure)) throw error;
     const { retryAfterMs = 0, message } = error;
-    if (this.#made >= this.#options.count || retryAfterMs > MAX_RETRY_AFTER_MS) {
+    const isHopeless = !this.#hasMoved && this.#made >= RETRIES_WITH_NOBODY_THERE && NOBODY_THERE.has(rootCode(error));
+    if (this.#made >= this.#options.count || isHopeless || retryAfterMs > MAX_RETRY_AFTER_MS) {
       const advice = retryAfterMs > 0 ? `try again in ${Math.ceil(retryAfterMs / 1000)} s` : "check the network and the address of the hub";
       throw new HubError(`hub: ${message} (${this.#made + 1} attempts); ${advice}`, {
         reason: "unreachable",
@@ -58,6 +65,13 @@ export class Retries {
     this.#onRetry?.(error, delayMs);
     await sleep(delayMs, this.#signal);
   }
+}
+
+/** The system's code of what is at the root of an error. */
+function rootCode(error: unknown): string | undefined {
+  let root = error;
+  while (root instanceof Error && root.cause !== undefined) root = root.cause;
+  return (root as { code?: string } | undefined)?.code;
 }
 
 /** Milliseconds that a `Retry-After` header asks for: a number of seconds or a date; undefined without one. */

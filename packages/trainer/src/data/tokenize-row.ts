@@ -35,7 +35,7 @@ export function tokenizeRow(row: DataRow, index: number, options: TokenizeOption
   const { tokenizer } = options;
   if (!tokenizer) {
     throw new DataPreparationError(
-      "tokenizeRow: the rows are text and there is no tokenizer; expected a tokenizer, got none; pass one, or rows with prompt_ids and completion_ids",
+      "tokenizeRow: the rows are text and there is no tokenizer; expected a tokenizer (tokenizer.json beside the model), got none; add it, or give rows with prompt_ids and completion_ids",
     );
   }
   const [shorter, longer] = encodeBoth(row, index, prompt, completion, tokenizer, options.chatTemplate);
