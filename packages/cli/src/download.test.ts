@@ -139,8 +139,20 @@ describe("errors are one line, and nothing is on stdout", () => {
     server.close();
     const outcome = await kto(["download", "owner/tiny"], { env: env({ HF_ENDPOINT: `http://127.0.0.1:${port}` }) });
     expect(errorLinesOf(outcome)).toEqual([expect.stringMatching(/error\[HUB\].*127\.0\.0\.1/)]);
-    expect(outcome.stderr).toMatch(/^waiting for http:\/\/127\.0\.0\.1:\d+\n/);
     expect(outcome).toMatchObject({ status: 1, stdout: "" });
+  });
+
+  it("a hub that keeps silent at first: that it is waited for is said", async () => {
+    let delayMs = 3500;
+    hub.fault = () => {
+      const fault = { delayMs };
+      delayMs = 0;
+      return fault;
+    };
+    const outcome = await download("owner/tiny");
+    hub.fault = () => undefined;
+    expect(outcome.stderr).toMatch(/^waiting for http:\/\/127\.0\.0\.1:\d+\n/);
+    expect(outcome.status).toBe(0);
   });
 
   it("bytes that are not those announced: status 1, and the next run is whole", async () => {
