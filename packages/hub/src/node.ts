@@ -1,4 +1,4 @@
-export { type Environment, cacheFolder, hubEndpoint, hubToken } from "./node/environment.js";
+export { type Environment, cacheFolder, hubEndpoint, hubToken, isOffline } from "./node/environment.js";
 export { fileDownload } from "./node/file-download.js";
 export { hub } from "./node/hub.js";
 export type { CacheOptions, DownloadOptions, FileProgress, SnapshotOptions } from "./node/options.js";

@@ -1,4 +1,4 @@
-import { cacheFolder, hubEndpoint, hubToken, type CacheOptions } from "@kto/hub/node";
+import { cacheFolder, hubEndpoint, hubToken, isOffline, type CacheOptions } from "@kto/hub/node";
 import { ConfigError, InterruptedError } from "../errors.js";
 import type { Io } from "../io.js";
 import type { Console } from "../render/console.js";
@@ -49,9 +49,4 @@ export async function downloading<Result>({ options, display }: HubAccess, work:
     clearTimeout(patience);
     display.stop();
   }
-}
-
-/** True when the environment says that nothing may be sent, as for Python's tools. */
-export function isOffline(env: Io["env"]): boolean {
-  return [env["HF_HUB_OFFLINE"], env["TRANSFORMERS_OFFLINE"]].some((value) => /^(1|true|yes|on)$/i.test(value ?? ""));
 }

@@ -1,6 +1,5 @@
-import { cacheFolder, hubEndpoint, hubToken } from "@kto/hub/node";
+import { cacheFolder, hubEndpoint, hubToken, isOffline } from "@kto/hub/node";
 import type { Io } from "../io.js";
-import { isOffline } from "./hub-access.js";
 
 /** What a machine can do with the hub. */
 export interface HubStatus {

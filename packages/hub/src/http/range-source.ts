@@ -4,7 +4,8 @@ import type { HubClient } from "./client.js";
 import { parseContentRange } from "./content-range.js";
 import { type Asked, refusal } from "./refusal.js";
 import { PassingFailure, Retries } from "./retry.js";
-import { discard, rootMessage, send } from "./send.js";
+import { rootMessage } from "./root-cause.js";
+import { discard, send } from "./send.js";
 
 /** Bytes of the first request: it tells the size, and brings small files and the header of large ones with it. */
 const FIRST_BYTES = 64 * 1024;

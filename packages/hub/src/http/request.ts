@@ -2,7 +2,8 @@ import { HubError } from "../errors.js";
 import type { HubClient } from "./client.js";
 import { type Asked, refusal } from "./refusal.js";
 import { type OnRetry, PassingFailure, Retries } from "./retry.js";
-import { type Answer, type HubRequest, rootMessage, send } from "./send.js";
+import { rootMessage } from "./root-cause.js";
+import { type Answer, type HubRequest, send } from "./send.js";
 
 /**
  * A request with its retries; resolves with any answer below status 400 (redirects to other hosts included, where the request stops at them).

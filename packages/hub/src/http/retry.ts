@@ -1,5 +1,6 @@
 import { HubError, type HubErrorFacts } from "../errors.js";
 import type { RetryOptions } from "../options.js";
+import { rootCode } from "./root-cause.js";
 
 /** No attempt waits longer than this by itself. */
 const MAX_BACKOFF_MS = 10_000;
@@ -65,13 +66,6 @@ export class Retries {
     this.#onRetry?.(error, delayMs);
     await sleep(delayMs, this.#signal);
   }
-}
-
-/** The system's code of what is at the root of an error. */
-function rootCode(error: unknown): string | undefined {
-  let root = error;
-  while (root instanceof Error && root.cause !== undefined) root = root.cause;
-  return (root as { code?: string } | undefined)?.code;
 }
 
 /** Milliseconds that a `Retry-After` header asks for: a number of seconds or a date; undefined without one. */

@@ -1,6 +1,7 @@
 import { HubError } from "../errors.js";
 import type { HubClient } from "./client.js";
 import { PassingFailure, parseRetryAfter } from "./retry.js";
+import { rootMessage } from "./root-cause.js";
 
 /** One request; reading a hub takes no other methods. */
 export interface HubRequest {
@@ -90,13 +91,4 @@ async function refusePassing(response: Response, url: URL): Promise<Response> {
     status,
     retryAfterMs: parseRetryAfter(response.headers.get("retry-after")),
   });
-}
-
-/** Node's fetch says only "fetch failed"; its cause says why. */
-export function rootMessage(error: unknown): string {
-  let root = error;
-  while (root instanceof Error && root.cause !== undefined) root = root.cause;
-  if (!(root instanceof Error)) return String(root);
-  const { code = root.name } = root as { code?: string };
-  return root.message === "" ? code : root.message;
 }

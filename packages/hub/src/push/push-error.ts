@@ -1,6 +1,6 @@
 import { HubApiError } from "@huggingface/hub";
 import { HubError, isKtoError } from "../errors.js";
-import { rootMessage } from "../http/send.js";
+import { rootMessage } from "../http/root-cause.js";
 import type { RepoType } from "../repo-id.js";
 
 /** What was pushed where, for messages. */

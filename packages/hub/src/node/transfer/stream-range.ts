@@ -2,7 +2,8 @@ import type { HubClient } from "../../http/client.js";
 import { parseContentRange } from "../../http/content-range.js";
 import { type Asked, refusal } from "../../http/refusal.js";
 import { PassingFailure } from "../../http/retry.js";
-import { type Answer, discard, rootMessage, send } from "../../http/send.js";
+import { rootMessage } from "../../http/root-cause.js";
+import { type Answer, discard, send } from "../../http/send.js";
 import type { ByteRange } from "./range-set.js";
 
 /** Bytes gathered before they are written. */
