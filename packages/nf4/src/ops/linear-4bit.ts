@@ -100,7 +100,7 @@ const linear4bitOp = defineOp("linear4bit", {
         w.dispose();
       }
     }
-    return { x: dx, bias: needs.bias && sumColumns(cast(dy.detach(), "f32"), n, [n]) };
+    return { x: dx, bias: needs.bias && sumColumns(dy, n, [n]) };
   },
 });
 

@@ -129,7 +129,8 @@ export function matrixBackward(
 /** Rows of dk and dv, with room for dv to start where a tensor may. */
 export function keyValueShape({ shape, size }: Tensor): Shape {
   const numTokens = shape[0]!;
-  return [numTokens, (2 * size) / numTokens + Math.ceil(63 / numTokens)];
+  const most = Math.max(1, numTokens); // without tokens there is nothing to make room for
+  return [numTokens, (2 * size) / most + Math.ceil(63 / most)];
 }
 
 /** f32 elements rounded up to 256 bytes, where a tensor may start. */

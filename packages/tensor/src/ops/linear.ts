@@ -65,6 +65,6 @@ const linearOp = defineOp("linear", {
       dWeight = device.emptyMatrix([n, k], "f32", "linear backward");
       gemm({ a: dy, b: x, c: dWeight, m: n, n: k, k: m, transposeA: true });
     }
-    return { x: dx, weight: dWeight, bias: needs.bias && sumColumns(cast(dy.detach(), "f32"), n, [n]) };
+    return { x: dx, weight: dWeight, bias: needs.bias && sumColumns(dy, n, [n]) };
   },
 });
