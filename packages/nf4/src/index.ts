@@ -10,7 +10,7 @@ export { isNf4Weight, loadNf4Weight, readQuantState, type LoadNf4Options } from 
 export { nf4Tensors, type TensorForDisk } from "./disk/write-weight.js";
 export { quantizeNf4, type QuantizeNf4Options } from "./quantize.js";
 export { linear4bit, type Linear4bitOptions } from "./ops/linear-4bit.js";
-export { nf4ByteLengths } from "./byte-lengths.js";
+export { nf4ByteLengths } from "./tensor-sizes.js";
 export { Linear4bit } from "./linear-4bit.js";
 export { expectBitsandbytes, readQuantizationConfig, writeQuantizationConfig, type QuantizationConfig } from "./quantization-config.js";
 export { formatModelConfig } from "./model-config.js";

@@ -4,6 +4,7 @@ import { nestedBlockSize } from "../host/scales.js";
 import { Nf4Weight } from "../nf4-weight.js";
 import type { QuantState } from "../quant-state.js";
 import { tablesOf } from "../tables.js";
+import { nf4TensorSizes } from "../tensor-sizes.js";
 import { companionNames, type CompanionReader } from "./reader.js";
 import { parseStateJson } from "./state-json.js";
 import { streamInto } from "./stream-into.js";
@@ -67,11 +68,9 @@ export async function loadNf4Weight(
     throw new ShapeError(`loadNf4Weight: ${weightName} contradicts the model; expected [${shape.join(", ")}], got [${logical.join(", ")}]`);
   }
   const { absmax: absmaxName, nestedAbsmax: nestedName } = companionNames(weightName);
-  const numElements = sizeOf(state.shape);
-  const numBlocks = Math.ceil(numElements / state.blockSize);
-  const numNested = Math.ceil(numBlocks / nestedBlockSize);
-  expectBytes(reader, absmaxName, state.nested ? "U8" : "F32", state.nested ? numBlocks : 4 * numBlocks);
-  if (state.nested) expectBytes(reader, nestedName, "F32", 4 * numNested);
+  const sizes = nf4TensorSizes(sizeOf(state.shape), { blockSize: state.blockSize, isNested: state.nested !== undefined });
+  expectBytes(reader, absmaxName, state.nested ? "U8" : "F32", (state.nested ? 1 : 4) * sizes.numBlocks);
+  if (state.nested) expectBytes(reader, nestedName, "F32", 4 * sizes.nestedAbsmax);
 
   const made: Tensor[] = [];
   const make = (size: number, dtype: "u32" | "f32", name: string): Tensor => {
@@ -91,11 +90,11 @@ export async function loadNf4Weight(
     return given === byteLength ? tensor : fail(name, `ended early; expected ${byteLength} bytes, got ${given}`);
   };
   try {
-    const tables = make(state.nested ? 288 : 32, "f32", `${weightName} tables`);
+    const tables = make(sizes.tables, "f32", `${weightName} tables`);
     device.writeBytes(tables, tablesOf(state));
-    const absmax = await load(state.nested ? Math.ceil(numBlocks / 4) : numBlocks, state.nested ? "u32" : "f32", absmaxName);
-    const nestedAbsmax = state.nested && (await load(numNested, "f32", nestedName));
-    const codes = await load(Math.ceil(numElements / 8), "u32", weightName);
+    const absmax = await load(sizes.absmax, state.nested ? "u32" : "f32", absmaxName);
+    const nestedAbsmax = state.nested && (await load(sizes.nestedAbsmax, "f32", nestedName));
+    const codes = await load(sizes.codes, "u32", weightName);
     return new Nf4Weight(device, state, { codes, absmax, nestedAbsmax, tables }, weightName);
   } catch (error) {
     for (const tensor of made) tensor.dispose();
