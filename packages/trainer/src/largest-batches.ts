@@ -1,5 +1,7 @@
 import type { KtoRow } from "./data/index.js";
+import { mismatched } from "./kto-micro-batch.js";
 import { rowLength } from "./passes.js";
+import type { ScoredRow } from "./sequence-log-probs.js";
 
 /** The batches that need the most memory. */
 export interface LargestBatches<Row> {
@@ -14,13 +16,13 @@ export interface LargestBatches<Row> {
 /** Looks for the batches whose steps need the most memory; rows are cut to `maxLength` ids. */
 export function largestBatches<Row extends KtoRow>(batches: readonly Row[][], maxLength: number | null): LargestBatches<Row> {
   const largest: LargestBatches<Row> = { batches: [], mostTokens: 0, longestRow: 0 };
-  for (const lengthOf of [rowLength, mismatchedLength]) {
+  for (const scoredOf of [(row: Row): ScoredRow => row, mismatched]) {
     let most = 0;
     let found: Row[] | undefined;
     for (const batch of batches) {
       let tokens = 0;
       for (const row of batch) {
-        const length = lengthOf(row, maxLength);
+        const length = rowLength(scoredOf(row), maxLength);
         tokens += length;
         largest.longestRow = Math.max(largest.longestRow, length);
       }
@@ -32,8 +34,4 @@ export function largestBatches<Row extends KtoRow>(batches: readonly Row[][], ma
     largest.mostTokens = Math.max(largest.mostTokens, most);
   }
   return largest;
-}
-
-function mismatchedLength({ promptIds, klCompletionIds }: KtoRow, maxLength: number | null): number {
-  return rowLength({ promptIds, completionIds: klCompletionIds ?? [] }, maxLength);
 }

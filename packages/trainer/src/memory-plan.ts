@@ -61,7 +61,13 @@ export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const { device, numLayers, budgetBytes = Infinity } = input;
   const residentBytes = device.memory().inUseBytes;
   const complete = (layout: PassLayout): PassLayout => ({ ...layout, largestPass: input.largestPass(layout.tokensPerPass) });
-  const needs = (layout: PassLayout): Need => rehearse(input, complete(layout), Infinity);
+  const rehearsed = new Map<string, Need>();
+  const needs = (layout: PassLayout): Need => {
+    const key = `${layout.checkpointedLayers} ${layout.tokensPerPass}`;
+    const need = rehearsed.get(key) ?? rehearse(input, complete(layout), Infinity);
+    rehearsed.set(key, need);
+    return need;
+  };
   const rowByRow = { checkpointedLayers: input.gradientCheckpointing === false ? 0 : numLayers, tokensPerPass: 1 };
   const layout = complete(chooseLayout(input, (candidate) => needs(candidate).info.peakBytes <= budgetBytes) ?? rowByRow);
   const need = needs(layout);
