@@ -1,17 +1,14 @@
 import { PeftModel } from "@kto/lora";
 import { KTOTrainer, prepareKtoDataset, type KTOConfig } from "@kto/trainer";
-import { readAdapterConfig } from "@kto/lora/node";
 import { checkFields } from "../config/read-config.js";
 import { ConfigError, exitStatus } from "../errors.js";
-import { openData, readChatTemplate } from "../load/data-file.js";
 import { openDevice } from "../load/device.js";
-import { hubAccess } from "../load/hub-access.js";
-import { adapterPath, modelPath } from "../load/hub-model.js";
-import { loadModel, openModelFolder, openTokenizer, operandDtype, withAdapter } from "../load/model-folder.js";
+import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
 import { describeData } from "../render/banner.js";
 import { formatNumber } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
 import { choice } from "../config/field-types.js";
+import { openModelAndData, type ModelAndDataValues } from "./model-and-data.js";
 import { dataChoice, expectNoOperands, modelAndData, pickFields, quantization, quantizationFields, required } from "./shared-fields.js";
 
 export const evaluateCommand: Command = {
@@ -40,20 +37,13 @@ export const evaluateCommand: Command = {
   run: evaluate,
 };
 
-interface EvaluateValues {
-  model: string;
-  adapter: string | null;
-  data: string;
-  split: string | null;
-  dataset_config: string | null;
-  prefer_4bit_checkpoint: boolean;
+interface EvaluateValues extends ModelAndDataValues {
   load_in_4bit: boolean;
   use_bnb_nested_quant: boolean;
   dtype: string | null;
   max_length: number | null;
   per_device_eval_batch_size: number;
   per_device_train_batch_size: number;
-  chat_template: string | null;
   beta: number;
   desirable_weight: number;
   undesirable_weight: number;
@@ -76,17 +66,10 @@ async function evaluate(input: CommandInput): Promise<number> {
     undesirableWeight: values.undesirable_weight,
     lossType: values.loss_type,
   };
-  const access = hubAccess(io, console);
-  const chatTemplate = await readChatTemplate(values.chat_template);
-  const dataset = await openData(values.data, access, { split: values.split, config: values.dataset_config, signal: io.signal });
-  const adapter = values.adapter === null ? undefined : await adapterPath(values.adapter, access);
-  if (adapter !== undefined) await readAdapterConfig(adapter);
-  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer_4bit_checkpoint }));
-  const tokenizer = await openTokenizer(folder.path);
+  const { dataset, adapter, folder, text } = await openModelAndData(values, input);
   const prepared = await prepareKtoDataset(dataset, {
     ...args,
-    ...(tokenizer ? { tokenizer } : {}),
-    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...text,
     ...(io.signal ? { signal: io.signal } : {}),
   });
 

@@ -2,16 +2,13 @@ import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/da
 import { PeftModel } from "@kto/lora";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { reasonToDrop, sequenceLogProbs, tokenizeRow, type TokenizedRow, type TokenizeOptions } from "@kto/trainer";
-import { readAdapterConfig } from "@kto/lora/node";
 import { checkFields } from "../config/read-config.js";
 import { ConfigError, exitStatus } from "../errors.js";
-import { openData, readChatTemplate } from "../load/data-file.js";
 import { openDevice } from "../load/device.js";
-import { hubAccess } from "../load/hub-access.js";
-import { adapterPath, modelPath } from "../load/hub-model.js";
-import { loadModel, openModelFolder, openTokenizer, operandDtype, withAdapter } from "../load/model-folder.js";
+import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
 import { formatCount } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
+import { openModelAndData, type ModelAndDataValues } from "./model-and-data.js";
 import { dataChoice, expectNoOperands, modelAndData, pickFields, quantization, quantizationFields, required } from "./shared-fields.js";
 
 export const scoreCommand: Command = {
@@ -27,19 +24,12 @@ export const scoreCommand: Command = {
   run: score,
 };
 
-interface ScoreValues {
-  model: string;
-  adapter: string | null;
-  data: string;
-  split: string | null;
-  dataset_config: string | null;
-  prefer_4bit_checkpoint: boolean;
+interface ScoreValues extends ModelAndDataValues {
   load_in_4bit: boolean;
   use_bnb_nested_quant: boolean;
   dtype: string | null;
   max_length: number | null;
   per_device_eval_batch_size: number;
-  chat_template: string | null;
 }
 
 /** A completion of a row of the file: what was tokenised, or why it is dropped. */
@@ -63,16 +53,9 @@ async function score(input: CommandInput): Promise<number> {
   mistakes.push(...expectNoOperands("score", input.operands), ...required(checked, "model", "data"));
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const values = checked as unknown as ScoreValues;
-  const access = hubAccess(io, console);
-  const chatTemplate = await readChatTemplate(values.chat_template);
-  const dataset = await openData(values.data, access, { split: values.split, config: values.dataset_config, signal: io.signal });
-  const adapter = values.adapter === null ? undefined : await adapterPath(values.adapter, access);
-  if (adapter !== undefined) await readAdapterConfig(adapter);
-  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer_4bit_checkpoint }));
-  const tokenizer = await openTokenizer(folder.path);
+  const { dataset, adapter, folder, text } = await openModelAndData(values, input);
   const rows = candidates(dataset, values.max_length, {
-    ...(tokenizer ? { tokenizer } : {}),
-    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    ...text,
   });
 
   await using device = await openDevice(options.device, io, console);
