@@ -37,6 +37,18 @@ describe("causalAttention", () => {
     expectClose(await out.read(), [1, 2, 1.8250419983, 2.8250419983], { rtol: 1e-6, atol: 0, label: "attention" });
   });
 
+  it("of no tokens is nothing, and so are its gradients", () => {
+    const { q, k, v } = inputs(0, "f32");
+    const out = causalAttention(q, k, v, { ...heads, ...segmentBounds(device, []) });
+    using gradients = device.scope(() => backward(sum(mul(out, out))));
+    expect(out.shape).toEqual([0, 64]);
+    expect([q, k, v].map((tensor) => gradients.get(tensor)!.shape)).toEqual([
+      [0, 64],
+      [0, 32],
+      [0, 32],
+    ]);
+  });
+
   it("keeps packed rows apart: each gives what it gives alone", async () => {
     const { q, k, v } = inputs(12, "f32");
     const packed = await causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [5, 7]) }).read();
