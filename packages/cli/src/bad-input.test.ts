@@ -80,7 +80,8 @@ describe("values of fields", () => {
 
   it("reports every mistake of a config, each with its place", async () => {
     writeFileSync(folder.file("kto.yaml"), "beta: much\nlearning_rat: 1\nper_device_train_batch_size: 0\nload_in_4bit: some\noptim: sgd\n");
-    const outcome = await kto(["train", folder.file("kto.yaml"), "--use_peft", "--model_name_or_path", "m", "--train_file", "t"]);
+    const config = folder.file("kto.yaml");
+    const outcome = await kto(["train", "--config", config, "--use_peft", "--model_name_or_path", "m", "--train_file", "t"]);
     const lines = errorLinesOf(outcome);
     expect(outcome.status).toBe(2);
     for (const field of ["beta", "learning_rat", "per_device_train_batch_size", "load_in_4bit", "optim"]) {
@@ -92,9 +93,11 @@ describe("values of fields", () => {
   it("names a config that is no YAML, no map, or not there", async () => {
     writeFileSync(folder.file("a.yaml"), "beta: [1\nseed: 2");
     writeFileSync(folder.file("b.yaml"), "- beta");
+    writeFileSync(folder.file("d.yaml"), "config: a.yaml\nmodel_name_or_path: m\ntrain_file: t\nuse_peft: true");
     expectRefused(await kto(["train", folder.file("a.yaml")]), /not YAML; expected/);
     expectRefused(await kto(["train", folder.file("b.yaml")]), /not a map/);
     expectRefused(await kto(["train", folder.file("c.yaml")]), /no such file/);
+    expectRefused(await kto(["train", "--config", folder.file("d.yaml")]), /config \(.*d\.yaml\): there is no such field/);
   });
 });
 
@@ -107,7 +110,11 @@ describe("commands", () => {
     [["data"], /expected one data file or data set, got 0/],
     [["doctor", "now"], /expected flags only/],
     [["doctor", "--device", "cuda"], /--device: .*one of auto, gpu, software/],
-    [["train", "a.yaml", "b.yaml"], /at most one config file/],
+    [["train", "a.yaml", "b.yaml"], /too many config files; expected at most one, got a\.yaml b\.yaml/],
+    [["train", "--config", "b.yaml", "a.yaml"], /too many config files; expected at most one, got a\.yaml b\.yaml/],
+    [["train", "--config"], /--config: there is no value/],
+    [["train", "--config="], /--config: there is no file named/],
+    [["train", "--config", "nowhere.yaml"], /nowhere\.yaml: the config cannot be read; expected a YAML file, got no such file/],
     [["train", "--beta"], /--beta: there is no value/],
     [["score", "--model", "nowhere", "--data", fixturePath("kto", "rows.jsonl")], /nowhere does not exist/],
     [["score", "--model", "owner/name", "--data", fixturePath("kto", "rows.jsonl")], /error\[HUB\].*owner\/name/],

@@ -79,7 +79,8 @@ describe("kto train", () => {
   });
 
   it("repeats bit for bit from resolved_config.yaml", async () => {
-    const { status } = await kto(["train", folder.file("whole", "resolved_config.yaml"), "--output_dir", folder.file("again"), "--quiet"]);
+    const config = folder.file("whole", "resolved_config.yaml");
+    const { status } = await kto(["train", "--config", config, "--output_dir", folder.file("again"), "--quiet"]); // trl's spelling
     expect(status).toBe(0);
     expect(bytesOf("again").equals(bytesOf("whole"))).toBe(true);
     expect(metricsOf("again")).toEqual(metricsOf("whole"));

@@ -10,6 +10,7 @@ import type { Device, FloatDtype } from "@kto/tensor";
 import { epochAfter, formatTrainerState, KTOTrainer, ktoConfig, type RunPlan, type TrainLog } from "@kto/trainer";
 import type { GivenFields } from "../config/read-config.js";
 import { overlay, readConfigFile } from "../config/read-config.js";
+import { text } from "../config/field-types.js";
 import { trainConfig, type TrainConfig } from "../config/train-config.js";
 import { trainFields, type TrainValues } from "../config/train-fields.js";
 import { ConfigError, exitStatus } from "../errors.js";
@@ -32,8 +33,8 @@ const tokenizerFiles = ["tokenizer.json", "tokenizer_config.json", "special_toke
 export const trainCommand: Command = {
   name: "train",
   summary: "fine-tune a model with KTO on an adapter",
-  usage: "kto train [CONFIG.yaml] [--field value …]",
-  fields: trainFields,
+  usage: "kto train [[--config] CONFIG.yaml] [--field value …]",
+  fields: { ...trainFields, config: text(null) },
   run: train,
 };
 
@@ -61,14 +62,19 @@ async function train(input: CommandInput): Promise<number> {
   return await runTraining(input, materials, model, dtype);
 }
 
-/** The config file's fields with the flags over them. */
+/** The config file's fields with the flags over them. The file is an operand or, as in trl, `--config`. */
 async function allFields(operands: readonly string[], flags: GivenFields): Promise<GivenFields> {
-  if (operands.length > 1)
-    throw new ConfigError([
-      `train: too many operands; expected at most one config file, got ${operands.join(" ")}; write fields as --field value`,
-    ]);
-  const file = operands[0] === undefined ? undefined : await readConfigFile(operands[0]);
-  return file ? overlay(file, flags) : flags;
+  const named = flags.values.get("config");
+  const files = [...operands, ...(named === undefined ? [] : [named])];
+  if (files.length > 1)
+    throw new ConfigError([`train: too many config files; expected at most one, got ${files.join(" ")}; write fields as --field value`]);
+  if (files.length === 0) return flags;
+  const path = String(files[0]);
+  if (path === "")
+    throw new ConfigError(["--config: there is no file named; expected the path of a YAML file, got none; name it after the flag"]);
+  const above = { values: new Map(flags.values), places: new Map(flags.places) };
+  for (const map of Object.values(above)) map.delete("config");
+  return overlay(await readConfigFile(path), above);
 }
 
 /** What `dtype`, `bf16` and `fp16` come to on this device; says so where it is not what the word says. */

@@ -61,7 +61,6 @@ export const ignoredFields: ReadonlySet<string> = new Set([
   "bf16_full_eval",
   "bnb_4bit_compute_dtype",
   "bnb_4bit_quant_storage",
-  "config",
   "dataloader_num_workers",
   "dataloader_persistent_workers",
   "dataloader_pin_memory",
