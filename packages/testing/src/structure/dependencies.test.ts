@@ -9,16 +9,17 @@ const ARROWS: Record<string, string[]> = {
   losses: ["tensor"],
   optim: ["tensor"],
   lora: ["safetensors", "tensor"],
-  datasets: ["chat-templates"],
+  datasets: ["chat-templates", "core"],
   qwen2: ["nf4", "safetensors"],
   nf4: ["tensor"],
-  hub: [],
+  hub: ["core"],
   tokenizer: ["chat-templates"],
   testing: ["tensor", "software-gpu"],
-  "software-gpu": [],
-  "chat-templates": [],
-  safetensors: [],
-  tensor: [],
+  "software-gpu": ["core"],
+  "chat-templates": ["core"],
+  safetensors: ["core"],
+  tensor: ["core"],
+  core: [],
 };
 
 /** These reach no GPU, not even through what they depend on. */

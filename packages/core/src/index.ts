@@ -1,0 +1,3 @@
+export { bytesSource, type ByteSource } from "./bytes/byte-source.js";
+export type { ByteDirectory } from "./bytes/directory.js";
+export type { ByteSink, Store, StoreEntry } from "./store.js";
