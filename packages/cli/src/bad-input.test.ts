@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { fixturePath } from "@kto/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./test-support.js";
+import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
 let folder: ReturnType<typeof temporaryFolder>;
 beforeEach(() => (folder = temporaryFolder()));

@@ -1,6 +1,6 @@
 import { fixturePath } from "@kto/testing";
 import { expect, it } from "vitest";
-import { kto } from "./test-support.js";
+import { kto } from "./testing/run-kto.js";
 
 const rows = fixturePath("kto", "rows.jsonl");
 

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startLoopbackHub, type LoopbackHub } from "../../hub/src/testing/loopback-hub.js";
-import { errorLinesOf, hubEnv, kto, temporaryFolder, type Outcome } from "./test-support.js";
+import { errorLinesOf, hubEnv, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
 let folder: ReturnType<typeof temporaryFolder>;
 let hub: LoopbackHub;

@@ -4,8 +4,8 @@ import { fixturePath } from "@kto/testing";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startLoopbackHub, type LoopbackHub } from "../../hub/src/testing/loopback-hub.js";
-import { filesOf, mixRepository, mixRows, type MixRow, type RowFormat } from "./hub-test-support.js";
-import { errorLinesOf, hubEnv, kto, temporaryFolder, type Outcome } from "./test-support.js";
+import { filesOf, mixRepository, mixRows, type MixRow, type RowFormat } from "./testing/mix-repository.js";
+import { errorLinesOf, hubEnv, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
 const parquet: RowFormat = { extension: "parquet", write: parquetOf };
 const rows = mixRows();

@@ -8,8 +8,8 @@ import { Tokenizer } from "@kto/tokenizer";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { startLoopbackHub, type LoopbackHub } from "../../hub/src/testing/loopback-hub.js";
-import { filesOf, mixRepository, mixRows } from "./hub-test-support.js";
-import { errorLinesOf, hubEnv, kto, temporaryFolder, type Outcome } from "./test-support.js";
+import { filesOf, mixRepository, mixRows } from "./testing/mix-repository.js";
+import { errorLinesOf, hubEnv, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
 const rows = mixRows().filter((_row, index) => index !== 3 && index !== 5); // two are too long for these runs
 const tiny = filesOf("model");

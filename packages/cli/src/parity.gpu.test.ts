@@ -12,7 +12,7 @@ import {
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { toFloat32 } from "@kto/safetensors";
 import { expect, it } from "vitest";
-import { kto, temporaryFolder } from "./test-support.js";
+import { kto, temporaryFolder } from "./testing/run-kto.js";
 
 interface RunConfig {
   data: string;

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { OutputError } from "./errors.js";
 import { RunFolder } from "./run-folder.js";
-import { temporaryFolder } from "./test-support.js";
+import { temporaryFolder } from "./testing/run-kto.js";
 
 const fresh = { overwrite: false, resume: false };
 

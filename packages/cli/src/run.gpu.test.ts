@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { errorLinesOf, kto, temporaryFolder } from "./test-support.js";
+import { errorLinesOf, kto, temporaryFolder } from "./testing/run-kto.js";
 
 let folder: ReturnType<typeof temporaryFolder>;
 beforeAll(() => {

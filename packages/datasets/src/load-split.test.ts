@@ -7,7 +7,7 @@ import { expect, it, vi } from "vitest";
 
 import { detectFormat, loadDataset } from "./index.js";
 import { folderDirectory, loadDataset as loadInNode } from "./node.js";
-import { memoryDirectory } from "./test-support.js";
+import { memoryDirectory } from "./testing/memory-directory.js";
 
 const rows = readFileSync(new URL("../../testing/fixtures/kto/rows.jsonl", import.meta.url), "utf8")
   .trimEnd()

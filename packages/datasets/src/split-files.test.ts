@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { findSplitFiles, type SplitChoice } from "./index.js";
-import { memoryDirectory } from "./test-support.js";
+import { memoryDirectory } from "./testing/memory-directory.js";
 
 const withFiles = (paths: string[], readme?: string) =>
   memoryDirectory({ ...Object.fromEntries(paths.map((path) => [path, "x"])), ...(readme === undefined ? {} : { "README.md": readme }) });

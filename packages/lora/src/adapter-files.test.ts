@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource, encodeSafetensors, isKtoError, openSafetensors, type TensorsToWrite } from "@kto/safetensors";
 import { afterAll, describe, expect, it } from "vitest";
-import { qwen2Tree, tinySizes } from "../testing/qwen2-tree.js";
+import { qwen2Tree, tinySizes } from "./testing/qwen2-tree.js";
 import {
   AdapterFileError,
   adapterModelCard,

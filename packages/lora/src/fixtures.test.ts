@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { encodeSafetensors } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { describe, expect, it } from "vitest";
-import { qwen2Tree, type Qwen2Sizes } from "../testing/qwen2-tree.js";
+import { qwen2Tree, type Qwen2Sizes } from "./testing/qwen2-tree.js";
 import {
   ADAPTER_METADATA,
   adapterTensors,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { qwen2Tree, tinySizes } from "../testing/qwen2-tree.js";
+import { qwen2Tree, tinySizes } from "./testing/qwen2-tree.js";
 import { countLoraParameters, loraConfig, LoraTargetError, resolveTargets, type LoraConfig } from "./index.js";
 
 const model = qwen2Tree(tinySizes);

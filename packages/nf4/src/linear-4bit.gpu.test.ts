@@ -20,7 +20,7 @@ import { linear4bit, Linear4bit, loadNf4Weight, nf4Tensors, quantizeNf4, type Nf
 import { matVecBackwardKernel } from "./kernels/nf4-mat-vec-backward.wgsl.js";
 import { matVecKernel } from "./kernels/nf4-mat-vec.wgsl.js";
 import { decodeArguments } from "./ops/expand.js";
-import { encodeWeights, randomNumbers } from "./test-support.js";
+import { encodeWeights, randomNumbers } from "./testing/weights.js";
 import { roundToWeight, type WeightDtype } from "./weight-dtype.js";
 
 let device: Device;

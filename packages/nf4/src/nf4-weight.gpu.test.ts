@@ -7,8 +7,8 @@ import { dequantizeWeights } from "./host/quantize-weights.js";
 import { dequantizeScales } from "./host/scales.js";
 import { expandKernel } from "./kernels/expand-nf4.wgsl.js";
 import { quantizeNf4, type Nf4Weight } from "./index.js";
-import { readMatrix } from "./matrix-fixtures.js";
-import { bitsOf, encodeWeights, randomNumbers } from "./test-support.js";
+import { readMatrix } from "./testing/matrix-fixtures.js";
+import { bitsOf, encodeWeights, randomNumbers } from "./testing/weights.js";
 import { decodeWeights, roundToWeight, type WeightDtype } from "./weight-dtype.js";
 
 let device: Device;

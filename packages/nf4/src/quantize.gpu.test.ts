@@ -6,8 +6,8 @@ import { quantizeScales } from "./host/scales.js";
 import { thresholdsOf, nf4Codes } from "./host/code-table.js";
 import { quantizeWeights } from "./host/quantize-weights.js";
 import { nf4Tensors, quantizeNf4 } from "./index.js";
-import { readMatrix } from "./matrix-fixtures.js";
-import { bitsOf, encodeWeights, fromBits, rampBlock, rampBlocks, randomNumbers, sha256 } from "./test-support.js";
+import { readMatrix } from "./testing/matrix-fixtures.js";
+import { bitsOf, encodeWeights, fromBits, rampBlock, rampBlocks, randomNumbers, sha256 } from "./testing/weights.js";
 import { decodeWeights, roundToWeight, type WeightDtype } from "./weight-dtype.js";
 
 let device: Device;

@@ -3,7 +3,7 @@ import { type ByteSource, bytesSource } from "./byte-source.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { type ByteDirectory, blobDirectory } from "./directory.js";
 import { FormatError } from "./errors.js";
-import { collect } from "./test-support.js";
+import { collect } from "./testing/fixtures.js";
 import { type TensorToWrite, encodeSafetensors } from "./writer.js";
 
 const INDEX = "model.safetensors.index.json";

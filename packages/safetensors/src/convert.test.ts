@@ -7,7 +7,7 @@ import type { Dtype } from "./dtype.js";
 import { DtypeError } from "./errors.js";
 import { float32BitsToBfloat16, float32BitsToFloat16 } from "./float/fast.js";
 import { bfloat16ToNumber, float16ToNumber, numberToBfloat16, numberToFloat16 } from "./float/scalar.js";
-import { fixtures } from "./test-support.js";
+import { fixtures } from "./testing/fixtures.js";
 import { asTypedArray } from "./typed-array.js";
 
 const all16 = Uint16Array.from({ length: 65536 }, (_, i) => i);

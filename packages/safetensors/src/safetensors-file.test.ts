@@ -3,7 +3,7 @@ import { bytesSource } from "./byte-source.js";
 import { BoundsError, FormatError, KtoError, SourceError, isKtoError } from "./errors.js";
 import { MAX_HEADER_BYTES, MAX_JSON_VALUES } from "./limits.js";
 import { openSafetensors } from "./safetensors-file.js";
-import { collect, rawFile } from "./test-support.js";
+import { collect, rawFile } from "./testing/fixtures.js";
 
 const entry = (dtype: string, shape: string, begin: number | string, end: number | string): string =>
   `{"dtype":"${dtype}","shape":${shape},"data_offsets":[${begin},${end}]}`;

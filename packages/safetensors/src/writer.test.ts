@@ -5,7 +5,7 @@ import { bytesSource } from "./byte-source.js";
 import { DTYPES, byteSizeOf, isDtype } from "./dtype.js";
 import { FormatError } from "./errors.js";
 import { openSafetensors } from "./safetensors-file.js";
-import { fixtureFiles, fixtures } from "./test-support.js";
+import { fixtureFiles, fixtures } from "./testing/fixtures.js";
 import { type TensorToWrite, encodeSafetensors, writeSafetensors } from "./writer.js";
 
 const f32 = (...values: number[]): TensorToWrite => ({ dtype: "F32", shape: [values.length], data: Float32Array.from(values) });

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startLoopbackHub, type LoopbackHub } from "../../../hub/src/testing/loopback-hub.js";
-import { hubEnv, kto } from "../test-support.js";
+import { hubEnv, kto } from "../testing/run-kto.js";
 import { hubStatus } from "./hub-status.js";
 
 let hub: LoopbackHub;

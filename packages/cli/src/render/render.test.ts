@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Io } from "../io.js";
-import { kto } from "../test-support.js";
+import { kto } from "../testing/run-kto.js";
 import { Console, wrap } from "./console.js";
 import { formatBytes, formatNumber, formatSeconds } from "./format.js";
 import { chart } from "./loss-curve.js";

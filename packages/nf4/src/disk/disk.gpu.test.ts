@@ -4,8 +4,8 @@ import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, listFixtures } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isNf4Weight, loadNf4Weight, nf4Tensors, quantizeNf4, readQuantState, type CompanionReader } from "../index.js";
-import { readMatrix } from "../matrix-fixtures.js";
-import { bitsOf, encodeWeights, rampBlocks, randomNumbers } from "../test-support.js";
+import { readMatrix } from "../testing/matrix-fixtures.js";
+import { bitsOf, encodeWeights, rampBlocks, randomNumbers } from "../testing/weights.js";
 import { decodeWeights } from "../weight-dtype.js";
 
 let device: Device;

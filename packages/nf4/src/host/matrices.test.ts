@@ -1,8 +1,8 @@
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { fixturePath, listFixtures, readFixtureJson } from "@kto/testing";
 import { describe, expect, it } from "vitest";
-import { readMatrix } from "../matrix-fixtures.js";
-import { bitsOf } from "../test-support.js";
+import { readMatrix } from "../testing/matrix-fixtures.js";
+import { bitsOf } from "../testing/weights.js";
 import { dequantizeWeights, quantizeWeights } from "./quantize-weights.js";
 import { dequantizeScales, quantizeScales } from "./scales.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { roundToWeight, type WeightDtype } from "../weight-dtype.js";
-import { bitsOf, encodeWeights, fromBits, rampBlock, rampBlocks, randomNumbers, sha256 } from "../test-support.js";
+import { bitsOf, encodeWeights, fromBits, rampBlock, rampBlocks, randomNumbers, sha256 } from "../testing/weights.js";
 import { codeOf, nf4Codes, thresholdsOf } from "./code-table.js";
 import { dequantizeWeights, quantizeWeights } from "./quantize-weights.js";
 import { dequantizeScales, nestedCodes, quantizeScales } from "./scales.js";

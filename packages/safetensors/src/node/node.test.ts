@@ -2,7 +2,7 @@ import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { FormatError, SourceError, WriteError } from "../errors.js";
-import { fixtures, withFolder } from "../test-support.js";
+import { fixtures, withFolder } from "../testing/fixtures.js";
 import { asTypedArray } from "../typed-array.js";
 import { fileSource } from "./file-source.js";
 import { fileDirectory, openModelDir, openSafetensorsFile } from "./open.js";

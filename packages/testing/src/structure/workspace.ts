@@ -55,12 +55,15 @@ export interface SourceFile {
   text: string;
 }
 
-/** TypeScript files below a folder of the repository (absolute path), without tests unless asked for. */
+/** A test, or what tests share: `x.test.ts`, and everything below `src/testing/`. Neither built nor packed. */
+export const isForTests = (path: string): boolean => /\.test\.ts$|(^|\/src\/)testing\//.test(path);
+
+/** TypeScript files below a folder of the repository (absolute path), without tests and their support unless asked for. */
 export function sourceFiles(folder: string, { tests = false }: { tests?: boolean } = {}): SourceFile[] {
   const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });
   return paths
     .filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts") && !/(^|\/)(node_modules|dist)\//.test(path))
-    .filter((path) => tests || !path.endsWith(".test.ts"))
+    .filter((path) => tests || !isForTests(path))
     .map((path) => ({ path: relative(ROOT, join(folder, path)), text: readFileSync(join(folder, path), "utf8") }));
 }
 

@@ -13,7 +13,7 @@ export interface RowFormat {
   write(rows: readonly MixRow[]): string | Uint8Array;
 }
 
-const fixtures = new URL("../../testing/fixtures/", import.meta.url);
+const fixtures = new URL("../../../testing/fixtures/", import.meta.url);
 const jsonLines: RowFormat = { extension: "jsonl", write: (rows) => rows.map((row) => `${JSON.stringify(row)}\n`).join("") };
 
 /** The rows of `fixtures/kto/rows.jsonl`. */

@@ -1,4 +1,4 @@
-import type { ByteSource, DataDirectory } from "./index.js";
+import type { ByteSource, DataDirectory } from "../index.js";
 
 /** A directory in memory that remembers what was opened, how many bytes of it were read, and what was given back. */
 export function memoryDirectory(files: Record<string, string | Uint8Array>): DataDirectory & {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { decodeWeights, type WeightDtype } from "./weight-dtype.js";
+import { decodeWeights, type WeightDtype } from "../weight-dtype.js";
 
 /** SHA-256 of an array's bytes, in hex. */
 export function sha256(data: ArrayBufferView): string {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Folder of the test data of all packages. */
-export const fixtures: string = fileURLToPath(new URL("../../testing/fixtures/", import.meta.url));
+export const fixtures: string = fileURLToPath(new URL("../../../testing/fixtures/", import.meta.url));
 
 /** Every safetensors file among the fixtures, so that one dropped in is a test. */
 export function fixtureFiles(): string[] {

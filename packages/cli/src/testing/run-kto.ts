@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { main } from "./main.js";
+import { main } from "../main.js";
 
 /** What a command said and how it ended. */
 export interface Outcome {

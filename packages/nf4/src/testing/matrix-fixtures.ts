@@ -1,4 +1,4 @@
-import { decodeWeights, type WeightDtype } from "./weight-dtype.js";
+import { decodeWeights, type WeightDtype } from "../weight-dtype.js";
 
 /** A matrix that bitsandbytes quantised. */
 export interface MatrixFixture {

@@ -1,4 +1,4 @@
-import type { ModuleTree } from "../src/index.js";
+import type { ModuleTree } from "../index.js";
 
 /** Sizes of a Qwen2 model, as its config.json names them. */
 export interface Qwen2Sizes {
