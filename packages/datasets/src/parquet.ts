@@ -1,9 +1,20 @@
-import { parquetMetadataAsync, parquetReadObjects, type AsyncBuffer, type FileMetaData } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
+import type { AsyncBuffer, FileMetaData } from "hyparquet";
 
 import { Dataset, type DataRow } from "./dataset.js";
 import { FormatError } from "./errors.js";
 import { expectRows, readBytes, rowLimit, toByteSource, type ByteSource, type DataSource, type ReadOptions } from "./source.js";
+
+type ParquetLibrary = Pick<typeof import("hyparquet"), "parquetMetadataAsync" | "parquetReadObjects"> &
+  Pick<typeof import("hyparquet-compressors"), "compressors">;
+
+/** Decoder and decompressors, loaded when the first Parquet file is read: a page that reads JSON Lines does without their 100 kB. */
+async function parquetLibrary(): Promise<ParquetLibrary> {
+  const [{ parquetMetadataAsync, parquetReadObjects }, { compressors }] = await Promise.all([
+    import("hyparquet"),
+    import("hyparquet-compressors"),
+  ]);
+  return { parquetMetadataAsync, parquetReadObjects, compressors };
+}
 
 /** Rows one row group may hold: far above what writers make, and below what would exhaust memory before the first row is seen. */
 const MAX_ROWS_PER_GROUP = 50_000_000;
@@ -39,6 +50,7 @@ async function* parquetGroups(
 ): AsyncGenerator<{ group: DataRow[]; loadedBytes: number }> {
   const limit = rowLimit("readParquet", maxRows);
   const file = asyncBufferOf(source, name);
+  const { parquetMetadataAsync } = await parquetLibrary();
   const metadata = await decoding(name, () => parquetMetadataAsync(file));
   let rowStart = 0;
   let loadedBytes = 0;
@@ -54,6 +66,7 @@ async function* parquetGroups(
 }
 
 async function readGroup(file: AsyncBuffer, metadata: FileMetaData, rowStart: number, rowEnd: number, name: string): Promise<DataRow[]> {
+  const { parquetReadObjects, compressors } = await parquetLibrary();
   const rows = await decoding(name, () => parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors }));
   if (rows.length !== rowEnd - rowStart) {
     throw new FormatError(

@@ -1,5 +1,3 @@
-import { parse } from "yaml";
-
 import type { DataDirectory } from "./data-directory.js";
 import { excerpt, FormatError } from "./errors.js";
 import { isObject } from "./jsonl.js";
@@ -25,9 +23,10 @@ export async function readRepoConfigs(directory: DataDirectory): Promise<RepoCon
   const name = `${directory.name}/${CARD}`;
   const head = await readHead(directory, name);
   if (head === undefined) return [];
+  const { parse } = await import("yaml"); // here, so that a page that reads files does without it
   let card: unknown;
   try {
-    card = parse(head);
+    card = parse(head) as unknown;
   } catch (cause) {
     throw new FormatError(
       `loadDataset: the head of ${name} is not YAML; expected "configs:" and the like, got "${(cause as Error).message}"; mend it`,

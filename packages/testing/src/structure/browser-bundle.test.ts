@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { transformSync } from "esbuild";
 import { describe, expect, it } from "vitest";
-import { bundleForBrowser } from "./browser-bundle.js";
+import { bundleForBrowser, packagesLoadedFirst } from "./browser-bundle.js";
 import { entriesOf, listPackages, ROOT } from "./workspace.js";
 
 const entries = listPackages().flatMap(entriesOf);
@@ -30,4 +30,9 @@ it.each(entries.filter(({ specifier }) => specifier !== "@kto/cli"))("$specifier
   const before = Reflect.ownKeys(globalThis);
   await import(/* @vite-ignore */ specifier);
   expect(Reflect.ownKeys(globalThis).filter((key) => !before.includes(key))).toEqual([]);
+});
+
+it("a page that loads a data set loads Parquet's decoder and YAML only for a file that needs them", async () => {
+  expect([...(await packagesLoadedFirst("@kto/datasets", ["loadDataset"]))]).toEqual([]);
+  expect([...(await packagesLoadedFirst("@kto/tokenizer", ["Tokenizer"]))].length).toBeGreaterThan(0); // so the check above can fail
 });

@@ -36,6 +36,31 @@ export async function bundleForBrowser(specifier: string): Promise<BrowserBundle
   return { code: result.outputFiles[0]!.text, forbidden: forbiddenIn(inputs), files: inputs.map(([path]) => path) };
 }
 
+/** Packages that a page loads before anything is asked of `names` of `specifier`: what only a dynamic import reaches is left out. */
+export async function packagesLoadedFirst(specifier: string, names: readonly string[]): Promise<Set<string>> {
+  const { metafile } = await build({
+    stdin: { contents: `export { ${names.join(", ")} } from "${specifier}";`, resolveDir: ROOT },
+    absWorkingDir: ROOT,
+    bundle: true,
+    splitting: true,
+    outdir: "bundle",
+    write: false,
+    metafile: true,
+    platform: "browser",
+    format: "esm",
+    target: "es2022",
+    conditions: ["@kto/source"],
+    logLevel: "silent",
+  });
+  const first = Object.keys(metafile.outputs).find((path) => metafile.outputs[path]!.entryPoint === "<stdin>")!;
+  const open = [first];
+  for (const path of open)
+    for (const { path: next, kind } of metafile.outputs[path]!.imports)
+      if (kind === "import-statement" && !open.includes(next)) open.push(next);
+  const inputs = open.flatMap((path) => Object.keys(metafile.outputs[path]!.inputs));
+  return new Set(inputs.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []));
+}
+
 function forbiddenIn(inputs: [string, Metafile["inputs"][string]][]): string[] {
   return inputs.flatMap(([from, { imports }]) =>
     imports.filter(({ path, external }) => external && isForNode(path)).map(({ path }) => `${path}, from ${from}`),
