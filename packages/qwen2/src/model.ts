@@ -188,13 +188,14 @@ export class Qwen2ForCausalLM implements Disposable {
   hiddenStates(batch: TokenBatch, { gradientCheckpointing = false, onHiddenState }: ForwardOptions = {}): Tensor {
     const { config, dtype } = this;
     const tables = this.#rope(Math.max(...batch.rowLengths));
+    const keep = [batch.positions, batch.starts, batch.ends, tables.cos, tables.sin];
     let x = embedding(batch.inputIds, this.#weight("model.embed_tokens.weight")); // [numTokens, hiddenSize] f32
     onHiddenState?.(0, x);
     const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
     this.layers.forEach((layer, index) => {
       const run = (input: Tensor): Tensor => decoderLayer(input, layer, config, batch, tables, dtype);
       const previous = x;
-      x = index < checkpointed ? checkpoint(run, x) : this.device.scope(`layer ${index}`, () => run(previous));
+      x = index < checkpointed ? checkpoint(run, x, { keep }) : this.device.scope(`layer ${index}`, () => run(previous));
       if (onHiddenState) onHiddenState(index + 1, x);
       else previous.dispose(); // what the tape needs of it is held there
     });

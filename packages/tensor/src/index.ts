@@ -12,7 +12,7 @@ export type { KernelTiming } from "./device/profile.js";
 export { sizeClass, type MemoryInfo } from "./memory/pool.js";
 export { slabShare, TensorSlabs } from "./memory/slabs.js";
 export { backward, type BackwardOptions } from "./autograd/backward.js";
-export { checkpoint } from "./autograd/checkpoint.js";
+export { checkpoint, type CheckpointOptions } from "./autograd/checkpoint.js";
 export { defineOp, type Op, type OpContext, type OpDefinition, type OpResult } from "./autograd/define-op.js";
 export { Gradients, type GradientSink } from "./autograd/gradients.js";
 export * from "./kernels/define-kernel.js";

@@ -26,6 +26,9 @@ export class Tensor implements Disposable {
   /** The scope that frees it; undefined when the caller owns it. */
   arena: Arena | undefined = undefined;
   #disposed: string | undefined = undefined;
+  #holds = 0;
+  /** How it was freed while held. */
+  #freedWhileHeld: string | undefined = undefined;
 
   constructor(device: Device, storage: Storage, shape: Shape, dtype: Dtype, label: string, byteOffset = 0) {
     this.device = device;
@@ -75,6 +78,20 @@ export class Tensor implements Disposable {
     return this.device.viewOf(this, this.shape, this.byteOffset, this.label);
   }
 
+  /** Used by the tape: the tensor stays as it is until the hold is disposed, whatever its scope or its owner do meanwhile. */
+  hold(): Disposable {
+    this.expectAlive("hold");
+    this.#holds++;
+    let isHeld = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        if (--this.#holds === 0 && this.#freedWhileHeld !== undefined) this.#free(this.#freedWhileHeld);
+      },
+    };
+  }
+
   dispose(): void {
     this.#free("by dispose()");
     this.arena?.tensors.delete(this);
@@ -91,6 +108,10 @@ export class Tensor implements Disposable {
 
   #free(how: string): void {
     if (this.#disposed !== undefined) return;
+    if (this.#holds > 0) {
+      this.#freedWhileHeld = how;
+      return;
+    }
     this.#disposed = how;
     this.storage.release();
   }

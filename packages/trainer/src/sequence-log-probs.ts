@@ -1,5 +1,5 @@
 import { gatherRows, linearLogProbs, segmentSum, type Tensor } from "@kto/tensor";
-import type { CausalLM, TokenBatch } from "./causal-lm.js";
+import type { CausalLM } from "./causal-lm.js";
 
 /** A prompt and a completion as ids. */
 export interface ScoredRow {
@@ -31,8 +31,6 @@ export interface SequenceLogProbs {
   numScored: number[];
   /** Tokens of each row after cutting. */
   rowLengths: number[];
-  /** The packed rows, which must live until a checkpointed backward pass has run them again. */
-  batch: TokenBatch | undefined;
 }
 
 /**
@@ -57,7 +55,6 @@ export function sequenceLogProbs(
       meanLogit: metrics ? zeros() : undefined,
       numScored,
       rowLengths,
-      batch: undefined,
     };
   }
   return device.scope("sequenceLogProbs", () => {
@@ -74,7 +71,6 @@ export function sequenceLogProbs(
       meanLogit: scored.meanLogit && segmentSum(scored.meanLogit, bounds),
       numScored,
       rowLengths,
-      batch,
     };
   });
 }

@@ -26,10 +26,10 @@ export class GradNode {
   readonly vjp: Vjp;
   /** Whether `vjp` takes an f16 gradient of the output; others are given f32. */
   readonly acceptsHalf: boolean;
-  readonly #held: readonly Tensor[];
+  readonly #held: readonly Disposable[];
   #released = false;
 
-  constructor(op: string, inputs: readonly (GradEdge | undefined)[], held: readonly Tensor[], vjp: Vjp, acceptsHalf = false) {
+  constructor(op: string, inputs: readonly (GradEdge | undefined)[], held: readonly Disposable[], vjp: Vjp, acceptsHalf = false) {
     this.op = op;
     this.inputs = inputs;
     this.vjp = vjp;
@@ -45,7 +45,7 @@ export class GradNode {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    for (const tensor of this.#held) tensor.dispose();
+    for (const each of this.#held) each[Symbol.dispose]();
   }
 }
 

@@ -192,6 +192,51 @@ describe("checkpoint", () => {
     expect(held((block, x) => block(x))).toBe(15); // and of each block the norm, its statistics and the gate
   });
 
+  it("holds what it is told to keep until the gradient is there, though its scope ended", async () => {
+    const x = device.tensor([3, 5], [2], "f32");
+    x.requiresGrad = true;
+    /** x · factor² in two blocks; the factor goes with the scope of the forward pass. */
+    const forward = (keep: boolean): { loss: Tensor; factor: Tensor } => {
+      let factor: Tensor | undefined;
+      const loss = device.scope(() => {
+        const made = (factor = device.tensor([2, -4], [2], "f32"));
+        const block = (input: Tensor): Tensor => mul(input, made);
+        const options = keep ? { keep: [made] } : {};
+        return sum(checkpoint(block, checkpoint(block, x, options), options));
+      });
+      return { loss, factor: factor! };
+    };
+    const { loss, factor } = forward(true);
+    expect(factor.isDisposed).toBe(false);
+    device.full([2], 7, "f32").dispose(); // would take the factor's buffer
+    const gradients = backward(loss);
+    expect([...(await gradients.get(x)!.read())]).toEqual([4, 16]);
+    expect(factor.isDisposed).toBe(true);
+    gradients.dispose();
+    loss.dispose();
+
+    device.scope(() => {
+      const { loss: lost } = device.scope(() => forward(false));
+      expect(() => backward(lost)).toThrow(/mul: tensor #\d+ \(tensor\) was freed when its scope/);
+    });
+    x.dispose();
+  });
+
+  it("lets what it keeps go when nothing reaches the block any more, and not before its owner does", () => {
+    device.scope(() => {
+      const [x, factor] = [device.full([2], 3, "f32"), device.full([2], 2, "f32")];
+      x.requiresGrad = true;
+      const forward = (): Tensor => checkpoint((input) => mul(input, factor), x, { keep: [factor] });
+      device.scope(() => void forward());
+      expect(factor.isDisposed).toBe(false);
+      const y = forward();
+      factor.dispose();
+      expect(factor.isDisposed).toBe(false);
+      backward(sum(y)).dispose();
+      expect(factor.isDisposed).toBe(true);
+    });
+  });
+
   it("inside noGrad only runs the block", () => {
     device.scope(() => {
       const x = device.full([2], 3, "f32");
