@@ -133,7 +133,7 @@ async function runTraining(
     overwrite: values.overwrite_output_dir,
     resume: (values.resume_from_checkpoint ?? false) !== false,
   });
-  const display = new TrainDisplay(console);
+  const display = new TrainDisplay(console, { estimatesKl: values.loss_type === "kto" });
   const budget = memoryBudget(model.device, values.max_memory);
   let plan: RunPlan | undefined;
   let hasBegun = false;

@@ -43,6 +43,11 @@ export class Console {
     return Math.min(maxWidth, this.#stderr.columns ?? maxWidth);
   }
 
+  /** Columns of the whole terminal, for pictures. */
+  get terminalWidth(): number {
+    return this.#stderr.columns ?? maxWidth;
+  }
+
   /** A line, above the bar if there is one. */
   line(text = ""): void {
     if (!this.isQuiet) this.#write(text);
@@ -54,6 +59,11 @@ export class Console {
     for (const [index, part] of wrap(text, this.width - indent).entries()) {
       this.line(`${index === 0 ? this.colors.bold(name.padEnd(indent)) : " ".repeat(indent)}${part}`);
     }
+  }
+
+  /** Something worth knowing, in dim lines. */
+  note(text: string): void {
+    for (const part of wrap(`note: ${text}`, this.width)) this.line(this.colors.dim(part));
   }
 
   /** A warning, also when quiet. */

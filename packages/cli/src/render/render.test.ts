@@ -21,11 +21,12 @@ it("breaks lines at spaces", () => {
   expect(wrap("one two three", 8)).toEqual(["one two", "three"]);
 });
 
-it("draws a curve within 80 columns, also of equal and of many values", () => {
-  for (const values of [[0.5, 0.5, 0.5], Array.from({ length: 5000 }, (_, index) => 1 / (index + 1))]) {
-    const lines = chart(values).split("\n");
+it.each([40, 79, 200])("draws a curve %i columns wide, of few, of equal and of many values", (width) => {
+  for (const values of [[0.5, 0.4], [0.5, 0.5, 0.5], Array.from({ length: 5000 }, (_, index) => 1 / (index + 1))]) {
+    const lines = chart(values, { width }).split("\n");
     expect(lines.length).toBeGreaterThan(2);
-    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
+    expect(Math.max(...lines.map((line) => line.trimEnd().length))).toBeGreaterThanOrEqual(width - 2);
   }
   expect(chart([1])).toBe("");
 });

@@ -11,9 +11,14 @@ export class TrainDisplay {
   #last: TrainLog | undefined;
   #startStep = 0;
   #hasHead = false;
+  #hasKlNote = false;
 
-  constructor(console: Console) {
+  readonly #estimatesKl: boolean;
+
+  /** `estimatesKl`: whether the loss has a KL estimate, which is then explained where it is 0. */
+  constructor(console: Console, { estimatesKl }: { estimatesKl: boolean }) {
     this.#console = console;
+    this.#estimatesKl = estimatesKl;
   }
 
   show(event: TrainerEvent): void {
@@ -35,6 +40,12 @@ export class TrainDisplay {
       if (!this.#hasHead) console.line(console.colors.dim(tableHead));
       this.#hasHead = true;
       console.line(tableRow(event.log));
+      if (this.#estimatesKl && !this.#hasKlNote && event.log.metrics["kl"] === 0) {
+        this.#hasKlNote = true;
+        console.note(
+          "kl 0: the policy rates other rows' completions no higher than the reference does. The estimate never falls below 0, and runs that learn often stay there.",
+        );
+      }
     } else if (event.type === "evaluate") {
       const { eval_loss: loss, "eval_rewards/margins": margins, eval_kl: kl } = event.record;
       console.line(`evaluation: loss ${formatNumber(loss, 6)}, margins ${formatNumber(margins, 3)}, kl ${formatNumber(kl, 3)}`);
@@ -52,7 +63,7 @@ export class TrainDisplay {
     console.line();
     const curve = chart(
       history.flatMap((record) => (record["loss"] === undefined ? [] : [record["loss"]])),
-      { width: console.width - 2 },
+      { width: console.terminalWidth - 1 },
     );
     if (curve !== "") console.line(`loss\n${curve}\n`);
     console.fact("memory", `${formatBytes(peakBytes)} at most on the GPU`);
