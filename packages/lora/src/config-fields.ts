@@ -1,78 +1,85 @@
-import type { LoraConfig } from "./config.js";
+import {
+  boolean,
+  booleanOr,
+  choice,
+  expecting,
+  field,
+  integer,
+  mapOf,
+  names,
+  number,
+  oneOrMore,
+  orNull,
+  path,
+  text,
+} from "@kto/core/config";
 
-/** One supported field: its name on disk, peft's default, and what a value must be. */
-export interface FieldRule {
-  readonly onDisk: string;
-  readonly initial: unknown;
-  readonly expected: string;
-  holds(value: unknown): boolean;
-}
+const module = "a regular expression, a list of at least one name";
 
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
-const isPositive = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value > 0;
-const isName = (value: unknown): boolean => typeof value === "string" && value !== "";
-const isLayer = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-const isListOf =
-  (holds: (value: unknown) => boolean) =>
-  (value: unknown): boolean =>
-    Array.isArray(value) && value.length > 0 && value.every(holds);
-const isMapOf =
-  (holds: (value: unknown) => boolean) =>
-  (value: unknown): boolean =>
-    typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(holds);
-const orNull =
-  (holds: (value: unknown) => boolean) =>
-  (value: unknown): boolean =>
-    value === null || holds(value);
-const isNameOrNames = (value: unknown): boolean => isName(value) || isListOf(isName)(value);
-
-const modules = "a regular expression, a list of at least one name, or null";
-
-/** The supported fields of LoraConfig, once: defaults are peft's, except `taskType`. */
-export const fieldRules: { readonly [Field in keyof LoraConfig]: FieldRule } = {
-  r: { onDisk: "r", initial: 8, expected: "a whole number above 0", holds: isCount },
-  loraAlpha: { onDisk: "lora_alpha", initial: 8, expected: "a number above 0", holds: isPositive },
-  loraDropout: {
-    onDisk: "lora_dropout",
-    initial: 0,
-    expected: "a number from 0 to below 1",
-    holds: (value) => typeof value === "number" && value >= 0 && value < 1,
-  },
-  useRslora: { onDisk: "use_rslora", initial: false, expected: "true or false", holds: (value) => typeof value === "boolean" },
-  targetModules: { onDisk: "target_modules", initial: null, expected: `"all-linear", ${modules}`, holds: orNull(isNameOrNames) },
-  excludeModules: { onDisk: "exclude_modules", initial: null, expected: modules, holds: orNull(isNameOrNames) },
-  layersToTransform: {
-    onDisk: "layers_to_transform",
-    initial: null,
-    expected: "a layer number, a list of at least one, or null",
-    holds: orNull((value) => isLayer(value) || isListOf(isLayer)(value)),
-  },
-  layersPattern: {
-    onDisk: "layers_pattern",
-    initial: null,
-    expected: "a name, a list of at least one, or null",
-    holds: orNull(isNameOrNames),
-  },
-  rankPattern: {
-    onDisk: "rank_pattern",
-    initial: {},
-    expected: "a map of name patterns to whole numbers above 0",
-    holds: isMapOf(isCount),
-  },
-  alphaPattern: { onDisk: "alpha_pattern", initial: {}, expected: "a map of name patterns to numbers above 0", holds: isMapOf(isPositive) },
-  initLoraWeights: {
-    onDisk: "init_lora_weights",
-    initial: true,
-    expected: 'true, false or "gaussian" (others rewrite the base weights or need data)',
-    holds: (value) => typeof value === "boolean" || value === "gaussian",
-  },
-  bias: {
-    onDisk: "bias",
-    initial: "none",
-    expected: '"none" (training biases of the base is not supported)',
-    holds: (value) => value === "none",
-  },
-  baseModelNameOrPath: { onDisk: "base_model_name_or_path", initial: null, expected: "a name, a path or null", holds: orNull(isName) },
-  revision: { onDisk: "revision", initial: null, expected: "a revision or null", holds: orNull(isName) },
-  taskType: { onDisk: "task_type", initial: "CAUSAL_LM", expected: '"CAUSAL_LM"', holds: (value) => value === "CAUSAL_LM" },
+/** The fields of LoraConfig: peft's names in camelCase and its defaults, except `taskType`. */
+export const loraFields = {
+  r: field(integer(1), 8, { group: "adapter", help: "rank: A is [r, in], B is [out, r]" }),
+  loraAlpha: field(number({ above: 0 }), 8, { group: "adapter", help: "the branch is scaled by lora_alpha / r" }),
+  loraDropout: field(number({ least: 0, below: 1 }), 0, {
+    group: "adapter",
+    help: "dropout on the input of the branch, in training only",
+  }),
+  useRslora: field(boolean(), false, { group: "adapter", help: "scales by lora_alpha / √r instead" }),
+  targetModules: field(orNull(names(`"all-linear", ${module}`)), null, {
+    group: "adapter",
+    fate: "different",
+    help: "the linear layers that are adapted: names or endings of names, `all-linear`, or a Python regular expression over whole names",
+    notes:
+      "null is peft's default for the model type: `q_proj`, `v_proj` on qwen2. Written as a sorted list, where peft's order is arbitrary. Entries that match nothing beside others that do are reported. Python expressions that JavaScript reads differently (possessive quantifiers, atomic and conditional groups, references to groups, inline flags) are refused",
+  }),
+  excludeModules: field(orNull(names(module)), null, { group: "adapter", help: "same syntax; what it matches is left alone" }),
+  layersToTransform: field(orNull(oneOrMore(integer(0), "a layer number, a list of at least one")), null, {
+    group: "adapter",
+    help: "numbers of the layers to adapt, null for all; only with a list of `target_modules`",
+  }),
+  layersPattern: field(orNull(names("a name, a list of at least one")), null, {
+    group: "adapter",
+    fate: "different",
+    help: "name of the list of layers that `layers_to_transform` counts, null for any",
+    notes: "a name, not a regular expression; peft takes either",
+  }),
+  rankPattern: field(
+    mapOf(integer(1), "a map of name patterns to integers of at least 1"),
+    {},
+    {
+      group: "adapter",
+      fate: "different",
+      help: "`r` of modules whose name matches a key",
+      notes: "the first key that matches wins, so their order is kept on disk; peft sorts them when it saves",
+    },
+  ),
+  alphaPattern: field(
+    mapOf(number({ above: 0 }), "a map of name patterns to numbers above 0"),
+    {},
+    { group: "adapter", fate: "different", help: "`lora_alpha` of modules whose name matches a key", notes: "as `rank_pattern`" },
+  ),
+  initLoraWeights: field(
+    expecting(booleanOr("gaussian"), 'true, false or "gaussian" (others rewrite the base weights or need data)'),
+    true,
+    {
+      group: "adapter",
+      fate: "different",
+      help: 'true: A uniform on ±1/√in, B zero; `"gaussian"`: A normal with deviation 1/r, B zero; false: both random, a test aid',
+      notes:
+        'the distribution is peft\'s, the random numbers are not torch\'s. `"eva"` and `"orthogonal"` are read as true, since saved weights no longer depend on them. Others change the base weights: refused',
+    },
+  ),
+  bias: field(expecting(choice(["none"]), '"none" (training biases of the base is not supported)'), "none", {
+    group: "adapter",
+    fate: "refused",
+    help: "other values train biases of the base",
+  }),
+  baseModelNameOrPath: field(orNull(path("a name, a path")), null, { group: "adapter", help: "for peft to find the base model" }),
+  revision: field(orNull(expecting(text(), "a revision")), null, { group: "adapter", help: "of the base model; kept, not used" }),
+  taskType: field(expecting(choice(["CAUSAL_LM"]), '"CAUSAL_LM"'), "CAUSAL_LM", {
+    group: "adapter",
+    fate: "different",
+    help: "what the base model is for",
+    notes: "peft's default is null; a named task lets peft's AutoModel open the adapter. Others are refused",
+  }),
 };

@@ -1,11 +1,11 @@
-import { completeConfig, type LoraConfig } from "./config.js";
-import { fieldRules } from "./config-fields.js";
+import { asksForNothing, snakeCase } from "@kto/core/config";
+import { completeConfig, type LoraConfig, type LoraField } from "./config.js";
+import { loraFields } from "./config-fields.js";
 import { LoraConfigError } from "./errors.js";
 import { sortedNames } from "./sorted-names.js";
-import { constantFields, isOff, refusedFields } from "./other-fields.js";
+import { constantFields, otherFields } from "./other-fields.js";
 
-const onDisk = (field: keyof LoraConfig): string => fieldRules[field].onDisk;
-const supported = Object.keys(fieldRules) as (keyof LoraConfig)[];
+const supported = Object.keys(loraFields) as LoraField[];
 
 /** Ways to start an adapter that leave the base weights alone: for one that is read, with its weights, they make no difference. */
 const HARMLESS_INITS: ReadonlySet<unknown> = new Set(["eva", "orthogonal"]);
@@ -26,15 +26,15 @@ export function parseAdapterConfig(text: string): LoraConfig {
         field: "peft_type",
       },
     );
-  for (const [field, what] of Object.entries(refusedFields))
-    if (!isOff(file[field]))
+  for (const [field, other] of Object.entries(otherFields))
+    if (other.fate === "refused" && !asksForNothing(other, file[field]))
       throw new LoraConfigError(
-        `${operation}: ${field} is not supported (${what}); expected it off, got ${JSON.stringify(file[field])}; merge such an adapter with peft first`,
+        `${operation}: ${field} is not supported (${other.why}); expected it off, got ${JSON.stringify(file[field])}; merge such an adapter with peft first`,
         { field },
       );
-  const values: Record<string, unknown> = Object.fromEntries(supported.map((field) => [field, file[onDisk(field)]]));
+  const values: Record<string, unknown> = Object.fromEntries(supported.map((field) => [field, file[snakeCase(field)]]));
   if (HARMLESS_INITS.has(values["initLoraWeights"])) values["initLoraWeights"] = true;
-  return completeConfig(values, { operation, spell: onDisk });
+  return completeConfig(values, { operation, spell: snakeCase });
 }
 
 /**
@@ -45,7 +45,7 @@ export function parseAdapterConfig(text: string): LoraConfig {
  */
 export function formatAdapterConfig(config: LoraConfig): string {
   const fields: Record<string, unknown> = { ...constantFields };
-  for (const field of supported) fields[onDisk(field)] = config[field];
+  for (const field of supported) fields[snakeCase(field)] = config[field];
   for (const field of ["target_modules", "exclude_modules"]) {
     const names = fields[field];
     if (Array.isArray(names)) fields[field] = sortedNames(names as string[]);

@@ -16,6 +16,7 @@ export {
 } from "./adapter-names.js";
 export { formatAdapterConfig, parseAdapterConfig } from "./config-file.js";
 export { loraConfig, type LoraConfig } from "./config.js";
+export { loraFields } from "./config-fields.js";
 export { AdapterFileError, LoraConfigError, LoraTargetError } from "./errors.js";
 export { initialLoraWeights, type LoraWeights } from "./init.js";
 export { isLinearModule, type LinearModule, type ModuleTree } from "./linear-like.js";
@@ -33,4 +34,3 @@ export {
   type AddAdapterOptions,
   type LoraAdapter,
 } from "./peft-model.js";
-export { nearestName } from "./nearest-name.js";

@@ -1,41 +1,39 @@
+import { ignored, refused, type OtherFields } from "@kto/core/config";
+
 /**
- * Fields of peft's configs that change what the adapter computes and that this package does not do, by their names on disk,
- * with the reason. They are refused unless off: an adapter read without them would give other numbers.
+ * Fields of peft's configs that are none of LoraConfig, by their names on disk. Those that change what the adapter computes are refused unless off,
+ * with the reason: an adapter read without them would give other numbers. The others say nothing about a saved adapter's arithmetic and are read past.
  */
-export const refusedFields: Readonly<Record<string, string>> = {
-  alora_invocation_tokens: "the adapter would act from an invocation sequence on",
-  arrow_config: "routing between adapters",
-  fan_in_fan_out: "base weights stored as [in, out]",
-  kasa_config: "another factorisation",
-  layer_replication: "layers used several times",
-  lora_bias: "a bias on B",
-  megatron_config: "layers split over devices",
-  modules_to_save: "modules trained in full",
-  monteclora_config: "sampled adapters",
-  target_parameters: "adapters on bare parameters",
-  trainable_token_indices: "trained rows of the embedding",
-  use_bdlora: "block-diagonal factors",
-  use_dora: "a magnitude vector per output",
-  use_qalora: "pooled inputs",
-  velora_config: "compressed activations",
+export const otherFields: OtherFields = {
+  alora_invocation_tokens: refused("the adapter would act from an invocation sequence on"),
+  arrow_config: refused("routing between adapters"),
+  auto_mapping: ignored(),
+  corda_config: ignored(),
+  ensure_weight_tying: ignored(),
+  eva_config: ignored(),
+  fan_in_fan_out: refused("base weights stored as [in, out]"),
+  inference_mode: ignored("always written true, as peft does"),
+  kasa_config: refused("another factorisation"),
+  layer_replication: refused("layers used several times"),
+  loftq_config: ignored(),
+  lora_bias: refused("a bias on B"),
+  lora_ga_config: ignored(),
+  megatron_config: refused("layers split over devices"),
+  megatron_core: ignored(),
+  modules_to_save: refused("modules trained in full"),
+  monteclora_config: refused("sampled adapters"),
+  peft_type: ignored("any other value is refused; the only field a file must have"),
+  peft_version: ignored(),
+  qalora_group_size: ignored(),
+  target_parameters: refused("adapters on bare parameters"),
+  trainable_token_indices: refused("trained rows of the embedding"),
+  use_bdlora: refused("block-diagonal factors"),
+  use_dora: refused("a magnitude vector per output"),
+  use_qalora: refused("pooled inputs"),
+  velora_config: refused("compressed activations"),
 };
 
-/** Fields that say nothing about a saved adapter's arithmetic: read past, and written as peft's defaults where its 0.14 set has them. */
-export const inertFields: ReadonlySet<string> = new Set([
-  "auto_mapping",
-  "corda_config",
-  "ensure_weight_tying",
-  "eva_config",
-  "inference_mode",
-  "loftq_config",
-  "lora_ga_config",
-  "megatron_core",
-  "peft_type",
-  "peft_version",
-  "qalora_group_size",
-]);
-
-/** What peft 0.14 writes besides the supported fields. */
+/** What peft 0.14 writes besides the fields of LoraConfig. */
 export const constantFields: Readonly<Record<string, unknown>> = {
   auto_mapping: null,
   eva_config: null,
@@ -50,9 +48,3 @@ export const constantFields: Readonly<Record<string, unknown>> = {
   peft_type: "LORA",
   use_dora: false,
 };
-
-/** True for the values with which peft says that a field is not in use: null, false, and empty lists and maps. */
-export function isOff(value: unknown): boolean {
-  if (value === undefined || value === null || value === false) return true;
-  return typeof value === "object" && Object.keys(value).length === 0;
-}

@@ -2,7 +2,7 @@ import type { LoraConfig } from "./config.js";
 import { LoraTargetError } from "./errors.js";
 import { isLinearModule, type LinearModule, type ModuleTree } from "./linear-like.js";
 import { isSuffix, layerMatcher, pathMatcher, patternValue } from "./module-matching.js";
-import { nearestName } from "./nearest-name.js";
+import { nearestName } from "@kto/core";
 import { loraScale } from "./scaling.js";
 import { sortedNames } from "./sorted-names.js";
 

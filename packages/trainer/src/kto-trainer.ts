@@ -1,8 +1,8 @@
 import type { DataRow, Dataset } from "@kto/datasets";
 import type { PeftModel } from "@kto/lora";
-import { createOptimizer, createSchedule, type Optimizer, type Schedule, type ScheduleName } from "@kto/optim";
+import { createOptimizer, createSchedule, type Optimizer, type Schedule } from "@kto/optim";
 import type { ParameterBucket, Tensor } from "@kto/tensor";
-import { ktoConfig, type KTOConfig } from "./args.js";
+import { ktoConfig, type KTOConfig } from "./config/kto-config.js";
 import type { CausalLM } from "./causal-lm.js";
 import { encodeCheckpoint, restoreCheckpoint } from "./checkpoint.js";
 import { checkpointName, sortCheckpoints, type CheckpointStore } from "./checkpoint-store.js";
@@ -124,7 +124,7 @@ export class KTOTrainer {
     if (args.evalStrategy !== "no") await this.prepare("eval", signal);
     const plan = (this.#plan = planRun(prepared.rows.length, args));
     const schedule = createSchedule({
-      name: args.lrSchedulerType as ScheduleName,
+      name: args.lrSchedulerType,
       learningRate: args.learningRate,
       numTrainingSteps: plan.totalUpdates,
       warmupSteps: args.warmupSteps,

@@ -1,5 +1,5 @@
 import type { CausalLM } from "./causal-lm.js";
-import type { KTOConfig } from "./args.js";
+import type { KTOConfig } from "./config/kto-config.js";
 import type { KtoRow } from "./data/index.js";
 import { mismatched, type PassLayout, type TrainingRow } from "./kto-micro-batch.js";
 import { largestBatches } from "./largest-batches.js";

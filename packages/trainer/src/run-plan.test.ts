@@ -1,6 +1,6 @@
 import { createSchedule } from "@kto/optim";
 import { describe, expect, test } from "vitest";
-import { ktoConfig } from "./args.js";
+import { ktoConfig } from "./config/kto-config.js";
 import { dueAfter, epochAfter, microBatchesOfUpdate, planRun } from "./run-plan.js";
 
 describe("the tutorial's arithmetic", () => {

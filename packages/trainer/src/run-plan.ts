@@ -1,4 +1,4 @@
-import type { KTOConfig } from "./args.js";
+import type { KTOConfig } from "./config/kto-config.js";
 
 /** What a run will do, known before it starts. */
 export interface RunPlan {

@@ -1,4 +1,4 @@
-import type { KTOConfig } from "./args.js";
+import type { KTOConfig } from "./config/kto-config.js";
 import type { RunPlan } from "./run-plan.js";
 
 /** One entry of the log, under the names that transformers and trl use. */

@@ -1,6 +1,7 @@
 import { DataFileError, labelOf, RowError, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
 import { klCompletionSources, type KtoLossType } from "@kto/losses/plain";
 
+import { checkKtoConfig } from "../config/kto-config.js";
 import { classBalance, type ClassBalance, type ClassWeights } from "./class-balance.js";
 import { DataPreparationError } from "./errors.js";
 import { rowLengths, type RowLengths } from "./lengths.js";
@@ -67,7 +68,7 @@ const ROWS_BETWEEN_REPORTS = 100;
  */
 export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: PrepareKtoOptions = {}): Promise<PreparedKtoDataset> {
   const { maxLength = 1024, perDeviceTrainBatchSize = 8, lossType = "kto" } = options;
-  expectBatchSize(perDeviceTrainBatchSize, lossType);
+  checkKtoConfig("prepareKtoDataset", { perDeviceTrainBatchSize, lossType }, (message) => new DataPreparationError(message));
   expectMaxLength(maxLength);
   if (dataset.length === 0) {
     throw new DataFileError("prepareKtoDataset: the dataset is empty; expected at least 1 row, got 0; check that it is the data you mean");
@@ -130,14 +131,6 @@ async function report(done: number, total: number, { onProgress, signal }: Prepa
   onProgress?.({ done, total });
   await new Promise((resolve) => setTimeout(resolve));
   signal?.throwIfAborted();
-}
-
-function expectBatchSize(batchSize: number, lossType: KtoLossType): void {
-  const least = lossType === "kto" ? 2 : 1;
-  if (Number.isInteger(batchSize) && batchSize >= least) return;
-  throw new DataPreparationError(
-    `prepareKtoDataset: perDeviceTrainBatchSize is too small for the loss ${lossType}; expected an integer of at least ${least}, got ${batchSize}; raise it, or use apo_zero_unpaired, which has no KL estimate`,
-  );
 }
 
 function expectMaxLength(maxLength: number | null): void {

@@ -1,0 +1,50 @@
+import type { Fields } from "./field.js";
+import type { OtherFields } from "./other-field.js";
+import { diskName } from "./spelling.js";
+
+/** A field in words, for help and tables. */
+export interface FieldDescription {
+  /** In files and flags. */
+  name: string;
+  aliases: readonly string[];
+  group: string;
+  expected: string;
+  isRequired: boolean;
+  /** The default as text; undefined where nothing is assumed. */
+  initial: string | undefined;
+  help: string;
+  notes: string | undefined;
+  fate: "supported" | "different" | "ours" | "refused";
+}
+
+/** Fields in words, in their order; those that libraries have alone are left out. */
+export function describeFields(fields: Fields): FieldDescription[] {
+  return Object.entries(fields).flatMap(([key, declared]): FieldDescription[] => {
+    const name = diskName(key, declared);
+    if (name === undefined) return [];
+    const { aliases = [], group, expected, isRequired, help, notes, fate = "supported", initial } = declared;
+    const isSaid = !isRequired && initial !== null && initial !== undefined;
+    return [{ name, aliases, group, expected, isRequired, initial: isSaid ? valueText(initial) : undefined, help, notes, fate }];
+  });
+}
+
+function valueText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value).replace(/e-0?(\d)/, "e-$1");
+}
+
+/** The table of fields in Markdown: name, what becomes of it here, default, what it means. */
+export function fieldTable(fields: Fields): string[] {
+  const rows = describeFields(fields).map(({ name, fate, initial, isRequired, help, notes }) => {
+    const about = notes === undefined ? help : `${help}; ${notes}`;
+    return `| \`${name}\` | ${fate} | ${isRequired ? "required" : `\`${initial ?? "null"}\``} | ${about.replaceAll("|", "\\|")} |`;
+  });
+  return ["| field | here | default | what it means |", "| --- | --- | --- | --- |", ...rows];
+}
+
+/** Rows of that table for other fields, with the values that are written for them. */
+export function otherFieldRows(others: OtherFields, written: Readonly<Record<string, unknown>> = {}): string[] {
+  return Object.entries(others).map(([name, { fate, why }]) => {
+    const initial = Object.hasOwn(written, name) ? `\`${JSON.stringify(written[name])}\`` : "";
+    return `| \`${name}\` | ${fate} | ${initial} | ${why ?? ""} |`;
+  });
+}

@@ -1,0 +1,58 @@
+/** Something wrong with a config. */
+export type Mistake = UnknownField | RefusedField | UnusableValue;
+
+/** There is no field of this name. */
+export interface UnknownField {
+  readonly kind: "unknown";
+  /** Where it stands: its name, `--flag`, or `name (kto.yaml)`. */
+  readonly place: string;
+  readonly name: string;
+  /** The name that was most likely meant. */
+  readonly nearest: string | undefined;
+}
+
+/** A field of trl, peft or transformers that asks for what is not done here. */
+export interface RefusedField {
+  readonly kind: "refused";
+  readonly place: string;
+  readonly name: string;
+  /** What it would ask for. */
+  readonly why: string | undefined;
+  readonly got: unknown;
+}
+
+/** A field that is missing, holds no such value, or contradicts another. In its texts `{maxLength}` is a field, which each edge spells its own way. */
+export interface UnusableValue {
+  readonly kind: "unusable";
+  readonly place: string;
+  /** The field, as declared. */
+  readonly field: string;
+  readonly problem: string;
+  readonly expected: string;
+  readonly got: string;
+  /** What to do, where that is not plain. */
+  readonly advice?: string | undefined;
+}
+
+/** What a rule over several fields finds. */
+export type RuleMistake = Omit<UnusableValue, "kind" | "place">;
+
+/** `not usable; expected …, got …; what to do`. */
+export function mistakeText({ problem, expected, got, advice }: RuleMistake): string {
+  return `${problem}; expected ${expected}, got ${got}${advice === undefined ? "" : `; ${advice}`}`;
+}
+
+/** A mistake as a library tells it: `ktoConfig: beta is not usable; expected a number above 0, got "much"`. `names` are the fields there are. */
+export function libraryMessage(operation: string, mistake: Mistake, names: readonly string[]): string {
+  if (mistake.kind === "unusable") return `${operation}: ${mistake.place} is ${mistakeText(mistake).replace(/\{(\w+)\}/g, "$1")}`;
+  if (mistake.kind === "refused")
+    return `${operation}: ${mistake.place} is not supported${mistake.why === undefined ? "" : ` (${mistake.why})`}; expected it unset, got ${excerpt(mistake.got)}; remove it`;
+  const advice = mistake.nearest === undefined ? `expected one of ${names.join(", ")}` : `did you mean ${mistake.nearest}?`;
+  return `${operation}: there is no field "${mistake.name}"; ${advice}`;
+}
+
+/** A short text of a value, for messages. */
+export function excerpt(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length <= 60 ? text : `${text.slice(0, 60)}…`;
+}

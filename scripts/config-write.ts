@@ -1,0 +1,9 @@
+// Writes what is made from the declarations of config fields: the tables of the docs. `npm run config:write`
+import { readFileSync, writeFileSync } from "node:fs";
+import { pageParts, withPart } from "./config-pages.js";
+
+const root = new URL("../", import.meta.url);
+for (const part of pageParts()) {
+  const path = new URL(part.page, root);
+  writeFileSync(path, withPart(readFileSync(path, "utf8"), part));
+}
