@@ -139,7 +139,7 @@ export const attentionMatrixDqKernel: Kernel<AttentionMatrixSpec, "q" | "k" | "v
     examples,
     wgsl: (spec) => wgsl`
       ${attentionMatrixHead(spec, 2)}
-      ${fetchFunction("k", "v", "keyRow")}
+      ${fetchFunction("k", "v", "keyRow", "numTokens")}
 
       ${computeMain(spec)} {
         ${matrixRows(spec)}
@@ -224,7 +224,7 @@ export const attentionMatrixDkDvKernel: Kernel<
       ${attentionMatrixHead(spec, 2)}
       var<workgroup> queryStarts: array<u32, TILE>;
       var<workgroup> queryStatistics: array<vec2<f32>, TILE>;
-      ${fetchFunction("q", "dOut", "queryRow")}
+      ${fetchFunction("q", "dOut", "queryRow", "numTokens")}
 
       ${computeMain(spec)} {
         ${matrixRows(spec)}

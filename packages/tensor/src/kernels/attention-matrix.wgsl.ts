@@ -15,6 +15,7 @@ import {
   storeTile,
   type AttentionMatrixSpec,
 } from "./lib/attention-matrix.js";
+import { groupEndVariable, keysOfGroup, lastKeyOfQuery, type QueryPlaces } from "./lib/attention.js";
 import { computeMain } from "./lib/grid.js";
 import { subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 import { wgsl } from "./wgsl.js";
@@ -25,31 +26,37 @@ import { wgsl } from "./wgsl.js";
  * Sums stay in matrices, whose rows cannot be scaled one by one. So weights are relative not to the largest score so far but to a reference that
  * follows it only when it is more than 2⁸ behind; then, rarely, the sums go through workgroup memory. Scores are in units of ln 2.
  */
-export type AttentionMatrixForwardSpec = AttentionMatrixSpec & { outVector: "vec4<u32>" | "vec4<f32>" };
+export type AttentionMatrixForwardSpec = AttentionMatrixSpec & QueryPlaces & { outVector: "vec4<u32>" | "vec4<f32>" };
 
-export const attentionMatrixKernel: Kernel<AttentionMatrixForwardSpec, "q" | "k" | "v" | "starts" | "out" | "logSumExp", "numTokens"> =
-  defineKernel<AttentionMatrixForwardSpec>()({
-    name: "attentionMatrix",
-    bindings: {
-      q: read("vec4<u32>"),
-      k: read("vec4<u32>"),
-      v: read("vec4<u32>"),
-      starts: read("u32"),
-      out: write("outVector"),
-      logSumExp: write("f32"),
-    },
-    params: { numTokens: "u32" },
-    variants: matrixVariants<AttentionMatrixForwardSpec>(1, 256),
-    grid: ({ numTokens }, spec) => matrixGrid(numTokens, spec),
-    enables: ({ matrix }) => subgroupMatrixEnables(matrix),
-    examples: [
-      { numHeads: 12, numKeyValueHeads: 2, headDim: 128, outVector: "vec4<u32>" },
-      { numHeads: 14, numKeyValueHeads: 2, headDim: 64, outVector: "vec4<f32>" },
-    ],
-    wgsl: (spec) => wgsl`
+export const attentionMatrixKernel: Kernel<
+  AttentionMatrixForwardSpec,
+  "q" | "k" | "v" | "starts" | "lastKeys" | "out" | "logSumExp",
+  "numTokens" | "numKeys"
+> = defineKernel<AttentionMatrixForwardSpec>()({
+  name: "attentionMatrix",
+  bindings: {
+    q: read("vec4<u32>"),
+    k: read("vec4<u32>"),
+    v: read("vec4<u32>"),
+    starts: read("u32"),
+    lastKeys: read("u32"),
+    out: write("outVector"),
+    logSumExp: write("f32"),
+  },
+  params: { numTokens: "u32", numKeys: "u32" },
+  variants: matrixVariants<AttentionMatrixForwardSpec>(1, 256),
+  grid: ({ numTokens }, spec) => matrixGrid(numTokens, spec),
+  enables: ({ matrix }) => subgroupMatrixEnables(matrix),
+  examples: [
+    { numHeads: 12, numKeyValueHeads: 2, headDim: 128, outVector: "vec4<u32>", queries: "all" },
+    { numHeads: 14, numKeyValueHeads: 2, headDim: 64, outVector: "vec4<f32>", queries: "all" },
+    { numHeads: 12, numKeyValueHeads: 2, headDim: 128, outVector: "vec4<u32>", queries: "last" },
+  ],
+  wgsl: (spec) => wgsl`
     ${attentionMatrixHead(spec, 1)}
     var<workgroup> isStale: u32;
-    ${fetchFunction("k", "v", "keyRow")}
+    ${groupEndVariable(spec)}
+    ${fetchFunction("k", "v", "keyRow", "numKeys")}
 
     fn rowSum(value: f32) -> f32 {
       let pair = value + subgroupShuffleXor(value, 1u);
@@ -63,10 +70,8 @@ export const attentionMatrixKernel: Kernel<AttentionMatrixForwardSpec, "q" | "k"
     ${computeMain(spec)} {
       ${matrixRows(spec)}
       ${stageRows("q", "queryRow")}
-      let start = starts[token];
-      if (start <= token) { atomicMax(&reach, params.numTokens - start); }
-      let firstKey = params.numTokens - workgroupUniformLoad(&reach);
-      let lastKey = min(firstRow + ROWS, params.numTokens);
+      ${lastKeyOfQuery(spec)}
+      ${keysOfGroup(spec)}
       ${loadRows(spec, "query")}
       workgroupBarrier();
 
@@ -74,7 +79,7 @@ export const attentionMatrixKernel: Kernel<AttentionMatrixForwardSpec, "q" | "k"
       var reference = MASKED;
       var total = 0.0;
       ${fetchTile(spec, "firstKey", "head / GROUP", "var ")}
-      for (var tile = firstKey; tile < lastKey; tile += TILE) {
+      for (var tile = firstKey; tile < endKey; tile += TILE) {
         ${storeTile(spec)}
         workgroupBarrier();
         ${fetchTile(spec, "tile + TILE", "head / GROUP")}
@@ -84,8 +89,8 @@ export const attentionMatrixKernel: Kernel<AttentionMatrixForwardSpec, "q" | "k"
         workgroupBarrier();
 
         let keys = tile + part * 8u + vec4<u32>(0u, 1u, 2u, 3u);
-        let isSeenLow = (keys >= vec4<u32>(start)) & (keys <= vec4<u32>(token));
-        let isSeenHigh = (keys + 4u >= vec4<u32>(start)) & (keys + 4u <= vec4<u32>(token));
+        let isSeenLow = (keys >= vec4<u32>(start)) & (keys <= vec4<u32>(last));
+        let isSeenHigh = (keys + 4u >= vec4<u32>(start)) & (keys + 4u <= vec4<u32>(last));
         let low = select(vec4<f32>(MASKED), SCALE * LOG2_E * scores[rowPlace], isSeenLow);
         let high = select(vec4<f32>(MASKED), SCALE * LOG2_E * scores[rowPlace + 1u], isSeenHigh);
         let larger = max(low, high);
@@ -118,13 +123,13 @@ export const attentionMatrixKernel: Kernel<AttentionMatrixForwardSpec, "q" | "k"
         workgroupBarrier();
       }
 
-      let isAny = isToken && start <= token; // from the data, not from the sum: an overflow must come out as NaN
+      let isAny = isToken && start <= last; // from the data, not from the sum: an overflow must come out as NaN
       let norm = select(0.0, 1.0 / total, isAny);
       if (isToken && part == 0u) { logSumExp[token * NUM_HEADS + head] = select(0.0, (reference + log2(total)) / LOG2_E, isAny); }
       let outRow = (token * NUM_HEADS + head) * HEAD_DIM;
       ${forEachEight(spec, "acc", spec.outVector === "vec4<u32>" ? storeHalves : storeFloats)}
     }`,
-  });
+});
 
 const storeHalves = wgsl`out[(outRow + feature) / 8u] = packEight(norm * low, norm * high);`;
 

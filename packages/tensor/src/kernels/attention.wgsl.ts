@@ -6,67 +6,79 @@ import {
   attentionHead,
   attentionVariants,
   each,
+  groupEndVariable,
+  keysOfGroup,
   laneOfRow,
   lanesOfRow,
+  lastKeyOfQuery,
   perVector,
   type AttentionShape,
+  type QueryPlaces,
   type RowSharing,
 } from "./lib/attention.js";
 import { computeMain } from "./lib/grid.js";
 import { wgsl } from "./wgsl.js";
 
 /**
- * With score[t, j] = q[t] · k[j] / sqrt(headDim), for each query head, over the keys j of token t's row from starts[t] to t:
+ * With score[t, j] = q[t] · k[j] / sqrt(headDim), for each query head, over the keys j from starts[t] to the one at which query t stands: t, or
+ * lastKeys[t] where there are queries for the `last` tokens alone.
  *
  *   logSumExp[t] = log of the sum over j of exp(score[t, j])
  *   out[t] = sum over j of exp(score[t, j] − logSumExp[t]) · v[j]
  *
  * Both sums are carried along the keys (arXiv 1805.02867), four keys at a time, so no matrix of scores exists.  f32, rounded once to `dtype`.
  */
-export type AttentionSpec = AttentionShape & RowSharing & { inputType: FloatDtype; dtype: FloatDtype };
+export type AttentionSpec = AttentionShape & RowSharing & QueryPlaces & { inputType: FloatDtype; dtype: FloatDtype };
 
-export const attentionKernel: Kernel<AttentionSpec, "q" | "k" | "v" | "starts" | "out" | "logSumExp", "numTokens"> =
-  defineKernel<AttentionSpec>()({
-    name: "attention",
-    bindings: {
-      q: read("vector<inputType>"),
-      k: read("vector<inputType>"),
-      v: read("vector<inputType>"),
-      starts: read("u32"),
-      out: write("vector<dtype>"),
-      logSumExp: write("f32"),
-    },
-    params: { numTokens: "u32" },
-    variants: attentionVariants<AttentionSpec>(),
-    grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
-    enables: attentionEnables,
-    examples: [
-      { inputType: "f32", dtype: "f32", numHeads: 4, numKeyValueHeads: 2, headDim: 16, vector: "vec4" },
-      { inputType: "f16", dtype: "f16", numHeads: 12, numKeyValueHeads: 2, headDim: 128, vector: "vec4" },
-    ],
-    wgsl: (spec) => wgsl`
+export const attentionKernel: Kernel<
+  AttentionSpec,
+  "q" | "k" | "v" | "starts" | "lastKeys" | "out" | "logSumExp",
+  "numTokens" | "numKeys"
+> = defineKernel<AttentionSpec>()({
+  name: "attention",
+  bindings: {
+    q: read("vector<inputType>"),
+    k: read("vector<inputType>"),
+    v: read("vector<inputType>"),
+    starts: read("u32"),
+    lastKeys: read("u32"),
+    out: write("vector<dtype>"),
+    logSumExp: write("f32"),
+  },
+  params: { numTokens: "u32", numKeys: "u32" },
+  variants: attentionVariants<AttentionSpec>(),
+  grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
+  enables: attentionEnables,
+  examples: [
+    { inputType: "f32", dtype: "f32", numHeads: 4, numKeyValueHeads: 2, headDim: 16, vector: "vec4", queries: "all" },
+    { inputType: "f16", dtype: "f16", numHeads: 12, numKeyValueHeads: 2, headDim: 128, vector: "vec4", queries: "all" },
+    { inputType: "f32", dtype: "f32", numHeads: 4, numKeyValueHeads: 2, headDim: 16, vector: "vec4", queries: "last" },
+  ],
+  wgsl: (spec) => wgsl`
     ${attentionHead(spec)}
+    ${spec.lanesPerRow === 1 ? "" : groupEndVariable(spec)}
 
     ${computeMain(spec)} {
       ${spec.lanesPerRow === 1 ? laneOfRow("NUM_HEADS") : lanesOfRow("NUM_HEADS")}
+      ${lastKeyOfQuery(spec)}
       let queryBase = queryRow(token, head);
       ${perVector(spec, (i, place) => `let query${i} = SCALE * Vector(q[queryBase + ${place}]);\nvar acc${i}: Vector;`)}
       var largest = MASKED;
       var total = 0.0;
       ${spec.lanesPerRow === 1 ? keysInStorage(spec) : keysInTiles(spec)}
-      let seen = starts[token] <= token; // from the data, not from the sum: an overflow must come out as NaN
+      let seen = starts[token] <= last; // from the data, not from the sum: an overflow must come out as NaN
       let norm = select(0.0, 1.0 / total, seen);
       ${perVector(spec, (i, place) => `out[queryBase + ${place}] = ${spec.vector}<Dtype>(norm * acc${i});`)}
       logSumExp[token * NUM_HEADS + head] = select(0.0, largest + log(total), seen);
     }`,
-  });
+});
 
 /** The keys of one query, straight from storage. */
 function keysInStorage(spec: AttentionSpec): string {
   return wgsl`
-    for (var key = starts[token]; key <= token; key += 4u) {
-      let isSeen = key + FOUR <= vec4<u32>(token);
-      ${each(4, (n) => `let base${n} = keyRow(min(key + ${n}u, token), head / GROUP);`)}
+    for (var key = starts[token]; key <= last; key += 4u) {
+      let isSeen = key + FOUR <= vec4<u32>(last);
+      ${each(4, (n) => `let base${n} = keyRow(min(key + ${n}u, last), head / GROUP);`)}
       var score = vec4<f32>();
       ${each(4, (n) => perVector(spec, (i, place) => `score[${n}] += dot(query${i}, Vector(k[base${n} + ${place}]));`))}
       ${onlineSoftmax}
@@ -78,19 +90,17 @@ function keysInStorage(spec: AttentionSpec): string {
 /** The keys that a workgroup's queries see, through workgroup memory. */
 function keysInTiles(spec: AttentionSpec): string {
   return wgsl`
-    let start = starts[token];
-    if (start <= token) { atomicMax(&reach, params.numTokens - start); }
-    let firstKey = params.numTokens - workgroupUniformLoad(&reach);
-    for (var tile = firstKey; tile < min(firstRow + ROWS, params.numTokens); tile += TILE) {
+    ${keysOfGroup(spec)}
+    for (var tile = firstKey; tile < endKey; tile += TILE) {
       for (var i = lane; i < TILE * VECTORS; i += WORKGROUP_SIZE) {
-        let source = keyRow(min(tile + i / VECTORS, params.numTokens - 1u), head / GROUP) + i % VECTORS;
+        let source = keyRow(min(tile + i / VECTORS, params.numKeys - 1u), head / GROUP) + i % VECTORS;
         firstTile[i] = Vector(k[source]);
         secondTile[i] = Vector(v[source]);
       }
       workgroupBarrier();
       for (var inTile = 0u; inTile < TILE; inTile += 4u) {
         let keys = tile + inTile + FOUR;
-        let isSeen = (keys >= vec4<u32>(start)) & (keys <= vec4<u32>(token));
+        let isSeen = (keys >= vec4<u32>(start)) & (keys <= vec4<u32>(last));
         let base = inTile * VECTORS + slice;
         var partial = vec4<f32>();
         ${each(4, (n) => perVector(spec, (i) => `partial[${n}] += dot(query${i}, firstTile[base + ${n}u * VECTORS + ${4 * i}u]);`))}

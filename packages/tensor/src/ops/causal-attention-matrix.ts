@@ -62,16 +62,16 @@ function usesMatrices<S extends AttentionMatrixSpec>(
 /** Records the forward pass; out and logSumExp as in `causalAttention`. */
 export function matrixForward(
   device: Device,
-  { q, k, v, starts }: { q: Tensor; k: Tensor; v: Tensor; starts: Tensor },
+  { q, k, v, starts, lastKeys }: { q: Tensor; k: Tensor; v: Tensor; starts: Tensor; lastKeys: Tensor | undefined },
   shape: HeadShape,
   out: Tensor,
   logSumExp: Tensor,
 ): void {
   attentionMatrixKernel.run(
     device,
-    { q, k, v, starts, out, logSumExp },
-    { numTokens: q.shape[0]! },
-    { ...shape, outVector: vectorOf(out) },
+    { q, k, v, starts, lastKeys: lastKeys ?? starts, out, logSumExp },
+    { numTokens: q.shape[0]!, numKeys: k.shape[0]! },
+    { ...shape, outVector: vectorOf(out), queries: lastKeys ? "last" : "all" },
   );
 }
 

@@ -19,10 +19,15 @@ import {
   type AttentionSaved,
 } from "./causal-attention-matrix.js";
 
-/** Where the rows of a packed batch lie: for each token, the first token of its row and one past the last, each [numTokens] u32. */
+/** Where the rows of a packed batch lie: for each query, the first key of its row and one past the last, each [numTokens] u32. */
 export interface SegmentBounds {
   starts: Tensor;
   ends: Tensor;
+  /**
+   * For each query the key at which it stands, the last that it sees: [numTokens] u32, below numKeys. Without it there is a query for every key, and query t stands at
+   * key t.
+   */
+  lastKeys?: Tensor | undefined;
 }
 
 /** Options of `causalAttention`. */
@@ -37,40 +42,60 @@ export interface CausalAttentionOptions extends SegmentBounds {
 }
 
 /**
- * Bounds of rows of these lengths, packed one after the other. Throws ShapeError for a length that is not a non-negative integer.
+ * Bounds of rows of these lengths, packed one after the other. With `keyLengths`, the rows have that many keys, also packed one after the other, and
+ * the queries are the last of each row. Throws ShapeError for a length that is not a non-negative integer, or a row with more queries than keys.
  *
- * @returns  [2, 2, 3] tokens → starts 0 0 2 2 4 4 4, ends 2 2 4 4 7 7 7
+ * @param lengths     queries of each row
+ * @param keyLengths  keys of each row; default as many as queries
+ * @returns           [2, 2, 3] → starts 0 0 2 2 4 4 4, ends 2 2 4 4 7 7 7;
+ *                    [1, 2] of [3, 4] → starts 0 3 3, ends 3 7 7, lastKeys 2 5 6
  */
-export function segmentBounds(device: Device, lengths: readonly number[]): SegmentBounds {
+export function segmentBounds(device: Device, lengths: readonly number[], keyLengths?: readonly number[]): SegmentBounds {
   const starts: number[] = [];
   const ends: number[] = [];
-  for (const length of lengths) {
-    if (!Number.isInteger(length) || length < 0)
-      throw new ShapeError(`segmentBounds: lengths must be non-negative integers; got ${length}`);
-    const start = starts.length;
-    for (let i = 0; i < length; i++) {
+  const lastKeys: number[] = [];
+  if (keyLengths && keyLengths.length !== lengths.length)
+    throw new ShapeError(`segmentBounds: expected as many keyLengths as lengths, ${lengths.length}; got ${keyLengths.length}`);
+  let start = 0;
+  lengths.forEach((length, row) => {
+    const keyLength = keyLengths?.[row] ?? length;
+    for (const each of [length, keyLength])
+      if (!Number.isInteger(each) || each < 0) throw new ShapeError(`segmentBounds: lengths must be non-negative integers; got ${each}`);
+    if (length > keyLength)
+      throw new ShapeError(
+        `segmentBounds: row ${row} has more queries than keys; expected at most ${keyLength} queries, got ${length}; count earlier keys and those of the queries`,
+      );
+    const end = start + keyLength;
+    for (let key = end - length; key < end; key++) {
       starts.push(start);
-      ends.push(start + length);
+      ends.push(end);
+      lastKeys.push(key);
     }
-  }
-  return { starts: device.tensor(starts, [starts.length], "u32", "starts"), ends: device.tensor(ends, [ends.length], "u32", "ends") };
+    start = end;
+  });
+  const made = (numbers: number[], name: string): Tensor => device.tensor(numbers, [numbers.length], "u32", name);
+  const bounds = { starts: made(starts, "starts"), ends: made(ends, "ends") };
+  return keyLengths ? { ...bounds, lastKeys: made(lastKeys, "lastKeys") } : bounds;
 }
 
 /**
  * Causal attention of grouped query heads over packed rows, without a matrix of scores.
  *
- *   out[t] = sum over j of softmax over j (q[t] · k[j] / sqrt(headDim)) · v[j],  j from starts[t] to t
+ *   out[t] = sum over j of softmax over j (q[t] · k[j] / sqrt(headDim)) · v[j],  j from starts[t] to lastKeys[t], which is t without `lastKeys`
  *
- * Query head h reads key head floor(h / (numHeads / numKeyValueHeads)). A token with starts[t] > t is masked: its result is 0, no gradient
+ * Query head h reads key head floor(h / (numHeads / numKeyValueHeads)). A query with starts[t] > lastKeys[t] is masked: its result is 0, no gradient
  * flows through it, and nobody sees its key if the starts of the others are past it.
  *
+ * With `lastKeys` there may be fewer queries than keys, of tokens at the end of rows whose earlier keys were kept; `starts`, `ends` and `lastKeys` count
+ * keys. Rows may then lie anywhere among the keys, and keys between them that no query sees must still be finite. Only the forward pass does this.
+ *
  * @param q        [numTokens, numHeads · headDim] f16 | f32
- * @param k, v     [numTokens, numKeyValueHeads · headDim], dtype of q
- * @returns        [numTokens, numHeads · headDim]; softmax and sums in f32. Throws ShapeError, DtypeError
+ * @param k, v     [numKeys, numKeyValueHeads · headDim], dtype of q; numKeys = numTokens without `lastKeys`
+ * @returns        [numTokens, numHeads · headDim]; softmax and sums in f32. Throws ShapeError, DtypeError; `backward` throws ShapeError with `lastKeys`
  * @see arXiv 2205.14135 (FlashAttention), arXiv 2305.13245 (grouped heads)
  */
 export function causalAttention(q: Tensor, k: Tensor, v: Tensor, options: CausalAttentionOptions): Tensor {
-  const { numHeads, numKeyValueHeads, headDim, starts, ends, dtype = q.dtype as FloatDtype } = options;
+  const { numHeads, numKeyValueHeads, headDim, starts, ends, lastKeys, dtype = q.dtype as FloatDtype } = options;
   if (numHeads % numKeyValueHeads !== 0) {
     throw new ShapeError(
       `causalAttention: query heads do not divide into groups; expected a multiple of numKeyValueHeads ${numKeyValueHeads}, got ${numHeads}`,
@@ -80,21 +105,26 @@ export function causalAttention(q: Tensor, k: Tensor, v: Tensor, options: Causal
   const numTokens = q.shape[0] ?? 0;
   expectDtype("causalAttention", "q", q, "f32", "f16");
   expectShape("causalAttention", "q", q, [numTokens, numHeads * headDim]);
+  const numKeys = lastKeys ? (k.shape[0] ?? 0) : numTokens;
+  if (numKeys === 0 && numTokens > 0)
+    throw new ShapeError(`causalAttention: no keys; expected at least one for ${numTokens} queries, got 0`);
   for (const [name, tensor] of [
     ["k", k],
     ["v", v],
   ] as const) {
     expectDtype("causalAttention", name, tensor, q.dtype);
-    expectShape("causalAttention", name, tensor, [numTokens, numKeyValueHeads * headDim]);
+    expectShape("causalAttention", name, tensor, [numKeys, numKeyValueHeads * headDim]);
   }
   for (const [name, tensor] of [
     ["starts", starts],
     ["ends", ends],
+    ["lastKeys", lastKeys],
   ] as const) {
+    if (!tensor) continue;
     expectDtype("causalAttention", name, tensor, "u32");
     expectShape("causalAttention", name, tensor, [numTokens]);
   }
-  return attentionOp({ q, k, v }, { starts, ends, shape: { numHeads, numKeyValueHeads, headDim }, dtype }).output;
+  return attentionOp({ q, k, v }, { starts, ends, lastKeys, shape: { numHeads, numKeyValueHeads, headDim }, dtype }).output;
 }
 
 interface Attributes extends SegmentBounds {
@@ -103,23 +133,27 @@ interface Attributes extends SegmentBounds {
 }
 
 const attentionOp = defineOp("causalAttention", {
-  forward({ device }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, shape, dtype }: Attributes) {
+  forward({ device }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, lastKeys, shape, dtype }: Attributes) {
     const numTokens = q.shape[0]!;
     const inputType = q.dtype as FloatDtype;
     const out = device.empty(q.shape, dtype, "causalAttention");
     const logSumExp = device.empty([numTokens, shape.numHeads], "f32", "logSumExp");
-    if (forwardUsesMatrices(device, shape, inputType)) matrixForward(device, { q, k, v, starts }, shape, out, logSumExp);
+    if (forwardUsesMatrices(device, shape, inputType)) matrixForward(device, { q, k, v, starts, lastKeys }, shape, out, logSumExp);
     else
       attentionKernel.run(
         device,
-        { q, k, v, starts, out, logSumExp },
-        { numTokens },
-        { ...shape, vector: vectorOf(shape), inputType, dtype },
+        { q, k, v, starts, lastKeys: lastKeys ?? starts, out, logSumExp },
+        { numTokens, numKeys: k.shape[0]! },
+        { ...shape, vector: vectorOf(shape), inputType, dtype, queries: lastKeys ? "last" : "all" },
       );
     return { output: out, saved: { q, k, v, out, logSumExp, starts, ends } };
   },
   // With p = softmax, dP = dOut · vᵀ and delta = rowsum(dOut ⊙ out): dS = p ⊙ (dP − delta), dq = dS · k / √headDim, dk = dSᵀ · q / √headDim, dv = pᵀ · dOut
-  vjp({ device }, saved, dOut, needs, { shape }) {
+  vjp({ device }, saved, dOut, needs, { shape, lastKeys }) {
+    if (lastKeys)
+      throw new ShapeError(
+        `causalAttention: gradients need a query for every key; expected none of lastKeys, got ${saved.q.shape[0]} queries placed among ${saved.k.shape[0]} keys; run what keeps keys inside device.noGrad`,
+      );
     const onMatrices = backwardUsesMatrices(device, shape, saved.q.dtype as FloatDtype);
     const { dq, dk, dv } = (onMatrices ? matrixBackward : vectorBackward)(device, saved, dOut, needs, shape);
     return { q: needs.q && dq, k: needs.k && dk, v: needs.v && dv };

@@ -92,6 +92,26 @@ describe("causalAttention", () => {
     expect([q, k, v].map((tensor) => gradients.get(tensor) !== undefined)).toEqual([false, true, false]);
   });
 
+  it("of the last tokens, with the keys of all, gives what attention of all tokens gives them", async () => {
+    const { q, k, v } = inputs(12, "f32");
+    const whole = await causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [12]) }).read();
+    const last = device.tensor(Float32Array.from((await q.read()).subarray(9 * 64)), [3, 64], "f32");
+    for (const variant of ["subgroup", "plain"]) {
+      device.variants.set("attention", variant);
+      const some = await causalAttention(last, k, v, { ...heads, ...segmentBounds(device, [3], [12]) }).read();
+      expectClose(some, whole.subarray(9 * 64), { rtol: 1e-6, atol: 1e-7, label: variant });
+    }
+  });
+
+  it("has no gradient with fewer queries than keys, and says so", () => {
+    const { q } = inputs(1, "f32");
+    const { k, v } = inputs(3, "f32");
+    const out = causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [1], [3]) });
+    expect(() => backward(sum(out))).toThrow(
+      "causalAttention: gradients need a query for every key; expected none of lastKeys, got 1 queries placed among 3 keys; run what keeps keys inside device.noGrad",
+    );
+  });
+
   it("says what does not fit", () => {
     const { q, k, v } = inputs(3, "f32");
     const bounds = segmentBounds(device, [3]);
@@ -105,5 +125,16 @@ describe("causalAttention", () => {
       "causalAttention: starts has the wrong shape; expected [3], got [2]",
     );
     expect(() => segmentBounds(device, [1.5])).toThrow("segmentBounds: lengths must be non-negative integers; got 1.5");
+    expect(() => segmentBounds(device, [2], [1])).toThrow(
+      "segmentBounds: row 0 has more queries than keys; expected at most 1 queries, got 2; count earlier keys and those of the queries",
+    );
+    expect(() => segmentBounds(device, [1], [3, 1])).toThrow("segmentBounds: expected as many keyLengths as lengths, 1; got 2");
+    expect(() => causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [1], [3]) })).toThrow(
+      "causalAttention: starts has the wrong shape; expected [3], got [1]",
+    );
+    const none = device.zeros([0, 32], "f32");
+    expect(() => causalAttention(q, none, none, { ...heads, ...bounds, lastKeys: bounds.starts })).toThrow(
+      "causalAttention: no keys; expected at least one for 3 queries, got 0",
+    );
   });
 });

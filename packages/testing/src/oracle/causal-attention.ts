@@ -8,10 +8,10 @@ export interface AttentionHeads {
   headDim: number;
 }
 
-/** out[t] = Σ_j softmax_j(q[t]·k[j] / √headDim)·v[j] over starts[t] ≤ j ≤ t, for each query head; 0 where there is no such j. */
-export function causalAttention({ q, k, v, starts }: Arrays, heads: AttentionHeads): Float64Array {
+/** out[t] = Σ_j softmax_j(q[t]·k[j] / √headDim)·v[j] over starts[t] ≤ j ≤ lastKeys[t] (without them, t), for each query head; 0 where there is no such j. */
+export function causalAttention({ q, k, v, starts, lastKeys }: Arrays, heads: AttentionHeads): Float64Array {
   const out = new Float64Array(q!.length);
-  forEachQuery({ q: q!, k: k!, starts: starts! }, heads, (row, keyBases, weights) => {
+  forEachQuery({ q: q!, k: k!, starts: starts!, lastKeys }, heads, (row, keyBases, weights) => {
     weights.forEach((weight, index) => {
       for (let d = 0; d < heads.headDim; d++) out[row + d]! += weight * v![keyBases[index]! + d]!;
     });
@@ -41,17 +41,18 @@ export function causalAttentionVjp({ q, k, v, starts }: Arrays, dOut: Float64Arr
 
 /** Calls `use` with the place of each query's row, the places of the keys it sees, and its softmax. */
 function forEachQuery(
-  { q, k, starts }: { q: Float64Array; k: Float64Array; starts: Float64Array },
+  { q, k, starts, lastKeys }: { q: Float64Array; k: Float64Array; starts: Float64Array; lastKeys?: Float64Array | undefined },
   { numHeads, numKeyValueHeads, headDim }: AttentionHeads,
   use: (row: number, keyBases: number[], weights: number[]) => void,
 ): void {
   for (let token = 0; token < starts.length; token++) {
-    if (starts[token]! > token) continue;
+    const last = lastKeys?.[token] ?? token;
+    if (starts[token]! > last) continue;
     for (let head = 0; head < numHeads; head++) {
       const row = (token * numHeads + head) * headDim;
       const keyHead = Math.floor(head / (numHeads / numKeyValueHeads));
       const keyBases = Array.from(
-        { length: token - starts[token]! + 1 },
+        { length: last - starts[token]! + 1 },
         (_, i) => ((starts[token]! + i) * numKeyValueHeads + keyHead) * headDim,
       );
       const scores = keyBases.map((base) => dot(q, row, k, base, headDim) / Math.sqrt(headDim));
@@ -76,6 +77,10 @@ function dot(a: Float64Array, aBase: number, b: Float64Array, bBase: number, len
 /** How a case is built; `masked` tokens have no keys, and the tokens after them in the row start past them. */
 interface CaseOptions extends AttentionHeads {
   lengths: number[];
+  /** Keys of each row; the queries, `lengths`, are its last. Default as many, and then there is a vjp. */
+  keyLengths?: number[];
+  /** Where each row's keys begin; default one after the other. */
+  keyStarts?: number[];
   masked?: number[];
   inputType?: FloatDtype;
   dtype?: FloatDtype;
@@ -84,50 +89,74 @@ interface CaseOptions extends AttentionHeads {
   errorClass?: OracleCase["errorClass"];
 }
 
-/** starts and ends of packed rows; a masked token gets a start past the end of everything. */
-function bounds(lengths: number[], masked: number[]): { starts: number[]; ends: number[] } {
+/** Bounds of packed rows, which count keys; a masked token gets a start past the end of everything. */
+function bounds(
+  { lengths, keyLengths = lengths, keyStarts }: Pick<CaseOptions, "lengths" | "keyLengths" | "keyStarts">,
+  masked: number[],
+): { starts: number[]; ends: number[]; lastKeys: number[]; numKeys: number } {
   const starts: number[] = [];
   const ends: number[] = [];
-  for (const length of lengths) {
-    const first = starts.length;
+  const lastKeys: number[] = [];
+  let next = 0;
+  keyLengths.forEach((keyLength, row) => {
+    const first = keyStarts?.[row] ?? next;
     let start = first;
-    for (let token = first; token < first + length; token++) {
-      const isMasked = masked.includes(token);
-      if (isMasked && start === token) start = token + 1;
+    for (let key = first; key < first + keyLength; key++) {
+      const isMasked = masked.includes(key);
+      if (isMasked && start === key) start = key + 1;
+      if (key < first + keyLength - lengths[row]!) continue; // a key without a query
       starts.push(isMasked ? 2 ** 32 - 1 : start);
-      ends.push(first + length);
+      ends.push(first + keyLength);
+      lastKeys.push(key);
     }
-  }
-  return { starts, ends };
+    next = first + keyLength;
+  });
+  return { starts, ends, lastKeys, numKeys: Math.max(next, ...ends) };
 }
 
 /** One case of `causalAttention`. */
 export function attentionCase(
   name: string,
-  { lengths, masked = [], inputType = "f32", dtype = inputType, scale = 1, errorClass = "gemm", ...heads }: CaseOptions,
+  {
+    lengths,
+    keyLengths,
+    keyStarts,
+    masked = [],
+    inputType = "f32",
+    dtype = inputType,
+    scale = 1,
+    errorClass = "gemm",
+    ...heads
+  }: CaseOptions,
 ): OracleCase {
-  const numTokens = lengths.reduce((sum, length) => sum + length, 0);
   const { numHeads, numKeyValueHeads, headDim } = heads;
+  const { starts, ends, lastKeys, numKeys } = bounds({ lengths, keyLengths, keyStarts }, masked);
+  const numTokens = starts.length;
   const numbers = new Numbers(numTokens + headDim);
-  const { starts, ends } = bounds(lengths, masked);
+  const ofKeys = keyLengths ? ` of ${keyLengths.join(", ")}` : "";
+  const forwardKernels = { attentionMatrix: "emulated" };
+  const backwardKernels = { attentionMatrixDq: "emulated", attentionMatrixDkDv: "emulated" };
   return {
-    name: `causalAttention ${name}: rows of ${lengths.join(", ")}, ${numHeads}/${numKeyValueHeads} × ${headDim} ${inputType} → ${dtype}`,
+    name: `causalAttention ${name}: rows of ${lengths.join(", ")}${ofKeys}, ${numHeads}/${numKeyValueHeads} × ${headDim} ${inputType} → ${dtype}`,
     inputs: {
       q: numbers.input([numTokens, numHeads * headDim], { dtype: inputType, scale }),
-      k: numbers.input([numTokens, numKeyValueHeads * headDim], { dtype: inputType, scale }),
-      v: numbers.input([numTokens, numKeyValueHeads * headDim], { dtype: inputType }),
+      k: numbers.input([numKeys, numKeyValueHeads * headDim], { dtype: inputType, scale }),
+      v: numbers.input([numKeys, numKeyValueHeads * headDim], { dtype: inputType }),
       starts: indices(starts),
       ends: indices(ends),
+      ...(keyLengths ? { lastKeys: indices(lastKeys) } : {}),
     },
     forward: (inputs) => ({ y: causalAttention(inputs, heads) }),
-    vjp: (inputs, dy) => causalAttentionVjp(inputs, dy, heads),
-    run: ({ q, k, v, starts, ends }) => ({ y: causalAttentionOp(q!, k!, v!, { ...heads, starts: starts!, ends: ends!, dtype }) }),
+    ...(keyLengths ? {} : { vjp: (inputs: Arrays, dy: Float64Array) => causalAttentionVjp(inputs, dy, heads) }),
+    run: ({ q, k, v, starts, ends, lastKeys }) => ({
+      y: causalAttentionOp(q!, k!, v!, { ...heads, starts: starts!, ends: ends!, lastKeys, dtype }),
+    }),
     // Sums of products over a head and over the keys, as in a GEMM; with f16 inputs the probabilities and their gradients are f16 operands of one.
     errorClass,
     storage: inputType === "f16" ? inputType : dtype,
     gradientStorage: inputType,
     ...(inputType === "f16" && dtype === "f32"
-      ? { emulated: { attentionMatrix: "emulated", attentionMatrixDq: "emulated", attentionMatrixDkDv: "emulated" } }
+      ? { emulated: keyLengths ? forwardKernels : { ...forwardKernels, ...backwardKernels } }
       : {}),
   };
 }
@@ -166,5 +195,63 @@ export const causalAttentionCases: OracleCase[] = [
     headDim: 64,
     inputType: "f16",
     scale: 3,
+  }),
+  // Fewer queries than keys.
+  attentionCase("one query", { lengths: [1], keyLengths: [37], numHeads: 2, numKeyValueHeads: 1, headDim: 16 }),
+  attentionCase("last queries, odd", { lengths: [2, 1], keyLengths: [6, 3], numHeads: 3, numKeyValueHeads: 3, headDim: 18 }),
+  attentionCase("last queries", { lengths: [3, 1, 0, 5], keyLengths: [9, 41, 4, 5], numHeads: 4, numKeyValueHeads: 2, headDim: 16 }),
+  attentionCase("last queries across tiles", {
+    lengths: [70, 3],
+    keyLengths: [103, 66],
+    numHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 64,
+  }),
+  attentionCase("last queries, masked", {
+    lengths: [4, 3, 2],
+    keyLengths: [12, 40, 2],
+    masked: [0, 1, 2, 12, 13, 50, 52, 53],
+    numHeads: 4,
+    numKeyValueHeads: 2,
+    headDim: 16,
+  }),
+  attentionCase("last queries of rows anywhere among the keys", {
+    lengths: [2, 3, 1],
+    keyLengths: [7, 20, 33],
+    keyStarts: [64, 5, 30],
+    masked: [5, 6],
+    numHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 16,
+  }),
+  // Emulated: the kernel on matrix units.
+  attentionCase("last queries, half to single", {
+    lengths: [1, 35, 2],
+    keyLengths: [40, 70, 2],
+    masked: [0, 1, 110],
+    numHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 32,
+    inputType: "f16",
+    dtype: "f32",
+  }),
+  attentionCase("last queries of rows anywhere, half to single, sharp", {
+    lengths: [3, 2],
+    keyLengths: [30, 45],
+    keyStarts: [50, 3],
+    numHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 32,
+    inputType: "f16",
+    dtype: "f32",
+    scale: 4,
+  }),
+  attentionCase("last queries, half", {
+    lengths: [1, 33],
+    keyLengths: [65, 90],
+    numHeads: 4,
+    numKeyValueHeads: 2,
+    headDim: 64,
+    inputType: "f16",
   }),
 ];

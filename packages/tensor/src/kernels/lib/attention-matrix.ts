@@ -122,12 +122,12 @@ export function stageRows(array: string, address: string, head = "head"): string
 
 /**
  * `fetched(tile, i, head)`: the i-th vec4 of a tile of `first` and one of `second`, rows from `tile` on. Lanes fetch the next tile into registers
- * while they work on one.
+ * while they work on one. Rows past the last of `count` are its last.
  */
-export function fetchFunction(first: string, second: string, address: string): string {
+export function fetchFunction(first: string, second: string, address: string, count: "numKeys" | "numTokens"): string {
   return wgsl`
     fn fetched(tile: u32, i: u32, head: u32) -> vec4<u32> {
-      let source = ${address}(min(tile + i / ROW_VECTORS % TILE, params.numTokens - 1u), head) + i % ROW_VECTORS;
+      let source = ${address}(min(tile + i / ROW_VECTORS % TILE, params.${count} - 1u), head) + i % ROW_VECTORS;
       if (i < TILE * ROW_VECTORS) { return ${first}[source]; }
       return ${second}[source];
     }`;

@@ -22,6 +22,14 @@ export interface RowSharing {
   lanesPerRow: 1 | 4;
 }
 
+/**
+ * Which tokens have a query. `all`: each one, query t stands at key t. `last`: fewer than there are keys, as when the keys of earlier tokens were kept;
+ * query t stands at key lastKeys[t].
+ */
+export interface QueryPlaces {
+  queries: "all" | "last";
+}
+
 type Spec = AttentionShape & RowSharing;
 
 /** Half of the workgroup memory that every device has, less 512 bytes for the rest. */
@@ -126,4 +134,28 @@ export function lanesOfRow(heads: "NUM_HEADS" | "NUM_KEY_VALUE_HEADS"): string {
     let row = firstRow + lane / 4u;
     let slice = lane % 4u;
     let token = min(row, params.numTokens - 1u);`;
+}
+
+/** `last`: the key at which the query `token` stands, the last that it sees. */
+export function lastKeyOfQuery({ queries }: QueryPlaces): string {
+  return `let last = ${queries === "all" ? "token" : "min(lastKeys[token], params.numKeys - 1u)"};`;
+}
+
+/** Declares what `keysOfGroup` needs beside `reach`. */
+export function groupEndVariable({ queries }: QueryPlaces): string {
+  return queries === "all" ? "" : "var<workgroup> groupEnd: atomic<u32>;";
+}
+
+/** `start`, and the range from `firstKey` to `endKey`, exclusive, that holds every key which a query of the workgroup sees. Needs `last`; once a kernel. */
+export function keysOfGroup({ queries }: QueryPlaces): string {
+  const [noteEnd, end] =
+    queries === "all"
+      ? ["", "min(firstRow + ROWS, params.numKeys)"]
+      : ["if (start <= last) { atomicMax(&groupEnd, last + 1u); }", "workgroupUniformLoad(&groupEnd)"];
+  return wgsl`
+    let start = starts[token];
+    if (start <= last) { atomicMax(&reach, params.numKeys - start); }
+    ${noteEnd}
+    let firstKey = params.numKeys - workgroupUniformLoad(&reach);
+    let endKey = ${end};`;
 }
