@@ -8,12 +8,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { fileDirectory } from "@kto/core/node";
 import { loadDataset } from "@kto/datasets/node";
 import { getPeftModel } from "@kto/lora";
 import { loadAdapter } from "@kto/lora/node";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { asTypedArray } from "@kto/safetensors";
-import { fileDirectory, openSafetensorsFile } from "@kto/safetensors/node";
+import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type FloatDtype } from "@kto/tensor";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { KTOTrainer } from "@kto/trainer";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { readParquet } from "@kto/datasets";
 import { dequantizeScales, dequantizeWeights, isNf4Weight, readQuantizationConfig, readQuantState } from "@kto/nf4";
 import { asTypedArray, bfloat16ToNumber, openCheckpoint, type Checkpoint } from "@kto/safetensors";
-import { fileDirectory } from "@kto/safetensors/node";
+import { fileDirectory } from "@kto/core/node";
 import { Tokenizer } from "@kto/tokenizer";
 import { prepareKtoDataset } from "@kto/trainer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

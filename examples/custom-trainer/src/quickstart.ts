@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { labelOf, textOf, type DataRow } from "@kto/datasets";
 import { readJsonl } from "@kto/datasets/node";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
-import { fileDirectory } from "@kto/safetensors/node";
+import { fileDirectory } from "@kto/core/node";
 import type { Device } from "@kto/tensor";
 import { splitPromptCompletion } from "@kto/tokenizer";
 import { loadTokenizer } from "@kto/tokenizer/node";

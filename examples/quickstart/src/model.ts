@@ -1,7 +1,7 @@
 import { PeftModel } from "@kto/lora";
 import { loadAdapter } from "@kto/lora/node";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
-import { fileDirectory } from "@kto/safetensors/node";
+import { fileDirectory } from "@kto/core/node";
 import type { Device } from "@kto/tensor";
 import { modelFolder } from "./paths.js";
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { isKtoError } from "@kto/core";
 import { describe, expect, it } from "vitest";
-import { isKtoError, renderChatTemplate, type TemplateError, type ChatMessage } from "./index.js";
+import { renderChatTemplate, type TemplateError, type ChatMessage } from "./index.js";
 
 const folder = new URL("../../testing/fixtures/templates/", import.meta.url);
 const read = (name: string): string => readFileSync(new URL(name, folder), "utf8");

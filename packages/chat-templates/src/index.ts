@@ -1,5 +1,5 @@
 export { DEFAULT_CHAT_TEMPLATE } from "./default-template.js";
-export { isKtoError, KtoError, TemplateError } from "./errors.js";
+export { TemplateError } from "./errors.js";
 export { commonPrefixLength } from "./prefix.js";
 export {
   type ChatMessage,

@@ -1,13 +1,6 @@
+import { isKtoError } from "@kto/core";
 import { describe, expect, it } from "vitest";
-import {
-  checkChatTemplate,
-  type ChatMessage,
-  hasGenerationBlocks,
-  isKtoError,
-  renderChat,
-  renderChatTemplate,
-  TemplateError,
-} from "./index.js";
+import { checkChatTemplate, type ChatMessage, hasGenerationBlocks, renderChat, renderChatTemplate, TemplateError } from "./index.js";
 
 const hello: ChatMessage[] = [{ role: "user", content: "hello" }];
 

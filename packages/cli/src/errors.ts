@@ -1,8 +1,9 @@
+import { type ErrorText, isKtoError, KtoError } from "@kto/core";
 import type { HubError } from "@kto/hub";
-import { isKtoError, KtoError } from "@kto/safetensors";
 
 /** The command line or a config is wrong; every mistake is a line of its own. */
 export class ConfigError extends KtoError {
+  override name = "ConfigError";
   readonly mistakes: readonly string[];
 
   constructor(mistakes: readonly string[]) {
@@ -13,25 +14,28 @@ export class ConfigError extends KtoError {
 
 /** Something asked for is not part of this version. */
 export class NotBuiltError extends KtoError {
-  constructor(message: string) {
-    super("NOT_BUILT", message);
+  override name = "NotBuiltError";
+  constructor(text: ErrorText) {
+    super("NOT_BUILT", text);
   }
 }
 
 /** The output folder cannot be used: another process works in it, or it holds a run. */
 export class OutputError extends KtoError {
+  override name = "OutputError";
   readonly path: string;
 
-  constructor(message: string, { path, cause }: { path: string; cause?: unknown }) {
-    super("OUTPUT", message, cause === undefined ? undefined : { cause });
+  constructor(text: ErrorText, { path, cause }: { path: string; cause?: unknown }) {
+    super("OUTPUT", text, { cause });
     this.path = path;
   }
 }
 
 /** The reason of an abort: SIGINT, SIGTERM, or the caller's signal; or what came of one, with what was kept. */
 export class InterruptedError extends KtoError {
-  constructor(message: string) {
-    super("INTERRUPTED", message);
+  override name = "InterruptedError";
+  constructor(text: ErrorText) {
+    super("INTERRUPTED", text);
   }
 }
 

@@ -1,5 +1,5 @@
+import { isKtoError } from "@kto/core";
 import type { HubErrorReason } from "@kto/hub";
-import { isKtoError } from "@kto/safetensors";
 import type { Command } from "./commands/command.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";

@@ -15,8 +15,8 @@ import {
 } from "node:fs";
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { WriteError } from "@kto/safetensors";
-import { writeFileAtomic } from "@kto/safetensors/node";
+import { WriteError } from "@kto/core";
+import { writeFileAtomic } from "@kto/core/node";
 import { checkpointStep } from "@kto/trainer";
 import { OutputError } from "./errors.js";
 

@@ -1,4 +1,22 @@
-export { bytesSource, type ByteSource } from "./bytes/byte-source.js";
-export type { ByteDirectory } from "./bytes/directory.js";
-export type { ByteSink, Store, StoreEntry } from "./store.js";
+export { blobSource, bytesSource, type ByteSource, readExactly } from "./bytes/byte-source.js";
+export { blobDirectory, type ByteDirectory, httpDirectory, type ListedDirectory } from "./bytes/directory.js";
+export { httpSource, type HttpSourceOptions } from "./bytes/http-source.js";
+export { type ErrorCode, errorCodes } from "./error-codes.js";
+export {
+  ArgumentError,
+  BoundsError,
+  CapabilityError,
+  describeError,
+  DtypeError,
+  type ErrorParts,
+  type ErrorText,
+  FormatError,
+  isKtoError,
+  KtoError,
+  SourceError,
+  WriteError,
+} from "./errors.js";
 export { nearestName } from "./nearest-name.js";
+export type { ByteSink, Store, StoreEntry } from "./store.js";
+export { memoryStore } from "./store/memory-store.js";
+export { opfsStore } from "./store/opfs-store.js";

@@ -1,4 +1,4 @@
-import { FormatError } from "./errors.js";
+import { FormatError } from "@kto/core";
 
 /** One record of a CSV file and the line it starts on, counted from 1. */
 export interface CsvRecord {
@@ -132,7 +132,7 @@ export class CsvParser {
 
   #error(line: number, what: string, expected: string, got: string): FormatError {
     return new FormatError(`readCsv: line ${line} of ${this.#name}: ${what}; expected ${expected}, got ${got}; mend that line`, {
-      file: this.#name,
+      source: this.#name,
       line,
     });
   }

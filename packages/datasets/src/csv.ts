@@ -1,6 +1,6 @@
+import { FormatError } from "@kto/core";
 import { CsvParser, type CsvRecord } from "./csv-records.js";
 import { Dataset, type DataRow } from "./dataset.js";
-import { FormatError } from "./errors.js";
 import { expectRows, readText, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /** Options of {@link readCsv}. */
@@ -43,7 +43,7 @@ function checkedHeader({ cells, line }: CsvRecord, name: string): string[] {
     throw new FormatError(
       `readCsv: the header of ${name} has an empty or repeated name; expected distinct column names, got ${JSON.stringify(columns)}; mend line ${line}`,
       {
-        file: name,
+        source: name,
         line,
       },
     );
@@ -56,7 +56,7 @@ function toRows(columns: string[], body: CsvRecord[], textColumns: readonly stri
     if (cells.length !== columns.length) {
       throw new FormatError(
         `readCsv: line ${line} of ${name} has another number of cells than the header; expected ${columns.length} (${columns.join(", ")}), got ${cells.length}; quote cells that hold a separator`,
-        { file: name, line },
+        { source: name, line },
       );
     }
   }

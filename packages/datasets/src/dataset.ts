@@ -1,4 +1,4 @@
-import { ArgumentError } from "./errors.js";
+import { ArgumentError } from "@kto/core";
 import { randperm } from "./random.js";
 
 /** One row as it stands in a file: column name to value. */

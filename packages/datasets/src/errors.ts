@@ -1,46 +1,27 @@
-import { KtoError } from "@kto/chat-templates";
-
-/** A file whose content is not what its format says: a bad line, a broken table, an unreadable column. */
-export class FormatError extends KtoError {
-  /** Name of the file, where one is known. */
-  readonly file: string | undefined;
-  /** Line in the file, counted from 1, where one is to blame. */
-  readonly line: number | undefined;
-
-  constructor(message: string, facts: { file?: string; line?: number; cause?: unknown } = {}) {
-    super("FORMAT", message, facts.cause === undefined ? undefined : { cause: facts.cause });
-    this.file = facts.file;
-    this.line = facts.line;
-  }
-}
+import { type ErrorText, KtoError } from "@kto/core";
 
 /** A data file that cannot be used at all: it is missing, empty, a folder, or of an unknown kind. */
 export class DataFileError extends KtoError {
+  override name = "DataFileError";
   readonly file: string | undefined;
 
-  constructor(message: string, facts: { file?: string; cause?: unknown } = {}) {
-    super("DATA_FILE", message, facts.cause === undefined ? undefined : { cause: facts.cause });
+  constructor(text: ErrorText, facts: { file?: string; cause?: unknown } = {}) {
+    super("DATA_FILE", text, { cause: facts.cause });
     this.file = facts.file;
   }
 }
 
 /** A row that training cannot use: a column is missing, empty or of the wrong type. */
 export class RowError extends KtoError {
+  override name = "RowError";
   /** Index of the row in its dataset, counted from 0. */
   readonly row: number;
   readonly column: string | undefined;
 
-  constructor(message: string, facts: { row: number; column?: string; cause?: unknown }) {
-    super("ROW", message, facts.cause === undefined ? undefined : { cause: facts.cause });
+  constructor(text: ErrorText, facts: { row: number; column?: string; cause?: unknown }) {
+    super("ROW", text, { cause: facts.cause });
     this.row = facts.row;
     this.column = facts.column;
-  }
-}
-
-/** A value given to a function of this package is outside what it takes. */
-export class ArgumentError extends KtoError {
-  constructor(message: string) {
-    super("ARGUMENT", message);
   }
 }
 

@@ -1,5 +1,6 @@
+import type { ByteSource } from "@kto/core";
 import { DataFileError } from "./errors.js";
-import { readBytes, type ByteSource } from "./source.js";
+import { readBytes } from "./source.js";
 
 /** The kinds of data file that can be read. */
 export type FileFormat = "jsonl" | "json" | "csv" | "tsv" | "parquet";

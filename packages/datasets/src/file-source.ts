@@ -1,7 +1,7 @@
 import { open, type FileHandle } from "node:fs/promises";
+import type { ByteSource } from "@kto/core";
 
 import { DataFileError } from "./errors.js";
-import type { ByteSource } from "./source.js";
 
 /** An open file as ranges of bytes. */
 export class FileSource implements ByteSource {

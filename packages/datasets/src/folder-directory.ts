@@ -1,12 +1,12 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
+import type { ListedDirectory } from "@kto/core";
 
-import type { DataDirectory } from "./data-directory.js";
 import { DataFileError } from "./errors.js";
 import { openFile } from "./file-source.js";
 
 /** A folder on disk as a data set of several files, for `loadDataset`; links to files count as files. Listing throws `DataFileError` for no folder. */
-export function folderDirectory(path: string): DataDirectory {
+export function folderDirectory(path: string): ListedDirectory {
   return {
     name: path,
     async list() {

@@ -1,7 +1,6 @@
 export { readCsv, type CsvOptions } from "./csv.js";
-export type { DataDirectory } from "./data-directory.js";
 export { Dataset, type DataRow, type RowOptions, type RowProgress, type RowSource, type SplitOptions } from "./dataset.js";
-export { ArgumentError, DataFileError, FormatError, RowError } from "./errors.js";
+export { DataFileError, RowError } from "./errors.js";
 export { extractPrompt } from "./extract-prompt.js";
 export { detectFormat, type RowFormat } from "./formats.js";
 export { readJson } from "./json.js";
@@ -11,6 +10,6 @@ export { loadDataset, type LoadSplitOptions } from "./load-dataset.js";
 export { readParquet, readParquetGroups } from "./parquet.js";
 export { MersenneTwister, randperm } from "./random.js";
 export { columnOf, idsOf, isConversation, labelOf, textOf, type Message, type TextOrMessages } from "./rows.js";
-export type { ByteSource, DataSource, ReadOptions, ReadProgress } from "./source.js";
+export type { DataSource, ReadOptions, ReadProgress } from "./source.js";
 export { findSplitFiles, type SplitChoice, type SplitFiles } from "./split-files.js";
 export { UNPAIR_BATCH_SIZE, unpairPreferenceDataset, unpairedPlace, type UnpairedPlace } from "./unpair.js";

@@ -1,5 +1,6 @@
+import { FormatError } from "@kto/core";
 import { Dataset, type DataRow } from "./dataset.js";
-import { excerpt, FormatError } from "./errors.js";
+import { excerpt } from "./errors.js";
 import { isObject } from "./jsonl.js";
 import { expectRows, readText, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
@@ -18,7 +19,7 @@ export async function readJson(source: DataSource, options: ReadOptions = {}): P
     throw new FormatError(
       `readJson: ${name} is too large to read at once; expected at most ${MAX_JSON_BYTES} bytes, got ${bytes.byteLength}; save it as JSON Lines`,
       {
-        file: name,
+        source: name,
       },
     );
   }
@@ -39,7 +40,7 @@ function parseRows(text: string, name: string): DataRow[] {
     throw new FormatError(
       `readJson: ${name} is not JSON; expected an array of objects, got ${excerpt(text.trim())} (${(cause as Error).message}); mend the file`,
       {
-        file: name,
+        source: name,
         cause,
       },
     );
@@ -47,14 +48,14 @@ function parseRows(text: string, name: string): DataRow[] {
   if (!Array.isArray(value)) {
     throw new FormatError(
       `readJson: ${name} is not an array; expected [{…}, …], got ${excerpt(value)}; put the rows in one array, or use JSON Lines`,
-      { file: name },
+      { source: name },
     );
   }
   const wrong = value.findIndex((row) => !isObject(row));
   if (wrong >= 0) {
     throw new FormatError(
       `readJson: element ${wrong} of ${name} is not an object; expected {…}, got ${excerpt(value[wrong])}; mend or remove it`,
-      { file: name },
+      { source: name },
     );
   }
   return value as DataRow[];

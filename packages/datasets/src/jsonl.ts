@@ -1,6 +1,7 @@
+import { FormatError, type ByteSource } from "@kto/core";
 import { Dataset, type DataRow } from "./dataset.js";
-import { excerpt, FormatError } from "./errors.js";
-import { expectRows, readText, rowLimit, toByteSource, type ByteSource, type DataSource, type ReadOptions } from "./source.js";
+import { excerpt } from "./errors.js";
+import { expectRows, readText, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /** A longer line would not fit a JavaScript string together with its neighbours. */
 const MAX_LINE_LENGTH = 2 ** 28;
@@ -40,7 +41,7 @@ async function* lineGroups(
     rest = lines.pop()!;
     if (rest.length > MAX_LINE_LENGTH) {
       throw new FormatError(`readJsonl: a line of ${name} is too long; expected at most ${MAX_LINE_LENGTH} characters; is it JSON Lines?`, {
-        file: name,
+        source: name,
       });
     }
     yield { lines, loadedBytes };
@@ -53,7 +54,7 @@ function parseLine(text: string, line: number, name: string): DataRow {
     throw new FormatError(
       `readJsonl: line ${line} of ${name} ${what}; expected one JSON object, got ${excerpt(text.trim())}; mend or remove that line`,
       {
-        file: name,
+        source: name,
         line,
         cause,
       },

@@ -1,5 +1,5 @@
+import type { ListedDirectory } from "@kto/core";
 import { readCsv } from "./csv.js";
-import type { DataDirectory } from "./data-directory.js";
 import { Dataset } from "./dataset.js";
 import { DataFileError } from "./errors.js";
 import { detectFileFormat } from "./file-format.js";
@@ -17,12 +17,12 @@ export interface LoadSplitOptions extends Omit<ReadOptions, "name">, SplitChoice
  * other in the order of their names and are opened one at a time. Throws as the reader of that format and {@link findSplitFiles} do.
  */
 export function loadDataset(source: DataSource, options?: ReadOptions): Promise<Dataset>;
-export function loadDataset(directory: DataDirectory, options?: LoadSplitOptions): Promise<Dataset>;
-export async function loadDataset(source: DataSource | DataDirectory, options: ReadOptions & SplitChoice = {}): Promise<Dataset> {
+export function loadDataset(directory: ListedDirectory, options?: LoadSplitOptions): Promise<Dataset>;
+export async function loadDataset(source: DataSource | ListedDirectory, options: ReadOptions & SplitChoice = {}): Promise<Dataset> {
   return isDirectory(source) ? loadSplit(source, options) : loadFile(source, options);
 }
 
-function isDirectory(source: DataSource | DataDirectory): source is DataDirectory {
+function isDirectory(source: DataSource | ListedDirectory): source is ListedDirectory {
   return typeof source === "object" && "list" in source && "open" in source;
 }
 
@@ -48,7 +48,7 @@ async function loadFile(source: DataSource, options: ReadOptions): Promise<Datas
   }
 }
 
-async function loadSplit(directory: DataDirectory, { maxRows, onProgress, signal, ...choice }: LoadSplitOptions): Promise<Dataset> {
+async function loadSplit(directory: ListedDirectory, { maxRows, onProgress, signal, ...choice }: LoadSplitOptions): Promise<Dataset> {
   const limit = rowLimit("loadDataset", maxRows);
   const { files } = await findSplitFiles(directory, choice);
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0);

@@ -75,7 +75,7 @@ it("gives a file back when it cannot be read, and says which one", async () => {
   const directory = memoryDirectory({ "train-1.jsonl": '{"a": 1}', "train-2.jsonl": "{nonsense" });
   await expect(loadDataset(directory, { split: "train" })).rejects.toMatchObject({
     code: "FORMAT",
-    file: "owner/name/train-2.jsonl",
+    source: "owner/name/train-2.jsonl",
     line: 1,
   });
   expect(directory.numOpen()).toBe(0);

@@ -1,6 +1,7 @@
+import type { ListedDirectory } from "@kto/core";
 import * as source from "./index.js";
 import { withFile } from "./file-source.js";
-import type { CsvOptions, DataDirectory, Dataset, LoadSplitOptions, ReadOptions } from "./index.js";
+import type { CsvOptions, Dataset, LoadSplitOptions, ReadOptions } from "./index.js";
 
 export { folderDirectory } from "./folder-directory.js";
 
@@ -32,8 +33,8 @@ export function readParquet(path: string, options: FileReadOptions = {}): Promis
  * which is a folder (`folderDirectory`) or a repository of the hub.
  */
 export function loadDataset(path: string, options?: FileReadOptions): Promise<Dataset>;
-export function loadDataset(directory: DataDirectory, options?: LoadSplitOptions): Promise<Dataset>;
-export function loadDataset(place: string | DataDirectory, options: LoadSplitOptions = {}): Promise<Dataset> {
+export function loadDataset(directory: ListedDirectory, options?: LoadSplitOptions): Promise<Dataset>;
+export function loadDataset(place: string | ListedDirectory, options: LoadSplitOptions = {}): Promise<Dataset> {
   if (typeof place !== "string") return source.loadDataset(place, options);
   return withFile("loadDataset", place, (file) => source.loadDataset(file, { ...options, name: place }));
 }

@@ -19,7 +19,7 @@ it.each(["none", "snappy", "zstd", "gzip"])("reads conversations compressed with
 
 it("gives one row group at a time, reading each when it is asked for", async () => {
   const bytes = new Uint8Array(bytesOf("rows.none.parquet"));
-  const slice = vi.fn((start: number, end: number) => bytes.slice(start, end));
+  const slice = vi.fn(async (start: number, end: number) => bytes.slice(start, end));
   const readsBefore: number[] = [];
   let numRows = 0;
   for await (const group of readParquetGroups({ byteLength: bytes.byteLength, slice })) {
@@ -41,7 +41,7 @@ it("reads integers as numbers where exact, nulls, lists and structs", async () =
 it("refuses what is not Parquet, what is cut off, and a table without rows", async () => {
   await expect(readParquet(new TextEncoder().encode("not a parquet file"), { name: "x.parquet" })).rejects.toMatchObject({
     code: "FORMAT",
-    file: "x.parquet",
+    source: "x.parquet",
   });
   await expect(readParquet(bytesOf("rows.snappy.parquet").subarray(0, 900))).rejects.toMatchObject({ code: "FORMAT" });
   await expect(readParquet(bytesOf("empty.parquet"))).rejects.toThrow("holds no rows");

@@ -1,8 +1,8 @@
+import { FormatError, type ByteSource } from "@kto/core";
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
 
 import { Dataset, type DataRow } from "./dataset.js";
-import { FormatError } from "./errors.js";
-import { expectRows, readBytes, rowLimit, toByteSource, type ByteSource, type DataSource, type ReadOptions } from "./source.js";
+import { expectRows, readBytes, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 type ParquetLibrary = Pick<typeof import("hyparquet"), "parquetMetadataAsync" | "parquetReadObjects"> &
   Pick<typeof import("hyparquet-compressors"), "compressors">;
@@ -72,7 +72,7 @@ async function readGroup(file: AsyncBuffer, metadata: FileMetaData, rowStart: nu
     throw new FormatError(
       `readParquet: ${name} holds fewer rows than it says; expected ${rowEnd - rowStart} from row ${rowStart}, got ${rows.length}; write it again`,
       {
-        file: name,
+        source: name,
       },
     );
   }
@@ -84,7 +84,7 @@ function checkedRows(numRows: bigint, name: string): number {
   throw new FormatError(
     `readParquet: ${name} has a row group of an impossible size; expected 0 to ${MAX_ROWS_PER_GROUP} rows, got ${numRows}; is the file damaged?`,
     {
-      file: name,
+      source: name,
     },
   );
 }
@@ -106,7 +106,7 @@ async function decoding<Result>(name: string, decode: () => Promise<Result>): Pr
     throw new FormatError(
       `readParquet: ${name} cannot be decoded; expected a Parquet file, got one for which "${(cause as Error).message}"; is it complete?`,
       {
-        file: name,
+        source: name,
         cause,
       },
     );

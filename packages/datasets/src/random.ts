@@ -1,4 +1,4 @@
-import { ArgumentError } from "./errors.js";
+import { ArgumentError } from "@kto/core";
 
 const STATE_SIZE = 624;
 const SHIFT_SIZE = 397;

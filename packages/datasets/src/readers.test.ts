@@ -1,7 +1,8 @@
+import type { ByteSource } from "@kto/core";
 import { describe, expect, it, vi } from "vitest";
 
 import { CsvParser } from "./csv-records.js";
-import { loadDataset, readCsv, readJson, readJsonl, type ByteSource } from "./index.js";
+import { loadDataset, readCsv, readJson, readJsonl } from "./index.js";
 
 const rowsOf = async (dataset: Promise<Iterable<unknown>>): Promise<unknown[]> => [...(await dataset)];
 
@@ -9,7 +10,7 @@ describe("readJsonl", () => {
   it("reads text, bytes, a Blob and ranges alike", async () => {
     const text = '\uFEFF{"a": "日本"}\r\n\n{"a": "👍\u2028"}';
     const bytes = new TextEncoder().encode(text);
-    const ranges: ByteSource = { byteLength: bytes.byteLength, slice: async (start, end) => bytes.slice(start, end).buffer };
+    const ranges: ByteSource = { byteLength: bytes.byteLength, slice: async (start, end) => bytes.slice(start, end) };
     for (const source of [text, bytes, bytes.buffer, new Blob([bytes]), ranges]) {
       expect(await rowsOf(readJsonl(source))).toEqual([{ a: "日本" }, { a: "👍\u2028" }]);
     }
@@ -29,7 +30,7 @@ describe("readJsonl", () => {
     await expect(readJsonl('{"a": 1}\n\n{"a": \n', { name: "rows.jsonl" })).rejects.toMatchObject({
       code: "FORMAT",
       line: 3,
-      file: "rows.jsonl",
+      source: "rows.jsonl",
       message: 'readJsonl: line 3 of rows.jsonl is not JSON; expected one JSON object, got {"a":; mend or remove that line',
     });
     await expect(readJsonl("[1]\n")).rejects.toThrow("line 1 of data is not an object; expected one JSON object, got [1]");
@@ -38,7 +39,7 @@ describe("readJsonl", () => {
   it("refuses an empty file, bytes that are not UTF-8, a source that ends early, and stops when told", async () => {
     await expect(readJsonl(" \n\n")).rejects.toMatchObject({ code: "DATA_FILE", message: expect.stringContaining("holds no rows") });
     await expect(readJsonl(new Uint8Array([0x7b, 0xff]))).rejects.toThrow("is not UTF-8 text");
-    await expect(readJsonl({ byteLength: 9, slice: () => new Uint8Array(4) })).rejects.toThrow(
+    await expect(readJsonl({ byteLength: 9, slice: async () => new Uint8Array(4) })).rejects.toThrow(
       "ended early; expected 9 bytes from 0, got 4",
     );
     await expect(readJsonl("{}", { signal: AbortSignal.abort(new Error("stop")) })).rejects.toThrow("stop");

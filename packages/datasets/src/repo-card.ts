@@ -1,5 +1,6 @@
-import type { DataDirectory } from "./data-directory.js";
-import { excerpt, FormatError } from "./errors.js";
+import { type ListedDirectory, FormatError } from "@kto/core";
+
+import { excerpt } from "./errors.js";
 import { isObject } from "./jsonl.js";
 import { readBytes } from "./source.js";
 
@@ -19,7 +20,7 @@ const CARD = "README.md";
 const MAX_CARD_BYTES = 16 * 2 ** 20;
 
 /** The `configs` in the YAML head of README.md; none without such a head. Throws `FormatError` for a head that cannot be understood. */
-export async function readRepoConfigs(directory: DataDirectory): Promise<RepoConfig[]> {
+export async function readRepoConfigs(directory: ListedDirectory): Promise<RepoConfig[]> {
   const name = `${directory.name}/${CARD}`;
   const head = await readHead(directory, name);
   if (head === undefined) return [];
@@ -30,7 +31,7 @@ export async function readRepoConfigs(directory: DataDirectory): Promise<RepoCon
   } catch (cause) {
     throw new FormatError(
       `loadDataset: the head of ${name} is not YAML; expected "configs:" and the like, got "${(cause as Error).message}"; mend it`,
-      { file: name, cause },
+      { source: name, cause },
     );
   }
   const configs = isObject(card) ? (card["configs"] ?? []) : [];
@@ -39,7 +40,7 @@ export async function readRepoConfigs(directory: DataDirectory): Promise<RepoCon
 }
 
 /** The text between the two lines `---` that README.md begins with. */
-async function readHead(directory: DataDirectory, name: string): Promise<string | undefined> {
+async function readHead(directory: ListedDirectory, name: string): Promise<string | undefined> {
   const source = await directory.open(CARD);
   if (!source) return undefined;
   try {
@@ -79,6 +80,6 @@ function readSplits(files: unknown, field: string, file: string): Map<string, st
 
 function malformed(field: string, expected: string, got: unknown, file: string): FormatError {
   return new FormatError(`loadDataset: ${field} in the head of ${file} is malformed; expected ${expected}, got ${excerpt(got)}; mend it`, {
-    file,
+    source: file,
   });
 }

@@ -1,13 +1,8 @@
-import { ArgumentError, DataFileError, FormatError } from "./errors.js";
+import { ArgumentError, blobSource, type ByteSource, bytesSource, FormatError } from "@kto/core";
+import { DataFileError } from "./errors.js";
 
-/** Bytes that can be read in ranges: an `ArrayBuffer`, a `Uint8Array`, an open file, an HTTP resource. */
-export interface ByteSource {
-  readonly byteLength: number;
-  slice(start: number, end: number): Uint8Array | ArrayBuffer | Promise<Uint8Array | ArrayBuffer>;
-}
-
-/** What a reader takes: text, bytes, a `Blob`, or a {@link ByteSource}. */
-export type DataSource = string | Blob | ByteSource;
+/** What a reader takes: text, bytes, a `Blob`, or anything that gives ranges of bytes. */
+export type DataSource = string | Uint8Array | ArrayBuffer | Blob | ByteSource;
 
 /** How far a reader has come. */
 export interface ReadProgress {
@@ -39,15 +34,14 @@ export interface TextChunk {
 
 /** Any {@link DataSource} as ranges of bytes. */
 export function toByteSource(source: DataSource): ByteSource {
-  if (typeof source === "string") return new TextEncoder().encode(source);
-  if ("byteLength" in source) return source;
-  return { byteLength: source.size, slice: (start, end) => source.slice(start, end).arrayBuffer() };
+  if (typeof source === "string") return bytesSource(new TextEncoder().encode(source));
+  if (source instanceof Uint8Array || source instanceof ArrayBuffer) return bytesSource(source);
+  return source instanceof Blob ? blobSource(source) : source;
 }
 
 /** Bytes `start` to `end` of a source; throws `DataFileError` when it gives another number of bytes. */
 export async function readBytes(source: ByteSource, start: number, end: number, name: string): Promise<Uint8Array> {
-  const part = await source.slice(start, end);
-  const bytes = part instanceof Uint8Array ? part : new Uint8Array(part);
+  const bytes = await source.slice(start, end);
   if (bytes.byteLength !== end - start) {
     throw new DataFileError(
       `read: ${name} ended early; expected ${end - start} bytes from ${start}, got ${bytes.byteLength}; was it changed while being read?`,
@@ -75,7 +69,7 @@ function decode(decoder: TextDecoder, bytes: Uint8Array, stream: boolean, name: 
   try {
     return decoder.decode(bytes, { stream });
   } catch (cause) {
-    throw new FormatError(`read: ${name} is not UTF-8 text; expected UTF-8, got other bytes; save it as UTF-8`, { file: name, cause });
+    throw new FormatError(`read: ${name} is not UTF-8 text; expected UTF-8, got other bytes; save it as UTF-8`, { source: name, cause });
   }
 }
 

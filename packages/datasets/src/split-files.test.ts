@@ -95,7 +95,7 @@ describe("by README.md", () => {
   it("goes by names where the head declares nothing, and says what is malformed", async () => {
     expect(await found(["train.csv"], {}, "---\nlicense: mit\n---\n")).toEqual(["train.csv"]);
     expect(await found(["train.csv"], {}, "# No head\n\n---\n")).toEqual(["train.csv"]);
-    await expect(found(["a.csv"], {}, "---\nconfigs: [\n---\n")).rejects.toMatchObject({ code: "FORMAT", file: "owner/name/README.md" });
+    await expect(found(["a.csv"], {}, "---\nconfigs: [\n---\n")).rejects.toMatchObject({ code: "FORMAT", source: "owner/name/README.md" });
     await expect(found(["a.csv"], {}, "---\nconfigs: 3\n---\n")).rejects.toThrow(
       "configs in the head of owner/name/README.md is malformed",
     );

@@ -1,4 +1,4 @@
-import type { DataDirectory } from "./data-directory.js";
+import type { ListedDirectory } from "@kto/core";
 import { DataFileError } from "./errors.js";
 import { formatOfName, type FileFormat } from "./file-format.js";
 import { pathPattern } from "./path-pattern.js";
@@ -33,7 +33,7 @@ const NO_DATA = new Set(["config.json", "dataset_info.json", "dataset_infos.json
  * `data/train-00000-of-00001.parquet`, else by a split's word in the name of a file or folder, else all files as the split train.
  * Throws `DataFileError`, which lists what there is, for a split or configuration that does not exist, and where no file can be read.
  */
-export async function findSplitFiles(directory: DataDirectory, { split, config }: SplitChoice = {}): Promise<SplitFiles> {
+export async function findSplitFiles(directory: ListedDirectory, { split, config }: SplitChoice = {}): Promise<SplitFiles> {
   const files = new Map((await directory.list()).map((file) => [file.path, file]));
   const chosen = chooseConfig(await readRepoConfigs(directory), config, directory.name);
   const paths = [...files.keys()].filter((path) => path.startsWith(chosen?.dataDir ? `${chosen.dataDir}/` : "")).sort();

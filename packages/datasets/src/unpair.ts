@@ -1,5 +1,5 @@
+import { ArgumentError } from "@kto/core";
 import { Dataset, type DataRow } from "./dataset.js";
-import { ArgumentError } from "./errors.js";
 import { columnOf } from "./rows.js";
 
 /** Which side of which pair a row of the unpaired dataset is. */

@@ -1,21 +1,4 @@
-const mark: symbol = Symbol.for("@kto/error");
-
-/** Base of every error this project throws. `code` is stable; facts are fields of the subclass. Recognised across copies of a package by a symbol. */
-export class KtoError extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.code = code;
-    this.name = new.target.name;
-    Object.defineProperty(this, mark, { value: true });
-  }
-}
-
-/** True for any `KtoError`, also one made by another copy of a package. */
-export function isKtoError(value: unknown): value is KtoError {
-  return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[mark] === true;
-}
+import { type ErrorText, KtoError } from "@kto/core";
 
 /**
  * What went wrong, for programs:
@@ -58,13 +41,14 @@ export interface HubErrorFacts {
 
 /** The hub, the network or the cache did not give what was asked for. */
 export class HubError extends KtoError {
+  override name = "HubError";
   readonly reason: HubErrorReason;
   readonly repo: string | undefined;
   readonly file: string | undefined;
   readonly status: number | undefined;
 
-  constructor(message: string, facts: HubErrorFacts) {
-    super("HUB", message, facts.cause === undefined ? undefined : { cause: facts.cause });
+  constructor(text: ErrorText, facts: HubErrorFacts) {
+    super("HUB", text, { cause: facts.cause });
     this.reason = facts.reason;
     this.repo = facts.repo;
     this.file = facts.file;

@@ -2,7 +2,8 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bytesSource, encodeSafetensors, isKtoError, openSafetensors, type TensorsToWrite } from "@kto/safetensors";
+import { bytesSource, isKtoError } from "@kto/core";
+import { encodeSafetensors, openSafetensors, type TensorsToWrite } from "@kto/safetensors";
 import { afterAll, describe, expect, it } from "vitest";
 import { qwen2Tree, tinySizes } from "./testing/qwen2-tree.js";
 import {

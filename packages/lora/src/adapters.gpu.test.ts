@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
+import { fileDirectory } from "@kto/core/node";
 import { Qwen2ForCausalLM, unpad } from "@kto/qwen2";
 import { asTypedArray, toFloat32 } from "@kto/safetensors";
-import { fileDirectory, openSafetensorsFile } from "@kto/safetensors/node";
+import { openSafetensorsFile } from "@kto/safetensors/node";
 import { backward, gatherRows, linearLogProbs, mean, requestDevice, scale, type Device, type Gradients, type Tensor } from "@kto/tensor";
 import { fixturePath, listFixtures } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

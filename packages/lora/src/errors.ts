@@ -1,27 +1,30 @@
-import { KtoError } from "@kto/safetensors";
+import { type ErrorText, KtoError } from "@kto/core";
 
 /** A LoRA setting is unknown, out of range, or one this package does not do; `field` names it as the source spells it. */
 export class LoraConfigError extends KtoError {
+  override name = "LoraConfigError";
   readonly field: string | undefined;
 
-  constructor(message: string, facts: { field?: string; cause?: unknown } = {}) {
-    super("LORA_CONFIG", message, facts.cause === undefined ? undefined : { cause: facts.cause });
+  constructor(text: ErrorText, facts: { field?: string; cause?: unknown } = {}) {
+    super("LORA_CONFIG", text, { cause: facts.cause });
     this.field = facts.field;
   }
 }
 
 /** `targetModules` selects nothing, or something that is no linear layer; `candidates` are the names it could select. */
 export class LoraTargetError extends KtoError {
+  override name = "LoraTargetError";
   readonly candidates: readonly string[];
 
-  constructor(message: string, { candidates }: { candidates: readonly string[] }) {
-    super("LORA_TARGET", message);
+  constructor(text: ErrorText, { candidates }: { candidates: readonly string[] }) {
+    super("LORA_TARGET", text);
     this.candidates = candidates;
   }
 }
 
 /** The tensors of an adapter file are not those its config asks for on this model. */
 export class AdapterFileError extends KtoError {
+  override name = "AdapterFileError";
   /** Expected, and not in the file. */
   readonly missing: readonly string[];
   /** In the file, and not expected. */
@@ -30,10 +33,10 @@ export class AdapterFileError extends KtoError {
   readonly mismatched: readonly string[];
 
   constructor(
-    message: string,
+    text: ErrorText,
     facts: { missing?: readonly string[]; unexpected?: readonly string[]; mismatched?: readonly string[] } = {},
   ) {
-    super("ADAPTER_FILE", message);
+    super("ADAPTER_FILE", text);
     this.missing = facts.missing ?? [];
     this.unexpected = facts.unexpected ?? [];
     this.mismatched = facts.mismatched ?? [];

@@ -1,4 +1,5 @@
-import { DtypeError, ShapeError, sizeOf, slabShare, type Device, type Tensor, type TensorSlabs } from "@kto/tensor";
+import { DtypeError } from "@kto/core";
+import { ShapeError, sizeOf, slabShare, type Device, type Tensor, type TensorSlabs } from "@kto/tensor";
 import { nf4Codes } from "./host/code-table.js";
 import { defaultBlockSize } from "./host/quantize-weights.js";
 import { nestedBlockSize, nestedCodes, quantizeScales } from "./host/scales.js";

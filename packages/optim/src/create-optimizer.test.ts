@@ -1,4 +1,4 @@
-import { isKtoError } from "@kto/tensor";
+import { isKtoError } from "@kto/core";
 import { describe, expect, it } from "vitest";
 import { OptimizerError, optimizerKind, optimizerNames, optimizerNote } from "./index.js";
 

@@ -1,4 +1,4 @@
-import { FormatError } from "@kto/safetensors";
+import { FormatError } from "@kto/core";
 import { describe, expect, test } from "vitest";
 import { readQwen2Config, writeQwen2Config } from "./config.js";
 import { unpad } from "./token-batch.js";

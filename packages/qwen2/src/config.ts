@@ -1,5 +1,5 @@
+import { FormatError } from "@kto/core";
 import { readQuantizationConfig } from "@kto/nf4";
-import { FormatError } from "@kto/safetensors";
 
 /** A Qwen2 decoder's shape, from `config.json`. */
 export interface Qwen2Config {

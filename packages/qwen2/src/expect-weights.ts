@@ -1,5 +1,6 @@
+import { DtypeError, FormatError } from "@kto/core";
 import { isNf4Weight } from "@kto/nf4";
-import { DtypeError, FormatError, type TensorReader } from "@kto/safetensors";
+import { type TensorReader } from "@kto/safetensors";
 import { ShapeError } from "@kto/tensor";
 import type { WeightSpec } from "./weight-specs.js";
 

@@ -1,4 +1,5 @@
-import { fileDirectory, openSafetensorsFile } from "@kto/safetensors/node";
+import { fileDirectory } from "@kto/core/node";
+import { openSafetensorsFile } from "@kto/safetensors/node";
 import { toFloat32 } from "@kto/safetensors";
 import { asTypedArray, type SafetensorsFile } from "@kto/safetensors";
 import { fixturePath, meanAbsDifference } from "@kto/testing";

@@ -1,5 +1,6 @@
+import { DtypeError } from "@kto/core";
 import { isNf4Weight, isSkipped, loadNf4Weight, quantizeNf4, type Nf4Weight, type WeightDtype } from "@kto/nf4";
-import { DtypeError, type TensorReader } from "@kto/safetensors";
+import { type TensorReader } from "@kto/safetensors";
 import { nothingOverflowed, TensorSlabs, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
 import type { Qwen2Config } from "./config.js";
 import { expectWeights } from "./expect-weights.js";

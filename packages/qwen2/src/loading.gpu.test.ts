@@ -1,5 +1,6 @@
-import { bytesSource, encodeSafetensors, openSafetensors, type TensorReader, type TensorToWrite } from "@kto/safetensors";
-import { fileDirectory } from "@kto/safetensors/node";
+import { bytesSource } from "@kto/core";
+import { fileDirectory } from "@kto/core/node";
+import { encodeSafetensors, openSafetensors, type TensorReader, type TensorToWrite } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";

@@ -1,8 +1,8 @@
+import { FormatError, type ByteDirectory, CapabilityError } from "@kto/core";
 import { expectBitsandbytes, Linear4bit, type Nf4Weight } from "@kto/nf4";
-import { FormatError, openCheckpoint, type ByteDirectory } from "@kto/safetensors";
+import { openCheckpoint } from "@kto/safetensors";
 import {
   cast,
-  CapabilityError,
   checkpoint,
   embedding,
   Linear,

@@ -1,1 +1,1 @@
-export { fileDirectory as openModel } from "@kto/safetensors/node";
+export { fileDirectory as openModel } from "@kto/core/node";

@@ -1,8 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { bytesSource, type ByteDirectory } from "@kto/core";
 import { nf4Tensors } from "@kto/nf4";
-import { bytesSource, encodeSafetensors, type ByteDirectory, type TensorReader, type TensorToWrite } from "@kto/safetensors";
+import { encodeSafetensors, type TensorReader, type TensorToWrite } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, readFixtureJson } from "@kto/testing";

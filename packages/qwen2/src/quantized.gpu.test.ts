@@ -1,5 +1,7 @@
-import { asTypedArray, FormatError, openCheckpoint } from "@kto/safetensors";
-import { fileDirectory, openSafetensorsFile } from "@kto/safetensors/node";
+import { FormatError } from "@kto/core";
+import { fileDirectory } from "@kto/core/node";
+import { asTypedArray, openCheckpoint } from "@kto/safetensors";
+import { openSafetensorsFile } from "@kto/safetensors/node";
 import { Linear, requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
-import { DtypeError, toFloat16, toFloat32, type Dtype } from "@kto/safetensors";
+import { DtypeError } from "@kto/core";
+import { toFloat16, toFloat32, type Dtype } from "@kto/safetensors";
 import { writeBfloat16, type Bfloat16Target, type FloatDtype } from "@kto/tensor";
 
 /**

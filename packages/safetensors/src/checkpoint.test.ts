@@ -1,8 +1,6 @@
+import { type ByteSource, bytesSource, type ByteDirectory, blobDirectory, FormatError } from "@kto/core";
 import { describe, expect, it } from "vitest";
-import { type ByteSource, bytesSource } from "./byte-source.js";
 import { openCheckpoint } from "./checkpoint.js";
-import { type ByteDirectory, blobDirectory } from "./directory.js";
-import { FormatError } from "./errors.js";
 import { collect } from "./testing/fixtures.js";
 import { type TensorToWrite, encodeSafetensors } from "./writer.js";
 

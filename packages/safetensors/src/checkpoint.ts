@@ -1,6 +1,4 @@
-import { type ByteSource, readExactly } from "./byte-source.js";
-import type { ByteDirectory } from "./directory.js";
-import { FormatError } from "./errors.js";
+import { type ByteSource, readExactly, type ByteDirectory, FormatError } from "@kto/core";
 import type { TensorInfo } from "./header.js";
 import { type SafetensorsFile, openSafetensors } from "./safetensors-file.js";
 import { parseShardIndex } from "./shard-index.js";

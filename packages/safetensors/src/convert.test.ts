@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DtypeError } from "@kto/core";
 import { describe, expect, it } from "vitest";
 import { toBfloat16, toFloat16, toFloat32 } from "./convert.js";
 import type { Dtype } from "./dtype.js";
-import { DtypeError } from "./errors.js";
 import { float32BitsToBfloat16, float32BitsToFloat16 } from "./float/fast.js";
 import { bfloat16ToNumber, float16ToNumber, numberToBfloat16, numberToFloat16 } from "./float/scalar.js";
 import { fixtures } from "./testing/fixtures.js";

@@ -1,5 +1,5 @@
+import { DtypeError } from "@kto/core";
 import { type Dtype, bitsOf } from "./dtype.js";
-import { DtypeError } from "./errors.js";
 import { float32BitsToBfloat16, float32BitsToFloat16 } from "./float/fast.js";
 import { BFLOAT16, FLOAT16, FLOAT8_E4M3, FLOAT8_E5M2, type FloatLayout, decodeFloat, encodeFloat } from "./float/minifloat.js";
 import { asTypedArray } from "./typed-array.js";

@@ -1,4 +1,4 @@
-import { DtypeError } from "./errors.js";
+import { DtypeError } from "@kto/core";
 
 /**
  * Bits of one element, in the format's order. The reference writer puts tensors in descending order of this list,

@@ -1,5 +1,5 @@
+import { FormatError } from "@kto/core";
 import { DTYPES, type Dtype, byteLengthOf, isDtype } from "./dtype.js";
-import { FormatError } from "./errors.js";
 import { MAX_HEADER_BYTES, MAX_TENSORS } from "./limits.js";
 
 /** What the header needs to know of a tensor. */

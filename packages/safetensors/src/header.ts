@@ -1,5 +1,5 @@
+import { FormatError } from "@kto/core";
 import { type Dtype, byteLengthOf, isDtype } from "./dtype.js";
-import { FormatError } from "./errors.js";
 import { type JsonValue, parseJsonBytes } from "./json.js";
 import { MAX_RANK, MAX_TENSORS } from "./limits.js";
 

@@ -1,3 +1,2 @@
-export { type FileSource, fileSource } from "./node/file-source.js";
-export { fileDirectory, openModelDir, openSafetensorsFile } from "./node/open.js";
-export { writeFileAtomic, writeSafetensorsFile } from "./node/write-file.js";
+export { openModelDir, openSafetensorsFile } from "./node/open.js";
+export { writeSafetensorsFile } from "./node/write-file.js";

@@ -14,6 +14,7 @@ it("the browser entry bundles without anything of Node", async () => {
     format: "esm",
     platform: "browser",
     minify: true,
+    conditions: ["@kto/source"],
     entryPoints: [`${packageDir}src/index.ts`],
   });
   expect(bundle.outputFiles[0]!.text).not.toMatch(/\bprocess\b|\bBuffer\b|node:/); // and esbuild refuses node:* for browsers

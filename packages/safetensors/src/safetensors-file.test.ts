@@ -1,6 +1,5 @@
+import { bytesSource, BoundsError, FormatError, KtoError, SourceError, isKtoError } from "@kto/core";
 import { describe, expect, it } from "vitest";
-import { bytesSource } from "./byte-source.js";
-import { BoundsError, FormatError, KtoError, SourceError, isKtoError } from "./errors.js";
 import { MAX_HEADER_BYTES, MAX_JSON_VALUES } from "./limits.js";
 import { openSafetensors } from "./safetensors-file.js";
 import { collect, rawFile } from "./testing/fixtures.js";

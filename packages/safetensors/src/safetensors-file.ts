@@ -1,5 +1,4 @@
-import { type ByteSource, readExactly } from "./byte-source.js";
-import { FormatError } from "./errors.js";
+import { type ByteSource, readExactly, FormatError } from "@kto/core";
 import { type TensorInfo, parseHeader } from "./header.js";
 import { MAX_HEADER_BYTES } from "./limits.js";
 import { type TensorReader, makeReader } from "./tensor-reader.js";

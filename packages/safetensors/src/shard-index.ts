@@ -1,4 +1,4 @@
-import { FormatError } from "./errors.js";
+import { FormatError } from "@kto/core";
 import { type JsonValue, parseJsonBytes } from "./json.js";
 import { MAX_HEADER_BYTES, MAX_SHARDS } from "./limits.js";
 

@@ -1,6 +1,5 @@
-import { type ByteSource, readExactly } from "./byte-source.js";
+import { type ByteSource, readExactly, BoundsError, FormatError } from "@kto/core";
 import type { Dtype } from "./dtype.js";
-import { BoundsError, FormatError } from "./errors.js";
 import type { TensorInfo } from "./header.js";
 import { DEFAULT_CHUNK_BYTES } from "./limits.js";
 

@@ -1,5 +1,5 @@
+import { BoundsError } from "@kto/core";
 import { type Dtype, bitsOf } from "./dtype.js";
-import { BoundsError } from "./errors.js";
 
 interface TypedArrays {
   BOOL: Uint8Array;

@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { bytesSource, FormatError } from "@kto/core";
 import { describe, expect, it } from "vitest";
-import { bytesSource } from "./byte-source.js";
 import { DTYPES, byteSizeOf, isDtype } from "./dtype.js";
-import { FormatError } from "./errors.js";
 import { openSafetensors } from "./safetensors-file.js";
 import { fixtureFiles, fixtures } from "./testing/fixtures.js";
 import { type TensorToWrite, encodeSafetensors, writeSafetensors } from "./writer.js";

@@ -1,12 +1,6 @@
-import { FormatError } from "./errors.js";
+import { type ByteSink, FormatError } from "@kto/core";
 import { type TensorSpec, planHeader } from "./header-writer.js";
 import { bytesOf } from "./typed-array.js";
-
-/** Where bytes go, in order. */
-export interface ByteSink {
-  /** Resolves when the sink has taken the bytes; the array may be reused afterwards. */
-  write(bytes: Uint8Array): Promise<void>;
-}
 
 /**
  * The elements of a tensor, little-endian and dense: an array, or a function that makes it when its turn comes (from a GPU, from another file),

@@ -1,2 +1,1 @@
-export { CapabilityError, FormatError, isKtoError, KtoError } from "./errors.js";
 export { installSoftwareGpu, type SoftwareGpu } from "./install.js";

@@ -46,7 +46,8 @@ describe("installSoftwareGpu", () => {
   it("refuses a process that has loaded webgpu", () => {
     const error = runInChild(`
       await import("webgpu");
-      const { installSoftwareGpu, isKtoError } = await import("@kto/software-gpu");
+      const { installSoftwareGpu } = await import("@kto/software-gpu");
+      const { isKtoError } = await import("@kto/core");
       const error = await installSoftwareGpu().catch((error) => error);
       console.log(JSON.stringify({ isKtoError: isKtoError(error), name: error.name, code: error.code, missing: error.missing, message: error.message }));
     `);

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
-import { CapabilityError } from "./errors.js";
+import { CapabilityError } from "@kto/core";
 import { cacheRoots, FILES, findArchive, unpackOnce } from "./unpack.js";
 
 /** Absolute paths of what was made the Vulkan of this process. */

@@ -1,4 +1,4 @@
-import { FormatError } from "./errors.js";
+import { FormatError } from "@kto/core";
 
 /** A regular file of an archive; `content` is a view into the archive's bytes. */
 export interface TarFile {

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
-import { CapabilityError, FormatError } from "./errors.js";
+import { CapabilityError, FormatError } from "@kto/core";
 import { readTar } from "./tar.js";
 
 /** The files of the archive that Dawn needs; the ANGLE libraries beside them are left out. */

@@ -1,3 +1,4 @@
+export { CapabilityError, DtypeError, isKtoError, KtoError } from "@kto/core";
 export * from "./errors.js";
 export { byteSize, f16BitsToNumber, numberToF16Bits, type Dtype, type FloatDtype } from "./dtype.js";
 export { dynamicMap, dynamicMapMidpoints, nearestCode, type DynamicMapKind } from "./dynamic-map.js";

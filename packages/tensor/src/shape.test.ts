@@ -1,5 +1,6 @@
+import { DtypeError, isKtoError } from "@kto/core";
 import { describe, expect, it } from "vitest";
-import { DtypeError, isKtoError, ShapeError } from "./index.js";
+import { ShapeError } from "./index.js";
 import { checkShape, expectDtype, expectShape, rowsOf, sizeOf } from "./shape.js";
 
 describe("shapes", () => {

@@ -1,4 +1,5 @@
-import { DtypeError, ShapeError } from "./errors.js";
+import { DtypeError } from "@kto/core";
+import { ShapeError } from "./errors.js";
 import type { Dtype } from "./dtype.js";
 
 /** Sizes of a tensor, outermost first. */

@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
+import type { ByteDirectory } from "@kto/core";
 import { expect, it } from "vitest";
-import { Tokenizer, type TokenizerDirectory } from "./index.js";
+import { Tokenizer } from "./index.js";
 import { loadTokenizer } from "./node.js";
 
 const fixtures = new URL("../../testing/fixtures/model/", import.meta.url);
 
 /** The tiny model's files as a directory; `files` replaces some, or with null takes them away. */
-function directoryWith(files: Record<string, Uint8Array | null> = {}): TokenizerDirectory & { numOpen(): number } {
+function directoryWith(files: Record<string, Uint8Array | null> = {}): ByteDirectory & { numOpen(): number } {
   let numOpen = 0;
   return {
     name: "owner/name",
@@ -46,6 +47,6 @@ it("says which file is missing, broken or short, and passes on what the director
   await expect(Tokenizer.fromPretrained(directoryWith({ "tokenizer.json": new Uint8Array(3) }))).rejects.toThrow("not valid JSON");
   const failing = { name: "owner/name", open: () => Promise.reject(new Error("401")) };
   await expect(loadTokenizer(failing)).rejects.toThrow(/^401$/);
-  const short = { name: "owner/name", open: async () => ({ byteLength: 9, slice: () => new Uint8Array(2) }) };
+  const short = { name: "owner/name", open: async () => ({ byteLength: 9, slice: async () => new Uint8Array(2) }) };
   await expect(loadTokenizer(short)).rejects.toThrow("expected 9 bytes, got 2");
 });

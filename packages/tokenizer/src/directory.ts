@@ -1,20 +1,6 @@
+import type { ByteDirectory } from "@kto/core";
 import { TokenizerError } from "./errors.js";
 import { FILE_NAMES, type TokenizerFiles } from "./files.js";
-
-/** A file to read: its length and ranges of its bytes; given back with `dispose()` where it has one. */
-export interface TokenizerFileSource {
-  readonly byteLength: number;
-  slice(start: number, end: number): Uint8Array | Promise<Uint8Array>;
-  dispose?(): void | Promise<void>;
-}
-
-/** A place with a model's files by name: a folder, the files a user picked, a URL (`@kto/safetensors`), a repository of the hub (`@kto/hub`). */
-export interface TokenizerDirectory {
-  /** Path, URL or id, for messages. */
-  readonly name: string;
-  /** The file, or undefined when there is none of this name. */
-  open(fileName: string): Promise<TokenizerFileSource | undefined>;
-}
 
 /** JavaScript keeps no longer text in one string. */
 const MAX_FILE_BYTES = 2 ** 29 - 24;
@@ -23,7 +9,7 @@ const MAX_FILE_BYTES = 2 ** 29 - 24;
  * The tokenizer files of a model directory; all but `tokenizer.json` may be missing.
  * Throws `TokenizerError` when that is missing or a file gives another number of bytes; what the directory itself throws is passed on.
  */
-export async function readTokenizerFiles(operation: string, directory: TokenizerDirectory): Promise<TokenizerFiles> {
+export async function readTokenizerFiles(operation: string, directory: ByteDirectory): Promise<TokenizerFiles> {
   const read = (file: string): Promise<Uint8Array | undefined> => readWhole(operation, directory, file);
   const [tokenizerJson, tokenizerConfig, specialTokensMap, generationConfig, chatTemplate] = await Promise.all([
     read(FILE_NAMES.tokenizerJson),
@@ -41,7 +27,7 @@ export async function readTokenizerFiles(operation: string, directory: Tokenizer
   return { tokenizerJson, tokenizerConfig, specialTokensMap, generationConfig, chatTemplate };
 }
 
-async function readWhole(operation: string, directory: TokenizerDirectory, file: string): Promise<Uint8Array | undefined> {
+async function readWhole(operation: string, directory: ByteDirectory, file: string): Promise<Uint8Array | undefined> {
   const { name } = directory;
   const source = await directory.open(file);
   if (!source) return undefined;

@@ -1,5 +1,4 @@
-export { isKtoError, KtoError, TemplateError } from "@kto/chat-templates";
-export type { TokenizerDirectory, TokenizerFileSource } from "./directory.js";
+export { TemplateError } from "@kto/chat-templates";
 export { TokenizerError } from "./errors.js";
 export type { FileContent, TokenizerFiles } from "./files.js";
 export { type PromptCompletion, splitPromptCompletion, type SplitOptions, type SplitTokenizer } from "./split.js";

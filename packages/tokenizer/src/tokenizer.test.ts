@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
+import { isKtoError } from "@kto/core";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
-import { isKtoError, splitPromptCompletion, Tokenizer, TokenizerError, type TokenizerFiles } from "./index.js";
+import { splitPromptCompletion, Tokenizer, TokenizerError, type TokenizerFiles } from "./index.js";
 
 const model = new URL("../../testing/fixtures/model/", import.meta.url);
 const text = (name: string): string => readFileSync(new URL(name, model), "utf8");

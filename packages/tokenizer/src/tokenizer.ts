@@ -1,9 +1,10 @@
+import type { ByteDirectory } from "@kto/core";
 import { type ChatMessage, DEFAULT_CHAT_TEMPLATE, renderChat, type RenderOptions } from "@kto/chat-templates";
 import { Tokenizer as Encoder } from "@huggingface/tokenizers";
 import { assistantMask } from "./assistant-mask.js";
 import { decodeByteLevel } from "./byte-level.js";
 import { readChatTemplates, selectChatTemplate } from "./chat-template-files.js";
-import { readTokenizerFiles, type TokenizerDirectory } from "./directory.js";
+import { readTokenizerFiles } from "./directory.js";
 import { TokenizerError } from "./errors.js";
 import { checkTokenizerJson, FILE_NAMES, type FileContent, type JsonObject, parseJson, type TokenizerFiles } from "./files.js";
 import { withUnicodeCaseFolding } from "./patterns.js";
@@ -83,7 +84,7 @@ export class Tokenizer {
    * The tokenizer of a model directory: anything that opens files by name, such as `hub("owner/name")` of `@kto/hub`.
    * Throws `TokenizerError` naming the file that is missing or at fault.
    */
-  static async fromPretrained(directory: TokenizerDirectory): Promise<Tokenizer> {
+  static async fromPretrained(directory: ByteDirectory): Promise<Tokenizer> {
     return new Tokenizer(await readTokenizerFiles("Tokenizer.fromPretrained", directory));
   }
 

@@ -1,5 +1,6 @@
+import { bytesSource, FormatError } from "@kto/core";
 import { AdamW8bit, createOptimizer, type Optimizer } from "@kto/optim";
-import { bytesSource, encodeSafetensors, FormatError, openSafetensors, type TensorToWrite } from "@kto/safetensors";
+import { encodeSafetensors, openSafetensors, type TensorToWrite } from "@kto/safetensors";
 import { ParameterBucket, requestDevice, type Device } from "@kto/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeOptimizer, restoreOptimizer } from "./checkpoint.js";

@@ -1,3 +1,4 @@
+import { bytesSource, FormatError } from "@kto/core";
 import {
   adapterTensors,
   ADAPTER_CONFIG_FILE,
@@ -7,15 +8,7 @@ import {
   type PeftModel,
 } from "@kto/lora";
 import type { Optimizer } from "@kto/optim";
-import {
-  bytesSource,
-  encodeSafetensors,
-  openSafetensors,
-  toFloat32,
-  FormatError,
-  type SafetensorsFile,
-  type TensorToWrite,
-} from "@kto/safetensors";
+import { encodeSafetensors, openSafetensors, toFloat32, type SafetensorsFile, type TensorToWrite } from "@kto/safetensors";
 import type { Tensor } from "@kto/tensor";
 import type { CheckpointStore } from "./checkpoint-store.js";
 import { parseTrainerState, type RunProgress } from "./trainer-state.js";

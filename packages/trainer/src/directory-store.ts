@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "@kto/safetensors/node";
+import { writeFileAtomic } from "@kto/core/node";
 import { checkpointStep, type CheckpointStore } from "./checkpoint-store.js";
 
 /** Checkpoints as folders inside `outputDir`. A folder is written beside its place and renamed when complete. */

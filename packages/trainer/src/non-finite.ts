@@ -1,12 +1,13 @@
-import { KtoError } from "@kto/tensor";
+import { type ErrorText, KtoError } from "@kto/core";
 
 /** The loss became NaN or infinite: the run stopped, and the last checkpoint is as it was. */
 export class NonFiniteLossError extends KtoError {
+  override name = "NonFiniteLossError";
   readonly step: number;
   readonly rows: readonly number[];
 
-  constructor(message: string, facts: { step: number; rows: readonly number[] }) {
-    super("NON_FINITE_LOSS", message);
+  constructor(text: ErrorText, facts: { step: number; rows: readonly number[] }) {
+    super("NON_FINITE_LOSS", text);
     this.step = facts.step;
     this.rows = facts.rows;
   }

@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { isKtoError } from "@kto/core";
 import { parseRepoId } from "@kto/hub";
 import { adapterModelCard, getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
 import { saveAdapter } from "@kto/lora/node";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
-import { isKtoError } from "@kto/safetensors";
 import type { Device, FloatDtype } from "@kto/tensor";
 import { epochAfter, formatTrainerState, KTOTrainer, ktoConfig, type RunPlan, type TrainLog } from "@kto/trainer";
 import type { GivenFields } from "../config/read-config.js";

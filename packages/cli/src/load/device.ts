@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
-import { CapabilityError, requestDevice, type Device } from "@kto/tensor";
+import { CapabilityError } from "@kto/core";
+import { requestDevice, type Device } from "@kto/tensor";
 import { ConfigError } from "../errors.js";
 import type { CommonOptions, Io } from "../io.js";
 import type { Console } from "../render/console.js";
@@ -18,6 +19,7 @@ export function mendingCommand(platform: string = process.platform): string | un
 
 /** There is no adapter of the kind that was asked for; `reason` is the plain fact, without advice. */
 export class NoAdapterError extends CapabilityError {
+  override name = "NoAdapterError";
   readonly reason: string;
 
   constructor(reason: string, options?: { cause?: unknown }) {

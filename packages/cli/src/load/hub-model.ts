@@ -1,7 +1,7 @@
+import { FormatError } from "@kto/core";
 import { HubError, parseRepoId, type HubSource, type RepoFile } from "@kto/hub";
 import { hub, resolveFourBit, snapshotDownload, type CacheOptions } from "@kto/hub/node";
 import { readQwen2Config } from "@kto/qwen2";
-import { FormatError } from "@kto/safetensors";
 import { ConfigError, isHubError } from "../errors.js";
 import type { Console } from "../render/console.js";
 import { downloading, type HubAccess } from "./hub-access.js";

@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { FormatError, SourceError } from "@kto/core";
+import { fileDirectory } from "@kto/core/node";
 import { pickleFiles } from "@kto/hub";
 import { PeftModel } from "@kto/lora";
 import { loadAdapter } from "@kto/lora/node";
 import { Qwen2ForCausalLM, readQwen2Config, type QuantizeOnLoad, type Qwen2Config } from "@kto/qwen2";
-import { FormatError, openCheckpoint, SourceError } from "@kto/safetensors";
-import { fileDirectory } from "@kto/safetensors/node";
+import { openCheckpoint } from "@kto/safetensors";
 import type { Device, FloatDtype } from "@kto/tensor";
 import type { Tokenizer } from "@kto/tokenizer";
 import { loadTokenizer } from "@kto/tokenizer/node";

@@ -1,7 +1,7 @@
-import type { ByteSource, DataDirectory } from "../index.js";
+import type { ByteSource, ListedDirectory } from "@kto/core";
 
 /** A directory in memory that remembers what was opened, how many bytes of it were read, and what was given back. */
-export function memoryDirectory(files: Record<string, string | Uint8Array>): DataDirectory & {
+export function memoryDirectory(files: Record<string, string | Uint8Array>): ListedDirectory & {
   opened: string[];
   bytesRead: Record<string, number>;
   numOpen(): number;
@@ -14,7 +14,7 @@ export function memoryDirectory(files: Record<string, string | Uint8Array>): Dat
   let numOpen = 0;
   const sourceOf = (path: string, bytes: Uint8Array): ByteSource & { dispose(): void } => ({
     byteLength: bytes.byteLength,
-    slice(start, end) {
+    async slice(start, end) {
       bytesRead[path] = (bytesRead[path] ?? 0) + end - start;
       return bytes.slice(start, end);
     },

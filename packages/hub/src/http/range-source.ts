@@ -1,5 +1,5 @@
+import type { ByteSource } from "@kto/core";
 import { HubError } from "../errors.js";
-import type { ByteSource } from "../source.js";
 import type { HubClient } from "./client.js";
 import { parseContentRange } from "./content-range.js";
 import { type Asked, refusal } from "./refusal.js";

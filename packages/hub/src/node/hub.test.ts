@@ -1,9 +1,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { ByteSource } from "@kto/core";
 import { loadDataset } from "@kto/datasets";
 import { openSafetensors, writeSafetensors } from "@kto/safetensors";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { ByteSource, HubSource } from "../source.js";
+import type { HubSource } from "../source.js";
 import { type TestCache, sampleBytes, startTestCache } from "../testing/test-cache.js";
 import { hub } from "./hub.js";
 import { snapshotDownload } from "./snapshot-download.js";

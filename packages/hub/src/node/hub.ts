@@ -1,9 +1,10 @@
 import { open } from "node:fs/promises";
+import type { ByteSource } from "@kto/core";
 import { HubError } from "../errors.js";
 import { displayName } from "../hub.js";
 import { expectSafetensors } from "../model-files.js";
 import { once } from "../once.js";
-import type { ByteSource, HubSource, RepoFile } from "../source.js";
+import type { HubSource, RepoFile } from "../source.js";
 import { notCached } from "./cache-errors.js";
 import { readTree, snapshotFiles } from "./cache/read.js";
 import { fetchFile, listFiles, noteCommit, openRepo, resolveCommit } from "./cached-repo.js";

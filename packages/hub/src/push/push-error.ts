@@ -1,5 +1,6 @@
+import { isKtoError } from "@kto/core";
 import { HubApiError } from "@huggingface/hub";
-import { HubError, isKtoError } from "../errors.js";
+import { HubError } from "../errors.js";
 import { rootMessage } from "../http/root-cause.js";
 import type { RepoType } from "../repo-id.js";
 

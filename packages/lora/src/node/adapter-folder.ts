@@ -1,7 +1,8 @@
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { SourceError, WriteError } from "@kto/safetensors";
-import { openSafetensorsFile, writeFileAtomic, writeSafetensorsFile } from "@kto/safetensors/node";
+import { SourceError, WriteError } from "@kto/core";
+import { writeFileAtomic } from "@kto/core/node";
+import { openSafetensorsFile, writeSafetensorsFile } from "@kto/safetensors/node";
 import { ADAPTER_METADATA, adapterTensors, readAdapterWeights, type LoraContent } from "../adapter-files.js";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, adapterSubfolder, DEFAULT_ADAPTER } from "../adapter-names.js";
 import { formatAdapterConfig, parseAdapterConfig } from "../config-file.js";

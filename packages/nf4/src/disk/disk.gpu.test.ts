@@ -1,4 +1,5 @@
-import { bytesSource, encodeSafetensors, openSafetensors } from "@kto/safetensors";
+import { bytesSource } from "@kto/core";
+import { encodeSafetensors, openSafetensors } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, listFixtures } from "@kto/testing";

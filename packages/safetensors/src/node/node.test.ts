@@ -1,11 +1,11 @@
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
+import { FormatError, SourceError, WriteError } from "@kto/core";
+import { fileSource, fileDirectory } from "@kto/core/node";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { FormatError, SourceError, WriteError } from "../errors.js";
 import { fixtures, withFolder } from "../testing/fixtures.js";
 import { asTypedArray } from "../typed-array.js";
-import { fileSource } from "./file-source.js";
-import { fileDirectory, openModelDir, openSafetensorsFile } from "./open.js";
+import { openModelDir, openSafetensorsFile } from "./open.js";
 import { writeSafetensorsFile } from "./write-file.js";
 
 vi.mock("node:fs/promises", async (importOriginal) => {

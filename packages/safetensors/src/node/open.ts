@@ -1,10 +1,8 @@
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { SourceError } from "@kto/core";
+import { fileDirectory, fileSource, noFolderError } from "@kto/core/node";
 import { type Checkpoint, openCheckpoint } from "../checkpoint.js";
-import type { ByteDirectory } from "../directory.js";
-import { SourceError } from "../errors.js";
 import { type SafetensorsFile, openSafetensors } from "../safetensors-file.js";
-import { fileSource } from "./file-source.js";
 
 /**
  * Opens a safetensors file; `dispose()` closes it.
@@ -21,23 +19,6 @@ export async function openSafetensorsFile(path: string): Promise<SafetensorsFile
   }
 }
 
-/** A folder on disk, for `openCheckpoint`. */
-export function fileDirectory(path: string): ByteDirectory {
-  return {
-    name: path,
-    async open(fileName) {
-      try {
-        return await fileSource(join(path, fileName));
-      } catch (error) {
-        if (!(error instanceof SourceError)) throw error;
-        if (error.reason === "ENOENT") return undefined;
-        if (error.reason === "ENOTDIR") throw noFolder("fileDirectory", path, error);
-        throw error;
-      }
-    },
-  };
-}
-
 /**
  * Opens the weights of a model folder in Hugging Face layout, one file or shards; `dispose()` closes them.
  *
@@ -46,21 +27,9 @@ export function fileDirectory(path: string): ByteDirectory {
 export async function openModelDir(path: string): Promise<Checkpoint> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return openCheckpoint(fileDirectory(path));
-  if (found) throw noFolder("openModelDir", path);
+  if (found) throw noFolderError("openModelDir", path);
   throw new SourceError(`openModelDir: ${path}: no such folder; expected a model folder with model.safetensors; check the path`, {
     source: path,
     reason: "ENOENT",
-  });
-}
-
-/** A file was given where the folder of a model is wanted. */
-function noFolder(operation: string, path: string, cause?: unknown): SourceError {
-  const advice = /\.(gguf|bin|pt|pth|ckpt)$/i.test(path)
-    ? `${/\.gguf$/i.test(path) ? "GGUF" : "pickle"} files are not read, take the model's safetensors`
-    : "check the path";
-  return new SourceError(`${operation}: ${path}: is no folder; expected a model folder with model.safetensors; ${advice}`, {
-    source: path,
-    reason: "ENOTDIR",
-    cause,
   });
 }

@@ -1,48 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { isKtoError, WriteError } from "../errors.js";
-import { type ByteSink, type TensorsToWrite, type WriteOptions, writeSafetensors } from "../writer.js";
-
-/** Most bytes of one write call: the operating system refuses 2 GiB and more. */
-const MAX_WRITE_BYTES = 2 ** 30;
-
-const EXPLANATIONS: Record<string, string> = {
-  ENOSPC: "the disk is full; free some space and save again",
-  EDQUOT: "the disk quota is used up; free some space and save again",
-  ENOENT: "the folder does not exist; create it first",
-  EACCES: "permission denied; choose another folder",
-  EROFS: "the file system is read-only; choose another folder",
-};
-
-/**
- * Writes a file whole or not at all: into a temporary file beside it, which takes its place only when it is complete and on the disk.
- * When anything fails the temporary file is removed, and what was at `path` stays as it was.
- *
- * @throws WriteError when the file system refuses (`reason: "ENOSPC"` for a full disk); what `produce` throws otherwise
- */
-export async function writeFileAtomic<T>(path: string, produce: (sink: ByteSink) => Promise<T>): Promise<T> {
-  const temporaryPath = `${path}.${randomUUID().slice(0, 8)}.tmp`;
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(temporaryPath, "wx");
-    const result = await produce(handleSink(handle));
-    await handle.sync();
-    await handle.close();
-    handle = undefined;
-    await rename(temporaryPath, path);
-    return result;
-  } catch (cause) {
-    await handle?.close().catch(() => undefined);
-    await rm(temporaryPath, { force: true }).catch(() => undefined);
-    const { code: reason, syscall } = (cause ?? {}) as NodeJS.ErrnoException;
-    if (isKtoError(cause) || syscall === undefined) throw cause; // not the file system
-    const explanation = EXPLANATIONS[reason ?? ""] ?? "the file system refused";
-    throw new WriteError(
-      `writeFileAtomic: ${path} was not written; expected ${syscall} to succeed, got ${reason}: ${explanation}; what was there before is unchanged`,
-      { path, reason, cause },
-    );
-  }
-}
+import { writeFileAtomic } from "@kto/core/node";
+import { type TensorsToWrite, type WriteOptions, writeSafetensors } from "../writer.js";
 
 /**
  * Writes a safetensors file at `path`, atomically. The folder must exist.
@@ -52,15 +9,4 @@ export async function writeFileAtomic<T>(path: string, produce: (sink: ByteSink)
  */
 export async function writeSafetensorsFile(path: string, tensors: TensorsToWrite, options?: WriteOptions): Promise<number> {
   return writeFileAtomic(path, (sink) => writeSafetensors(sink, tensors, options));
-}
-
-function handleSink(handle: FileHandle): ByteSink {
-  return {
-    async write(bytes) {
-      for (let done = 0; done < bytes.byteLength;) {
-        const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.byteLength - done, MAX_WRITE_BYTES));
-        done += bytesWritten;
-      }
-    },
-  };
 }

@@ -1,13 +1,12 @@
+import { CapabilityError, DtypeError } from "@kto/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   adamwHyper,
   adamwHyperSize,
   adamwStep,
   backward,
-  CapabilityError,
   clipFactor,
   DeviceLostError,
-  DtypeError,
   gradNorm,
   linearLogProbs,
   mean,

@@ -1,6 +1,7 @@
+import { CapabilityError } from "@kto/core";
 import type { GradNode } from "../autograd/node.js";
 import { byteSize, f16BitsToNumber, type Dtype } from "../dtype.js";
-import { CapabilityError, OutOfMemoryError, ShapeError } from "../errors.js";
+import { OutOfMemoryError, ShapeError } from "../errors.js";
 import { fillKernel } from "../kernels/fill.wgsl.js";
 import { BufferPool, type MemoryInfo } from "../memory/pool.js";
 import { Arena } from "../memory/scope.js";

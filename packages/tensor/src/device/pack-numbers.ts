@@ -1,5 +1,5 @@
+import { DtypeError } from "@kto/core";
 import { numberToF16Bits, type Dtype } from "../dtype.js";
-import { DtypeError } from "../errors.js";
 
 /** Numbers as bytes in a dtype; f16 rounds to nearest even. Throws DtypeError for a finite number that f16 cannot hold; `label` names what they are. */
 export function packNumbers(data: ArrayLike<number>, dtype: Dtype, label: string): Uint8Array {

@@ -1,5 +1,5 @@
+import { CapabilityError } from "@kto/core";
 import { openGpu } from "#platform";
-import { CapabilityError } from "../errors.js";
 import { readCapabilities } from "./capabilities.js";
 import { Device } from "./device.js";
 

@@ -1,4 +1,4 @@
-import { CapabilityError } from "../errors.js";
+import { CapabilityError } from "@kto/core";
 import type { GpuHandle, GpuOptions } from "./types.js";
 
 /** The browser's own WebGPU. */

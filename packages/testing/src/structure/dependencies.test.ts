@@ -9,7 +9,7 @@ const ARROWS: Record<string, string[]> = {
   losses: ["tensor"],
   optim: ["tensor"],
   lora: ["safetensors", "tensor"],
-  datasets: ["chat-templates", "core"],
+  datasets: ["core"],
   qwen2: ["nf4", "safetensors"],
   nf4: ["tensor"],
   hub: ["core"],
@@ -23,7 +23,7 @@ const ARROWS: Record<string, string[]> = {
 };
 
 /** These reach no GPU, not even through what they depend on. */
-const WITHOUT_GPU = ["chat-templates", "datasets", "safetensors", "gguf-export"];
+const WITHOUT_GPU = ["core", "chat-templates", "datasets", "safetensors", "gguf-export"];
 
 const packages = listPackages();
 const short = (name: string): string => name.replace("@kto/", "");

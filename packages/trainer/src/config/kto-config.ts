@@ -1,5 +1,5 @@
+import { type ErrorText, KtoError } from "@kto/core";
 import { checkFields, defaultsOf, libraryMessage, type RuleMistake, type UnusableValue, type Values } from "@kto/core/config";
-import { KtoError } from "@kto/tensor";
 import { ktoFields } from "./kto-fields.js";
 
 /** Arguments of `KTOTrainer`; names and defaults are trl 1.16's, in camelCase. What each means stands in `ktoFields`. */
@@ -10,10 +10,11 @@ export const ktoDefaults: Readonly<KTOConfig> = defaultsOf(ktoFields);
 
 /** An argument of the wrong type or range, or arguments that contradict each other. */
 export class TrainerConfigError extends KtoError {
+  override name = "TrainerConfigError";
   readonly field: string;
 
-  constructor(message: string, field: string) {
-    super("TRAINER_CONFIG", message);
+  constructor(text: ErrorText, field: string) {
+    super("TRAINER_CONFIG", text);
     this.field = field;
   }
 }

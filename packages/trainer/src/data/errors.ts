@@ -1,8 +1,9 @@
-import { KtoError } from "@kto/safetensors";
+import { type ErrorText, KtoError } from "@kto/core";
 
 /** Rows and settings that together leave nothing to train on, or that data preparation does not take. */
 export class DataPreparationError extends KtoError {
-  constructor(message: string) {
-    super("DATA_PREPARATION", message);
+  override name = "DataPreparationError";
+  constructor(text: ErrorText) {
+    super("DATA_PREPARATION", text);
   }
 }

@@ -1,6 +1,7 @@
 import { copyFile, link, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
-import { HubError, isKtoError } from "../../errors.js";
+import { isKtoError } from "@kto/core";
+import { HubError } from "../../errors.js";
 import { formatBytes } from "./format-bytes.js";
 import type { RepoFolder } from "./layout.js";
 

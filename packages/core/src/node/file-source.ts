@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import type { ByteSource } from "../byte-source.js";
+import type { ByteSource } from "../bytes/byte-source.js";
 import { SourceError } from "../errors.js";
 
 /** A file as a source; `dispose()` closes it. */

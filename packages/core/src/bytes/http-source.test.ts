@@ -1,12 +1,9 @@
 import { type RequestListener, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, it } from "vitest";
-import { openCheckpoint } from "./checkpoint.js";
+import { describe, expect, it, vi } from "vitest";
 import { httpDirectory } from "./directory.js";
-import { SourceError } from "./errors.js";
+import { SourceError } from "../errors.js";
 import { httpSource } from "./http-source.js";
-import { openSafetensors } from "./safetensors-file.js";
-import { encodeSafetensors } from "./writer.js";
 
 const numbers = Float32Array.from({ length: 50_000 }, (_, i) => i);
 
@@ -40,27 +37,16 @@ function rangeServer(files: Record<string, Uint8Array>, seen: string[] = []): Re
 const always = (status: number, headers: Record<string, string>, body: BodyInit | null = null): typeof fetch => async () => new Response(body, { status, headers }); // prettier-ignore
 
 describe("httpSource", () => {
-  it("reads the header in one request and a tensor in another", async () => {
+  it("reads the beginning in one request and what is asked for in others", async () => {
     const seen: string[] = [];
-    const bytes = await encodeSafetensors({ x: { dtype: "F32", shape: [50_000], data: numbers } });
-    await serving(rangeServer({ "a.safetensors": bytes }, seen), async (url) => {
-      const source = await httpSource(`${url}a.safetensors`);
-      expect(source.byteLength).toBe(bytes.byteLength);
-      const file = await openSafetensors(source);
+    await serving(rangeServer({ numbers: new Uint8Array(numbers.buffer) }, seen), async (url) => {
+      const source = await httpSource(`${url}numbers`);
+      expect(source.byteLength).toBe(200_000);
       expect(seen).toEqual(["bytes=0-65535"]);
-      expect(new Float32Array((await file.readRange("x", 199_992, 200_000)).slice().buffer)).toEqual(numbers.subarray(-2));
-      expect(new Float32Array((await file.read("x")).data.slice().buffer)).toEqual(numbers);
-      expect(seen).toHaveLength(3);
-    });
-  });
-
-  it("opens a sharded checkpoint; 404 means no such file", async () => {
-    const shard = await encodeSafetensors({ x: { dtype: "F32", shape: [2], data: numbers.subarray(0, 2) } });
-    const index = new TextEncoder().encode('{"weight_map":{"x":"model-00001-of-00001.safetensors"}}');
-    await serving(rangeServer({ "model-00001-of-00001.safetensors": shard, "model.safetensors.index.json": index }), async (url) => {
-      const checkpoint = await openCheckpoint(httpDirectory(url.slice(0, -1)));
-      expect(checkpoint.totalBytes).toBe(8);
-      await expect(openCheckpoint(httpDirectory(`${url}none`))).rejects.toThrow(/no weights/);
+      expect(new Float32Array((await source.slice(8, 16)).slice().buffer)).toEqual(numbers.subarray(2, 4));
+      expect(seen).toHaveLength(1);
+      expect(new Float32Array((await source.slice(199_992, 200_000)).slice().buffer)).toEqual(numbers.subarray(-2));
+      expect(seen[1]).toBe("bytes=199992-199999");
     });
   });
 
@@ -69,7 +55,11 @@ describe("httpSource", () => {
   });
 
   const faults: Record<string, [fetch: typeof fetch, message: RegExp, status?: number]> = {
-    "server without ranges": [always(200, {}, "everything"), /ignores ranges; expected status 206, got 200/, 200],
+    "server without ranges, of too large a file": [
+      always(200, { "content-length": String(2 ** 30 + 1) }, "everything"),
+      /ignores ranges and the file is too large to keep; expected status 206, or at most 1073741824 bytes, got 200 with more/,
+      200,
+    ],
     "server that refuses": [always(403, {}), /the server refused; expected status 206, got 403/, 403],
     "no Content-Range": [always(206, {}, "x"), /wrong Content-Range; .* got null/, 206],
     "unknown size": [always(206, { "content-range": "bytes 0-3/*" }, "abcd"), /wrong Content-Range/, 206],
@@ -120,5 +110,74 @@ describe("httpSource", () => {
       httpSource("https://example.org/a", { fetch, signal: controller.signal, headers: { authorization: "Bearer x" } }),
     ).rejects.toBe(reason);
     expect(authorization).toBe("Bearer x");
+  });
+});
+
+describe("servers that ignore ranges", () => {
+  it("gives the whole file, read once, and tells", async () => {
+    let requests = 0;
+    const onWholeFile = vi.fn();
+    const plain: RequestListener = (_, response) => {
+      requests++;
+      response.writeHead(200, { "content-type": "application/octet-stream" }).end(new Uint8Array(numbers.buffer));
+    };
+    await serving(plain, async (url) => {
+      const source = await httpSource(`${url}numbers`, { onWholeFile });
+      expect(source.byteLength).toBe(200_000);
+      expect(new Float32Array((await source.slice(100_000, 100_008)).slice().buffer)).toEqual(numbers.subarray(25_000, 25_002));
+      expect(new Float32Array((await source.slice(0, 200_000)).slice().buffer)).toEqual(numbers);
+      expect(requests).toBe(1);
+      expect(onWholeFile.mock.calls).toEqual([[{ url: `${url}numbers`, byteLength: 200_000 }]]);
+    });
+  });
+});
+
+describe("httpDirectory", () => {
+  const page = "<!-- app -->\n<!doctype html><html><body>everything else</body></html>";
+
+  it("opens files by name, also in folders inside; 404 means no such file", async () => {
+    const files = { "a b.json": new Uint8Array(2), "checkpoint-5/x": new Uint8Array(3) };
+    const decoded: RequestListener = (request, response) => {
+      request.url = decodeURI(request.url!);
+      rangeServer(files)(request, response);
+    };
+    await serving(decoded, async (url) => {
+      const directory = httpDirectory(url.slice(0, -1));
+      expect(directory.name).toBe(url);
+      expect((await directory.open("a b.json"))?.byteLength).toBe(2);
+      expect((await directory.open("checkpoint-5/x"))?.byteLength).toBe(3);
+      expect(await directory.open("none")).toBeUndefined();
+    });
+  });
+
+  it("takes a page of HTML in place of a file for none, with and without ranges", async () => {
+    for (const status of [200, 206]) {
+      const headers = { "content-type": "text/html; charset=utf-8", "content-range": `bytes 0-${page.length - 1}/${page.length}` };
+      const fetch = always(status, headers, page);
+      const directory = httpDirectory("https://example.org/model", { fetch });
+      for (const name of ["generation_config.json", "model.safetensors", "chat_template.jinja"]) {
+        expect(await directory.open(name)).toBeUndefined();
+      }
+      expect((await directory.open("index.html"))?.byteLength).toBe(page.length);
+    }
+    const json = always(200, { "content-type": "text/html" }, "{}"); // a server that knows no types
+    expect((await httpDirectory("https://example.org", { fetch: json }).open("config.json"))?.byteLength).toBe(2);
+  });
+
+  it("resolves a relative URL against the page, or the worker; where there is neither it says what to do", () => {
+    expect(() => httpDirectory("/model/")).toThrow(
+      'httpDirectory: there is no page that the URL could be relative to; expected a complete URL, got "/model/"; begin it with https://, or read a folder with fileDirectory of @kto/core/node',
+    );
+    const pages: [globals: object, base: string][] = [
+      [{ document: { baseURI: "https://example.org/app/" } }, "https://example.org/app/model/"],
+      [{ location: new URL("https://example.org/app/worker.js") }, "https://example.org/app/model/"],
+      [{ location: new URL("blob:https://example.org/0b5e") }, "https://example.org/model/"],
+    ];
+    for (const [globals, url] of pages) {
+      for (const [name, value] of Object.entries(globals)) vi.stubGlobal(name, value);
+      expect(httpDirectory("model").name).toBe(url);
+      expect(httpDirectory("/model/").name).toBe("https://example.org/model/");
+      vi.unstubAllGlobals();
+    }
   });
 });

@@ -1,0 +1,38 @@
+/** Every `code` of an error of this project, and what it means. */
+export const errorCodes = {
+  ADAPTER_FILE: "the tensors of an adapter file are not those that its config asks for on this model",
+  ARGUMENT: "a value given to a function is outside what it takes",
+  BOUNDS: "a range reaches outside its tensor or file",
+  CAPABILITY: "this machine, process, adapter or device cannot do what was asked",
+  CONFIG: "the command line or a config file is wrong",
+  DATA_FILE: "a data file cannot be used at all: missing, empty, a folder, or of an unknown kind",
+  DATA_PREPARATION: "rows and settings together leave nothing to train on, or preparation does not take them",
+  DEVICE_LOST: "the GPU went away or refused a command; nothing recorded on the device since then can be trusted",
+  DISPOSED: "a tensor was used after its memory was given back",
+  DTYPE: "a dtype that an operation does not take, or a value that its dtype cannot hold",
+  FORMAT: "bytes are not what their format asks for, or what was asked for is not in them",
+  HUB: "the hub, the network or the cache did not give what was asked for",
+  INTERRUPTED: "a signal ended the command",
+  KERNEL: "a shader did not compile",
+  LORA_CONFIG: "a LoRA setting is unknown, out of range, or one that is not done here",
+  LORA_TARGET: "the target modules select nothing, or something that is no linear layer",
+  LOSS_INPUT: "a loss was given arguments that do not fit together",
+  NF4_FORMAT: "the companions of a four-bit weight are not what the bitsandbytes format asks for",
+  NON_FINITE_LOSS: "the loss or a gradient became infinite or no number",
+  NOT_BUILT: "what was asked for is not part of this version",
+  OPTIMIZER: "an optimizer that is not offered",
+  OUTPUT: "the output folder cannot be used: another process works in it, or it holds a run",
+  OUT_OF_MEMORY: "the GPU could not give the memory that was asked for, or a run is planned to need more than there is",
+  QUANTIZATION_CONFIG: "a quantization_config says something that is not done here",
+  ROW: "a row that training cannot use: a column is missing, empty or of the wrong type",
+  SCHEDULE: "a learning-rate schedule cannot be made from what was given",
+  SHAPE: "a shape or size does not fit",
+  SOURCE: "a file or server did not give the bytes that were asked for",
+  TEMPLATE: "a chat template could not be compiled or rendered",
+  TOKENIZER: "the files of a tokenizer are missing or wrong, or it cannot do what was asked",
+  TRAINER_CONFIG: "a training argument is outside its range",
+  WRITE: "a file could not be written; what was there before is unchanged",
+} as const satisfies Record<string, string>;
+
+/** A stable name of a kind of error, for programs. */
+export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,4 @@
+export { fileDirectory, noFolderError } from "./node/file-directory.js";
+export { type FileSource, fileSource } from "./node/file-source.js";
+export { folderStore } from "./node/folder-store.js";
+export { writeFileAtomic } from "./node/write-file.js";
