@@ -28,11 +28,11 @@ export function randomModel(device: Device, config: Qwen2Config, dtype: FloatDty
   const bits = randomBits();
   const values = Float32Array.from(bits, f16BitsToNumber);
   const weights = new Map<string, Tensor>();
-  weightSpecs(config).forEach(({ name, shape, operand }, index) => {
-    const target = device.unscoped(() => device.empty(shape, operand ? dtype : "f32", name));
+  weightSpecs(config).forEach(({ name, shape, kind }, index) => {
+    const target = device.unscoped(() => device.empty(shape, kind === "matrix" ? dtype : "f32", name));
     weights.set(name, target);
-    if (!operand) {
-      const small = new Float32Array(target.size).fill(name.endsWith("norm.weight") ? 1 : 0);
+    if (kind !== "matrix") {
+      const small = new Float32Array(target.size).fill(kind === "norm" ? 1 : 0);
       device.writeBytes(target, new Uint8Array(small.buffer));
       return;
     }

@@ -1,5 +1,5 @@
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
-import { gatherRows, linearLogProbs, segmentSum, type Tensor } from "@kto/tensor";
+import { gatherRows, segmentSum, type Tensor } from "@kto/tensor";
 
 /** A prompt, its completion, and whether it was liked. */
 export interface Example {
@@ -26,11 +26,8 @@ export function completionLogProbs(model: Qwen2ForCausalLM, rows: readonly Pick<
   }
   return device.scope("completionLogProbs", () => {
     const hidden = model.hiddenStates(model.packRows(rows.map(({ promptIds, completionIds }) => [...promptIds, ...completionIds]))); // [numTokens, hiddenSize]
-    const { logProbs } = linearLogProbs(
-      gatherRows(hidden, ids(before)),
-      model.lmHead,
-      ids(rows.flatMap(({ completionIds }) => completionIds)),
-    ); // [numScored]
+    const labels = ids(rows.flatMap(({ completionIds }) => completionIds));
+    const { logProbs } = model.logProbs(gatherRows(hidden, ids(before)), labels); // [numScored]
     return segmentSum(logProbs, ids(bounds)); // [numRows]
   });
 }

@@ -3,7 +3,7 @@ import { fileDirectory } from "@kto/core/node";
 import { Qwen2ForCausalLM, unpad } from "@kto/qwen2";
 import { asTypedArray, toFloat32 } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
-import { backward, gatherRows, linearLogProbs, mean, requestDevice, scale, type Device, type Gradients, type Tensor } from "@kto/tensor";
+import { backward, gatherRows, mean, requestDevice, scale, type Device, type Gradients, type Tensor } from "@kto/tensor";
 import { fixturePath, listFixtures } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { getPeftModel, mergeAndUnload, withoutAdapters, type PeftModel } from "./index.js";
@@ -164,7 +164,7 @@ async function readBatch(): Promise<LossBatch> {
 function lossOf(gradientCheckpointing: boolean): Tensor {
   const hidden = base.hiddenStates(base.packRows(batch.rows), { gradientCheckpointing });
   const picked = gatherRows(hidden, device.tensor(batch.positions, [batch.positions.length], "u32"));
-  const { logProbs } = linearLogProbs(picked, base.lmHead, device.tensor(batch.labels, [batch.labels.length], "u32"));
+  const { logProbs } = base.logProbs(picked, device.tensor(batch.labels, [batch.labels.length], "u32"));
   return scale(mean(logProbs), -1);
 }
 

@@ -19,18 +19,9 @@ export { loraConfig, type LoraConfig } from "./config.js";
 export { loraFields } from "./config-fields.js";
 export { AdapterFileError, LoraConfigError, LoraTargetError } from "./errors.js";
 export { initialLoraWeights, type LoraWeights } from "./init.js";
-export { isLinearModule, type LinearModule, type ModuleTree } from "./linear-like.js";
 export { adapterModelCard } from "./model-card.js";
 export { loraScale } from "./scaling.js";
-export { countLoraParameters, resolveTargets, type LoraTarget, type ResolvedTargets } from "./target-modules.js";
+export { countLoraParameters, isLinearShape, resolveTargets, type LoraTarget, type ResolvedTargets } from "./target-modules.js";
 export { LoraSlot, type ActiveAdapters, type LoraLayer } from "./lora-layer.js";
 export { mergeAndUnload } from "./merge.js";
-export {
-  getPeftModel,
-  PeftModel,
-  withoutAdapters,
-  type AdaptableLinear,
-  type AdaptableModel,
-  type AddAdapterOptions,
-  type LoraAdapter,
-} from "./peft-model.js";
+export { getPeftModel, PeftModel, withoutAdapters, type AdaptableModel, type AddAdapterOptions, type LoraAdapter } from "./peft-model.js";

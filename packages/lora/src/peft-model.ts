@@ -1,16 +1,10 @@
-import { ParameterBucket, type Device, type LinearAdapter, type Tensor } from "@kto/tensor";
+import { ParameterBucket, type Device, type LinearModule, type ModuleTree, type Tensor } from "@kto/tensor";
 import { DEFAULT_ADAPTER } from "./adapter-names.js";
 import { loraConfig, type LoraConfig } from "./config.js";
 import { LoraConfigError } from "./errors.js";
 import { initialLoraWeights, type LoraWeights } from "./init.js";
-import type { LinearModule, ModuleTree } from "./linear-like.js";
 import { LoraSlot, type ActiveAdapters } from "./lora-layer.js";
 import { resolveTargets, type LoraTarget } from "./target-modules.js";
-
-/** A linear layer that can carry an adapter on its f32 accumulator. */
-export interface AdaptableLinear extends LinearModule {
-  adapter: LinearAdapter | undefined;
-}
 
 /** What a base model must offer: a device, and a tree with linear layers in it. */
 export interface AdaptableModel extends ModuleTree {
@@ -59,7 +53,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   readonly base: M;
   readonly adapters: Map<string, LoraAdapter> = new Map();
   readonly #active: ActiveAdapters = { names: [], dropoutSeed: undefined, dropoutRow: 0 };
-  readonly #slots = new Map<string, { module: AdaptableLinear; slot: LoraSlot }>();
+  readonly #slots = new Map<string, { module: LinearModule; slot: LoraSlot }>();
 
   constructor(base: M) {
     this.base = base;
@@ -119,7 +113,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
       };
       write(layer.a, a);
       write(layer.b, b);
-      this.#slotFor(target.path, modules.get(target.path) as AdaptableLinear).layers.set(adapterName, layer);
+      this.#slotFor(target.path, modules.get(target.path) as LinearModule).layers.set(adapterName, layer);
     });
     const adapter = { name: adapterName, config: resolved.config, targets: resolved.targets, bucket };
     this.adapters.set(adapterName, adapter);
@@ -200,7 +194,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
     this.dispose();
   }
 
-  #slotFor(path: string, module: AdaptableLinear): LoraSlot {
+  #slotFor(path: string, module: LinearModule): LoraSlot {
     let entry = this.#slots.get(path);
     if (!entry) {
       if (module.adapter)

@@ -43,9 +43,10 @@ it("all-linear says whole paths where a last name is the output embedding's too"
   expect(targets.map(({ path }) => path)).toEqual(["block.head", "block.proj"]);
 });
 
-it("null is q_proj and v_proj for qwen2, and nothing for what it does not know", () => {
+it("null is the model's own default, and nothing for a model that has none", () => {
   expect(resolveTargets(model, loraConfig()).config.targetModules).toEqual(["q_proj", "v_proj"]);
-  expect(() => resolveTargets(qwen2Tree(tinySizes, "mamba"), loraConfig())).toThrow('no default targets for the model type "mamba"');
+  const other = { ...model, modelType: "mamba", defaultTargetModules: undefined };
+  expect(() => resolveTargets(other, loraConfig())).toThrow('no default targets for the model type "mamba"');
 });
 
 it("excludeModules takes away, by list or expression", () => {

@@ -1,6 +1,6 @@
+import type { LinearShape, ModuleTree } from "@kto/tensor";
 import type { LoraConfig } from "./config.js";
 import { LoraTargetError } from "./errors.js";
-import { isLinearModule, type LinearModule, type ModuleTree } from "./linear-like.js";
 import { isSuffix, layerMatcher, pathMatcher, patternValue } from "./module-matching.js";
 import { nearestName } from "@kto/core";
 import { loraScale } from "./scaling.js";
@@ -27,9 +27,6 @@ export interface ResolvedTargets {
   readonly unmatchedEntries: readonly string[];
 }
 
-/** peft's targets for model types when `targetModules` is null. */
-const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = { qwen2: ["q_proj", "v_proj"] };
-
 /**
  * The linear layers of `model` that a config adapts, as peft chooses them.
  *
@@ -40,7 +37,7 @@ const DEFAULT_TARGETS: Readonly<Record<string, readonly string[]>> = { qwen2: ["
  */
 export function resolveTargets(model: ModuleTree, config: LoraConfig): ResolvedTargets {
   const modules = [...model.namedModules()];
-  const linears = modules.filter((entry): entry is [string, LinearModule] => isLinearModule(entry[1]));
+  const linears = modules.filter((entry): entry is [string, LinearShape] => isLinearShape(entry[1]));
   const candidates = candidateNames(linears.map(([path]) => path));
   const resolved = { ...config, targetModules: explicitTargets(model, config, linears, candidates) };
 
@@ -54,7 +51,7 @@ export function resolveTargets(model: ModuleTree, config: LoraConfig): ResolvedT
   const rankOf = patternValue(config.rankPattern, "rankPattern");
   const alphaOf = patternValue(config.alphaPattern, "alphaPattern");
   const targets = chosen.map(([path, module]): LoraTarget => {
-    if (!isLinearModule(module))
+    if (!isLinearShape(module))
       throw new LoraTargetError(
         `resolveTargets: "${path}" matches targetModules and is no linear layer; expected among ${candidates.join(", ")}; narrow targetModules`,
         { candidates },
@@ -66,6 +63,13 @@ export function resolveTargets(model: ModuleTree, config: LoraConfig): ResolvedT
   return { targets, config: resolved, unmatchedEntries: unmatchedEntries(resolved.targetModules, matched) };
 }
 
+/** True for anything that says how many features go in and come out. */
+export function isLinearShape(module: unknown): module is LinearShape {
+  if (typeof module !== "object" || module === null) return false;
+  const { inFeatures, outFeatures } = module as Partial<LinearShape>;
+  return typeof inFeatures === "number" && typeof outFeatures === "number";
+}
+
 /** Trainable numbers of an adapter: Σ r · (in + out). */
 export function countLoraParameters(targets: readonly LoraTarget[]): number {
   return targets.reduce((sum, { r, inFeatures, outFeatures }) => sum + r * (inFeatures + outFeatures), 0);
@@ -74,12 +78,11 @@ export function countLoraParameters(targets: readonly LoraTarget[]): number {
 function explicitTargets(
   model: ModuleTree,
   { targetModules }: LoraConfig,
-  linears: readonly (readonly [string, LinearModule])[],
+  linears: readonly (readonly [string, LinearShape])[],
   candidates: readonly string[],
 ): string | readonly string[] {
   if (targetModules === null) {
-    const defaults = DEFAULT_TARGETS[model.modelType];
-    if (defaults !== undefined) return defaults;
+    if (model.defaultTargetModules !== undefined) return model.defaultTargetModules;
     throw new LoraTargetError(
       `resolveTargets: there are no default targets for the model type "${model.modelType}"; expected targetModules among ${candidates.join(", ")}, got null`,
       { candidates },

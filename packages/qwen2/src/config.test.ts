@@ -1,8 +1,8 @@
 import { FormatError } from "@kto/core";
 import { describe, expect, test } from "vitest";
+import { weightSpecs } from "./auto.js";
 import { readQwen2Config, writeQwen2Config } from "./config.js";
-import { unpad } from "./token-batch.js";
-import { weightSpecs } from "./weight-specs.js";
+import { unpad } from "./decoder/token-batch.js";
 
 const distill = {
   model_type: "qwen2",

@@ -1,23 +1,15 @@
 import { FormatError } from "@kto/core";
 import { readQuantizationConfig } from "@kto/nf4";
+import { familyOf } from "./decoder/architecture.js";
+import type { DecoderConfig } from "./decoder/config.js";
 
 /** A Qwen2 decoder's shape, from `config.json`. */
-export interface Qwen2Config {
+export interface Qwen2Config extends DecoderConfig {
   modelType: "qwen2";
-  vocabSize: number;
-  hiddenSize: number;
-  intermediateSize: number;
-  numHiddenLayers: number;
-  numAttentionHeads: number;
-  numKeyValueHeads: number;
-  headDim: number;
-  rmsNormEps: number;
-  ropeTheta: number;
-  maxPositionEmbeddings: number;
-  tieWordEmbeddings: boolean;
-  /** Only a fallback for a tokenizer that names none: `config.json` is known to be wrong here. */
-  eosTokenId: number | undefined;
 }
+
+/** For messages and for choosing the reader of a config. */
+export const qwen2Family = { modelType: "qwen2", checkpoints: "Qwen2, Qwen2.5 and DeepSeek-R1-Distill-Qwen" } as const;
 
 /** Largest sizes read from a file; ten times the largest model of the family, so that a bad file cannot ask for absurd memory. */
 const limits = {
@@ -34,19 +26,10 @@ const limits = {
  * Throws FormatError for another architecture, a feature that changes the arithmetic (scaled RoPE, sliding windows), or sizes that do not fit together.
  */
 export function readQwen2Config(json: unknown, source = "config.json"): Qwen2Config {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new FormatError(`config: ${source} is not a JSON object; expected the config.json of a Qwen2 model`, { source });
-  }
-  const fields = json as Record<string, unknown>;
+  const { fields } = familyOf(json, source, [qwen2Family]);
   const fail = (what: string): never => {
     throw new FormatError(`config: ${source}: ${what}`, { source });
   };
-  const modelType = fields.model_type;
-  if (modelType !== "qwen2") {
-    fail(
-      `unsupported architecture; expected model_type "qwen2", got ${JSON.stringify(modelType ?? null)}; Qwen2, Qwen2.5 and DeepSeek-R1-Distill-Qwen checkpoints can be read`,
-    );
-  }
   const size = (name: string, limit: number, fallback?: number): number => {
     const value = fields[name] ?? fallback;
     if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > limit) {
@@ -110,7 +93,7 @@ export function readQwen2Config(json: unknown, source = "config.json"): Qwen2Con
 }
 
 /** `config.json` as transformers writes it, for a model made by this package. */
-export function writeQwen2Config(config: Qwen2Config): Record<string, unknown> {
+export function writeQwen2Config(config: DecoderConfig): Record<string, unknown> {
   return {
     architectures: ["Qwen2ForCausalLM"],
     attention_dropout: 0,

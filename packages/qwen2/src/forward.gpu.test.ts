@@ -3,10 +3,10 @@ import { openSafetensorsFile } from "@kto/safetensors/node";
 import { toFloat32 } from "@kto/safetensors";
 import { asTypedArray, type SafetensorsFile } from "@kto/safetensors";
 import { fixturePath, meanAbsDifference } from "@kto/testing";
-import { linearLogProbs, requestDevice, type Device, type Tensor } from "@kto/tensor";
+import { requestDevice, type Device, type Tensor } from "@kto/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Qwen2ForCausalLM } from "./model.js";
-import { unpad } from "./token-batch.js";
+import { Qwen2ForCausalLM } from "./qwen2.js";
+import { unpad } from "./decoder/token-batch.js";
 
 /** Largest difference allowed at any element of hidden states and logits, f32 on the device against float64: ten times transformers' own f32 noise. */
 const tolerance = { hidden: 2e-4, logits: 2e-4, logProbsMean: 1e-4 };
@@ -35,7 +35,7 @@ describe.each(["model", "model-bf16", "model-sharded"])("%s", (folder) => {
             ),
         });
         const next = rows.flatMap((row) => [...row.slice(1), 0]);
-        const { logProbs } = linearLogProbs(normed, model.lmHead, device.tensor(next, [next.length], "u32"));
+        const { logProbs } = model.logProbs(normed, device.tensor(next, [next.length], "u32"));
         return { normed, logits: model.logits(normed), logProbs };
       }),
     );

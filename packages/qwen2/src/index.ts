@@ -1,6 +1,18 @@
+export { loadCausalLM, readModelConfig, weightSpecs } from "./auto.js";
 export { readQwen2Config, writeQwen2Config, type Qwen2Config } from "./config.js";
-export type { DecoderLayerWeights, RopeTables } from "./decoder-layer.js";
-export { Qwen2ForCausalLM, type ForwardOptions, type FromPretrainedOptions } from "./model.js";
-export { packRows, unpad, type TokenBatch, type UnpaddedBatch } from "./token-batch.js";
-export { loadWeights, type LoadedWeights, type LoadProgress, type LoadWeightsOptions, type QuantizeOnLoad } from "./load-weights.js";
-export { weightSpecs, type WeightSpec } from "./weight-specs.js";
+export type { DecoderArchitecture, LayerParts, ModelFamily, NormPart, Projection } from "./decoder/architecture.js";
+export type { DecoderConfig } from "./decoder/config.js";
+export type { DecoderLayer } from "./decoder/decoder-layer.js";
+export type { InitializeOptions } from "./decoder/initial-weights.js";
+export type { FromPretrainedOptions } from "./decoder/load-decoder.js";
+export {
+  loadWeights,
+  type LoadedWeights,
+  type LoadProgress,
+  type LoadWeightsOptions,
+  type QuantizeOnLoad,
+} from "./decoder/load-weights.js";
+export { DecoderForCausalLM, type DecoderParts, type ForwardOptions } from "./decoder/model.js";
+export { packRows, unpad, type UnpaddedBatch } from "./decoder/token-batch.js";
+export type { WeightSpec } from "./decoder/weight-specs.js";
+export { qwen2, Qwen2ForCausalLM } from "./qwen2.js";

@@ -33,7 +33,11 @@ afterEach(() => expect(device.memory().liveStorages, "buffers left over").toBe(l
 
 test("streams every tensor and reports how far it is", async () => {
   const steps: LoadProgress[] = [];
-  const { weights } = await loadWeights(await checkpoint(), config, { device, dtype: "f32", onProgress: (step) => steps.push(step) });
+  const { weights } = await loadWeights(await checkpoint(), weightSpecs(config), {
+    device,
+    dtype: "f32",
+    onProgress: (step) => steps.push(step),
+  });
   expect([...weights.keys()]).toEqual(weightSpecs(config).map(({ name }) => name));
   expect(steps.at(-1)!.loadedBytes).toBe(steps.at(-1)!.totalBytes);
   expect((await weights.get("model.layers.0.mlp.up_proj.weight")!.read())[7]).toBe(0.5);
@@ -42,22 +46,22 @@ test("streams every tensor and reports how far it is", async () => {
 
 test("a value that f16 cannot hold names tensor and element", async () => {
   const reader = await checkpoint({ "model.layers.0.mlp.up_proj.weight": (values) => (values[7] = 7e4) });
-  await expect(loadWeights(reader, config, { device, dtype: "f16" })).rejects.toThrow(
+  await expect(loadWeights(reader, weightSpecs(config), { device, dtype: "f16" })).rejects.toThrow(
     /up_proj\.weight: element 7 does not fit f16; expected at most 65504 in magnitude, got 70000; load with dtype "f32"/,
   );
 });
 
 test("a missing tensor, one of another shape, and one that is no float are named before anything is read", async () => {
   const missing = await checkpoint({ "model.norm.weight": () => undefined }, { drop: "model.norm.weight" });
-  await expect(loadWeights(missing, config, { device, dtype: "f32" })).rejects.toThrow(
+  await expect(loadWeights(missing, weightSpecs(config), { device, dtype: "f32" })).rejects.toThrow(
     /model\.norm\.weight is missing from the checkpoint; expected shape \[6\]/,
   );
   const other = await checkpoint();
-  await expect(loadWeights(other, { ...config, intermediateSize: 12 }, { device, dtype: "f32" })).rejects.toThrow(
+  await expect(loadWeights(other, weightSpecs({ ...config, intermediateSize: 12 }), { device, dtype: "f32" })).rejects.toThrow(
     /contradicts config\.json; expected \[12, 6\], got \[10, 6\]/,
   );
   const integers = await checkpoint({}, { integers: "model.norm.weight" });
-  await expect(loadWeights(integers, config, { device, dtype: "f32" })).rejects.toThrow(
+  await expect(loadWeights(integers, weightSpecs(config), { device, dtype: "f32" })).rejects.toThrow(
     /no plain float; expected F32, F16 or BF16, got I32/,
   );
 });
@@ -68,7 +72,7 @@ test("8-bit floats, whose scales lie elsewhere, are refused in any layer", async
       {},
       { others: [["model.layers.0.mlp.up_proj.weight", { dtype, shape: [10, 6], data: new Uint8Array(60) }]] },
     );
-    await expect(loadWeights(reader, config, { device, dtype: "f32" })).rejects.toThrow(
+    await expect(loadWeights(reader, weightSpecs(config), { device, dtype: "f32" })).rejects.toThrow(
       new RegExp(`up_proj\\.weight has a dtype that is no plain float; expected F32, F16 or BF16, got ${dtype}; take the model's 16-bit`),
     );
   }
@@ -81,18 +85,18 @@ test("weights that the model of config.json has no place for are named: a layer 
     "model.layers.0.self_attn.q_norm.weight",
     "model.layers.0.self_attn.o_proj.bias",
   ]) {
-    await expect(loadWeights(await checkpoint({}, { others: [[name, vector]] }), config, { device, dtype: "f32" })).rejects.toThrow(
-      new RegExp(`${name.replaceAll(".", "\\.")} has no place in the model of config\\.json; expected`),
-    );
+    await expect(
+      loadWeights(await checkpoint({}, { others: [[name, vector]] }), weightSpecs(config), { device, dtype: "f32" }),
+    ).rejects.toThrow(new RegExp(`${name.replaceAll(".", "\\.")} has no place in the model of config\\.json; expected`));
   }
   const reader = await checkpoint({}, { others: [["model.layers.0.self_attn.rotary_emb.inv_freq", vector]] });
-  const { weights } = await loadWeights(reader, config, { device, dtype: "f32" });
+  const { weights } = await loadWeights(reader, weightSpecs(config), { device, dtype: "f32" });
   for (const tensor of weights.values()) tensor.dispose();
 });
 
 test("an abort stops the load and frees what was loaded", async () => {
   const stop = new AbortController();
-  const loading = loadWeights(await checkpoint(), config, {
+  const loading = loadWeights(await checkpoint(), weightSpecs(config), {
     device,
     dtype: "f32",
     signal: stop.signal,
@@ -117,6 +121,34 @@ test("rows that cannot be: empty, too long, outside the vocabulary", async () =>
   device.scope(() =>
     expect(() => model.hiddenStates(model.packRows([[1, 2, 3, 4, 5, 6, 7, 8, 9]]))).toThrow(/9 tokens; expected at most 8/),
   );
+});
+
+test("a model tells what adapters and counts need to know of it, and what the head is called now", () => {
+  using model = Qwen2ForCausalLM.initialize(config, { device, random: () => 0.1 });
+  expect(model).toMatchObject({ modelType: "qwen2", outputEmbedding: "lm_head", defaultTargetModules: ["q_proj", "v_proj"] });
+  expect([...model.linearLayers.keys()]).toEqual(weightSpecs(config).flatMap(({ linear }) => linear ?? []));
+  expect(model.numParameters - model.numNonEmbeddingParameters).toBe(11 * 6);
+  expect(() => model.lmHead).toThrow(/model\.lmHead: .*expected model\.logProbs\(hidden, labels\) or model\.logits\(hidden\)/);
+});
+
+test("rows go on from the positions given", async () => {
+  const batch = packRows(
+    device,
+    [
+      [1, 2],
+      [3, 4, 5],
+    ],
+    11,
+    { firstPositions: [0, 3] },
+  );
+  expect([...(await batch.positions.read())]).toEqual([0, 1, 3, 4, 5]);
+  expect(() => packRows(device, [[1]], 11, { firstPositions: [-1] })).toThrow(/firstPositions must be a whole number for each row/);
+  expect(() => packRows(device, [[1]], 11, { firstPositions: [1, 2] })).toThrow(/expected 1, got \[1, 2\]/);
+  using model = Qwen2ForCausalLM.initialize(config, { device, random: () => 0.1 });
+  device.scope(() =>
+    expect(() => model.hiddenStates(model.packRows([[1, 2]], { firstPositions: [7] }))).toThrow(/9 tokens; expected at most 8/),
+  );
+  for (const tensor of [batch.inputIds, batch.positions, batch.starts, batch.ends]) tensor.dispose();
 });
 
 async function checkpoint(

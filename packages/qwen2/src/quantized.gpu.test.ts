@@ -5,7 +5,7 @@ import { openSafetensorsFile } from "@kto/safetensors/node";
 import { Linear, requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { loadWeights, Qwen2ForCausalLM, readQwen2Config } from "./index.js";
+import { loadWeights, Qwen2ForCausalLM, readQwen2Config, weightSpecs } from "./index.js";
 
 /** As in forward.gpu.test.ts: ten times transformers' own f32 noise (nf4/report.json has it: 2e-6 to 6e-6). */
 const logitTolerance = 2e-4;
@@ -111,7 +111,7 @@ describe("quantising while loading", () => {
 
 test("a quantised head is refused, and so are other kinds of quantisation", async () => {
   const folder = fileDirectory(fixturePath("nf4/model-dynamic"));
-  const config = readQwen2Config(JSON.parse(await textOf(folder, "config.json")));
+  const specs = weightSpecs(readQwen2Config(JSON.parse(await textOf(folder, "config.json"))));
   const reader = await openCheckpoint(folder);
   const withTensors = (
     change: (tensors: Map<string, typeof reader.tensors extends ReadonlyMap<string, infer T> ? T : never>) => void,
@@ -122,12 +122,12 @@ test("a quantised head is refused, and so are other kinds of quantisation", asyn
   };
   const state = reader.tensors.get("model.layers.0.mlp.up_proj.weight.quant_state.bitsandbytes__nf4")!;
   const head = withTensors((tensors) => tensors.set("model.embed_tokens.weight.quant_state.bitsandbytes__nf4", state));
-  await expect(loadWeights(head, config, { device, dtype: "f32" })).rejects.toThrow(
+  await expect(loadWeights(head, specs, { device, dtype: "f32" })).rejects.toThrow(
     /model\.embed_tokens\.weight is in four bits; expected 16 or 32 bits/,
   );
   const int8 = withTensors((tensors) => tensors.delete("model.layers.0.mlp.up_proj.weight.quant_state.bitsandbytes__nf4"));
-  await expect(loadWeights(int8, config, { device, dtype: "f32" })).rejects.toThrow(FormatError);
-  await expect(loadWeights(int8, config, { device, dtype: "f32" })).rejects.toThrow(
+  await expect(loadWeights(int8, specs, { device, dtype: "f32" })).rejects.toThrow(FormatError);
+  await expect(loadWeights(int8, specs, { device, dtype: "f32" })).rejects.toThrow(
     /up_proj\.weight is quantised in a way this package does not read; expected .*bitsandbytes__nf4 beside it, or F32, F16 or BF16, got U8 \[5120, 1\]/,
   );
   await reader.dispose();

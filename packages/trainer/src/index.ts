@@ -1,7 +1,6 @@
 export { ktoConfig, ktoContradictions, ktoDefaults, TrainerConfigError, type KTOConfig } from "./config/kto-config.js";
 export { ktoFields } from "./config/kto-fields.js";
 export { trainingFields } from "./config/training-fields.js";
-export type { CausalLM, TokenBatch } from "./causal-lm.js";
 export { checkpointName, checkpointStep, sortCheckpoints, type CheckpointStore } from "./checkpoint-store.js";
 export { encodeAdapter } from "./checkpoint.js";
 export * from "./data/index.js";

@@ -1,8 +1,7 @@
 import type { PeftModel } from "@kto/lora";
 import { ktoLoss } from "@kto/losses";
-import { backward, concat, mean, type GradientSink, type Tensor } from "@kto/tensor";
+import { backward, concat, mean, type CausalLM, type GradientSink, type Tensor } from "@kto/tensor";
 import type { KTOConfig } from "./config/kto-config.js";
-import type { CausalLM } from "./causal-lm.js";
 import type { KtoRow } from "./data/index.js";
 import { passCapacity, passSize, splitIntoPasses, type PassSize } from "./passes.js";
 import type { Reference } from "./reference.js";

@@ -1,9 +1,8 @@
 import type { DataRow, Dataset } from "@kto/datasets";
 import type { PeftModel } from "@kto/lora";
 import { createOptimizer, createSchedule, type Optimizer, type Schedule } from "@kto/optim";
-import type { ParameterBucket, Tensor } from "@kto/tensor";
+import type { CausalLM, ParameterBucket, Tensor } from "@kto/tensor";
 import { ktoConfig, type KTOConfig } from "./config/kto-config.js";
-import type { CausalLM } from "./causal-lm.js";
 import { encodeCheckpoint, restoreCheckpoint } from "./checkpoint.js";
 import { checkpointName, sortCheckpoints, type CheckpointStore } from "./checkpoint-store.js";
 import { prepareKtoDataset, type KtoRow, type PreparedKtoDataset } from "./data/index.js";
@@ -180,7 +179,7 @@ export class KTOTrainer {
         progress.globalStep = step;
         for (const { numTokens, numPaddedTokens } of update.results) {
           progress.numTokens += numTokens;
-          progress.totalFlos += 6 * numPaddedTokens * nonEmbeddingParameters(model.base);
+          progress.totalFlos += 6 * numPaddedTokens * model.base.numNonEmbeddingParameters;
         }
         const elapsedMs = performance.now() - started;
         this.#emit({
@@ -392,11 +391,6 @@ interface PendingUpdate {
   learningRate: number;
   results: KtoMicroBatchResult[];
   gradNorm: Tensor;
-}
-
-/** Parameters that transformers counts in `total_flos`: all but the input embedding. */
-function nonEmbeddingParameters(model: CausalLM): number {
-  return model.numParameters - model.lmHead.size;
 }
 
 function mixSeed(seed: number, step: number, microBatch: number): number {

@@ -1,4 +1,4 @@
-import type { CausalLM } from "./causal-lm.js";
+import type { CausalLM } from "@kto/tensor";
 import type { KTOConfig } from "./config/kto-config.js";
 import type { KtoRow } from "./data/index.js";
 import { mismatched, type PassLayout, type TrainingRow } from "./kto-micro-batch.js";

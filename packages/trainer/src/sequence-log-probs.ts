@@ -1,5 +1,4 @@
-import { gatherRows, linearLogProbs, segmentSum, type Tensor } from "@kto/tensor";
-import type { CausalLM } from "./causal-lm.js";
+import { gatherRows, segmentSum, type CausalLM, type Tensor } from "@kto/tensor";
 
 /** A prompt and a completion as ids. */
 export interface ScoredRow {
@@ -63,7 +62,7 @@ export function sequenceLogProbs(
     const positions = device.tensor(plan.positions, [plan.positions.length], "u32", "scored positions");
     const labels = device.tensor(plan.labels, [plan.labels.length], "u32", "labels");
     const bounds = device.tensor(plan.bounds, [plan.bounds.length], "u32", "row bounds");
-    const scored = linearLogProbs(gatherRows(hidden, positions), model.lmHead, labels, { metrics });
+    const scored = model.logProbs(gatherRows(hidden, positions), labels, { metrics });
     return {
       logProbs: segmentSum(scored.logProbs, bounds), // [numRows]
       tokenLogProbs: scored.logProbs.detach(),

@@ -1,6 +1,6 @@
 import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
 import { PeftModel } from "@kto/lora";
-import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import type { DecoderForCausalLM } from "@kto/qwen2";
 import { reasonToDrop, sequenceLogProbs, tokenizeRow, type TokenizedRow, type TokenizeOptions } from "@kto/trainer";
 import { checkFields } from "../config/read-config.js";
 import { ConfigError, exitStatus } from "../errors.js";
@@ -105,7 +105,7 @@ function candidates(dataset: Dataset<DataRow>, maxLength: number | null, options
   });
 }
 
-async function scoreBatch(model: Qwen2ForCausalLM, batch: readonly Candidate[], maxLength: number | null): Promise<Score[]> {
+async function scoreBatch(model: DecoderForCausalLM, batch: readonly Candidate[], maxLength: number | null): Promise<Score[]> {
   if (batch.length === 0) return [];
   const { device } = model;
   const rows = batch.map(({ ids }) => ids);

@@ -5,7 +5,7 @@ import { isKtoError } from "@kto/core";
 import { parseRepoId } from "@kto/hub";
 import { adapterModelCard, getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
 import { saveAdapter } from "@kto/lora/node";
-import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
 import { epochAfter, formatTrainerState, KTOTrainer, ktoConfig, type RunPlan, type TrainLog } from "@kto/trainer";
 import type { GivenFields } from "../config/read-config.js";
@@ -94,7 +94,7 @@ function chooseDtype({ values, given }: TrainConfig, device: Device, console: Co
 }
 
 /** The base with the adapter that is trained: one from a folder, or a fresh one. */
-async function adapted(base: Qwen2ForCausalLM, values: TrainValues, folder: string | undefined): Promise<PeftModel<Qwen2ForCausalLM>> {
+async function adapted(base: DecoderForCausalLM, values: TrainValues, folder: string | undefined): Promise<PeftModel<DecoderForCausalLM>> {
   if (folder !== undefined) return withAdapter(base, folder);
   return getPeftModel(
     base,
@@ -123,7 +123,7 @@ function baseModel({
 async function runTraining(
   input: CommandInput,
   materials: Materials,
-  model: PeftModel<Qwen2ForCausalLM>,
+  model: PeftModel<DecoderForCausalLM>,
   dtype: FloatDtype,
 ): Promise<number> {
   const { io, console, options } = input;

@@ -1,7 +1,7 @@
 import { FormatError } from "@kto/core";
 import { HubError, parseRepoId, type HubSource, type RepoFile } from "@kto/hub";
 import { hub, resolveFourBit, snapshotDownload, type CacheOptions } from "@kto/hub/node";
-import { readQwen2Config } from "@kto/qwen2";
+import { readModelConfig } from "@kto/qwen2";
 import { ConfigError, isHubError } from "../errors.js";
 import type { Console } from "../render/console.js";
 import { downloading, type HubAccess } from "./hub-access.js";
@@ -30,7 +30,7 @@ export interface ModelChoice {
 
 /**
  * The folder of a model: the path given where there is one, else, for an id of the hub, its snapshot in the cache, with what loading needs.
- * Throws HubError, and as `readQwen2Config` before any weight is fetched; ConfigError for two revisions.
+ * Throws HubError, and as `readModelConfig` before any weight is fetched; ConfigError for two revisions.
  */
 export async function modelPath(given: string, access: HubAccess, console: Console, choice: ModelChoice = {}): Promise<string> {
   if (!isHubId(given)) {
@@ -98,7 +98,7 @@ async function fetchModel(id: string, options: CacheOptions): Promise<{ path: st
   const source = hub(id, options);
   const files = await source.list(); // throws where there are only pickle files
   expectModel(id, files);
-  readQwen2Config(await readJson(source, "config.json"), `config.json of ${id}`); // before gigabytes are fetched
+  readModelConfig(await readJson(source, "config.json"), `config.json of ${id}`); // before gigabytes are fetched
   const isSingle = files.some(({ path }) => path === weightsFile);
   const weights = isSingle ? [weightsFile] : [indexFile, ...shardsOf(await readJson(source, indexFile), id)];
   const { commit } = await source.resolve();

@@ -6,7 +6,7 @@ import { fileDirectory } from "@kto/core/node";
 import { pickleFiles } from "@kto/hub";
 import { PeftModel } from "@kto/lora";
 import { loadAdapter } from "@kto/lora/node";
-import { Qwen2ForCausalLM, readQwen2Config, type QuantizeOnLoad, type Qwen2Config } from "@kto/qwen2";
+import { loadCausalLM, readModelConfig, type DecoderConfig, type DecoderForCausalLM, type QuantizeOnLoad } from "@kto/qwen2";
 import { openCheckpoint } from "@kto/safetensors";
 import type { Device, FloatDtype } from "@kto/tensor";
 import type { Tokenizer } from "@kto/tokenizer";
@@ -17,7 +17,7 @@ import type { Console } from "../render/console.js";
 /** What a model folder says of itself before any weight is read. */
 export interface ModelFolder {
   path: string;
-  config: Qwen2Config;
+  config: DecoderConfig;
 }
 
 /**
@@ -44,7 +44,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
       { source: path, cause },
     );
   }
-  const config = readQwen2Config(json, join(path, "config.json"));
+  const config = readModelConfig(json, join(path, "config.json"));
   await (await openCheckpoint(directory)).dispose();
   return { path, config };
 }
@@ -65,14 +65,14 @@ export async function loadModel(
     quantization,
     signal,
   }: { device: Device; dtype: FloatDtype; console: Console; quantization?: QuantizeOnLoad; signal?: AbortSignal },
-): Promise<Qwen2ForCausalLM> {
+): Promise<DecoderForCausalLM> {
   let progress: ReturnType<Console["progress"]> | undefined;
   try {
-    return await Qwen2ForCausalLM.fromPretrained(fileDirectory(path), {
+    return await loadCausalLM(fileDirectory(path), {
       device,
       dtype,
-      ...(quantization ? { quantization } : {}),
-      ...(signal ? { signal } : {}),
+      quantization,
+      signal,
       onProgress: ({ loadedBytes, totalBytes }) => {
         progress ??= console.progress("weights", 100);
         progress.update(Math.floor((100 * loadedBytes) / totalBytes), `% of ${formatBytes(totalBytes)}`);
@@ -84,7 +84,7 @@ export async function loadModel(
 }
 
 /** A model with the adapter of a folder on it. Throws SourceError, LoraConfigError, LoraTargetError or AdapterFileError. */
-export async function withAdapter(base: Qwen2ForCausalLM, folder: string): Promise<PeftModel<Qwen2ForCausalLM>> {
+export async function withAdapter(base: DecoderForCausalLM, folder: string): Promise<PeftModel<DecoderForCausalLM>> {
   const { config, weights } = await loadAdapter(folder, base);
   const model = new PeftModel(base);
   model.addAdapter(config, { weights });

@@ -1,5 +1,5 @@
 import { countLoraParameters, type PeftModel } from "@kto/lora";
-import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
 import type { MemoryPlan, PreparedKtoDataset, TrainerEvent } from "@kto/trainer";
 import type { TrainValues } from "../config/train-fields.js";
@@ -28,9 +28,9 @@ export function describeDevice(console: Console, device: Device, dtype: FloatDty
 }
 
 /** Parameters and bytes of the model. */
-export function describeModel(console: Console, model: Qwen2ForCausalLM, path: string): void {
+export function describeModel(console: Console, model: DecoderForCausalLM, path: string): void {
   const quantized = model.quantizedWeights.size;
-  const linears = 7 * model.numHiddenLayers;
+  const linears = model.linearLayers.size;
   const bits =
     quantized === 0 ? "not 4-bit" : `4-bit (NF4) in ${quantized === linears ? "every layer" : `${quantized} of ${linears} matrices`}`;
   console.fact(
@@ -40,7 +40,7 @@ export function describeModel(console: Console, model: Qwen2ForCausalLM, path: s
 }
 
 /** Trainable parameters and their share. */
-export function describeAdapter(console: Console, model: PeftModel<Qwen2ForCausalLM>): void {
+export function describeAdapter(console: Console, model: PeftModel<DecoderForCausalLM>): void {
   const { config, targets } = model.activeAdapter;
   const trainable = countLoraParameters(targets);
   const share = (100 * trainable) / (trainable + model.base.numParameters);

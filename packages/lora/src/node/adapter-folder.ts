@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { SourceError, WriteError } from "@kto/core";
 import { writeFileAtomic } from "@kto/core/node";
 import { openSafetensorsFile, writeSafetensorsFile } from "@kto/safetensors/node";
+import type { ModuleTree } from "@kto/tensor";
 import { ADAPTER_METADATA, adapterTensors, readAdapterWeights, type LoraContent } from "../adapter-files.js";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, adapterSubfolder, DEFAULT_ADAPTER } from "../adapter-names.js";
 import { formatAdapterConfig, parseAdapterConfig } from "../config-file.js";
 import type { LoraConfig } from "../config.js";
 import { LoraConfigError } from "../errors.js";
 import type { LoraWeights } from "../init.js";
-import type { ModuleTree } from "../linear-like.js";
 import { adapterModelCard } from "../model-card.js";
 import { resolveTargets, type LoraTarget } from "../target-modules.js";
 

@@ -1,4 +1,4 @@
-import type { ModuleTree } from "../index.js";
+import type { ModuleTree } from "@kto/tensor";
 
 /** Sizes of a Qwen2 model, as its config.json names them. */
 export interface Qwen2Sizes {
@@ -9,8 +9,8 @@ export interface Qwen2Sizes {
   num_key_value_heads: number;
 }
 
-/** The module names and linear shapes of a Qwen2ForCausalLM, without a single weight. */
-export function qwen2Tree(sizes: Qwen2Sizes, modelType = "qwen2"): ModuleTree {
+/** The module names, linear shapes and default targets of a Qwen2ForCausalLM, without a single weight. */
+export function qwen2Tree(sizes: Qwen2Sizes): ModuleTree {
   const hidden = sizes.hidden_size;
   const keyValue = (hidden / sizes.num_attention_heads) * sizes.num_key_value_heads;
   const wide = sizes.intermediate_size;
@@ -37,7 +37,7 @@ export function qwen2Tree(sizes: Qwen2Sizes, modelType = "qwen2"): ModuleTree {
     );
   }
   modules.push(["model.norm", {}], ["lm_head", linear(hidden, 512)]);
-  return { modelType, outputEmbedding: "lm_head", namedModules: () => modules };
+  return { modelType: "qwen2", outputEmbedding: "lm_head", defaultTargetModules: ["q_proj", "v_proj"], namedModules: () => modules };
 }
 
 /** The fixtures' model. */

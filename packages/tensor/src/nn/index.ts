@@ -1,2 +1,4 @@
+export type { Attend, CausalLM, HiddenStatesOptions, PackRowsOptions, TokenBatch } from "./causal-lm.js";
 export { Linear, type LinearAdapter, type LinearModule, type LowRankDelta } from "./linear.js";
+export type { LinearShape, ModuleTree } from "./module-tree.js";
 export { ParameterBucket, type ParameterShape } from "./parameter-bucket.js";

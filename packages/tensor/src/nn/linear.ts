@@ -2,6 +2,7 @@ import type { FloatDtype } from "../dtype.js";
 import { gemm } from "../ops/gemm.js";
 import { linear } from "../ops/linear.js";
 import type { Tensor } from "../tensor.js";
+import type { LinearShape } from "./module-tree.js";
 
 /** What a linear layer hands its f32 accumulator to before the one rounding: LoRA, for example. */
 export interface LinearAdapter {
@@ -25,9 +26,7 @@ export interface LowRankDelta {
 }
 
 /** Anything that maps [T, inFeatures] to [T, outFeatures] and can carry an adapter. */
-export interface LinearModule {
-  readonly inFeatures: number;
-  readonly outFeatures: number;
+export interface LinearModule extends LinearShape {
   adapter: LinearAdapter | undefined;
   forward(x: Tensor, options: { dtype: FloatDtype }): Tensor;
   /** Adds to the weight for good, where the layer can: sums in f32, rounded to the weight's dtype. */

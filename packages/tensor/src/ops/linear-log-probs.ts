@@ -14,7 +14,7 @@ export interface LinearLogProbsOptions {
   /** Vocabulary ids whose logits exist at a time; by default as many as fit 64 MiB, and at least 1024. */
   chunkSize?: number;
   /** Also entropy, mean logit and argmax. */
-  metrics?: boolean;
+  metrics?: boolean | undefined;
 }
 
 /** What `linearLogProbs` gives; only `logProbs` carries a gradient. */

@@ -13,13 +13,19 @@ export function expectWeights(reader: TensorReader, specs: readonly WeightSpec[]
   expectNoOthers(reader, specs);
 }
 
-/** A layer too many, or a norm or bias that Qwen2 does not have: left out, they would make another model of it. Buffers such as `inv_freq` may be there. */
+/**
+ * A layer too many, or a norm or bias that the architecture does not have: left out, they would make another model of it. Buffers such as `inv_freq` may
+ * be there, and what lies outside the decoder (the head of a tied model).
+ */
 function expectNoOthers(reader: TensorReader, specs: readonly WeightSpec[]): void {
   const known = new Set(specs.map(({ name }) => name));
-  const other = [...reader.tensors.keys()].find((name) => /^model\..*\.(weight|bias)$/.test(name) && !known.has(name));
+  const decoder = specs[0]!.name.split(".", 1)[0]!; // all of it lies below the first name of its embedding's path
+  const other = [...reader.tensors.keys()].find(
+    (name) => name.startsWith(`${decoder}.`) && /\.(weight|bias)$/.test(name) && !known.has(name),
+  );
   if (other === undefined) return;
   throw new FormatError(
-    `load: ${other} has no place in the model of config.json; expected only what a Qwen2 model of its num_hidden_layers has, got one more; take the config.json that belongs to these weights`,
+    `load: ${other} has no place in the model of config.json; expected only what a model of its model_type and num_hidden_layers has, got one more; take the config.json that belongs to these weights`,
     { tensor: other },
   );
 }

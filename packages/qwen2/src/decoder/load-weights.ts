@@ -2,11 +2,10 @@ import { DtypeError } from "@kto/core";
 import { isNf4Weight, isSkipped, loadNf4Weight, quantizeNf4, type Nf4Weight, type WeightDtype } from "@kto/nf4";
 import { type TensorReader } from "@kto/safetensors";
 import { nothingOverflowed, TensorSlabs, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
-import type { Qwen2Config } from "./config.js";
 import { expectWeights } from "./expect-weights.js";
 import { slabBytes, type WeightForm } from "./slab-bytes.js";
 import { overflowError, writeConverted } from "./write-converted.js";
-import { weightSpecs, type WeightSpec } from "./weight-specs.js";
+import type { WeightSpec } from "./weight-specs.js";
 
 /** How much of a model is on the device. */
 export interface LoadProgress {
@@ -31,8 +30,8 @@ export interface LoadWeightsOptions {
   device: Device;
   dtype: FloatDtype;
   quantization?: QuantizeOnLoad | undefined;
-  signal?: AbortSignal;
-  onProgress?(progress: LoadProgress): void;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 /** The weights of a model by the names they have on disk. */
@@ -52,15 +51,14 @@ const chunkBytes = 4 * 2 ** 20;
 const bytesInFlight = 16 * 2 ** 20;
 
 /**
- * Streams the weights to the device in pieces, converting on the way, so that no second copy of the model exists in memory. Rounds to nearest even.
+ * Streams the weights that a model needs (`weightSpecs(config)`) to the device in pieces, converting on the way, so that no second copy of the model exists in memory. Rounds to nearest even.
  * A linear layer that the file holds in four bits stays so. If it holds none so, they are quantised as `quantization` says; if it holds some, the
  * others were left out on purpose.
  *
  * Throws FormatError for a missing tensor, ShapeError where the file contradicts `config.json`, DtypeError naming a tensor with a value that f16 cannot
  * hold, Nf4FormatError for a four-bit weight whose companions are wrong.
  */
-export async function loadWeights(reader: TensorReader, config: Qwen2Config, options: LoadWeightsOptions): Promise<LoadedWeights> {
-  const specs = weightSpecs(config);
+export async function loadWeights(reader: TensorReader, specs: readonly WeightSpec[], options: LoadWeightsOptions): Promise<LoadedWeights> {
   expectWeights(reader, specs);
   const isFourBit = specs.some(({ name }) => isNf4Weight(reader, name));
   const quantization = isFourBit ? undefined : options.quantization;
@@ -119,7 +117,7 @@ class WeightLoad {
   }
 
   async load(index: number, spec: WeightSpec): Promise<void> {
-    const { name, shape, operand, linear } = spec;
+    const { name, shape, kind, linear } = spec;
     const { device, dtype, quantization, signal } = this.#options;
     signal?.throwIfAborted();
     const slabs = this.#slabs;
@@ -132,7 +130,7 @@ class WeightLoad {
     } else if (quantization && this.#formOf(spec) !== "full") {
       this.#quantized.set(name, await this.#quantize(spec, quantization));
     } else {
-      const target = slabs.empty(shape, operand ? dtype : "f32", name);
+      const target = slabs.empty(shape, kind === "matrix" ? dtype : "f32", name);
       this.#weights.set(name, target);
       await this.#stream(index, target);
     }

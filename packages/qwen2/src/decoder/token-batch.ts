@@ -1,37 +1,33 @@
-import { segmentBounds, ShapeError, type Device, type Tensor } from "@kto/tensor";
+import { segmentBounds, ShapeError, type Device, type PackRowsOptions, type TokenBatch } from "@kto/tensor";
 
 /**
- * Rows of tokens one after another, without padding. Which tokens belong together is data: token t attends to tokens starts[t] to t.
+ * Concatenates rows of ids. Positions count from 0 in each row, or from its entry in `firstPositions`.
+ * Throws ShapeError for an empty row, an id outside the vocabulary, or first positions that are not one whole number a row.
  */
-export interface TokenBatch {
-  /** [numTokens] u32 */
-  inputIds: Tensor;
-  /** [numTokens] u32, position within the row */
-  positions: Tensor;
-  /** [numTokens] u32, first token of the row that token t is in */
-  starts: Tensor;
-  /** [numTokens] u32, one past the last token of that row */
-  ends: Tensor;
-  /** Tokens of each row. */
-  rowLengths: number[];
-}
-
-/** Concatenates rows of ids. Positions count from 0 in each row. Throws ShapeError for an empty row or an id outside the vocabulary. */
-export function packRows(device: Device, rows: readonly ArrayLike<number>[], vocabSize: number): TokenBatch {
+export function packRows(
+  device: Device,
+  rows: readonly ArrayLike<number>[],
+  vocabSize: number,
+  { firstPositions = rows.map(() => 0) }: PackRowsOptions = {},
+): TokenBatch {
   const rowLengths = rows.map((row) => row.length);
   const numTokens = rowLengths.reduce((total, length) => total + length, 0);
   if (rows.length === 0 || rowLengths.includes(0))
     throw new ShapeError(`packRows: every row needs at least one token; got lengths [${rowLengths.join(", ")}]`);
+  if (firstPositions.length !== rows.length || !firstPositions.every((first) => Number.isInteger(first) && first >= 0))
+    throw new ShapeError(
+      `packRows: firstPositions must be a whole number for each row; expected ${rows.length}, got [${firstPositions.join(", ")}]`,
+    );
   const ids = new Uint32Array(numTokens);
   const positions = new Uint32Array(numTokens);
   let next = 0;
-  for (const row of rows) {
+  for (const [index, row] of rows.entries()) {
     for (let position = 0; position < row.length; position++, next++) {
       const id = row[position]!;
       if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
         throw new ShapeError(`packRows: token id ${id} is outside the vocabulary; expected 0 to ${vocabSize - 1}`);
       ids[next] = id;
-      positions[next] = position;
+      positions[next] = firstPositions[index]! + position;
     }
   }
   return {
@@ -39,6 +35,7 @@ export function packRows(device: Device, rows: readonly ArrayLike<number>[], voc
     positions: device.tensor(positions, [numTokens], "u32", "positions"),
     ...segmentBounds(device, rowLengths),
     rowLengths,
+    firstPositions: [...firstPositions],
   };
 }
 

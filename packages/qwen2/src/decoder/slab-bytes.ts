@@ -16,7 +16,7 @@ export function slabBytes(
     const numElements = sizeOf(spec.shape);
     const byteLengths =
       form === "full"
-        ? [numElements * byteSize(spec.operand ? dtype : "f32")]
+        ? [numElements * byteSize(spec.kind === "matrix" ? dtype : "f32")]
         : nf4ByteLengths(numElements, { doubleQuant: form === "fourBitNested" });
     for (const byteLength of byteLengths) total += slabShare(byteLength);
   }

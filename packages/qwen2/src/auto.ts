@@ -1,0 +1,34 @@
+import type { ByteDirectory } from "@kto/core";
+import { familyOf, type DecoderArchitecture } from "./decoder/architecture.js";
+import type { DecoderConfig } from "./decoder/config.js";
+import { loadDecoder, type FromPretrainedOptions } from "./decoder/load-decoder.js";
+import { DecoderForCausalLM } from "./decoder/model.js";
+import { decoderWeightSpecs, type WeightSpec } from "./decoder/weight-specs.js";
+import { qwen2 } from "./qwen2.js";
+
+/** The families that can be loaded. Another one is a table like `qwen2`, and a line here. */
+const architectures: readonly DecoderArchitecture[] = [qwen2];
+
+/**
+ * Reads the parsed `config.json` of any model that `loadCausalLM` loads, by its `model_type`.
+ * Throws FormatError for another architecture, with the list of those there are, and as the reader of its family.
+ */
+export function readModelConfig(json: unknown, source = "config.json"): DecoderConfig {
+  return familyOf(json, source, architectures).family.readConfig(json, source);
+}
+
+/**
+ * Loads a checkpoint in Hugging Face layout, `config.json` and one or several safetensors files, as the model that its `model_type` names.
+ *
+ * @returns the model, its caller's to dispose. Throws FormatError, ShapeError or DtypeError naming file and tensor; QuantizationConfigError if something
+ *   other than bitsandbytes quantised the model; CapabilityError for f16 on a device without it
+ */
+export async function loadCausalLM(directory: ByteDirectory, options: FromPretrainedOptions): Promise<DecoderForCausalLM> {
+  const { architecture, config, weights, ...parts } = await loadDecoder(directory, architectures, options);
+  return new DecoderForCausalLM(architecture, config, weights, parts);
+}
+
+/** Every tensor of a checkpoint with this config, in the order of the forward pass. */
+export function weightSpecs(config: DecoderConfig): WeightSpec[] {
+  return decoderWeightSpecs(familyOf({ model_type: config.modelType }, "config", architectures).family, config);
+}

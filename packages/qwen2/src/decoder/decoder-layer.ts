@@ -1,0 +1,63 @@
+import { add, rmsNorm, rope, swiGlu, type Attend, type FloatDtype, type LinearModule, type RopeTables, type Tensor } from "@kto/tensor";
+import type { DecoderConfig } from "./config.js";
+
+/** One decoder layer: its weights, named as on disk, and its place. */
+export interface DecoderLayer {
+  /** Counted from 0. */
+  index: number;
+  inputLayernorm: Tensor;
+  qProj: LinearModule;
+  kProj: LinearModule;
+  vProj: LinearModule;
+  oProj: LinearModule;
+  postAttentionLayernorm: Tensor;
+  gateProj: LinearModule;
+  upProj: LinearModule;
+  downProj: LinearModule;
+}
+
+/** What a decoder layer needs besides its input and weights. */
+export interface DecoderLayerContext {
+  config: Pick<DecoderConfig, "headDim" | "rmsNormEps">;
+  /** [numTokens] u32, position of each token within its row */
+  positions: Tensor;
+  tables: RopeTables;
+  /** Type of GEMM operands. */
+  dtype: FloatDtype;
+  /** Where the queries of this layer find their keys: within the batch while training, in a cache while generating. */
+  attend: Attend;
+}
+
+/**
+ * One decoder layer: x + attention(norm(x)), then x + mlp(norm(x)).
+ *
+ * @param x  [numTokens, hiddenSize] f32, the residual stream
+ * @returns  [numTokens, hiddenSize] f32
+ */
+export function decoderLayer(x: Tensor, layer: DecoderLayer, { config, positions, tables, dtype, attend }: DecoderLayerContext): Tensor {
+  const { device } = x;
+  const { headDim, rmsNormEps: eps } = config;
+  // A scope each, so that what nothing saves (the accumulator under an adapter, a projection before its rotation) is free for the next step.
+  const project = (projection: LinearModule, input: Tensor): Tensor =>
+    device.scope("projection", () => projection.forward(input, { dtype }));
+  const rotate = (projection: LinearModule, input: Tensor): Tensor =>
+    device.scope("projection", () => rope(projection.forward(input, { dtype }), positions, { headDim, ...tables }));
+  const addProjection = (to: Tensor, projection: LinearModule, input: Tensor): Tensor =>
+    device.scope("projection", () => add(to, projection.forward(input, { dtype: "f32" })));
+
+  const afterAttention = device.scope("attention", () => {
+    const normed = rmsNorm(x, layer.inputLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
+    const q = rotate(layer.qProj, normed); // [numTokens, numAttentionHeads * headDim]
+    const k = rotate(layer.kProj, normed); // [numTokens, numKeyValueHeads * headDim]
+    const v = project(layer.vProj, normed); // [numTokens, numKeyValueHeads * headDim]
+    const attended = attend(layer.index, q, k, v); // [numTokens, numAttentionHeads * headDim]
+    return addProjection(x, layer.oProj, attended); // [numTokens, hiddenSize] f32
+  });
+
+  return device.scope("mlp", () => {
+    const normed = rmsNorm(afterAttention, layer.postAttentionLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
+    const gate = project(layer.gateProj, normed); // [numTokens, intermediateSize]
+    const up = project(layer.upProj, normed); // [numTokens, intermediateSize]
+    return addProjection(afterAttention, layer.downProj, swiGlu(gate, up, { dtype })); // [numTokens, hiddenSize] f32
+  });
+}

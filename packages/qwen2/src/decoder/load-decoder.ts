@@ -1,0 +1,81 @@
+import { CapabilityError, FormatError, type ByteDirectory } from "@kto/core";
+import { expectBitsandbytes, type Nf4Weight } from "@kto/nf4";
+import { openCheckpoint } from "@kto/safetensors";
+import type { Device, FloatDtype, Tensor } from "@kto/tensor";
+import { familyOf, type DecoderArchitecture } from "./architecture.js";
+import type { DecoderConfig } from "./config.js";
+import { loadWeights, type LoadProgress, type QuantizeOnLoad } from "./load-weights.js";
+import { decoderWeightSpecs } from "./weight-specs.js";
+
+/** Options of `loadCausalLM` and `fromPretrained`. */
+export interface FromPretrainedOptions {
+  device: Device;
+  /** Storage of matrices and type of GEMM operands; `auto` is f16 where the device has it. */
+  dtype?: FloatDtype | "auto" | undefined;
+  /**
+   * Quantise linear layers that the checkpoint holds in 16 or 32 bits while they load. A checkpoint of bitsandbytes is loaded as it is: the file
+   * decides, layer by layer.
+   */
+  quantization?: QuantizeOnLoad | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/** A checkpoint on a device. */
+export interface LoadedDecoder {
+  architecture: DecoderArchitecture;
+  config: DecoderConfig;
+  /** The fields of its config.json, also those that nothing here reads. */
+  configJson: Record<string, unknown>;
+  weights: Map<string, Tensor>;
+  quantized: Map<string, Nf4Weight>;
+  device: Device;
+  dtype: FloatDtype;
+}
+
+/** Loads a checkpoint of one of these architectures. Errors as `loadCausalLM`. */
+export async function loadDecoder(
+  directory: ByteDirectory,
+  architectures: readonly DecoderArchitecture[],
+  { device, dtype = "auto", quantization, signal, onProgress }: FromPretrainedOptions,
+): Promise<LoadedDecoder> {
+  if (dtype === "f16" && !device.capabilities.shaderF16) {
+    throw new CapabilityError(
+      `fromPretrained: adapter "${device.capabilities.description}" lacks shader-f16; expected it for dtype "f16"; pass dtype "f32"`,
+    );
+  }
+  const chosen = dtype === "auto" ? (device.capabilities.shaderF16 ? "f16" : "f32") : dtype;
+  const json = await readJson(directory, "config.json");
+  const source = `${directory.name}: config.json`;
+  const { family: architecture, fields: configJson } = familyOf(json, source, architectures);
+  const config = architecture.readConfig(json, source);
+  expectBitsandbytes(json, source);
+  const reader = await openCheckpoint(directory);
+  try {
+    const specs = decoderWeightSpecs(architecture, config);
+    const loaded = await loadWeights(reader, specs, { device, dtype: chosen, quantization, signal, onProgress });
+    return { architecture, config, configJson, ...loaded, device, dtype: chosen };
+  } finally {
+    await reader.dispose();
+  }
+}
+
+async function readJson(directory: ByteDirectory, fileName: string): Promise<unknown> {
+  const source = await directory.open(fileName);
+  if (!source)
+    throw new FormatError(
+      `fromPretrained: ${directory.name} has no ${fileName}; expected a model folder in Hugging Face layout, with safetensors files; GGUF files and pickles are not read`,
+      { source: directory.name },
+    );
+  try {
+    const text = new TextDecoder().decode(await source.slice(0, source.byteLength));
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError(
+      `fromPretrained: ${directory.name}: ${fileName} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { source: directory.name, cause },
+    );
+  } finally {
+    await source.dispose?.();
+  }
+}

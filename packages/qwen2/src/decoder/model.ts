@@ -1,0 +1,238 @@
+import { Linear4bit, type Nf4Weight } from "@kto/nf4";
+import {
+  cast,
+  causalAttention,
+  checkpoint,
+  embedding,
+  Linear,
+  linear,
+  linearLogProbs,
+  rmsNorm,
+  type Attend,
+  type CausalLM,
+  type Device,
+  type FloatDtype,
+  type HiddenStatesOptions,
+  type LinearLogProbs,
+  type LinearModule,
+  type PackRowsOptions,
+  type Tensor,
+  type TokenBatch,
+} from "@kto/tensor";
+import type { DecoderArchitecture, NormPart, Projection } from "./architecture.js";
+import type { DecoderConfig } from "./config.js";
+import { decoderLayer, type DecoderLayer } from "./decoder-layer.js";
+import { RotaryTables } from "./rotary-tables.js";
+import { packRows } from "./token-batch.js";
+import { isProjection } from "./weight-specs.js";
+
+/** Options of a forward pass. */
+export interface ForwardOptions extends HiddenStatesOptions {
+  /** Called with the residual stream after the embedding (index 0) and after each layer. */
+  onHiddenState?: ((index: number, hidden: Tensor) => void) | undefined;
+}
+
+/** What a model is made of besides its config and weights. */
+export interface DecoderParts {
+  device: Device;
+  /** Type of GEMM operands and of the stored matrices. */
+  dtype: FloatDtype;
+  /** Weights of linear layers in four bits. */
+  quantized?: ReadonlyMap<string, Nf4Weight> | undefined;
+  /** The fields of the config.json it was loaded with; without them those of a new model. */
+  configJson?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A decoder with its output head, of whatever family its architecture says. Owns its weights; dispose it. */
+export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> implements CausalLM, Disposable {
+  readonly architecture: DecoderArchitecture;
+  readonly config: Config;
+  /** The fields of config.json, also those that nothing here reads. */
+  readonly configJson: Readonly<Record<string, unknown>>;
+  readonly device: Device;
+  /** Type of GEMM operands and of the stored matrices. */
+  readonly dtype: FloatDtype;
+  readonly layers: readonly DecoderLayer[];
+  /** The linear layers of all decoder layers by dotted path, in the model's order: what can be adapted, and what can be in four bits. */
+  readonly linearLayers: ReadonlyMap<string, LinearModule>;
+  readonly #weights: ReadonlyMap<string, Tensor>;
+  readonly #quantized: ReadonlyMap<string, Nf4Weight>;
+  readonly #rotary: RotaryTables;
+
+  /** Takes over the weights: those of linear layers are either among `weights` or, in four bits, among `quantized`. */
+  constructor(
+    architecture: DecoderArchitecture,
+    config: Config,
+    weights: ReadonlyMap<string, Tensor>,
+    { device, dtype, quantized = new Map(), configJson = architecture.writeConfig(config) }: DecoderParts,
+  ) {
+    this.architecture = architecture;
+    this.config = config;
+    this.configJson = configJson;
+    this.device = device;
+    this.dtype = dtype;
+    this.#weights = weights;
+    this.#quantized = quantized;
+    this.#rotary = new RotaryTables(device, config);
+    const linearLayers = new Map<string, LinearModule>();
+    this.layers = Array.from({ length: config.numHiddenLayers }, (_, index) => this.#layer(index, linearLayers));
+    this.linearLayers = linearLayers;
+  }
+
+  get modelType(): Config["modelType"] {
+    return this.config.modelType;
+  }
+
+  get outputEmbedding(): string {
+    return this.architecture.outputEmbedding;
+  }
+
+  /** Last names of the projections that peft adapts where a config names none. */
+  get defaultTargetModules(): string[] {
+    const parts = Object.values<NormPart | Projection>({ ...this.architecture.layer });
+    return parts.filter((part) => isProjection(part) && part.isDefaultTarget).map(({ path }) => path.slice(path.lastIndexOf(".") + 1));
+  }
+
+  /** Weights by the name they have on disk, but those in four bits. */
+  get weights(): ReadonlyMap<string, Tensor> {
+    return this.#weights;
+  }
+
+  /** Weights of linear layers in four bits, by the name they have on disk. */
+  get quantizedWeights(): ReadonlyMap<string, Nf4Weight> {
+    return this.#quantized;
+  }
+
+  /** Bytes of all weights on the device. */
+  get weightBytes(): number {
+    return [...this.#weights.values(), ...this.#quantized.values()].reduce((total, { byteLength }) => total + byteLength, 0);
+  }
+
+  get vocabSize(): number {
+    return this.config.vocabSize;
+  }
+
+  get numHiddenLayers(): number {
+    return this.layers.length;
+  }
+
+  /** Number of parameters, a tied head counted once. */
+  get numParameters(): number {
+    const plain = [...this.#weights.values()].reduce((total, { size }) => total + size, 0);
+    return [...this.#quantized.values()].reduce((total, { numElements }) => total + numElements, plain);
+  }
+
+  /** The same without the input embedding: what transformers counts for `total_flos`. */
+  get numNonEmbeddingParameters(): number {
+    return this.numParameters - this.config.vocabSize * this.config.hiddenSize;
+  }
+
+  /** What the head was called while it was a tensor that callers multiplied with: always throws TypeError, with the names of today. */
+  get lmHead(): never {
+    throw new TypeError(
+      "model.lmHead: the head is no tensor of the model's surface any more; expected model.logProbs(hidden, labels) or model.logits(hidden); call these with rows of what hiddenStates gave",
+    );
+  }
+
+  /** Modules that can carry an adapter, by dotted path in the model's order. */
+  namedModules(): Iterable<readonly [path: string, module: LinearModule]> {
+    return this.linearLayers;
+  }
+
+  /** Makes the rotary tables for rows up to this many tokens ahead of time. Throws ShapeError past `max_position_embeddings`. */
+  prepare(maxRowLength: number): void {
+    this.#rotary.upTo(maxRowLength);
+  }
+
+  /** Concatenates rows of token ids into one batch without padding. Errors as the function of this name. */
+  packRows(rows: readonly ArrayLike<number>[], options?: PackRowsOptions): TokenBatch {
+    return packRows(this.device, rows, this.config.vocabSize, options);
+  }
+
+  /**
+   * The decoder's output after the final norm.
+   *
+   * @returns [numTokens, hiddenSize] in the model's dtype, ready for the output head. Throws ShapeError for a row past `max_position_embeddings`
+   */
+  hiddenStates(
+    batch: TokenBatch,
+    { gradientCheckpointing = false, attend = this.#attendWithin(batch), onHiddenState }: ForwardOptions = {},
+  ): Tensor {
+    const { config, dtype, architecture } = this;
+    const { inputIds, positions, starts, ends, rowLengths, firstPositions } = batch;
+    const tables = this.#rotary.upTo(Math.max(...rowLengths.map((length, row) => firstPositions[row]! + length)));
+    const keep = [positions, starts, ends, tables.cos, tables.sin];
+    let x = embedding(inputIds, this.#weight(architecture.embedding)); // [numTokens, hiddenSize] f32
+    onHiddenState?.(0, x);
+    const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
+    for (const layer of this.layers) {
+      const run = (input: Tensor): Tensor => decoderLayer(input, layer, { config, positions, tables, dtype, attend });
+      const previous = x;
+      x = layer.index < checkpointed ? checkpoint(run, x, { keep }) : this.device.scope(`layer ${layer.index}`, () => run(previous));
+      if (onHiddenState) onHiddenState(layer.index + 1, x);
+      else previous.dispose(); // what the tape needs of it is held there
+    }
+    const hidden = rmsNorm(x, this.#weight(architecture.norm), { eps: config.rmsNormEps, dtype }); // [numTokens, hiddenSize]
+    if (!onHiddenState) x.dispose();
+    return hidden;
+  }
+
+  /**
+   * log softmax(logits)[label] of each token, without building the logits.
+   *
+   * @param hidden  [numTokens, hiddenSize], rows of what `hiddenStates` gave
+   * @param labels  [numTokens] u32, each below vocabSize
+   * @returns       see `linearLogProbs`
+   */
+  logProbs(hidden: Tensor, labels: Tensor, { metrics = false }: { metrics?: boolean | undefined } = {}): LinearLogProbs {
+    return linearLogProbs(hidden, this.#head, labels, { metrics });
+  }
+
+  /** All logits, for small inputs and sampling: [numTokens, vocabSize] f32. Training never builds them. */
+  logits(hidden: Tensor): Tensor {
+    return linear(cast(hidden, this.dtype), this.#head, undefined, { dtype: "f32" });
+  }
+
+  dispose(): void {
+    for (const weight of [...this.#weights.values(), ...this.#quantized.values()]) weight.dispose();
+    this.#rotary.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** [vocabSize, hiddenSize], the output head (the embedding when they are tied). */
+  get #head(): Tensor {
+    return this.#weight(this.config.tieWordEmbeddings ? this.architecture.embedding : this.architecture.outputEmbedding);
+  }
+
+  /** Causal attention within the rows of a batch. */
+  #attendWithin({ starts, ends }: TokenBatch): Attend {
+    const { numAttentionHeads: numHeads, numKeyValueHeads, headDim } = this.config;
+    return (_layer, q, k, v) => causalAttention(q, k, v, { numHeads, numKeyValueHeads, headDim, starts, ends, dtype: this.dtype });
+  }
+
+  /** The weight of a module. */
+  #weight(path: string): Tensor {
+    return this.#weights.get(`${path}.weight`)!;
+  }
+
+  #layer(index: number, linearLayers: Map<string, LinearModule>): DecoderLayer {
+    const { layer, layers } = this.architecture;
+    const parts = Object.entries<NormPart | Projection>({ ...layer }).map(([name, part]) => {
+      const path = `${layers}.${index}.${part.path}`;
+      if (!isProjection(part)) return [name, this.#weight(path)];
+      const module = this.#linear(path);
+      linearLayers.set(path, module);
+      return [name, module];
+    });
+    return { index, ...Object.fromEntries(parts) } as DecoderLayer;
+  }
+
+  #linear(path: string): LinearModule {
+    const bias = this.#weights.get(`${path}.bias`);
+    const quantized = this.#quantized.get(`${path}.weight`);
+    return quantized ? new Linear4bit(quantized, bias) : new Linear(this.#weight(path), bias);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Device } from "../device/device.js";
+import type { FloatDtype } from "../dtype.js";
+import type { SegmentBounds } from "../ops/causal-attention.js";
+import type { LinearLogProbs } from "../ops/linear-log-probs.js";
+import type { Tensor } from "../tensor.js";
+import type { ModuleTree } from "./module-tree.js";
+
+/** Rows of tokens one after another, without padding. Which tokens belong together is data: token t attends to tokens starts[t] to t. */
+export interface TokenBatch extends SegmentBounds {
+  /** [numTokens] u32 */
+  readonly inputIds: Tensor;
+  /** [numTokens] u32, position within the row */
+  readonly positions: Tensor;
+  /** Tokens of each row. */
+  readonly rowLengths: readonly number[];
+  /** Position of the first token of each row: 0 but where a row goes on from what a cache holds. */
+  readonly firstPositions: readonly number[];
+}
+
+/** Options of `CausalLM.packRows`. */
+export interface PackRowsOptions {
+  /** Position of the first token of each row; default 0. */
+  firstPositions?: readonly number[] | undefined;
+}
+
+/**
+ * Attention of one decoder layer.
+ *
+ * @param q     [numTokens, numAttentionHeads · headDim], rotated
+ * @param k, v  [numTokens, numKeyValueHeads · headDim], k rotated; freed when the layer has run, unless kept (`device.unscoped(() => k.detach())`)
+ * @returns     [numTokens, numAttentionHeads · headDim] in the model's dtype
+ */
+export type Attend = (layerIndex: number, q: Tensor, k: Tensor, v: Tensor) => Tensor;
+
+/** Options of `CausalLM.hiddenStates`. */
+export interface HiddenStatesOptions {
+  /** Run decoder layers again in the backward pass instead of keeping their activations: all, none (the default), or the first so many. */
+  gradientCheckpointing?: boolean | number | undefined;
+  /** In place of causal attention within the rows of the batch: attention over a cache, for example. What it closes over must live until a checkpointed layer has been run again. */
+  attend?: Attend | undefined;
+}
+
+/**
+ * A language model as trainers and generation see it: rows in, hidden states, log-probabilities and logits out. Whoever trains multiplies with no weight
+ * of it, so that a head may be tied, quantised or adapted. `@kto/qwen2` makes such objects, and any other of this shape will do.
+ */
+export interface CausalLM extends ModuleTree {
+  readonly device: Device;
+  /** Type of GEMM operands. */
+  readonly dtype: FloatDtype;
+  readonly vocabSize: number;
+  /** Number of parameters, a tied head counted once. */
+  readonly numParameters: number;
+  /** The same without the input embedding: what transformers counts for `total_flos`. */
+  readonly numNonEmbeddingParameters: number;
+  /** How many layers `gradientCheckpointing` counts. */
+  readonly numHiddenLayers: number;
+  /** Makes ahead of time what forward passes of rows up to this many tokens need and keep. */
+  prepare?(maxRowLength: number): void;
+  packRows(rows: readonly ArrayLike<number>[], options?: PackRowsOptions): TokenBatch;
+  /** The decoder's output after the final norm, [numTokens, hiddenSize] in the model's dtype. */
+  hiddenStates(batch: TokenBatch, options?: HiddenStatesOptions): Tensor;
+  /**
+   * log softmax(logits)[label] of each token, without building the logits; see `linearLogProbs`.
+   *
+   * @param hidden  [numTokens, hiddenSize], rows of what `hiddenStates` gave
+   * @param labels  [numTokens] u32, each below vocabSize
+   */
+  logProbs(hidden: Tensor, labels: Tensor, options?: { metrics?: boolean | undefined }): LinearLogProbs;
+  /** All logits of rows of hidden states, [numTokens, vocabSize] f32: for sampling and small inputs. */
+  logits(hidden: Tensor): Tensor;
+}
