@@ -29,7 +29,7 @@ interface StepResult {
   medianStepMs: number;
   samplesPerSecond: number;
   tokensPerSecond: number;
-  plan: MemoryPlan | undefined;
+  plan: MemoryPlan;
   peakBufferBytes: number;
   /** The GPU's memory in use at most, the process's driver included. */
   driverPeakMiB: number | undefined;
@@ -61,6 +61,7 @@ const device = await requestDevice();
 console.log(
   `${device.capabilities.description}: f16 ${device.capabilities.shaderF16}, subgroup matrices ${device.capabilities.subgroupMatrix.join("; ") || "none"}`,
 );
+if (options["max-memory"] !== undefined) device.memoryBudgetBytes = Number(options["max-memory"]);
 const dtype = options.dtype as FloatDtype;
 const started = performance.now();
 const base = options.model
@@ -109,16 +110,16 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   const logpsChosen: number[] = [];
   const stepMs: number[] = [];
   const hostMs: number[] = [];
-  let plan: MemoryPlan | undefined;
   let recordStarted = performance.now();
   const dispatchesBefore = device.queue.dispatches;
   const trainer = makeTrainer(model, tokensPerRow, batch, updates, (event) => {
     if (event.type === "microBatch") hostMs.push(performance.now() - recordStarted);
-    if (event.type === "memory") plan = event.plan;
   });
+  const run = await trainer.plan();
+  const plan = run.memory;
   let stepStarted = performance.now();
   recordStarted = stepStarted;
-  for await (const log of trainer.train()) {
+  for await (const log of run.train()) {
     stepMs.push(performance.now() - stepStarted);
     losses.push(log.loss);
     gradNorms.push(log.gradNorm);
@@ -160,7 +161,7 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   };
   console.log(
     `${batch} × ${tokensPerRow} ${options.dtype}: ${medianStepMs.toFixed(1)} ms a step, ${result.samplesPerSecond.toFixed(2)} samples/s, ${result.tokensPerSecond.toFixed(0)} tokens/s, ` +
-      `${(peakBufferBytes / 2 ** 30).toFixed(3)} GiB of buffers (planned ${((plan?.peakBytes ?? 0) / 2 ** 30).toFixed(3)}, ${plan?.checkpointedLayers} layers again, at most ${plan?.tokensPerPass} tokens a pass), ` +
+      `${(peakBufferBytes / 2 ** 30).toFixed(3)} GiB of buffers (planned ${(plan.peakBytes / 2 ** 30).toFixed(3)}, ${plan.checkpointedLayers} layers again, at most ${plan.tokensPerPass} tokens a pass), ` +
       `driver ${driverPeakMiB} MiB at most, ${result.dispatchesPerStep.toFixed(0)} dispatches, ${result.hostMicrosecondsPerDispatch.toFixed(1)} µs host each`,
   );
   const total = hottest.reduce((sum, { totalMs }) => sum + totalMs, 0);
@@ -203,8 +204,6 @@ function makeTrainer(
       gradientCheckpointing: options.checkpointing === "auto" ? "auto" : options.checkpointing === "true",
       saveStrategy: "no",
     },
-    isFreshAdapter: true,
-    ...(options["max-memory"] === undefined ? {} : { memoryBudgetBytes: Number(options["max-memory"]) }),
     onEvent,
   });
 }

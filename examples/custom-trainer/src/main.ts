@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { getPeftModel } from "@kto/lora";
-import { saveAdapter } from "@kto/lora/node";
+import { folderStore } from "@kto/core/node";
+import { getPeftModel, saveAdapter } from "@kto/lora";
 import { installSoftwareGpu } from "@kto/software-gpu";
 import { requestDevice } from "@kto/tensor";
 import { loadExamples, loadModel } from "./quickstart.js";
@@ -17,9 +17,9 @@ for await (const { step, loss, gradNorm } of train(model, await loadExamples()))
 }
 
 const { config, targets } = model.activeAdapter;
-const folder = await saveAdapter(fileURLToPath(new URL("../out", import.meta.url)), {
+const folder = await saveAdapter(folderStore(fileURLToPath(new URL("../out", import.meta.url))), {
   config,
   targets,
   weights: await model.readAdapter(),
 });
-console.log(`adapter in ${folder}`);
+console.log(`adapter in ${folder.name}`);

@@ -6,7 +6,12 @@ import { fileDirectory } from "@kto/core/node";
 import type { Device } from "@kto/tensor";
 import { splitPromptCompletion } from "@kto/tokenizer";
 import { loadTokenizer } from "@kto/tokenizer/node";
-import type { Example } from "./completion-log-probs.js";
+import type { ScoredRow } from "@kto/trainer";
+
+/** A prompt, its completion, and whether it was liked. */
+export interface Example extends ScoredRow {
+  label: boolean;
+}
 
 const inQuickstart = (name: string): string => fileURLToPath(new URL(`../../quickstart/${name}`, import.meta.url));
 

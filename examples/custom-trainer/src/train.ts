@@ -3,7 +3,8 @@ import { ktoLoss } from "@kto/losses";
 import { AdamW, createSchedule } from "@kto/optim";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { backward } from "@kto/tensor";
-import { completionLogProbs, type Example } from "./completion-log-probs.js";
+import { packScoredBatch, scoreBatch } from "@kto/trainer";
+import type { Example } from "./quickstart.js";
 
 /** One update, as it happened. */
 export interface Update {
@@ -31,10 +32,12 @@ export async function* train(
     const mismatched = batch.map(({ promptIds }, row) => ({ promptIds, completionIds: batch[(row + 1) % batchSize]!.completionIds }));
 
     const { loss, gradNorm } = device.scope("update", () => {
-      const policyKlLogProbs = device.noGrad(() => completionLogProbs(base, mismatched)); // [batchSize]
-      const refKlLogProbs = device.noGrad(() => withoutAdapters(model, () => completionLogProbs(base, mismatched))); // [batchSize]
-      const refLogProbs = device.noGrad(() => withoutAdapters(model, () => completionLogProbs(base, batch))); // [batchSize]
-      const policyLogProbs = completionLogProbs(base, batch); // [batchSize], on the tape
+      // log π(completion | prompt) of each row; a batch is packed once for the policy and its reference, the base without the adapter.
+      const [matchedRows, mismatchedRows] = [packScoredBatch(base, batch), packScoredBatch(base, mismatched)];
+      const policyKlLogProbs = device.noGrad(() => scoreBatch(base, mismatchedRows).logProbs); // [batchSize]
+      const refKlLogProbs = device.noGrad(() => withoutAdapters(model, () => scoreBatch(base, mismatchedRows).logProbs)); // [batchSize]
+      const refLogProbs = device.noGrad(() => withoutAdapters(model, () => scoreBatch(base, matchedRows).logProbs)); // [batchSize]
+      const policyLogProbs = scoreBatch(base, matchedRows).logProbs; // [batchSize], on the tape
       const labels = device.tensor(
         batch.map(({ label }) => (label ? 1 : 0)),
         [batchSize],
@@ -42,9 +45,8 @@ export async function* train(
       ); // [batchSize]
 
       const { loss } = ktoLoss({ policyLogProbs, refLogProbs, policyKlLogProbs, refKlLogProbs, labels, beta }); // []
-      using found = backward(loss);
       gradients.clear();
-      gradients.addGradients(found, bucket);
+      backward(loss, { sink: gradients.sink(bucket) }).dispose();
       return { loss: loss.detach(), gradNorm: optimizer.apply([gradients], { learningRate: schedule.rate(step), maxGradNorm: 1 }) };
     });
     const [[lossValue], [normValue]] = (await device.readAll([loss, gradNorm])) as [Float32Array, Float32Array];

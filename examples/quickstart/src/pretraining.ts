@@ -2,7 +2,7 @@ import { AdamW, createSchedule } from "@kto/optim";
 import { Qwen2ForCausalLM, weightSpecs, type Qwen2Config } from "@kto/qwen2";
 import { backward, mean, ParameterBucket, scale, type Device } from "@kto/tensor";
 import type { Tokenizer } from "@kto/tokenizer";
-import { sequenceLogProbs, type ScoredRow } from "@kto/trainer";
+import { scoreBatch, type ScoredRow } from "@kto/trainer";
 import { normals, uniform } from "./seeded.js";
 import { allSums, numberLimit, questionMessages } from "./sums.js";
 import { vocabulary } from "./tokenizer-files.js";
@@ -58,11 +58,10 @@ export async function pretrain(
   for (let step = 0; step < numSteps; step++) {
     const rows = Array.from({ length: batchSize }, (_, row) => noisySum(tokenizer, seed, step * batchSize + row));
     const loss = device.scope("pretraining step", () => {
-      const { logProbs } = sequenceLogProbs(model, rows, { maxLength: null }); // [batchSize]
+      const { logProbs } = scoreBatch(model, rows); // [batchSize]
       const loss = scale(mean(logProbs), -1); // []
-      using found = backward(loss);
       gradients.clear();
-      gradients.addGradients(found, parameters);
+      backward(loss, { sink: gradients.sink(parameters) }).dispose();
       optimizer.apply([gradients], { learningRate: schedule.rate(step), maxGradNorm: 1 });
       return loss.detach();
     });

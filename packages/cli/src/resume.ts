@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { checkpointStep, type CheckpointStore } from "@kto/trainer";
-import { directoryStore } from "@kto/trainer/node";
+import { basename, join, resolve } from "node:path";
+import { checkpointStep } from "@kto/trainer";
 import { ConfigError } from "./errors.js";
 import { checkpointsIn } from "./run-folder.js";
 
@@ -27,14 +26,6 @@ export async function findCheckpoint(wanted: true | string, outputDir: string): 
     ]);
   }
   return { name: basename(resolve(path)), path };
-}
-
-/** Checkpoints in the output folder; the one that is resumed from may lie elsewhere. */
-export function checkpointStore(outputDir: string, resumed: FoundCheckpoint | undefined): CheckpointStore {
-  const store = directoryStore(outputDir);
-  if (!resumed) return store;
-  const elsewhere = directoryStore(dirname(resolve(resumed.path)));
-  return { ...store, read: (name, file) => (name === resumed.name ? elsewhere : store).read(name, file) };
 }
 
 function isComplete(path: string): boolean {

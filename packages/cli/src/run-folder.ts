@@ -15,8 +15,8 @@ import {
 } from "node:fs";
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { WriteError } from "@kto/core";
-import { writeFileAtomic } from "@kto/core/node";
+import { WriteError, type Store } from "@kto/core";
+import { folderStore } from "@kto/core/node";
 import { checkpointStep } from "@kto/trainer";
 import { OutputError } from "./errors.js";
 
@@ -124,10 +124,20 @@ export class RunFolder {
     }
   }
 
+  /** Where checkpoints and the trained model go. */
+  get store(): Store {
+    return folderStore(this.path);
+  }
+
   /** Writes a file whole or not at all. */
-  async write(name: string, content: string | Uint8Array): Promise<void> {
-    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    await writeFileAtomic(join(this.path, name), (sink) => sink.write(bytes));
+  write(name: string, content: string): Promise<void> {
+    return this.store.write(name, content);
+  }
+
+  /** What `train_results.json` of an earlier run says, if there is one. */
+  results(): unknown {
+    const path = join(this.path, resultsName);
+    return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
   }
 
   /** Gives the lock back; a folder that this run made and wrote nothing to goes again. */

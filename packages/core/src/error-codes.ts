@@ -31,6 +31,7 @@ export const errorCodes = {
   TEMPLATE: "a chat template could not be compiled or rendered",
   TOKENIZER: "the files of a tokenizer are missing or wrong, or it cannot do what was asked",
   TRAINER_CONFIG: "a training argument is outside its range",
+  TRAINER_USAGE: "a trainer was made or used in a way that cannot work",
   WRITE: "a file could not be written; what was there before is unchanged",
 } as const satisfies Record<string, string>;
 

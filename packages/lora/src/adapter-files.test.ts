@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { folderStore } from "@kto/core/node";
 import { bytesSource, isKtoError } from "@kto/core";
 import { encodeSafetensors, openSafetensors, type TensorsToWrite } from "@kto/safetensors";
 import { afterAll, describe, expect, it } from "vitest";
@@ -17,9 +18,10 @@ import {
   parseAdapterTensorName,
   readAdapterWeights,
   resolveTargets,
+  saveAdapter,
   type LoraContent,
 } from "./index.js";
-import { loadAdapter, readAdapterConfig, saveAdapter } from "./node.js";
+import { loadAdapter, readAdapterConfig } from "./node.js";
 
 const model = qwen2Tree({ ...tinySizes, num_hidden_layers: 1 });
 const { targets, config } = resolveTargets(model, loraConfig({ r: 2, targetModules: ["q_proj"], baseModelNameOrPath: "org/base" }));
@@ -73,7 +75,7 @@ describe("saveAdapter", () => {
   it("takes contents that come when their turn does", async () => {
     const { a, b } = weights.get(path)!;
     const later = new Map<string, LoraContent>([[path, { a: async () => a, b: () => b }]]);
-    await saveAdapter(join(scratch, "later"), { config, targets, weights: later });
+    await saveAdapter(folderStore(join(scratch, "later")), { config, targets, weights: later });
     expect((await loadAdapter(join(scratch, "later"), model)).weights).toEqual(weights);
   });
 
@@ -81,7 +83,7 @@ describe("saveAdapter", () => {
     const folder = join(scratch, "with-readme");
     await mkdir(folder);
     await writeFile(join(folder, "README.md"), "mine");
-    await saveAdapter(folder, { config, targets, weights });
+    await saveAdapter(folderStore(folder), { config, targets, weights });
     expect(await readFile(join(folder, "README.md"), "utf8")).toBe("mine");
   });
 
@@ -89,7 +91,7 @@ describe("saveAdapter", () => {
     expect(() => adapterTensors(targets, new Map())).toThrow(AdapterFileError);
     const file = join(scratch, "file");
     writeFileSync(file, "");
-    await expect(saveAdapter(join(file, "inside"), { config, targets, weights })).rejects.toSatisfy(isKtoError);
+    await expect(saveAdapter(folderStore(join(file, "inside")), { config, targets, weights })).rejects.toSatisfy(isKtoError);
   });
 });
 

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { folderStore } from "@kto/core/node";
 import { encodeSafetensors } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { describe, expect, it } from "vitest";
@@ -10,13 +11,14 @@ import { qwen2Tree, type Qwen2Sizes } from "./testing/qwen2-tree.js";
 import {
   ADAPTER_METADATA,
   adapterTensors,
+  saveAdapter,
   adapterTensorShapes,
   formatAdapterConfig,
   LoraConfigError,
   parseAdapterConfig,
   parseAdapterTensorName,
 } from "./index.js";
-import { loadAdapter, readAdapterConfig, saveAdapter } from "./node.js";
+import { loadAdapter, readAdapterConfig } from "./node.js";
 
 const fixtures = new URL("../../testing/fixtures/", import.meta.url);
 const model = qwen2Tree(JSON.parse(readFileSync(new URL("model/config.json", fixtures), "utf8")) as Qwen2Sizes);
@@ -65,9 +67,9 @@ describe.each(folders.filter(([, name]) => !(name in refused)))("%s, saved by pe
     const scratch = await mkdtemp(join(tmpdir(), "kto-lora-"));
     try {
       const adapter = await loadAdapter(folder, model);
-      const saved = await saveAdapter(scratch, { ...adapter, adapterName });
-      expect(saved).toBe(adapterName === "default" ? scratch : join(scratch, adapterName));
-      expect(readdirSync(saved).sort()).toEqual(["README.md", "adapter_config.json", "adapter_model.safetensors"]);
+      const saved = await saveAdapter(folderStore(scratch), { ...adapter, adapterName });
+      expect(saved.name).toBe(adapterName === "default" ? scratch : join(scratch, adapterName));
+      expect(readdirSync(saved.name).sort()).toEqual(["README.md", "adapter_config.json", "adapter_model.safetensors"]);
       expect(await loadAdapter(scratch, model, adapterName)).toEqual(adapter);
     } finally {
       await rm(scratch, { recursive: true });

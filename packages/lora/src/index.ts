@@ -25,3 +25,4 @@ export { countLoraParameters, isLinearShape, resolveTargets, type LoraTarget, ty
 export { LoraSlot, type ActiveAdapters, type LoraLayer } from "./lora-layer.js";
 export { mergeAndUnload } from "./merge.js";
 export { getPeftModel, PeftModel, withoutAdapters, type AdaptableModel, type AddAdapterOptions, type LoraAdapter } from "./peft-model.js";
+export { saveAdapter, type AdapterToSave } from "./save-adapter.js";

@@ -1,1 +1,1 @@
-export { loadAdapter, readAdapterConfig, saveAdapter, type AdapterToSave, type LoadedAdapter } from "./node/adapter-folder.js";
+export { loadAdapter, readAdapterConfig, type LoadedAdapter } from "./node/adapter-folder.js";

@@ -84,48 +84,19 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   }
 
   /** Adds an adapter; the first one is activated. Throws LoraConfigError for a name in use, and as `resolveTargets`. */
-  addAdapter(
-    config: Partial<LoraConfig>,
-    { adapterName = DEFAULT_ADAPTER, seed = 0, weights, isTrainable = true }: AddAdapterOptions = {},
-  ): LoraAdapter {
-    if (this.adapters.has(adapterName))
-      throw new LoraConfigError(`addAdapter: there is an adapter "${adapterName}" already; expected a new name, or deleteAdapter first`, {
-        field: "adapterName",
-      });
-    const resolved = resolveTargets(this.base, loraConfig(config));
-    const bucket = new ParameterBucket(
-      this.device,
-      resolved.targets.flatMap(({ path, r, inFeatures, outFeatures }) => [
-        { name: `${path}.lora_A`, shape: [r, inFeatures] },
-        { name: `${path}.lora_B`, shape: [outFeatures, r] },
-      ]),
-      `adapter ${adapterName}`,
-    );
-    const modules = new Map(this.base.namedModules());
-    resolved.targets.forEach((target, index) => {
-      const { a, b } = weights?.get(target.path) ?? initialLoraWeights(target, { seed, initLoraWeights: resolved.config.initLoraWeights });
-      const layer = {
-        a: bucket.get(`${target.path}.lora_A`),
-        b: bucket.get(`${target.path}.lora_B`),
-        scale: target.scale,
-        dropout: resolved.config.loraDropout,
-        index,
-      };
-      write(layer.a, a);
-      write(layer.b, b);
-      this.#slotFor(target.path, modules.get(target.path) as LinearModule).layers.set(adapterName, layer);
-    });
-    const adapter = { name: adapterName, config: resolved.config, targets: resolved.targets, bucket };
-    this.adapters.set(adapterName, adapter);
-    if (this.#active.names.length === 0) this.#active.names = [adapterName];
-    bucket.requiresGrad = isTrainable && this.#active.names.includes(adapterName);
+  addAdapter(config: Partial<LoraConfig>, options: AddAdapterOptions = {}): LoraAdapter {
+    const { seed = 0, weights } = options;
+    const adapter = this.#add(config, options);
+    const { initLoraWeights } = adapter.config;
+    for (const target of adapter.targets)
+      writeLayer(adapter, target.path, weights?.get(target.path) ?? initialLoraWeights(target, { seed, initLoraWeights }));
     return adapter;
   }
 
   /** A frozen copy of an adapter under a new name: the reference of a continued run. */
   copyAdapter(from: string, to: string): LoraAdapter {
     const source = this.#find(from);
-    const copy = this.addAdapter(source.config, { adapterName: to, isTrainable: false });
+    const copy = this.#add(source.config, { adapterName: to, isTrainable: false });
     this.device.copyInto(copy.bucket.flat, source.bucket.flat);
     return copy;
   }
@@ -186,12 +157,67 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
     return new Map(targets.map(({ path }) => [path, { a: slice(bucket.get(`${path}.lora_A`)), b: slice(bucket.get(`${path}.lora_B`)) }]));
   }
 
+  /** Overwrites the weights of an adapter with what `readAdapter` gave; throws LoraConfigError if a layer is missing. */
+  writeAdapter(weights: ReadonlyMap<string, LoraWeights>, name: string = this.activeAdapter.name): void {
+    const adapter = this.#find(name);
+    for (const { path } of adapter.targets) {
+      const layer = weights.get(path);
+      if (!layer)
+        throw new LoraConfigError(
+          `writeAdapter: a layer has no weights; expected those of ${adapter.targets.length} layers, got none for ${path}`,
+          {
+            field: "targetModules",
+          },
+        );
+      writeLayer(adapter, path, layer);
+    }
+  }
+
+  /** True if an adapter changes nothing, since its every B is 0 as in a fresh one: read from the device, so that it is a fact however the adapter came about. */
+  async startsAtBase(name: string = this.activeAdapter.name): Promise<boolean> {
+    for (const { b } of (await this.readAdapter(name)).values()) if (b.some((value) => value !== 0)) return false;
+    return true;
+  }
+
   dispose(): void {
     for (const name of this.adapters.keys()) this.deleteAdapter(name);
   }
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** An adapter whose weights are all 0 yet. */
+  #add(config: Partial<LoraConfig>, { adapterName = DEFAULT_ADAPTER, isTrainable = true }: AddAdapterOptions): LoraAdapter {
+    if (this.adapters.has(adapterName))
+      throw new LoraConfigError(`addAdapter: there is an adapter "${adapterName}" already; expected a new name, or deleteAdapter first`, {
+        field: "adapterName",
+      });
+    const resolved = resolveTargets(this.base, loraConfig(config));
+    const bucket = new ParameterBucket(
+      this.device,
+      resolved.targets.flatMap(({ path, r, inFeatures, outFeatures }) => [
+        { name: `${path}.lora_A`, shape: [r, inFeatures] },
+        { name: `${path}.lora_B`, shape: [outFeatures, r] },
+      ]),
+      `adapter ${adapterName}`,
+    );
+    const modules = new Map(this.base.namedModules());
+    resolved.targets.forEach((target, index) => {
+      const layer = {
+        a: bucket.get(`${target.path}.lora_A`),
+        b: bucket.get(`${target.path}.lora_B`),
+        scale: target.scale,
+        dropout: resolved.config.loraDropout,
+        index,
+      };
+      this.#slotFor(target.path, modules.get(target.path) as LinearModule).layers.set(adapterName, layer);
+    });
+    const adapter = { name: adapterName, config: resolved.config, targets: resolved.targets, bucket };
+    this.adapters.set(adapterName, adapter);
+    if (this.#active.names.length === 0) this.#active.names = [adapterName];
+    bucket.requiresGrad = isTrainable && this.#active.names.includes(adapterName);
+    return adapter;
   }
 
   #slotFor(path: string, module: LinearModule): LoraSlot {
@@ -222,6 +248,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
 /** Runs `body` as the base model, adapters off: the reference of preference training, without a second copy of the weights. */
 export function withoutAdapters<T>(model: PeftModel, body: () => T): T {
   return model.withAdapters([], body);
+}
+
+function writeLayer({ bucket }: LoraAdapter, path: string, { a, b }: LoraWeights): void {
+  write(bucket.get(`${path}.lora_A`), a);
+  write(bucket.get(`${path}.lora_B`), b);
 }
 
 function write(target: Tensor, values: Float32Array): void {

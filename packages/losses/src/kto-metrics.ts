@@ -52,7 +52,7 @@ export function ktoMetrics({ policyLogProbs, rewards, desirable, kl }: KtoMetric
  *
  * @see specs/preference-losses.md §1.8 [1.9]
  */
-export function averageMetrics<Metrics extends object>(window: readonly Metrics[]): Partial<Metrics> {
+export function averageMetrics(window: readonly (KtoMetrics | Readonly<Record<string, number>>)[]): Record<string, number> {
   const sums = new Map<string, { sum: number; count: number }>();
   for (const metrics of window)
     for (const [name, value] of Object.entries(metrics) as [string, number | undefined][]) {
@@ -60,5 +60,5 @@ export function averageMetrics<Metrics extends object>(window: readonly Metrics[
       const entry = sums.get(name) ?? { sum: 0, count: 0 };
       sums.set(name, { sum: entry.sum + value, count: entry.count + 1 });
     }
-  return Object.fromEntries([...sums].map(([name, { sum, count }]) => [name, sum / count])) as Partial<Metrics>;
+  return Object.fromEntries([...sums].map(([name, { sum, count }]) => [name, sum / count]));
 }

@@ -171,10 +171,8 @@ describe("AdamW8bit", () => {
         device.tensor(draw(3, numTokens * outFeatures), [numTokens, outFeatures], "f32"),
       ];
       const y = lowRankAdd(base, x, bucket.get("lora_A"), bucket.get("lora_B"), { scale: 2 });
-      const found = backward(sum(mul(y, y)));
       gradients.clear();
-      gradients.addGradients(found, bucket);
-      found.dispose();
+      backward(sum(mul(y, y)), { sink: gradients.sink(bucket) }).dispose();
       optimizer.apply([gradients], { learningRate: 1e-3, maxGradNorm: 1 });
     };
     device.scope(onePass);

@@ -1,7 +1,7 @@
 import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
 import { PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
-import { reasonToDrop, sequenceLogProbs, tokenizeRow, type TokenizedRow, type TokenizeOptions } from "@kto/trainer";
+import { cutRow, packScoredBatch, reasonToDrop, scoreBatch, tokenizeRow, type ScoredRow, type TokenizeOptions } from "@kto/trainer";
 import { checkFields } from "../config/read-config.js";
 import { ConfigError, exitStatus } from "../errors.js";
 import { openDevice } from "../load/device.js";
@@ -34,14 +34,14 @@ interface ScoreValues extends ModelAndDataValues {
 
 /** A completion of a row of the file: what was tokenised, or why it is dropped. */
 interface Candidate {
-  ids: TokenizedRow;
+  ids: ScoredRow;
   dropped: string | undefined;
 }
 
 /** A scored completion, as it is printed. */
 interface Score {
-  prompt_ids: number[];
-  completion_ids: number[];
+  prompt_ids: readonly number[];
+  completion_ids: readonly number[];
   logps: number;
   /** null for a token that nothing stands before. */
   token_logps: (number | null)[];
@@ -74,10 +74,9 @@ async function score(input: CommandInput): Promise<number> {
   for (let start = 0; start < rows.length; start += size) {
     io.signal?.throwIfAborted();
     const batch = rows.slice(start, start + size);
-    const scores = await scoreBatch(
+    const scores = await scoresOf(
       model.base,
-      batch.flat().filter(({ dropped }) => dropped === undefined),
-      values.max_length,
+      batch.flat().flatMap(({ dropped, ids }) => (dropped === undefined ? [cutRow(ids, values.max_length)] : [])),
     );
     for (const row of batch) {
       const results = row.map(({ dropped }) => (dropped === undefined ? scores.shift()! : { dropped }));
@@ -105,19 +104,20 @@ function candidates(dataset: Dataset<DataRow>, maxLength: number | null, options
   });
 }
 
-async function scoreBatch(model: DecoderForCausalLM, batch: readonly Candidate[], maxLength: number | null): Promise<Score[]> {
-  if (batch.length === 0) return [];
+async function scoresOf(model: DecoderForCausalLM, rows: readonly ScoredRow[]): Promise<Score[]> {
+  if (rows.length === 0) return [];
   const { device } = model;
-  const rows = batch.map(({ ids }) => ids);
-  const { logProbs, tokenLogProbs, numScored } = device.noGrad(() => sequenceLogProbs(model, rows, { maxLength }));
-  const tensors = tokenLogProbs ? [logProbs, tokenLogProbs] : [logProbs];
+  const { numScored, tensors } = device.scope(() => {
+    const batch = packScoredBatch(model, rows);
+    const { logProbs, tokenLogProbs } = device.noGrad(() => scoreBatch(model, batch));
+    return { numScored: batch.numScored, tensors: tokenLogProbs ? [logProbs, tokenLogProbs] : [logProbs] };
+  });
   const [sums, tokens] = await device.readAll(tensors);
   for (const tensor of tensors) tensor.dispose();
   let next = 0;
   return rows.map(({ promptIds, completionIds }, index) => {
-    const kept = completionIds.slice(0, maxLength === null ? undefined : Math.max(0, maxLength - promptIds.length));
     const scored = Array.from(tokens?.subarray(next, (next += numScored[index]!)) ?? []);
-    const unscored = Array.from({ length: kept.length - scored.length }, () => null);
-    return { prompt_ids: promptIds, completion_ids: kept, logps: sums![index]!, token_logps: [...unscored, ...scored] };
+    const unscored = Array.from({ length: completionIds.length - scored.length }, () => null);
+    return { prompt_ids: promptIds, completion_ids: completionIds, logps: sums![index]!, token_logps: [...unscored, ...scored] };
   });
 }

@@ -1,13 +1,10 @@
-import { readFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { isKtoError } from "@kto/core";
+import { folderStore } from "@kto/core/node";
 import { parseRepoId } from "@kto/hub";
-import { adapterModelCard, getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
-import { saveAdapter } from "@kto/lora/node";
+import { getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
-import { epochAfter, formatTrainerState, KTOTrainer, ktoConfig, type RunPlan, type TrainLog } from "@kto/trainer";
+import { KTOTrainer, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
 import type { GivenFields } from "../config/read-config.js";
 import { overlay, readConfigFile } from "../config/read-config.js";
 import { text } from "../config/field-types.js";
@@ -22,13 +19,10 @@ import { describeAdapter, describeData, describeDevice, describeMemory, describe
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
 import { resultsName, RunFolder } from "../run-folder.js";
-import { checkpointStore, type FoundCheckpoint } from "../resume.js";
+import type { FoundCheckpoint } from "../resume.js";
 import type { Command, CommandInput } from "./command.js";
 import { quantization } from "./shared-fields.js";
 import { gather, type Materials } from "./train-materials.js";
-
-/** Files of a tokenizer that go with an adapter. */
-const tokenizerFiles = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"];
 
 export const trainCommand: Command = {
   name: "train",
@@ -134,10 +128,7 @@ async function runTraining(
     resume: (values.resume_from_checkpoint ?? false) !== false,
   });
   const display = new TrainDisplay(console, { estimatesKl: values.loss_type === "kto" });
-  const budget = memoryBudget(model.device, values.max_memory);
-  let plan: RunPlan | undefined;
-  let hasBegun = false;
-  let resumedAt: number | undefined;
+  model.device.memoryBudgetBytes = memoryBudget(model.device, values.max_memory);
   let lastCheckpoint: string | undefined;
   let step = 0;
   const trainer = new KTOTrainer({
@@ -145,48 +136,38 @@ async function runTraining(
     args,
     prepared,
     reference: values.reference,
-    isFreshAdapter: values.adapter_name_or_path === null,
-    checkpoints: checkpointStore(folder.path, checkpoint),
-    ...(tokenizer ? { tokenizer } : {}),
-    ...(chatTemplate === undefined ? {} : { chatTemplate }),
-    ...(budget === undefined ? {} : { memoryBudgetBytes: budget }),
+    output: folder.store,
+    tokenizer,
+    chatTemplate,
     onEvent(event) {
-      if (event.type === "plan") {
-        plan = event.plan;
-        step = event.startStep;
-        if (event.resumedFrom !== undefined) resumedAt = event.startStep;
-        describePlan(console, event, values);
-      } else if (event.type === "memory") {
-        hasBegun = true; // not before: a run that does not fit leaves an earlier run's files alone
-        input.begin();
-        folder.begin(resumedAt, formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits));
-        describeMemory(console, event.plan);
-      } else if (event.type === "update") step = event.step;
+      if (event.type === "update") step = event.step;
       else if (event.type === "checkpoint") lastCheckpoint = event.path;
       display.show(event);
     },
   });
   try {
-    for await (const log of trainer.train({
-      ...(io.signal ? { signal: io.signal } : {}),
-      ...(checkpoint ? { resumeFrom: checkpoint.name } : {}),
-    }))
-      folder.appendMetrics(metricsLine(log));
-    display.stop();
-    const output = trainer.output!;
-    const results = {
-      ...output.metrics,
-      global_step: output.globalStep,
-      peak_gpu_memory_bytes: output.peakGpuMemoryBytes,
-      planned_gpu_memory_bytes: output.plannedGpuMemoryBytes,
-    };
-    await saveResult(
-      folder,
-      model,
-      materials,
-      formatTrainerState(trainer.progress, ktoConfig(args), plan!, epochAfter(output.globalStep, plan!, ktoConfig(args))),
+    const run = await plan(trainer, materials, io.signal);
+    step = run.startStep;
+    describePlan(console, run, values);
+    const earlier = run.isFinished ? folder.results() : undefined;
+    if (earlier !== undefined) {
+      console.line(`${run.resumedFrom} is the end of this run: nothing is left to train, and ${folder.path} stays as it is`);
+      io.stdout.write(`${options.json ? JSON.stringify(earlier) : `nothing is left to train after update ${run.startStep}`}\n`);
+      return exitStatus.done;
+    }
+    // Not before: a run that does not fit leaves an earlier run's files alone.
+    input.begin();
+    folder.begin(
+      run.resumedFrom === undefined ? undefined : run.startStep,
+      formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits),
     );
-    await folder.write(resultsName, `${JSON.stringify(results, null, 2)}\n`);
+    describeMemory(console, run.memory);
+    for await (const log of run.train({ signal: io.signal })) folder.appendMetrics(metricsLine(log));
+    display.stop();
+    const output = trainer.result!;
+    const results = resultsOf(output);
+    await trainer.saveModel();
+    await folder.write(resultsName, `${JSON.stringify(results, null, 2)}\n`); // last: a folder that has it holds a finished run
     display.finish(trainer.progress.logHistory, output.peakGpuMemoryBytes, folder.path);
     const trainOutput = `TrainOutput(global_step=${output.globalStep}, training_loss=${output.trainingLoss}, metrics=${JSON.stringify(output.metrics)})`;
     io.stdout.write(`${options.json ? JSON.stringify(results) : trainOutput}\n`);
@@ -194,8 +175,6 @@ async function runTraining(
   } catch (error) {
     display.stop();
     if (!io.signal?.aborted) {
-      if (!hasBegun && values.max_memory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY")
-        throw new ConfigError([error.message]); // what was asked for cannot be, whatever the device has
       if (lastCheckpoint !== undefined) console.warn(`the last checkpoint is ${lastCheckpoint}; --resume_from_checkpoint goes on from it`);
       throw error;
     }
@@ -204,6 +183,26 @@ async function runTraining(
   } finally {
     await folder.close();
   }
+}
+
+/** The run as it is going to be. What was asked for with `max_memory` and cannot be is a ConfigError, whatever the device has. */
+async function plan(trainer: KTOTrainer, { config, checkpoint }: Materials, signal: AbortSignal | undefined): Promise<PlannedRun> {
+  try {
+    return await trainer.plan({ signal, resumeFrom: checkpoint && folderStore(checkpoint.path) });
+  } catch (error) {
+    if (config.values.max_memory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY") throw new ConfigError([error.message]);
+    throw error;
+  }
+}
+
+/** What `train_results.json` holds. */
+function resultsOf({ metrics, globalStep, peakGpuMemoryBytes, plannedGpuMemoryBytes }: TrainOutput): Record<string, number> {
+  return {
+    ...metrics,
+    global_step: globalStep,
+    peak_gpu_memory_bytes: peakGpuMemoryBytes,
+    planned_gpu_memory_bytes: plannedGpuMemoryBytes,
+  };
 }
 
 /** What is said after SIGINT or SIGTERM. */
@@ -227,22 +226,4 @@ function metricsLine(log: TrainLog): Record<string, number> {
     samples_per_second: log.samplesPerSecond,
     gpu_memory_bytes: log.gpuMemoryBytes,
   };
-}
-
-/** Writes everything of a finished run but its results, which come last. */
-async function saveResult(
-  folder: RunFolder,
-  model: PeftModel,
-  { folder: modelFolder, chatTemplate }: Materials,
-  trainerState: string,
-): Promise<void> {
-  const { config, targets } = model.activeAdapter;
-  for (const name of tokenizerFiles) {
-    const path = join(modelFolder.path, name);
-    if (existsSync(path)) await folder.write(name, new Uint8Array(await readFile(path)));
-  }
-  if (chatTemplate !== undefined) await folder.write("chat_template.jinja", chatTemplate);
-  await folder.write("trainer_state.json", trainerState);
-  await folder.write("README.md", adapterModelCard(config, ["kto"]));
-  await saveAdapter(folder.path, { config, targets, weights: await model.readAdapter() });
 }

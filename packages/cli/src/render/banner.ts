@@ -1,7 +1,7 @@
 import { countLoraParameters, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
-import type { MemoryPlan, PreparedKtoDataset, TrainerEvent } from "@kto/trainer";
+import type { MemoryPlan, PlannedRun, PreparedKtoDataset } from "@kto/trainer";
 import type { TrainValues } from "../config/train-fields.js";
 import { adapterInfo, gpuMemory } from "../load/gpu-info.js";
 import type { Console } from "./console.js";
@@ -75,16 +75,18 @@ export function describeData(console: Console, { rows, dropped, classBalance, le
 /** Micro-batches, updates and warm-up. */
 export function describePlan(
   console: Console,
-  { plan, numWarmupUpdates, resumedFrom }: Extract<TrainerEvent, { type: "plan" }>,
+  { counts, numWarmupUpdates, resumedFrom, differences }: PlannedRun,
   values: TrainValues,
 ): void {
-  const { totalUpdates, updatesPerEpoch, numEpochs } = plan;
+  const { totalUpdates, updatesPerEpoch, numEpochs } = counts;
   const size = `${values.per_device_train_batch_size} rows × ${values.gradient_accumulation_steps} ${values.gradient_accumulation_steps === 1 ? "micro-batch" : "micro-batches"}`;
   console.fact(
     "plan",
     `${formatCount(totalUpdates)} ${totalUpdates === 1 ? "update" : "updates"} of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lr_scheduler_type} from ${values.learning_rate}`,
   );
   if (resumedFrom !== undefined) console.fact("", `going on from ${resumedFrom}`);
+  for (const { field, before, now } of differences)
+    console.fact("", `with another ${onDisk(field)} than before: ${JSON.stringify(now)}, there ${JSON.stringify(before)}`);
 }
 
 /** What the run is predicted to need, of what, and what is done to need no more. */
@@ -101,6 +103,11 @@ export function describeMemory(console: Console, plan: MemoryPlan): void {
     `gradient checkpointing in ${checkpointedLayers === numLayers ? "every layer" : checkpointedLayers === 0 ? "no layer" : `${checkpointedLayers} of ${numLayers} layers`}${passes > 1 ? `; micro-batches of more than ${formatCount(tokensPerPass)} tokens go through in several passes` : ""}`,
   );
   console.line();
+}
+
+/** A name as the config spells it. */
+function onDisk(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** The library's names of class weights as the config spells them. */

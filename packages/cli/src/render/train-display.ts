@@ -9,7 +9,6 @@ export class TrainDisplay {
   readonly #console: Console;
   #progress: Progress | undefined;
   #last: TrainLog | undefined;
-  #startStep = 0;
   #hasHead = false;
   #hasKlNote = false;
 
@@ -23,11 +22,10 @@ export class TrainDisplay {
 
   show(event: TrainerEvent): void {
     const console = this.#console;
-    if (event.type === "plan") this.#startStep = event.startStep;
-    else if (event.type === "precompute") this.#track("reference", event.done, event.total);
+    if (event.type === "precompute") this.#track("reference", event.done, event.total);
     else if (event.type === "update") {
       const seconds = event.elapsedMs / 1000;
-      const left = (seconds / (event.step - this.#startStep)) * (event.totalUpdates - event.step);
+      const left = (seconds / (event.step - event.startStep)) * (event.totalUpdates - event.step);
       const loss = this.#last ? `loss ${this.#last.loss.toFixed(4)} margin ${formatNumber(this.#last.rewards.margins, 2)} ` : "";
       this.#track(
         "step",

@@ -1,16 +1,14 @@
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { SourceError, WriteError } from "@kto/core";
-import { writeFileAtomic } from "@kto/core/node";
-import { openSafetensorsFile, writeSafetensorsFile } from "@kto/safetensors/node";
+import { SourceError } from "@kto/core";
+import { openSafetensorsFile } from "@kto/safetensors/node";
 import type { ModuleTree } from "@kto/tensor";
-import { ADAPTER_METADATA, adapterTensors, readAdapterWeights, type LoraContent } from "../adapter-files.js";
+import { readAdapterWeights } from "../adapter-files.js";
 import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, adapterSubfolder, DEFAULT_ADAPTER } from "../adapter-names.js";
-import { formatAdapterConfig, parseAdapterConfig } from "../config-file.js";
+import { parseAdapterConfig } from "../config-file.js";
 import type { LoraConfig } from "../config.js";
 import { LoraConfigError } from "../errors.js";
 import type { LoraWeights } from "../init.js";
-import { adapterModelCard } from "../model-card.js";
 import { resolveTargets, type LoraTarget } from "../target-modules.js";
 
 /** An adapter as it lies on disk, fitted to a model. */
@@ -19,18 +17,6 @@ export interface LoadedAdapter {
   readonly targets: readonly LoraTarget[];
   /** By module path. */
   readonly weights: ReadonlyMap<string, LoraWeights>;
-}
-
-export interface AdapterToSave {
-  config: LoraConfig;
-  targets: readonly LoraTarget[];
-  /** By module path. */
-  weights: ReadonlyMap<string, LoraContent>;
-  /** Any name but "default" makes a folder of that name inside. */
-  adapterName?: string;
-  /** More tags for the model card. */
-  tags?: readonly string[];
-  signal?: AbortSignal;
 }
 
 /**
@@ -74,28 +60,6 @@ export async function loadAdapter(folder: string, model: ModuleTree, adapterName
   }
 }
 
-/**
- * Writes `adapter_model.safetensors`, `adapter_config.json` and, where there is none, `README.md`, as peft does.
- *
- * Each file is written whole or not at all, the config last, so that a folder that has one is complete.
- * Returns the folder. Throws WriteError when the file system refuses.
- */
-export async function saveAdapter(
-  folder: string,
-  { config, targets, weights, adapterName = DEFAULT_ADAPTER, tags, signal }: AdapterToSave,
-): Promise<string> {
-  const target = join(folder, adapterSubfolder(adapterName));
-  const tensors = adapterTensors(targets, weights);
-  await mkdir(target, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new WriteError(`saveAdapter: ${target} cannot be made a folder; got ${cause.code}`, { path: target, reason: cause.code, cause });
-  });
-  await writeSafetensorsFile(join(target, ADAPTER_WEIGHTS_FILE), tensors, { metadata: ADAPTER_METADATA, signal });
-  const card = join(target, "README.md");
-  if (!(await exists(card))) await writeText(card, adapterModelCard(config, tags));
-  await writeText(join(target, ADAPTER_CONFIG_FILE), formatAdapterConfig(config));
-  return target;
-}
-
 async function expectWeights(path: string): Promise<void> {
   const pickle = path.replace(/safetensors$/, "bin");
   if ((await exists(path)) || !(await exists(pickle))) return;
@@ -113,5 +77,3 @@ const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
-const writeText = (path: string, text: string): Promise<void> =>
-  writeFileAtomic(path, (sink) => sink.write(new TextEncoder().encode(text)));

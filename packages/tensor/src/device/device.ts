@@ -33,6 +33,8 @@ export class Device implements Disposable, AsyncDisposable {
   readonly variants: Map<string, string> = new Map();
   /** Tells how many bytes of the adapter's memory nobody uses, where the caller knows a way; for the message of OutOfMemoryError. */
   freeBytes: () => number | undefined = () => undefined;
+  /** Bytes that all buffers may take together, where somebody knows; plans of memory keep to it. */
+  memoryBudgetBytes: number | undefined;
   readonly #release: () => void;
   readonly #arenas: Arena[] = [];
   #pool: BufferPool;

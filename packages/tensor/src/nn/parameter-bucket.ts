@@ -1,4 +1,4 @@
-import type { Gradients, GradientSink } from "../autograd/gradients.js";
+import type { GradientSink } from "../autograd/gradients.js";
 import type { Device } from "../device/device.js";
 import { ShapeError } from "../errors.js";
 import { addInPlace } from "../ops/add.js";
@@ -62,14 +62,6 @@ export class ParameterBucket implements Disposable {
       [...this.parameters].map(([name, { shape }]) => ({ name, shape })),
       label,
     );
-  }
-
-  /** Adds `scale` times the gradient of each parameter of `of` to this bucket, which has its layout. */
-  addGradients(gradients: Gradients, of: ParameterBucket, scale = 1): void {
-    for (const [name, parameter] of of.parameters) {
-      const gradient = gradients.get(parameter);
-      if (gradient) addInPlace(this.get(name), gradient, scale);
-    }
   }
 
   /** For `backward`: adds `scale` times each gradient of a parameter of `of`, which has this bucket's layout, to this bucket as it comes. */

@@ -17,7 +17,7 @@ it("sums up lengths and counts the rows that will be cut", () => {
 });
 
 it("counts each row in one bin, in bins of a power of two", () => {
-  const bins = lengthHistogram([row(1, 1), row(20, 20), row(60, 3)], 8);
+  const bins = lengthHistogram([2, 40, 63], 8);
   expect(bins.filter(({ count }) => count > 0)).toEqual([
     { from: 0, to: 8, count: 1 },
     { from: 40, to: 48, count: 1 },

@@ -1,3 +1,5 @@
+import { rowLength, type ScoredRow } from "./rows.js";
+
 /** Smallest, mean, median and largest of some lengths, in tokens. */
 export interface LengthSummary {
   min: number;
@@ -12,7 +14,7 @@ export interface RowLengths {
   completion: LengthSummary;
   /** Prompt and completion together, before anything is cut. */
   sequence: LengthSummary;
-  /** Rows longer than `maxLength`, of which the collator keeps the start. */
+  /** Rows longer than `maxLength`, of which the start is kept. */
   numTruncated: number;
 }
 
@@ -23,15 +25,9 @@ export interface HistogramBin {
   count: number;
 }
 
-/** Rows a length summary can be made of. */
-interface RowIds {
-  promptIds: readonly number[];
-  completionIds: readonly number[];
-}
-
-/** Lengths of rows; `maxLength` null means that nothing is cut. */
-export function rowLengths(rows: readonly RowIds[], maxLength: number | null): RowLengths {
-  const sequence = rows.map(sequenceLength);
+/** Lengths of rows that are not cut yet; `maxLength` null means that nothing will be. */
+export function rowLengths(rows: readonly ScoredRow[], maxLength: number | null): RowLengths {
+  const sequence = rows.map(rowLength);
   return {
     prompt: summarize(rows.map((row) => row.promptIds.length)),
     completion: summarize(rows.map((row) => row.completionIds.length)),
@@ -40,9 +36,8 @@ export function rowLengths(rows: readonly RowIds[], maxLength: number | null): R
   };
 }
 
-/** A histogram of sequence lengths in at most `maxBins` bins, whose equal width is the least power of two that allows it. */
-export function lengthHistogram(rows: readonly RowIds[], maxBins = 16): HistogramBin[] {
-  const lengths = rows.map(sequenceLength);
+/** A histogram of lengths in at most `maxBins` bins, whose equal width is the least power of two that allows it. */
+export function lengthHistogram(lengths: readonly number[], maxBins = 16): HistogramBin[] {
   const max = lengths.reduce((most, length) => Math.max(most, length), 0);
   let width = 1;
   while (Math.floor(max / width) >= maxBins) width *= 2;
@@ -53,10 +48,6 @@ export function lengthHistogram(rows: readonly RowIds[], maxBins = 16): Histogra
   }));
   for (const length of lengths) bins[Math.floor(length / width)]!.count += 1;
   return bins;
-}
-
-function sequenceLength({ promptIds, completionIds }: RowIds): number {
-  return promptIds.length + completionIds.length;
 }
 
 function summarize(lengths: readonly number[]): LengthSummary {

@@ -1,24 +1,20 @@
+import { commonPrefixLength } from "@kto/chat-templates";
 import { RowError, columnOf, idsOf, textOf, type DataRow, type TextOrMessages } from "@kto/datasets";
 
-import type { Tokenizer } from "../tokenizer.js";
 import { DataPreparationError } from "./errors.js";
-
-/** The ids of a row, before anything is cut. */
-export interface TokenizedRow {
-  promptIds: number[];
-  completionIds: number[];
-}
+import type { ScoredRow } from "./rows.js";
+import type { Tokenizer } from "./tokenizer.js";
 
 /** How rows become ids. */
 export interface TokenizeOptions {
   /** Needed unless the rows are already tokenised. */
-  tokenizer?: Tokenizer;
+  tokenizer?: Tokenizer | undefined;
   /** Jinja text used in place of the model's own template. */
-  chatTemplate?: string;
+  chatTemplate?: string | undefined;
 }
 
 /**
- * Ids of a row `prompt, completion` or `prompt_ids, completion_ids`, with trl 1.16's rules.
+ * Ids of a row `prompt, completion` or `prompt_ids, completion_ids`, with trl 1.16's rules, before anything is cut.
  *
  * Standard rows: the EOS text is appended to a completion that does not end with it; prompt and prompt + completion are encoded with special tokens.
  * Conversations: the prompt is rendered with the generation prompt, prompt + completion without. In both the completion starts where the two lists of
@@ -26,7 +22,7 @@ export interface TokenizeOptions {
  *
  * @see specs: preference losses, sections 0.3, 2.4 and 2.5
  */
-export function tokenizeRow(row: DataRow, index: number, options: TokenizeOptions): TokenizedRow {
+export function tokenizeRow(row: DataRow, index: number, options: TokenizeOptions): ScoredRow {
   if (row["prompt_ids"] !== undefined && row["completion_ids"] !== undefined) {
     return { promptIds: idsOf(row, "prompt_ids", index), completionIds: idsOf(row, "completion_ids", index) };
   }
@@ -39,7 +35,7 @@ export function tokenizeRow(row: DataRow, index: number, options: TokenizeOption
     );
   }
   const [shorter, longer] = encodeBoth(row, index, prompt, completion, tokenizer, options.chatTemplate);
-  const boundary = sharedLength(shorter, longer);
+  const boundary = commonPrefixLength(shorter, longer);
   if (boundary === longer.length) {
     throw new RowError(
       `row ${index}: the completion adds no token to the prompt; expected at least 1, got 0; complete or remove row ${index} (counted from 0)`,
@@ -126,12 +122,4 @@ function toolsOf(row: DataRow, index: number): object[] {
       cause,
     },
   );
-}
-
-/** How many leading ids two lists share. */
-function sharedLength(a: readonly number[], b: readonly number[]): number {
-  const most = Math.min(a.length, b.length);
-  let length = 0;
-  while (length < most && a[length] === b[length]) length += 1;
-  return length;
 }

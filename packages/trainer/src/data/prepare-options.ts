@@ -1,0 +1,36 @@
+import { DataPreparationError } from "./errors.js";
+import type { TokenizeOptions } from "./tokenize-row.js";
+
+/** How far preparation has come. */
+export interface PrepareProgress {
+  done: number;
+  total: number;
+}
+
+/** What every method is told when it prepares data. */
+export interface PrepareOptions extends TokenizeOptions {
+  /** Rows whose prompt alone is this long are dropped, longer rows keep their start; null for neither. Default 1024, as in trl. */
+  maxLength?: number | null | undefined;
+  /** Called every hundred rows and at the end. */
+  onProgress?: ((progress: PrepareProgress) => void) | undefined;
+  /** Stops the work; the promise then rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined;
+}
+
+const rowsBetweenReports = 100;
+
+/** Reports progress, and now and then lets other work of the event loop run. Rejects with `signal.reason` when told to stop. */
+export async function reportProgress(done: number, total: number, { onProgress, signal }: PrepareOptions): Promise<void> {
+  if (done % rowsBetweenReports !== 0 && done !== total) return;
+  onProgress?.({ done, total });
+  await new Promise((resolve) => setTimeout(resolve));
+  signal?.throwIfAborted();
+}
+
+/** Throws DataPreparationError unless `maxLength` is null or leaves room for a prompt and a completion. */
+export function expectMaxLength(maxLength: number | null): void {
+  if (maxLength === null || (Number.isInteger(maxLength) && maxLength >= 2)) return;
+  throw new DataPreparationError(
+    `prepareKtoDataset: maxLength is not a number of tokens; expected an integer of at least 2, or null, got ${maxLength}; pass e.g. 1024`,
+  );
+}

@@ -1,0 +1,34 @@
+/** One message of a conversation, as chat templates read it. */
+export interface ChatMessage {
+  role: string;
+  content?: unknown;
+  [field: string]: unknown;
+}
+
+/** Options of {@link Tokenizer.applyChatTemplate}. */
+export interface ChatTemplateOptions {
+  tokenize: true;
+  /** Ends the text with the opening of an assistant turn. */
+  addGenerationPrompt?: boolean;
+  /** Tools offered to the model, as JSON schemas. */
+  tools?: readonly object[];
+  /** Jinja text used in place of the model's own template. */
+  chatTemplate?: string;
+  /** Further variables of the template, transformers' `chat_template_kwargs`. */
+  variables?: Readonly<Record<string, unknown>>;
+}
+
+/** What the trainer needs of a tokenizer; `@kto/tokenizer` makes such objects, and any other of this shape will do. */
+export interface Tokenizer {
+  /** Text to ids; special tokens such as BOS are added unless `addSpecialTokens` is false. */
+  encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
+  /** A conversation to ids; only what the template writes, no special tokens beyond that. */
+  applyChatTemplate(messages: ChatMessage[], options: ChatTemplateOptions): number[];
+  /** Ids to text; needed only where text is shown. */
+  decode?(ids: number[], options?: { skipSpecialTokens?: boolean }): string;
+  /** The files it was made of, by name; written beside a trained adapter. */
+  files?(): ReadonlyMap<string, string | Uint8Array>;
+  readonly eosToken?: string | null;
+  readonly eosTokenId?: number | null;
+  readonly padTokenId?: number | null;
+}

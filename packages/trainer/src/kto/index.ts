@@ -1,0 +1,6 @@
+export { classBalance, type ClassBalance, type ClassWeights } from "./class-balance.js";
+export { dataReport, type DataReport, type DataReportOptions, type ReportSample, type ReportToken } from "./data-report.js";
+export { ktoMethod } from "./kto-method.js";
+export { KTOTrainer, type KTOTrainerOptions } from "./kto-trainer.js";
+export { toPreferenceRows, type PreferenceRows } from "./preference-rows.js";
+export { prepareKtoDataset, type KtoRow, type PreparedKtoDataset, type PrepareKtoOptions } from "./prepare-kto-dataset.js";

@@ -1,0 +1,54 @@
+import type { LogRecord } from "./trainer-state.js";
+
+/** Something a user interface may want to show while a run goes on. What a run will do is told by `plan()`. */
+export type TrainerEvent =
+  | { type: "prepare"; split: "train" | "eval"; done: number; total: number }
+  | { type: "precompute"; done: number; total: number }
+  | { type: "microBatch"; step: number; index: number; count: number }
+  | {
+      type: "update";
+      step: number;
+      /** Updates that were done before this run, where it goes on from a checkpoint. */
+      startStep: number;
+      totalUpdates: number;
+      numTokens: number;
+      elapsedMs: number;
+      gpuMemoryBytes: number;
+    }
+  | { type: "log"; log: TrainLog }
+  | { type: "evaluateProgress"; done: number; total: number }
+  | { type: "evaluate"; record: LogRecord }
+  | { type: "checkpoint"; step: number; path: string }
+  | { type: "checkpointRemoved"; name: string };
+
+/** One logging step. `metrics` has trl's keys (`rewards/chosen`, `logps/rejected`, `kl`, …). */
+export interface TrainLog {
+  step: number;
+  epoch: number;
+  loss: number;
+  gradNorm: number;
+  learningRate: number;
+  /** Of methods that have rewards. */
+  rewards: { chosen: number | undefined; rejected: number | undefined; margins: number | undefined };
+  metrics: Record<string, number>;
+  stepTimeMs: number;
+  tokensPerSecond: number;
+  samplesPerSecond: number;
+  gpuMemoryBytes: number;
+}
+
+/** What a finished run reports; transformers' names in camelCase. */
+export interface TrainOutput {
+  globalStep: number;
+  trainingLoss: number;
+  metrics: {
+    train_runtime: number;
+    train_samples_per_second: number;
+    train_steps_per_second: number;
+    total_flos: number;
+    train_loss: number;
+    epoch: number;
+  };
+  peakGpuMemoryBytes: number;
+  plannedGpuMemoryBytes: number;
+}

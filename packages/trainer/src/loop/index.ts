@@ -1,0 +1,15 @@
+export { checkpointName, checkpointStep, listCheckpoints } from "./checkpoint-names.js";
+export type { Collective } from "./collective.js";
+export type { SettingDifference } from "./differences.js";
+export { TrainerUsageError } from "./errors.js";
+export type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
+export type { BackwardPass, Method, MethodContext, NamedTensors, NamedValues, PreparedRows } from "./method.js";
+export { NonFiniteLossError } from "./non-finite.js";
+export type { RunOutput } from "./output.js";
+export type { PlannedRun } from "./planned-run.js";
+export { epochAfter, planRun, type RunPlan } from "./run-plan.js";
+export type { NamedModel, TrainableModel } from "./trained-model.js";
+export { Trainer, type PlanOptions, type SharedTrainerOptions, type TrainerOptions } from "./trainer.js";
+export type { LogRecord, RunProgress } from "./trainer-state.js";
+export { trainingConfig, type TrainingConfig } from "./training-config.js";
+export type { TrainingRun } from "./training-run.js";

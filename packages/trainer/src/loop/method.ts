@@ -1,0 +1,80 @@
+import type { DataRow, Dataset } from "@kto/datasets";
+import type { PeftModel } from "@kto/lora";
+import type { CausalLM, GradientSink, Tensor } from "@kto/tensor";
+import type { RowLengths } from "../data/lengths.js";
+import type { PrepareOptions } from "../data/prepare-options.js";
+import type { DroppedRow, ScoredRow, SourceRow } from "../data/rows.js";
+import type { PassLayout } from "../memory/passes.js";
+import type { Reference, ReferenceKind } from "../scoring/reference.js";
+
+/** Tensors by name, f32. */
+export type NamedTensors = Readonly<Record<string, Tensor>>;
+
+/** What `NamedTensors` held, on the host. */
+export type NamedValues = Readonly<Record<string, ArrayLike<number>>>;
+
+/** Rows that a method can train on. */
+export interface PreparedRows<Row> {
+  rows: readonly Row[];
+  dropped: readonly DroppedRow[];
+  lengths: RowLengths;
+}
+
+/** What a micro-batch is recorded with. */
+export interface MethodContext {
+  model: PeftModel<CausalLM>;
+  reference: Reference;
+  layout: PassLayout;
+}
+
+/** What a backward pass is given. */
+export interface BackwardPass {
+  /** Gradients come out multiplied by it. */
+  scale: number;
+  sink: GradientSink;
+  /** Called after each forward pass whose activations are kept. */
+  onForward?: (() => void) | undefined;
+}
+
+/**
+ * A training method: what sets KTO, DPO and supervised fine-tuning apart. The loop does the rest: order of rows, accumulation, schedule, logging,
+ * evaluation, memory, checkpoints.
+ */
+export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row> = PreparedRows<Row>> {
+  /** Its name in the adapter's card. */
+  readonly name: string;
+  /** What the policy is compared with; without one, the model without its adapter. */
+  readonly reference?: ReferenceKind | undefined;
+  /** Tokenises a dataset into rows that are cut to `maxLength`. */
+  prepare(dataset: Dataset<DataRow>, options: PrepareOptions): Promise<Prepared>;
+  /**
+   * The sequences of each forward pass of a micro-batch, always as many passes. The first pass is the one that is trained on: its tokens are counted.
+   */
+  passes(rows: readonly Row[]): readonly [trained: readonly ScoredRow[], ...others: (readonly ScoredRow[])[]];
+  /** Rows with what is computed once, before the first update. */
+  precompute?(
+    context: MethodContext,
+    rows: readonly Row[],
+    options: { signal?: AbortSignal | undefined; onProgress?(done: number): void },
+  ): Promise<readonly Row[]>;
+  /**
+   * What enters the loss of a micro-batch as a constant and is a statistic of it, over the rows of all ranks: vectors of one number a row. Recorded
+   * before the rest, so that nothing else runs while activations are kept.
+   */
+  statistics?(context: MethodContext, rows: readonly Row[]): NamedTensors;
+  /**
+   * Records the passes and the loss of a micro-batch and, if asked to, its gradients.
+   *
+   * @param statistics    what `statistics` gave, of the rows of all ranks
+   * @param backwardPass  undefined for a loss without gradients (evaluation)
+   * @returns             `loss`, [] f32, the mean over the rows, and whatever `metrics` needs; in the current scope
+   */
+  record(
+    context: MethodContext,
+    rows: readonly Row[],
+    statistics: NamedTensors,
+    backwardPass: BackwardPass | undefined,
+  ): NamedTensors & { readonly loss: Tensor };
+  /** What is logged of a micro-batch besides the loss, under trl's names; a name is left out where the rows do not tell it. */
+  metrics(values: NamedValues, rows: readonly Row[]): Record<string, number>;
+}

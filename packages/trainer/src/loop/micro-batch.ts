@@ -1,0 +1,116 @@
+import type { Tensor } from "@kto/tensor";
+import { rowLength, type SourceRow } from "../data/rows.js";
+import type { Collective } from "./collective.js";
+import type { BackwardPass, Method, MethodContext, NamedTensors } from "./method.js";
+
+/** What recording a micro-batch needs besides its rows. */
+export interface MicroBatchContext<Row extends SourceRow> {
+  method: Method<Row>;
+  context: MethodContext;
+  collective: Collective;
+}
+
+/** A micro-batch that was recorded: its results wait on the device until the log asks for them. */
+export interface RecordedMicroBatch<Row> {
+  /** The rows of every rank, by rank: this one's alone where there are no others. */
+  rowsByRank: readonly (readonly Row[])[];
+  tensors: NamedTensors & { readonly loss: Tensor };
+}
+
+/** A micro-batch as it is logged, over the rows of all ranks. */
+export interface MicroBatchMetrics {
+  loss: number;
+  numRows: number;
+  /** Under trl's names. */
+  metrics: Record<string, number>;
+}
+
+/** Tokens of a micro-batch, of all ranks together. */
+export interface TokenCounts {
+  /** Those that are trained on. */
+  numTokens: number;
+  /** With padding to the longest, as trl counts floating-point operations. */
+  numPaddedTokens: number;
+}
+
+/** Records the statistics and the loss of one rank's rows, and their gradients if `backwardPass` is given. Results belong to the caller. */
+export function recordMicroBatch<Row extends SourceRow>(
+  { method, context }: Pick<MicroBatchContext<Row>, "method" | "context">,
+  rows: readonly Row[],
+  backwardPass: BackwardPass | undefined,
+): NamedTensors & { readonly loss: Tensor } {
+  return context.model.device.scope("micro-batch", () =>
+    method.record(context, rows, method.statistics?.(context, rows) ?? {}, backwardPass),
+  );
+}
+
+/** As `recordMicroBatch`, with the statistics taken over the rows of all ranks, which all call it. `dropout` wraps what is recorded. */
+export async function recordMicroBatchTogether<Row extends SourceRow>(
+  { method, context, collective }: MicroBatchContext<Row>,
+  rows: readonly Row[],
+  backwardPass: BackwardPass | undefined,
+  dropout: <T>(body: () => T) => T = (body) => body(),
+): Promise<NamedTensors & { readonly loss: Tensor }> {
+  if (collective.size === 1 || !method.statistics) return dropout(() => recordMicroBatch({ method, context }, rows, backwardPass));
+  const { device } = context.model;
+  const own = device.scope("statistics", () => dropout(() => method.statistics!(context, rows)));
+  const gathered = await gatherValues(collective, await readNamed(own, device));
+  return device.scope("micro-batch", () => {
+    const statistics = Object.fromEntries(
+      Object.entries(gathered).map(([name, values]) => [name, device.tensor(values, [values.length], "f32", name)]),
+    );
+    return dropout(() => method.record(context, rows, statistics, backwardPass));
+  });
+}
+
+/** Reads the results of some micro-batches with one wait, frees them, and puts those of all ranks together. */
+export async function readMicroBatches<Row extends SourceRow>(
+  { method, context: { model }, collective }: MicroBatchContext<Row>,
+  microBatches: readonly RecordedMicroBatch<Row>[],
+): Promise<MicroBatchMetrics[]> {
+  const all = microBatches.flatMap(({ tensors }) => Object.values(tensors));
+  const values = (await model.device.readAll(all)).values();
+  for (const tensor of all) tensor.dispose();
+  const read: MicroBatchMetrics[] = [];
+  for (const { tensors, rowsByRank } of microBatches) {
+    const own = Object.fromEntries(Object.keys(tensors).map((name) => [name, values.next().value!]));
+    const gathered = collective.size === 1 ? own : await gatherValues(collective, own);
+    const rows = rowsByRank.flat();
+    const losses = Array.from(gathered["loss"]!);
+    read.push({
+      loss: losses.reduce((total, loss) => total + loss, 0) / losses.length,
+      numRows: rows.length,
+      metrics: method.metrics(gathered, rows),
+    });
+  }
+  return read;
+}
+
+/** Counts the tokens of the pass that is trained on. */
+export function countTokens<Row extends SourceRow>(method: Method<Row>, rowsByRank: readonly (readonly Row[])[]): TokenCounts {
+  const counts = { numTokens: 0, numPaddedTokens: 0 };
+  for (const rows of rowsByRank) {
+    const lengths = method.passes(rows)[0].map(rowLength);
+    counts.numTokens += lengths.reduce((total, length) => total + length, 0);
+    counts.numPaddedTokens += lengths.length * Math.max(...lengths);
+  }
+  return counts;
+}
+
+/** Frees results that nobody will read. */
+export function disposeAll(microBatches: readonly RecordedMicroBatch<unknown>[]): void {
+  for (const { tensors } of microBatches) for (const tensor of Object.values(tensors)) tensor.dispose();
+}
+
+async function readNamed(tensors: NamedTensors, device: Tensor["device"]): Promise<Record<string, Float32Array>> {
+  const values = await device.readAll(Object.values(tensors));
+  for (const tensor of Object.values(tensors)) tensor.dispose();
+  return Object.fromEntries(Object.keys(tensors).map((name, index) => [name, values[index]!]));
+}
+
+/** The numbers of all ranks under each name, by rank. */
+async function gatherValues(collective: Collective, own: Readonly<Record<string, Float32Array>>): Promise<Record<string, number[]>> {
+  const gathered: Record<string, number[]> = {};
+  for (const [name, values] of Object.entries(own)) gathered[name] = (await collective.gather(Array.from(values))).flat();
+  return gathered;
+}

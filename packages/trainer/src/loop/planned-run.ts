@@ -1,0 +1,61 @@
+import type { MemoryPlan } from "../memory/memory-plan.js";
+import type { Checkpoint } from "./checkpoint.js";
+import type { SettingDifference } from "./differences.js";
+import type { RunPlan } from "./run-plan.js";
+import type { TrainingRun } from "./training-run.js";
+
+/** What is known of a run before it starts. */
+export interface RunFacts {
+  /** Rows, micro-batches, updates and epochs. */
+  counts: RunPlan;
+  /** Updates of warm-up, from the start of the whole run. */
+  numWarmupUpdates: number;
+  memory: MemoryPlan;
+  /** The checkpoint that the run goes on from. */
+  checkpoint: Checkpoint | undefined;
+  /** What differs from the run that wrote the checkpoint. */
+  differences: readonly SettingDifference[];
+}
+
+/**
+ * A run as it is going to be: nothing was recorded, written or changed for it. Where a setting is another than in the run that wrote the checkpoint
+ * (`differences`), the run goes on as transformers does: update `startStep` + 1 takes the place in the data and the learning rate that an update of this
+ * number has under the new settings.
+ */
+export class PlannedRun implements RunFacts {
+  readonly counts: RunPlan;
+  readonly numWarmupUpdates: number;
+  readonly memory: MemoryPlan;
+  readonly checkpoint: Checkpoint | undefined;
+  readonly differences: readonly SettingDifference[];
+  readonly #train: (run: PlannedRun, options: { signal?: AbortSignal | undefined }) => TrainingRun;
+
+  constructor(facts: RunFacts, train: (run: PlannedRun, options: { signal?: AbortSignal | undefined }) => TrainingRun) {
+    this.counts = facts.counts;
+    this.numWarmupUpdates = facts.numWarmupUpdates;
+    this.memory = facts.memory;
+    this.checkpoint = facts.checkpoint;
+    this.differences = facts.differences;
+    this.#train = train;
+  }
+
+  /** Name of the checkpoint that the run goes on from. */
+  get resumedFrom(): string | undefined {
+    return this.checkpoint?.name;
+  }
+
+  /** Updates that are done already. */
+  get startStep(): number {
+    return this.checkpoint?.state.progress.globalStep ?? 0;
+  }
+
+  /** True if the checkpoint is the end of the run, so that there is nothing left to train. */
+  get isFinished(): boolean {
+    return this.startStep >= this.counts.totalUpdates;
+  }
+
+  /** Trains; see `Trainer.train`. */
+  train(options: { signal?: AbortSignal | undefined } = {}): TrainingRun {
+    return this.#train(this, options);
+  }
+}

@@ -1,0 +1,63 @@
+import { getPeftModel, PeftModel, type LoraConfig } from "@kto/lora";
+import type { CausalLM } from "@kto/tensor";
+import type { Tokenizer } from "../data/tokenizer.js";
+import { TrainerUsageError } from "./errors.js";
+
+/** A base model that may carry the tokenizer it was loaded with, and the name it was loaded by. */
+export interface NamedModel extends CausalLM {
+  readonly tokenizer?: Tokenizer | undefined;
+  /** A path, or a name on the hub: the base model in the adapter's config. */
+  readonly name?: string | undefined;
+}
+
+/** A base model, or one with adapters, of which the first active one is trained. */
+export type TrainableModel = NamedModel | PeftModel<NamedModel>;
+
+/** The model with the adapter to train, and the tokenizer that the base carries. `isNew` if the adapter was put on for it. */
+export interface TrainedModelParts {
+  adapted: PeftModel<NamedModel>;
+  tokenizer: Tokenizer | undefined;
+  isNew: boolean;
+}
+
+/** Names of options that there were once, and what stands for them now. */
+const oldNames: Readonly<Record<string, string>> = {
+  isFreshAdapter: "nothing: an adapter knows whether it stands at its base",
+  checkpoints: "output, a store or directory(path): checkpoints and the trained model go there",
+  memoryBudgetBytes: "device.memoryBudgetBytes: the budget is a property of the device",
+};
+
+/** Throws TrainerUsageError for an option that is called otherwise now. */
+export function refuseOldNames(operation: string, options: object): void {
+  const old = Object.keys(options ?? {}).find((name) => Object.hasOwn(oldNames, name));
+  if (old !== undefined) throw new TrainerUsageError(`${operation}: ${old} is no option any more; use ${oldNames[old]}`);
+}
+
+/** Puts a fresh adapter on a base model, or takes the one that is there. Throws TrainerUsageError where there is neither model nor adapter, or an adapter too many. */
+export function trainedModel(
+  operation: string,
+  { model, peftConfig, seed }: { model: TrainableModel | undefined; peftConfig: Partial<LoraConfig> | undefined; seed: number },
+): TrainedModelParts {
+  if (!model)
+    throw new TrainerUsageError(
+      `${operation}: model is missing; expected a model with its adapter, or a base model and peftConfig, got ${String(model)}; pass e.g. { model, peftConfig: { r: 16 }, trainDataset }`,
+    );
+  if (hasAdapters(model)) {
+    if (peftConfig)
+      throw new TrainerUsageError(
+        `${operation}: the model has an adapter and there is a peftConfig; expected one of the two, got both; pass the base model, or leave peftConfig out`,
+      );
+    return { adapted: model, tokenizer: model.base.tokenizer, isNew: false };
+  }
+  if (!peftConfig)
+    throw new TrainerUsageError(
+      `${operation}: the model has no adapter to train; expected peftConfig, or a model of getPeftModel, got a base model alone; pass e.g. peftConfig: { r: 16 }`,
+    );
+  const adapted = getPeftModel(model, { baseModelNameOrPath: model.name ?? null, ...peftConfig }, { seed });
+  return { adapted, tokenizer: model.tokenizer, isNew: true };
+}
+
+/** True of a PeftModel, also of one from another copy of its package. */
+function hasAdapters(model: TrainableModel): model is PeftModel<NamedModel> {
+  return model instanceof PeftModel || "activeAdapters" in model;
+}

@@ -1,0 +1,346 @@
+import type { ByteDirectory, Store } from "@kto/core";
+import type { DataRow, Dataset } from "@kto/datasets";
+import type { PeftModel } from "@kto/lora";
+import { createOptimizer, createSchedule, type Optimizer, type Schedule } from "@kto/optim";
+import type { CausalLM, ParameterBucket } from "@kto/tensor";
+import type { SourceRow } from "../data/rows.js";
+import type { Tokenizer } from "../data/tokenizer.js";
+import { wholeBatches } from "../memory/passes.js";
+import { planRunMemory } from "../memory/run-memory.js";
+import { makeReference, type Reference } from "../scoring/reference.js";
+import { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint.js";
+import { checkpointName, listCheckpoints } from "./checkpoint-names.js";
+import { alone, type Collective } from "./collective.js";
+import { settingDifferences } from "./differences.js";
+import { TrainerUsageError } from "./errors.js";
+import { evaluateRows, round } from "./evaluate.js";
+import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
+import type { Method, PreparedRows } from "./method.js";
+import { recordMicroBatch } from "./micro-batch.js";
+import { runOutput, type RunOutput } from "./output.js";
+import { PlannedRun } from "./planned-run.js";
+import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
+import { saveTrained } from "./save-trained.js";
+import { trainLoop } from "./train-loop.js";
+import { TrainingRun } from "./training-run.js";
+import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
+import type { TrainingConfig } from "./training-config.js";
+import { rehearseMicroBatch, rehearseOptimizer, type UpdateContext } from "./update.js";
+
+/** What every trainer may be told besides its model and arguments. */
+export interface SharedTrainerOptions<Prepared> {
+  /** Default: the model's own `tokenizer`. Not needed for rows that are tokenised already. */
+  tokenizer?: Tokenizer | undefined;
+  trainDataset?: Dataset<DataRow> | undefined;
+  evalDataset?: Dataset<DataRow> | undefined;
+  /** Data that the method prepared with the same settings, in place of the datasets. */
+  prepared?: { train?: Prepared | undefined; eval?: Prepared | undefined } | undefined;
+  /** Jinja text in place of the tokenizer's own template. */
+  chatTemplate?: string | undefined;
+  /** Where checkpoints and the trained model go; without it no checkpoints are written. */
+  output?: Store | RunOutput | undefined;
+  /** The other trainers of the run; default none. */
+  collective?: Collective | undefined;
+  /** Told of progress. */
+  onEvent?: ((event: TrainerEvent) => void) | undefined;
+}
+
+/** What a `Trainer` is made of. */
+export interface TrainerOptions<Row extends SourceRow, Prepared extends PreparedRows<Row>> extends SharedTrainerOptions<Prepared> {
+  method: Method<Row, Prepared>;
+  model: PeftModel<CausalLM>;
+  args: TrainingConfig;
+}
+
+/** Options of `Trainer.plan`. */
+export interface PlanOptions {
+  signal?: AbortSignal | undefined;
+  /** Name of a checkpoint in `output`, or true for the newest there, if any; or the folder of a checkpoint somewhere else. */
+  resumeFrom?: string | true | ByteDirectory | undefined;
+}
+
+/** Trains adapters by any method: what `KTOTrainer` is for KTO. Each trainer trains once. */
+export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> = PreparedRows<Row>> {
+  readonly model: PeftModel<CausalLM>;
+  readonly args: TrainingConfig;
+  /** The log so far, under the names that transformers writes to `trainer_state.json`. */
+  readonly progress: RunProgress = freshProgress();
+  /** Set when a run has finished. */
+  result: TrainOutput | undefined;
+  readonly #options: TrainerOptions<Row, Prepared>;
+  readonly #collective: Collective;
+  readonly #output: RunOutput | undefined;
+  readonly #prepared: { train?: Prepared | undefined; eval?: Prepared | undefined };
+  #counts: RunPlan | undefined;
+  #hasTrained = false;
+
+  constructor(options: TrainerOptions<Row, Prepared>) {
+    this.#options = options;
+    this.model = options.model;
+    this.args = options.args;
+    this.#collective = options.collective ?? alone;
+    this.#output = options.output && runOutput(options.output);
+    this.#prepared = { ...options.prepared };
+  }
+
+  /** Tokenises the data; `plan`, `train` and `evaluate` do it if it was not done. Throws DataPreparationError and RowError. */
+  async prepare(split: "train" | "eval" = "train", signal?: AbortSignal): Promise<Prepared> {
+    const known = this.#prepared[split];
+    if (known) return known;
+    const { method, trainDataset, evalDataset, tokenizer, chatTemplate } = this.#options;
+    const dataset = split === "train" ? trainDataset : evalDataset;
+    if (!dataset) throw new TrainerUsageError(`trainer: there is no ${split} dataset; pass ${split}Dataset`);
+    const { maxLength } = this.args;
+    const onProgress = (progress: { done: number; total: number }): void => this.#emit({ type: "prepare", split, ...progress });
+    const data = await method.prepare(dataset, { maxLength, tokenizer, chatTemplate, signal, onProgress });
+    this.#prepared[split] = data;
+    return data;
+  }
+
+  /**
+   * What the run will be: rows, updates, memory, and where it goes on. Nothing is trained, written or changed for it; `train()` of the result goes on from it.
+   *
+   * Throws OutOfMemoryError if the run does not fit into memory, FormatError for a checkpoint that does not fit.
+   */
+  async plan({ resumeFrom, signal }: PlanOptions = {}): Promise<PlannedRun> {
+    await this.#output?.check?.({ resumes: resumeFrom !== undefined });
+    const { rows } = await this.prepare("train", signal);
+    if (this.args.evalStrategy !== "no") await this.prepare("eval", signal);
+    const counts = planRun(rows.length, this.args, this.#collective.size);
+    const schedule = this.#schedule(counts);
+    using parts = await this.#open();
+    const checkpoint = await this.#findCheckpoint(resumeFrom, parts.optimizer);
+    const startStep = checkpoint?.state.progress.globalStep ?? 0;
+    this.#counts = counts;
+    return new PlannedRun(
+      {
+        counts,
+        numWarmupUpdates: schedule.numWarmupUpdates,
+        memory: this.#planMemory(parts, counts, startStep),
+        checkpoint,
+        differences: settingDifferences(checkpoint?.state.settings, { numRows: rows.length, args: { ...this.args } }),
+      },
+      (run, options) => new TrainingRun(this.#train(() => Promise.resolve(run), options.signal)),
+    );
+  }
+
+  /**
+   * Trains: `for await (const log of trainer.train())` gives a log at every logging step, `await trainer.train()` the output at the end, which `result`
+   * holds too.
+   *
+   * Throws as `plan` does, NonFiniteLossError if the loss is NaN or infinite, TrainerUsageError for a second run of the same trainer, and `signal.reason`
+   * if it was cancelled (after the update in flight and its checkpoint).
+   */
+  train({ signal, resumeFrom }: PlanOptions = {}): TrainingRun {
+    return new TrainingRun(this.#train(() => this.plan({ signal, resumeFrom }), signal));
+  }
+
+  /** Evaluates the eval dataset with the model as it is. Keys begin with `eval_`. */
+  async evaluate({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<LogRecord> {
+    await this.prepare("eval", signal);
+    using reference = await makeReference(this.model, this.#options.method.reference ?? "base");
+    return this.#evaluate({ model: this.model, reference, layout: wholeBatches }, signal);
+  }
+
+  /** The text of `trainer_state.json`. Throws TrainerUsageError before a run was planned. */
+  state(): string {
+    if (!this.#counts) throw new TrainerUsageError("trainer: there is no state before a run is planned; call plan() or train() first");
+    return formatTrainerState(this.progress, this.args, this.#counts);
+  }
+
+  /**
+   * Writes the adapter as peft lays it out, the tokenizer's files, a model card and `trainer_state.json`, to `output` unless another store is given.
+   * Throws TrainerUsageError where there is neither, WriteError when the store refuses.
+   */
+  async saveModel(store: Store | undefined = this.#output?.store): Promise<void> {
+    if (!store)
+      throw new TrainerUsageError(
+        "saveModel: there is no place to write to; expected a store, got none; pass one, or give the trainer an output",
+      );
+    if (this.#collective.rank > 0) return;
+    const { tokenizer, chatTemplate, method } = this.#options;
+    await saveTrained(store, { model: this.model, tokenizer, chatTemplate, tag: method.name, state: this.#counts && this.state() });
+  }
+
+  async *#train(plan: () => Promise<PlannedRun>, signal: AbortSignal | undefined): AsyncGenerator<TrainLog, TrainOutput, undefined> {
+    if (this.#hasTrained)
+      throw new TrainerUsageError(
+        "train: this trainer has trained already; expected one run a trainer; make a new one, or resume from a checkpoint with it",
+      );
+    this.#hasTrained = true;
+    const run = await plan();
+    const { args, model, progress } = this;
+    const { device } = model;
+    using parts = await this.#open();
+    const rows = (await this.prepare("train")).rows;
+    const isResumed = run.checkpoint !== undefined;
+    try {
+      await this.#output?.begin?.({ startStep: isResumed ? run.startStep : undefined });
+      if (run.checkpoint) {
+        run.checkpoint.restore(model, parts.optimizer);
+        Object.assign(progress, structuredClone(run.checkpoint.state.progress));
+      }
+      device.pool.limitBytes = Math.min(run.memory.peakBytes, run.memory.budgetBytes ?? Infinity);
+      device.pool.resetPeak();
+      await device.pipelines.warmUp();
+      const started = performance.now();
+      const context = { model, reference: parts.reference, layout: run.memory };
+      const precomputed = await this.#options.method.precompute?.(context, rows, {
+        signal,
+        onProgress: (done) => this.#emit({ type: "precompute", done, total: rows.length }),
+      });
+      yield* trainLoop({
+        ...this.#updateContext(parts, run.counts, context),
+        schedule: this.#schedule(run.counts),
+        rows: precomputed ?? rows,
+        progress,
+        signal,
+        emit: (event) => this.#emit(event),
+        evaluate: async () => void (await this.#evaluate(context, signal)),
+        save: this.#output && this.#collective.rank === 0 ? () => this.#save(parts.optimizer) : undefined,
+      });
+      this.result = this.#finish(run, performance.now() - started);
+      return this.result;
+    } finally {
+      device.pool.limitBytes = Infinity;
+      await this.#output?.end?.();
+    }
+  }
+
+  /** What a run owns besides the adapter. */
+  async #open(): Promise<RunParts> {
+    const { args, model } = this;
+    const parameters = model.activeAdapter.bucket;
+    const optimizer = createOptimizer(args.optim, [parameters], {
+      beta1: args.adamBeta1,
+      beta2: args.adamBeta2,
+      eps: args.adamEpsilon,
+      weightDecay: args.weightDecay,
+    });
+    const gradients = parameters.like("gradients");
+    const own = [gradients, optimizer];
+    try {
+      const reference = await makeReference(model, this.#options.method.reference ?? "base");
+      return { reference, optimizer, gradients, [Symbol.dispose]: () => [...own, reference].forEach((part) => part[Symbol.dispose]()) };
+    } catch (error) {
+      for (const part of own) part.dispose();
+      throw error;
+    }
+  }
+
+  #schedule(counts: RunPlan): Schedule {
+    const { args } = this;
+    return createSchedule({
+      name: args.lrSchedulerType,
+      learningRate: args.learningRate,
+      numTrainingSteps: counts.totalUpdates,
+      warmupSteps: args.warmupSteps,
+      kwargs: args.lrSchedulerKwargs,
+    });
+  }
+
+  #updateContext({ optimizer, gradients }: RunParts, counts: RunPlan, context: UpdateContext<Row>["context"]): UpdateContext<Row> {
+    return { method: this.#options.method, context, collective: this.#collective, args: this.args, counts, optimizer, gradients };
+  }
+
+  #planMemory(parts: RunParts, counts: RunPlan, startStep: number): ReturnType<typeof planRunMemory> {
+    const { args, model } = this;
+    const { method } = this.#options;
+    const rows = this.#prepared.train!.rows;
+    const evalRows = args.evalStrategy === "no" ? [] : this.#prepared.eval!.rows;
+    const updatesLeft = Math.max(0, counts.totalUpdates - startStep);
+    const ranges = Array.from({ length: Math.min(counts.updatesPerEpoch, updatesLeft) }, (_, index) =>
+      microBatchesOfUpdate(startStep + index, counts, args, this.#collective),
+    ).flat();
+    const { perDeviceEvalBatchSize: evalSize } = args;
+    const run = (layout: UpdateContext<Row>["context"]["layout"]): UpdateContext<Row> =>
+      this.#updateContext(parts, counts, { model, reference: parts.reference, layout });
+    return planRunMemory<Row>({
+      model: model.base,
+      gradientCheckpointing: args.gradientCheckpointing,
+      trainingBatches: ranges.map(({ start, end }) => rows.slice(start, end)),
+      evaluationBatches: Array.from({ length: Math.ceil(evalRows.length / evalSize) }, (_, index) =>
+        evalRows.slice(index * evalSize, (index + 1) * evalSize),
+      ),
+      passesOf: (batch) => method.passes(batch),
+      recordMicroBatch: (layout, batch, onForward) => rehearseMicroBatch(run(layout), batch, onForward),
+      recordEvaluation: (layout, batch) => void recordMicroBatch(run(layout), batch, undefined),
+      recordOptimizer: () => rehearseOptimizer(run(wholeBatches)),
+    });
+  }
+
+  async #evaluate(context: UpdateContext<Row>["context"], signal: AbortSignal | undefined): Promise<LogRecord> {
+    const { args, progress } = this;
+    const { rows } = await this.prepare("eval", signal);
+    const run = { method: this.#options.method, context, collective: this.#collective };
+    const results = await evaluateRows(run, rows, {
+      batchSize: args.perDeviceEvalBatchSize,
+      signal,
+      onProgress: (done) => this.#emit({ type: "evaluateProgress", done, total: rows.length }),
+    });
+    if (!this.#counts) return results;
+    const record = { ...results, epoch: epochAfter(progress.globalStep, this.#counts, args), step: progress.globalStep };
+    progress.logHistory.push(record);
+    this.#emit({ type: "evaluate", record });
+    return record;
+  }
+
+  async #save(optimizer: Optimizer): Promise<void> {
+    const { store } = this.#output!;
+    const { globalStep } = this.progress;
+    const { saveTotalLimit } = this.args;
+    const name = checkpointName(globalStep);
+    await store.writeFolder(name, (folder) => writeCheckpoint(folder, this.model, optimizer, this.state()));
+    this.#emit({ type: "checkpoint", step: globalStep, path: store.folder(name).name });
+    if (saveTotalLimit === null) return;
+    for (const old of (await listCheckpoints(store)).slice(0, -saveTotalLimit)) {
+      await store.remove(old);
+      this.#emit({ type: "checkpointRemoved", name: old });
+    }
+  }
+
+  async #findCheckpoint(from: PlanOptions["resumeFrom"], optimizer: Optimizer): Promise<Checkpoint | undefined> {
+    if (from === undefined) return undefined;
+    if (typeof from === "object") return readCheckpoint(from, from.name, this.model, optimizer);
+    const store = this.#output?.store;
+    if (!store)
+      throw new TrainerUsageError(
+        "train: resumeFrom names a checkpoint and there is no output; expected the output that holds it, got none; pass output",
+      );
+    const name = from === true ? (await listCheckpoints(store)).at(-1) : from;
+    return name === undefined ? undefined : readCheckpoint(store.folder(name), name, this.model, optimizer);
+  }
+
+  #finish({ counts, memory, isFinished }: PlannedRun, elapsedMs: number): TrainOutput {
+    const { progress, args } = this;
+    const seconds = elapsedMs / 1000;
+    const samples = args.maxSteps > 0 ? counts.totalUpdates * counts.rowsPerUpdate : counts.numRows * args.numTrainEpochs;
+    const trainingLoss = progress.totalLoss / Math.max(1, progress.globalStep);
+    const metrics = {
+      train_runtime: round(seconds, 4),
+      train_samples_per_second: isFinished ? 0 : round(samples / seconds, 3),
+      train_steps_per_second: isFinished ? 0 : round(counts.totalUpdates / seconds, 3),
+      total_flos: progress.totalFlos,
+      train_loss: trainingLoss,
+      epoch: epochAfter(progress.globalStep, counts, args),
+    };
+    if (!isFinished) progress.logHistory.push({ ...metrics, step: progress.globalStep });
+    return {
+      globalStep: progress.globalStep,
+      trainingLoss,
+      metrics,
+      peakGpuMemoryBytes: this.model.device.memory().peakBytes,
+      plannedGpuMemoryBytes: memory.peakBytes,
+    };
+  }
+
+  #emit(event: TrainerEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+interface RunParts extends Disposable {
+  reference: Reference;
+  optimizer: Optimizer;
+  gradients: ParameterBucket;
+}

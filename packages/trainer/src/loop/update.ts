@@ -1,0 +1,97 @@
+import type { Optimizer } from "@kto/optim";
+import type { ParameterBucket, Tensor } from "@kto/tensor";
+import type { SourceRow } from "../data/rows.js";
+import type { TrainerEvent } from "./events.js";
+import type { BackwardPass } from "./method.js";
+import { disposeAll, recordMicroBatch, recordMicroBatchTogether, type MicroBatchContext, type RecordedMicroBatch } from "./micro-batch.js";
+import { microBatchesOfUpdate, type RunPlan } from "./run-plan.js";
+import type { TrainingConfig } from "./training-config.js";
+
+/** What updates are recorded with. */
+export interface UpdateContext<Row extends SourceRow> extends MicroBatchContext<Row> {
+  args: TrainingConfig;
+  counts: RunPlan;
+  optimizer: Optimizer;
+  /** In the layout of the adapter that is trained. */
+  gradients: ParameterBucket;
+}
+
+/** An update that was recorded and not read. */
+export interface PendingUpdate<Row> {
+  step: number;
+  learningRate: number;
+  microBatches: RecordedMicroBatch<Row>[];
+  /** [1] f32, before clipping */
+  gradNorm: Tensor;
+}
+
+/** Where a micro-batch stands in the run. */
+interface Place {
+  /** From 1. */
+  step: number;
+  index: number;
+  /** Micro-batches of the update. */
+  count: number;
+}
+
+/** Records the passes of one update, and the optimizer's step; nothing is read back. */
+export async function recordUpdate<Row extends SourceRow>(
+  run: UpdateContext<Row>,
+  rows: readonly Row[],
+  { step, learningRate, emit }: { step: number; learningRate: number; emit(event: TrainerEvent): void },
+): Promise<PendingUpdate<Row>> {
+  const { args, counts, collective, optimizer, gradients } = run;
+  const { rank, size } = collective;
+  const ranges = Array.from({ length: size }, (_, other) => microBatchesOfUpdate(step - 1, counts, args, { rank: other, size }));
+  const count = ranges[rank]!.length;
+  const microBatches: RecordedMicroBatch<Row>[] = [];
+  gradients.clear();
+  try {
+    for (let index = 0; index < count; index++) {
+      const rowsByRank = ranges.map((ofRank) => rows.slice(ofRank[index]!.start, ofRank[index]!.end));
+      const place = { step, index, count };
+      const dropout = <T>(body: () => T): T => withDropout(run, place, body);
+      const tensors = await recordMicroBatchTogether(run, rowsByRank[rank]!, backwardPass(run, place), dropout);
+      microBatches.push({ rowsByRank, tensors });
+      emit({ type: "microBatch", ...place });
+    }
+    if (size > 1) await collective.sum(gradients);
+    const gradNorm = optimizer.apply([gradients], { learningRate, maxGradNorm: args.maxGradNorm });
+    return { step, learningRate, microBatches, gradNorm };
+  } catch (error) {
+    disposeAll(microBatches);
+    throw error;
+  }
+}
+
+/** Records one micro-batch as an update would, for planning memory: its results go with the scope. */
+export function rehearseMicroBatch<Row extends SourceRow>(run: UpdateContext<Row>, rows: readonly Row[], onForward: () => void): void {
+  const place = { step: 0, index: 0, count: 1 };
+  withDropout(run, place, () => recordMicroBatch(run, rows, { ...backwardPass(run, place), onForward }));
+}
+
+/** Records the optimizer's step without counting it, for planning memory. */
+export function rehearseOptimizer<Row extends SourceRow>({ optimizer, gradients, args }: UpdateContext<Row>): void {
+  const { step } = optimizer;
+  optimizer.apply([gradients], { learningRate: 0, maxGradNorm: args.maxGradNorm });
+  optimizer.step = step;
+}
+
+/** Gradients of a micro-batch are its share of the mean over all of the update, on every rank. */
+function backwardPass<Row extends SourceRow>({ args, context, collective, gradients }: UpdateContext<Row>, { count }: Place): BackwardPass {
+  const { model } = context;
+  const lossScale = args.lossScale === "auto" ? (model.base.dtype === "f16" ? 2 ** 14 : 1) : args.lossScale;
+  return { scale: lossScale / count / collective.size, sink: gradients.sink(model.activeAdapter.bucket, 1 / lossScale) };
+}
+
+function withDropout<Row extends SourceRow, T>(
+  { args, context: { model }, collective: { rank, size } }: UpdateContext<Row>,
+  { step, index }: Place,
+  body: () => T,
+): T {
+  return args.disableDropout ? body() : model.withDropout(mixSeed(args.seed, step, index * size + rank), body);
+}
+
+function mixSeed(seed: number, step: number, microBatch: number): number {
+  return (Math.imul(seed, 0x9e3779b1) ^ Math.imul(step, 0x85ebca6b) ^ Math.imul(microBatch + 1, 0xc2b2ae35)) >>> 0;
+}

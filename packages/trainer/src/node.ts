@@ -1,1 +1,0 @@
-export { directoryStore } from "./directory-store.js";

@@ -1,0 +1,57 @@
+import { type CausalLM, gatherRows, segmentSum, type Tensor } from "@kto/tensor";
+import type { ScoredRow } from "../data/rows.js";
+import { packScoredBatch, type ScoredBatch } from "./scored-batch.js";
+
+/** Options of `scoreBatch`. */
+export interface ScoreOptions {
+  /** See `CausalLM.hiddenStates`. */
+  gradientCheckpointing?: boolean | number | undefined;
+  /** Also entropy and mean logit of every scored position. */
+  metrics?: boolean | undefined;
+}
+
+/** Log-probabilities of the completions of a batch, on the device. */
+export interface Scores {
+  /** [numRows] f32 nats: sums over scored tokens */
+  logProbs: Tensor;
+  /** [numScored] f32 nats, the scored tokens of all rows one after another; undefined when nothing is scored */
+  tokenLogProbs: Tensor | undefined;
+  /** [numRows] f32: sum of the entropies (nats) of the scored positions; with `metrics` */
+  entropy: Tensor | undefined;
+  /** [numRows] f32: sum over the scored positions of the vocabulary's mean logit; with `metrics` */
+  meanLogit: Tensor | undefined;
+}
+
+/**
+ * log π(completion | prompt) of each row: the sum over completion tokens of log softmax(logits)[token], with logits at scored positions only.
+ *
+ * @param batch  rows, or what `packScoredBatch` made of them once for several models
+ */
+export function scoreBatch(
+  model: CausalLM,
+  batch: readonly ScoredRow[] | ScoredBatch,
+  { gradientCheckpointing = false, metrics = false }: ScoreOptions = {},
+): Scores {
+  const { device } = model;
+  return device.scope("scoreBatch", () => {
+    const { numRows, tokens, scored } = "scored" in batch ? batch : packScoredBatch(model, batch);
+    if (!scored) {
+      const zeros = (): Tensor => device.zeros([numRows], "f32");
+      return {
+        logProbs: zeros(),
+        tokenLogProbs: undefined,
+        entropy: metrics ? zeros() : undefined,
+        meanLogit: metrics ? zeros() : undefined,
+      };
+    }
+    const { positions, labels, bounds } = scored;
+    const hidden = model.hiddenStates(tokens, { gradientCheckpointing }); // [numTokens, hiddenSize]
+    const { logProbs, entropy, meanLogit } = model.logProbs(gatherRows(hidden, positions), labels, { metrics }); // [numScored]
+    return {
+      logProbs: segmentSum(logProbs, bounds), // [numRows]
+      tokenLogProbs: logProbs.detach(),
+      entropy: entropy && segmentSum(entropy, bounds),
+      meanLogit: meanLogit && segmentSum(meanLogit, bounds),
+    };
+  });
+}
