@@ -9,7 +9,7 @@ import { textOf, type TextOrMessages } from "./rows.js";
  * space stands just before it. As in trl, the search stops at the last place compared when one side begins with the other, and at place 0 the one before
  * is the last of `chosen`. Throws `RowError` when a side is missing or empty or the two are not of one kind.
  *
- * @see specs: preference losses, section 2.2
+ * @see trl 1.16, extract_prompt
  */
 export function extractPrompt<Row extends DataRow>(
   row: Row,

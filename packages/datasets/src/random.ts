@@ -47,7 +47,7 @@ export class MersenneTwister {
  *
  *   for i = 0 … n−2:  swap r[i] and r[i + nextUint32() mod (n − i)]
  *
- * @see specs: preference losses, section 2.9; valid for n far below 2³²
+ * @see torch 2.13, randperm on the CPU; valid for n far below 2³²
  */
 export function randperm(n: number, seed: number): Uint32Array {
   const order = Uint32Array.from({ length: n }, (_, index) => index);

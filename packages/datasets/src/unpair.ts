@@ -27,7 +27,7 @@ export function unpairedPlace(index: number, numPairs: number, batchSize: number
  *
  * Long runs of one class make most micro-batches single-class: consider `shuffle` on the result.
  *
- * @see specs: preference losses, section 2.3
+ * @see trl 1.16, unpair_preference_dataset
  */
 export function unpairPreferenceDataset(dataset: Dataset<DataRow>, batchSize: number = UNPAIR_BATCH_SIZE): Dataset<DataRow> {
   if (!Number.isInteger(batchSize) || batchSize < 1) {

@@ -33,7 +33,7 @@ export interface ResolvedTargets {
  * Throws LoraTargetError, listing the names there are, when nothing matches or a match is no linear layer; LoraConfigError for
  * an expression that JavaScript cannot read as Python does.
  *
- * @see specs/lora-peft.md §2
+ * @see docs/lora-config.md; peft 0.21, check_target_module_exists
  */
 export function resolveTargets(model: ModuleTree, config: LoraConfig): ResolvedTargets {
   const modules = [...model.namedModules()];

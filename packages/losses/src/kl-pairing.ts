@@ -10,7 +10,7 @@ import { LossInputError } from "./errors.js";
  * @param numRows    rows of the data set, in the order of training, over-long prompts already dropped
  * @param blockSize  per_device_train_batch_size, for evaluation data too
  * @returns          [numRows] row indices; throws LossInputError when blockSize is no whole number above 0
- * @see specs/preference-losses.md §1.3
+ * @see trl 1.16, KTOTrainer
  */
 export function klCompletionSources(numRows: number, blockSize: number): number[] {
   if (!Number.isInteger(blockSize) || blockSize < 1)

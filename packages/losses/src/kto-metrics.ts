@@ -24,7 +24,7 @@ export interface KtoMetricInputs {
  *
  * A NaN is left out of the sum but counted, as in trl.
  *
- * @see specs/preference-losses.md §1.8
+ * @see trl 1.16, KTOTrainer
  */
 export function ktoMetrics({ policyLogProbs, rewards, desirable, kl }: KtoMetricInputs): KtoMetrics {
   const metrics: KtoMetrics = { kl };
@@ -50,7 +50,7 @@ export function ktoMetrics({ policyLogProbs, rewards, desirable, kl }: KtoMetric
 /**
  * What trl logs over a window of micro-batches: for each metric the plain mean over the micro-batches that have it.
  *
- * @see specs/preference-losses.md §1.8 [1.9]
+ * @see trl 1.16, KTOTrainer.log
  */
 export function averageMetrics(window: readonly (KtoMetrics | Readonly<Record<string, number>>)[]): Record<string, number> {
   const sums = new Map<string, { sum: number; count: number }>();

@@ -11,7 +11,7 @@ interface Case {
   metrics: Record<string, number>;
 }
 
-/** specs/preference-losses.md §7.2, to ten digits. */
+/** Worked examples of the formulas of `ktoLossPlain`, to ten digits. */
 const cases: Case[] = [
   {
     id: "K1 mixed batch",

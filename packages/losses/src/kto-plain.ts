@@ -54,7 +54,7 @@ export interface KtoPlainResult {
  * A NaN log-probability is passed through as trl does: its row leaves the reported loss and poisons the gradient; one among the
  * KL rows makes everything NaN. Stop there.
  *
- * @see arXiv 2402.01306 (KTO), 2408.06266 (APO); specs/preference-losses.md §1.3–1.4
+ * @see arXiv 2402.01306 (KTO), 2408.06266 (APO); trl 1.16, KTOTrainer
  */
 export function ktoLossPlain(inputs: KtoPlainInputs): KtoPlainResult {
   const { policyLogProbs, refLogProbs, beta = 0.1, desirableWeight = 1, undesirableWeight = 1 } = inputs;

@@ -45,7 +45,7 @@ export interface Schedule {
  *
  * Throws ScheduleError for an unknown name, a kwarg the schedule does not take, and values out of range.
  *
- * @see specs/preference-losses.md §5.4; transformers 5, optimization.py
+ * @see transformers 5, optimization.py
  */
 export function createSchedule(options: ScheduleOptions): Schedule {
   const { name, learningRate, numTrainingSteps, warmupSteps = 0, kwargs = {} } = options;

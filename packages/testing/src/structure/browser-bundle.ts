@@ -7,7 +7,7 @@ const isForNode = (specifier: string): boolean => /^(node:|webgpu$|webgpu\/)/.te
 
 export interface BrowserBundle {
   code: string;
-  /** Imports of `node:*`, of Node's modules without that prefix, or of `webgpu`: `"node:fs, from packages/x/src/y.ts"`. */
+  /** Imports of `node:*`, of Node's modules without that prefix, or of `webgpu`: `"node:fs, from packages/tensor/src/index.ts"`. */
   forbidden: string[];
   /** Files that went into it, as paths from the root of the repository. */
   files: string[];

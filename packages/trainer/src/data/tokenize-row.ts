@@ -20,7 +20,7 @@ export interface TokenizeOptions {
  * Conversations: the prompt is rendered with the generation prompt, prompt + completion without. In both the completion starts where the two lists of
  * ids first differ. Throws `RowError` (column missing, empty or of the wrong type, a template that refuses the row) and `DataPreparationError` (no tokenizer).
  *
- * @see specs: preference losses, sections 0.3, 2.4 and 2.5
+ * @see trl 1.16, KTOTrainer
  */
 export function tokenizeRow(row: DataRow, index: number, options: TokenizeOptions): ScoredRow {
   if (row["prompt_ids"] !== undefined && row["completion_ids"] !== undefined) {

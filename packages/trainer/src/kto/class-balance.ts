@@ -27,7 +27,7 @@ const MOST_RATIO = 1.33;
  *
  * A warning unless a weight lies in its range; nothing is changed.
  *
- * @see specs: preference losses, section 2.8
+ * @see arXiv 2402.01306 (KTO) on imbalanced data; trl 1.16, KTOTrainer
  */
 export function classBalance(labels: Iterable<boolean>, { desirableWeight = 1, undesirableWeight = 1 }: ClassWeights = {}): ClassBalance {
   const counts = { desirable: 0, undesirable: 0 };

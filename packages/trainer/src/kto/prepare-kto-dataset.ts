@@ -49,7 +49,7 @@ export interface PreparedKtoDataset {
  * Rows with `prompt_ids` and `completion_ids` need no tokenizer. Throws `RowError` for a row that cannot be used, `DataFileError` for a dataset without
  * rows, `DataPreparationError` for batch size 1 with `kto`, a missing tokenizer, or when every row was dropped.
  *
- * @see specs: preference losses, sections 0.3, 1.3 and 2
+ * @see trl 1.16, KTOTrainer
  */
 export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: PrepareKtoOptions = {}): Promise<PreparedKtoDataset> {
   const { maxLength = 1024, perDeviceTrainBatchSize = 8, lossType = "kto" } = options;
