@@ -10,6 +10,8 @@ import { readTar } from "./tar.js";
 /** The files of the archive that Dawn needs; the ANGLE libraries beside them are left out. */
 export const FILES = { loader: "libvulkan.so.1", driver: "libvk_swiftshader.so", icd: "vk_swiftshader_icd.json" } as const;
 
+const PACKAGE_PATH = join("@sparticuz", "chromium");
+
 /**
  * Path of SwiftShader's archive in the npm package `@sparticuz/chromium`, as seen from the module `from`.
  *
@@ -17,11 +19,12 @@ export const FILES = { loader: "libvulkan.so.1", driver: "libvk_swiftshader.so",
  */
 export function findArchive(from: string | URL): string {
   try {
-    const main = createRequire(from).resolve("@sparticuz/chromium");
-    return join(dirname(main), "..", "bin", "swiftshader.tar.br");
+    const main = createRequire(from).resolve("@sparticuz/chromium"); // build/cjs/index.cjs in version 147, build/index.js in 153
+    const root = main.slice(0, main.lastIndexOf(PACKAGE_PATH) + PACKAGE_PATH.length);
+    return join(root, "bin", "swiftshader.tar.br");
   } catch (cause) {
     throw new CapabilityError(
-      "installSoftwareGpu: the npm package @sparticuz/chromium, which brings SwiftShader, is not installed; run: npm install --save-dev @sparticuz/chromium",
+      "installSoftwareGpu: the npm package @sparticuz/chromium, which brings SwiftShader, is not installed; run: npm install --save-dev @sparticuz/chromium@147.0.0",
       { missing: "@sparticuz/chromium", cause },
     );
   }
@@ -46,7 +49,7 @@ export function cacheRoots(env: NodeJS.ProcessEnv = process.env): string[] {
 export async function unpackOnce(archivePath: string, roots: string[]): Promise<string> {
   const archive = await readFile(archivePath).catch((cause: unknown) => {
     throw new CapabilityError(
-      `installSoftwareGpu: ${archivePath} cannot be read; expected @sparticuz/chromium 153 or later, for Linux; run: npm install --save-dev @sparticuz/chromium`,
+      `installSoftwareGpu: ${archivePath} cannot be read; expected @sparticuz/chromium 147 or later, for Linux; run: npm install --save-dev @sparticuz/chromium@147.0.0`,
       { missing: "swiftshader.tar.br", cause },
     );
   });
@@ -81,7 +84,7 @@ async function unpackInto(root: string, version: string, archive: Uint8Array): P
       const content = files.get(name);
       if (!content) {
         throw new FormatError(
-          `installSoftwareGpu: swiftshader.tar.br holds no ${name}; got ${[...files.keys()].join(", ")}; install @sparticuz/chromium 153`,
+          `installSoftwareGpu: swiftshader.tar.br holds no ${name}; got ${[...files.keys()].join(", ")}; install @sparticuz/chromium 147`,
         );
       }
       await writeFile(join(aside, name), content, { mode: 0o755 });

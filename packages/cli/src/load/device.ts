@@ -91,7 +91,7 @@ async function openSoftware(): Promise<Device> {
     ({ installSoftwareGpu } = await import("@kto/software-gpu"));
   } catch (cause) {
     throw new CapabilityError(
-      "device: the software adapter is not installed; expected the package @kto/software-gpu, got none; run npm install @kto/software-gpu @sparticuz/chromium, or use a GPU",
+      "device: the software adapter is not installed; expected the package @kto/software-gpu, got none; run npm install @kto/software-gpu @sparticuz/chromium@147.0.0, or use a GPU",
       { cause },
     );
   }
