@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { blobSource, bytesSource, type ByteSource, readExactly } from "./bytes/byte-source.js";
 export { blobDirectory, type ByteDirectory, httpDirectory, type ListedDirectory } from "./bytes/directory.js";
 export { httpSource, type HttpSourceOptions } from "./bytes/http-source.js";

@@ -8,6 +8,7 @@ export type { Capabilities } from "./device/capabilities.js";
 export { rangeOf } from "./device/buffer-range.js";
 export { Device } from "./device/device.js";
 export { requestDevice, type RequestDeviceOptions } from "./device/request-device.js";
+export type { BindingType, PowerPreference } from "./platform/webgpu-types.js";
 export type { KernelSource } from "./device/pipeline-cache.js";
 export type { KernelTiming } from "./device/profile.js";
 export { sizeClass, type MemoryInfo } from "./memory/pool.js";

@@ -1,4 +1,5 @@
 import { KernelError } from "../errors.js";
+import type { BindingType } from "../platform/webgpu-types.js";
 
 /** A compiled kernel variant. */
 export interface CompiledKernel {
@@ -16,7 +17,7 @@ export interface KernelSource {
   key: string;
   label: string;
   wgsl: string;
-  bindings: readonly GPUBufferBindingType[];
+  bindings: readonly BindingType[];
   paramsBytes: number;
 }
 

@@ -1,11 +1,12 @@
 import { CapabilityError } from "@kto/core";
 import { openGpu } from "#platform";
+import type { PowerPreference } from "../platform/webgpu-types.js";
 import { readCapabilities } from "./capabilities.js";
 import { Device } from "./device.js";
 
 /** Options of `requestDevice`. */
 export interface RequestDeviceOptions {
-  powerPreference?: GPUPowerPreference;
+  powerPreference?: PowerPreference;
   /** In Node: Dawn's null backend, which compiles every shader and computes nothing. */
   nullBackend?: boolean;
   /** In Node: more Dawn toggles. */

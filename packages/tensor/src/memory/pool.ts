@@ -41,7 +41,9 @@ export interface MemoryInfo {
 }
 
 /** What of a GPUDevice a pool needs. */
-type BufferMaker = Pick<GPUDevice, "createBuffer">;
+interface BufferMaker {
+  createBuffer(descriptor: GPUBufferDescriptor): GPUBuffer;
+}
 
 /**
  * GPU buffers by size class. A buffer given back is handed out again at once: a queue runs its commands in order, so the next dispatch cannot
@@ -153,7 +155,7 @@ export class BufferPool {
   }
 
   /** Any buffer, counted; for staging and the uniform ring. Destroy it with `destroy`. */
-  create(size: number, usage: GPUBufferUsageFlags, label: string): GPUBuffer {
+  create(size: number, usage: number, label: string): GPUBuffer {
     if (size > this.#maxBufferBytes) {
       throw new OutOfMemoryError(
         `allocate: ${label} is too large; expected at most ${this.#maxBufferBytes} bytes in one buffer, got ${size}; lower per_device_train_batch_size or max_length`,
