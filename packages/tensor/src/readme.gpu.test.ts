@@ -9,6 +9,8 @@ import {
   defineKernel,
   defineOp,
   kernelRegistry,
+  logSigmoid,
+  mean,
   mul,
   read,
   requestDevice,
@@ -18,6 +20,9 @@ import {
   write,
   type Tensor,
 } from "./index.js";
+
+/** The constructor of async functions has no name of its own. */
+const AsyncFunction = (async () => {}).constructor as new (...text: string[]) => (...values: unknown[]) => Promise<void>;
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
@@ -30,18 +35,30 @@ it("the sample prints what the README says", () => {
   expect(printed).toBe(/```text\n([\s\S]*?)```/.exec(readme)![1]);
 });
 
-it("the kernel and op of the README work as written", async () => {
-  const names = { always, defineKernel, defineOp, mul, read, scale, wgsl, write };
-  const { code } = await transform(/```ts\n([\s\S]*?)```/.exec(readme)![1]!, { loader: "ts" });
-  // oxlint-disable-next-line typescript/no-implied-eval -- the text is that of our own README
-  const build = new Function(...Object.keys(names), `${code}\nreturn cube;`);
-  const cube = build(...Object.values(names)) as (inputs: { x: Tensor }, options: object) => { output: Tensor };
-  kernelRegistry.delete("cube");
+it("the kernel and op of the README work as written, and are called as it says", async () => {
+  const names = { always, backward, defineKernel, defineOp, mul, read, scale, sum, wgsl, write };
+  const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]!);
+  expect(blocks).toHaveLength(2);
+  const { code } = await transform(`${blocks.join("\n")}\nexport {};`, { loader: "ts" });
   using device = await requestDevice();
-  const x = device.tensor([1, 2, -3], [3], "f32");
-  x.requiresGrad = true;
-  const { output } = cube({ x }, {});
-  expect([...(await output.read())]).toEqual([1, 8, -27]);
-  using gradients = backward(sum(output));
-  expect([...(await gradients.get(x)!.read())]).toEqual([3, 12, 27]);
+  const printed: unknown[][] = [];
+  const build = new AsyncFunction("device", "console", ...Object.keys(names), code.replace(/export \{\s*\};/, ""));
+  await build(device, { log: (...values: unknown[]) => printed.push(values) }, ...Object.values(names));
+  kernelRegistry.delete("cube");
+  expect(printed).toEqual([[Float32Array.of(1, 8, -27), Float32Array.of(3, 12, 27)]]);
+});
+
+it("the loss in the README is DPO's, with its gradient", async () => {
+  const [text] = /scale\(mean\(logSigmoid.*?, -1\)/.exec(readme)!;
+  // oxlint-disable-next-line typescript/no-implied-eval -- the text is that of our own README
+  const loss = new Function("mean", "logSigmoid", "scale", "margins", "beta", `return ${text};`);
+  using device = await requestDevice();
+  const margins = device.tensor([2, -1], [2], "f32");
+  margins.requiresGrad = true;
+  const made = loss(mean, logSigmoid, scale, margins, 0.5) as Tensor;
+  expect(await made.item()).toBeCloseTo((Math.log1p(Math.exp(-1)) + Math.log1p(Math.exp(0.5))) / 2, 6);
+  using gradients = backward(made);
+  const [first, second] = await gradients.get(margins)!.read();
+  expect(first).toBeCloseTo((-0.5 * (1 / (1 + Math.exp(1)))) / 2, 6);
+  expect(second).toBeCloseTo((-0.5 * (1 / (1 + Math.exp(-0.5)))) / 2, 6);
 });

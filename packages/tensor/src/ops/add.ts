@@ -1,15 +1,15 @@
 import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { addInPlaceKernel, type BinaryFunction } from "../kernels/elementwise.wgsl.js";
+import { addInPlaceKernel } from "../kernels/elementwise.wgsl.js";
 import { packingOf } from "../kernels/lib/vector.js";
-import { expectDtype, sameShape, sizeOf, type Shape } from "../shape.js";
+import type { Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
-import { applyBinary } from "./apply-binary.js";
-import { sumColumns } from "./sum-columns.js";
+import { binary } from "./apply-binary.js";
 import { negate } from "./negate.js";
+import { unrepeat } from "./repeat.js";
 
-/** dtype of the result of `add`, `sub`, `mul`; default f32. */
+/** dtype of the result of `add`, `sub`, `mul`, `div`, `where`; default f32. */
 export interface ElementwiseOptions {
   dtype?: FloatDtype;
 }
@@ -44,27 +44,6 @@ export function addInPlace(target: Tensor, addend: Tensor, scale = 1): void {
     { count, scale },
     { aType: of(target.dtype as FloatDtype), bType: of(addend.dtype as FloatDtype) },
   );
-}
-
-function binary(fn: BinaryFunction, a: Tensor, b: Tensor, dtype: FloatDtype): Tensor {
-  expectDtype(fn, "a", a, "f32", "f16");
-  expectDtype(fn, "b", b, "f32", "f16");
-  const larger = a.size >= b.size ? a : b;
-  const smaller = larger === a ? b : a;
-  const repeats = smaller.size === 1 || sameShape(smaller.shape, larger.shape.slice(larger.shape.length - smaller.shape.length));
-  if (!repeats)
-    throw new ShapeError(
-      `${fn}: shapes do not match; expected equal shapes or one that repeats, got [${a.shape.join(", ")}] and [${b.shape.join(", ")}]`,
-    );
-  const y = a.device.empty(larger.shape, dtype, fn);
-  applyBinary(fn, { a, b, y });
-  return y;
-}
-
-/** The gradient of an operand: summed over its repetitions. */
-function unrepeat(gradient: Tensor, shape: Shape): Tensor {
-  const size = sizeOf(shape);
-  return gradient.size === size ? gradient : sumColumns(gradient, size, shape);
 }
 
 interface Pair {
