@@ -7,7 +7,7 @@ export type { NestedState, QuantState } from "./quant-state.js";
 export { Nf4Weight, type Nf4Tensors } from "./nf4-weight.js";
 export type { CompanionReader } from "./disk/reader.js";
 export { isNf4Weight, loadNf4Weight, readQuantState, type LoadNf4Options } from "./disk/read-weight.js";
-export { nf4Tensors, type TensorForDisk } from "./disk/write-weight.js";
+export { nf4Contents, nf4Tensors, type TensorContentForDisk, type TensorForDisk } from "./disk/write-weight.js";
 export { quantizeNf4, type QuantizeNf4Options } from "./quantize.js";
 export { linear4bit, type Linear4bitOptions } from "./ops/linear-4bit.js";
 export { nf4ByteLengths } from "./tensor-sizes.js";

@@ -13,6 +13,8 @@ export {
   type QuantizeOnLoad,
 } from "./decoder/load-weights.js";
 export { DecoderForCausalLM, type DecoderParts, type ForwardOptions } from "./decoder/model.js";
+export type { SavePretrainedOptions, SaveProgress } from "./decoder/save.js";
+export type { SaveDtype } from "./decoder/save-config.js";
 export { packRows, unpad, type UnpaddedBatch } from "./decoder/token-batch.js";
 export type { WeightSpec } from "./decoder/weight-specs.js";
 export { qwen2, Qwen2ForCausalLM } from "./qwen2.js";

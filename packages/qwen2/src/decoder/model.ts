@@ -1,3 +1,4 @@
+import type { Store } from "@kto/core";
 import { Linear4bit, type Nf4Weight } from "@kto/nf4";
 import {
   cast,
@@ -23,6 +24,7 @@ import type { DecoderArchitecture, NormPart, Projection } from "./architecture.j
 import type { DecoderConfig } from "./config.js";
 import { decoderLayer, type DecoderLayer } from "./decoder-layer.js";
 import { RotaryTables } from "./rotary-tables.js";
+import { savePretrained, type SavePretrainedOptions } from "./save.js";
 import { packRows } from "./token-batch.js";
 import { isProjection } from "./weight-specs.js";
 
@@ -191,6 +193,11 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   /** All logits, for small inputs and sampling: [numTokens, vocabSize] f32. Training never builds them. */
   logits(hidden: Tensor): Tensor {
     return linear(cast(hidden, this.dtype), this.#head, undefined, { dtype: "f32" });
+  }
+
+  /** Writes the model in Hugging Face layout; see the function of this name. */
+  savePretrained(store: Store, options?: SavePretrainedOptions): Promise<void> {
+    return savePretrained(this, store, options);
   }
 
   dispose(): void {
