@@ -45,7 +45,15 @@ export class LoraSlot implements LinearAdapter {
         scale,
         dtype: isLast ? dtype : "f32",
         ...(dropout > 0 && seed !== undefined
-          ? { dropout: dropoutMask(x.device, x.shape, { probability: dropout, seed, stream: index, first: dropoutRow * x.shape[1]! }) }
+          ? {
+              dropout: dropoutMask(x.device, x.shape, {
+                probability: dropout,
+                seed,
+                stream: index,
+                first: dropoutRow * x.shape[1]!,
+                rowCapacity: x.rowCapacity,
+              }),
+            }
           : {}),
       });
     }, base);

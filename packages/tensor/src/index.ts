@@ -2,7 +2,7 @@ export { CapabilityError, DtypeError, isKtoError, KtoError } from "@kto/core";
 export * from "./errors.js";
 export { byteSize, f16BitsToNumber, numberToF16Bits, type Dtype, type FloatDtype } from "./dtype.js";
 export { dynamicMap, dynamicMapMidpoints, nearestCode, type DynamicMapKind } from "./dynamic-map.js";
-export { expectDtype, expectShape, rowsOf, sameShape, sizeOf, type Shape } from "./shape.js";
+export { expectDtype, expectShape, rowsOf, sameShape, sizeOf, type Rows, type Shape } from "./shape.js";
 export { Tensor } from "./tensor.js";
 export type { Capabilities } from "./device/capabilities.js";
 export { rangeOf } from "./device/buffer-range.js";

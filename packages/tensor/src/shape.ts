@@ -5,6 +5,12 @@ import type { Dtype } from "./dtype.js";
 /** Sizes of a tensor, outermost first. */
 export type Shape = readonly number[];
 
+/** The shape of a tensor, and how many rows (entries of its first dimension) its memory is to have room for; undefined: as many as there are. */
+export interface Rows {
+  readonly shape: Shape;
+  readonly rowCapacity: number | undefined;
+}
+
 /** Number of elements. */
 export function sizeOf(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);

@@ -17,6 +17,8 @@ export class Tensor implements Disposable {
   readonly dtype: Dtype;
   /** Start of this tensor in its storage, a multiple of 256. */
   readonly byteOffset: number;
+  /** Rows that it was given memory for, where batches of several lengths are to use the same buffers; results with these rows inherit it. */
+  readonly rowCapacity: number | undefined;
   /** The op that made it, if a gradient can flow back through it. */
   node: GradNode | undefined = undefined;
   /** A leaf whose gradient `backward` returns. */
@@ -30,13 +32,14 @@ export class Tensor implements Disposable {
   /** How it was freed while held. */
   #freedWhileHeld: string | undefined = undefined;
 
-  constructor(device: Device, storage: Storage, shape: Shape, dtype: Dtype, label: string, byteOffset = 0) {
+  constructor(device: Device, storage: Storage, shape: Shape, dtype: Dtype, label: string, byteOffset = 0, rowCapacity?: number) {
     this.device = device;
     this.storage = storage;
     this.shape = shape;
     this.dtype = dtype;
     this.label = label;
     this.byteOffset = byteOffset;
+    this.rowCapacity = rowCapacity;
   }
 
   /** Number of elements. */

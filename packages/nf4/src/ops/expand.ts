@@ -20,7 +20,7 @@ export function decodeArguments({ state, tensors }: Nf4Weight): {
 /** The matrix in full, [out, in], in the current scope. */
 export function expandNf4(weight: Nf4Weight, dtype: FloatDtype): Tensor {
   const { device, shape, numElements, state, label } = weight;
-  const w = device.emptyMatrix(shape, dtype, `${label} in full`);
+  const w = device.empty(shape, dtype, `${label} in full`);
   const { bindings, params, spec } = decodeArguments(weight);
   const transposed = state.isTransposed;
   expandKernel.run(

@@ -61,7 +61,7 @@ const linear4bitOp = defineOp("linear4bit", {
       expectDtype("linear4bit", "bias", bias, "f32");
     }
     const m = x.shape[0]!;
-    const y = device.empty([m, n], dtype, "linear4bit");
+    const y = device.rowsLike(x, [m, n], dtype, "linear4bit");
     if (readsCodes("forward", m, weight)) {
       const { bindings, params, spec } = decodeArguments(weight);
       matVecKernel.run(
@@ -83,7 +83,7 @@ const linear4bitOp = defineOp("linear4bit", {
     const m = dy.shape[0]!;
     let dx: Tensor | undefined;
     if (needs.x) {
-      dx = partial.x ?? device.empty([m, k], "f32", "linear4bit backward");
+      dx = partial.x ?? device.rowsLike(dy, [m, k], "f32", "linear4bit backward");
       const accumulate = partial.x !== undefined;
       if (readsCodes("backward", m, weight)) {
         const { bindings, params, spec } = decodeArguments(weight);

@@ -8,7 +8,7 @@ export function packRows(
   device: Device,
   rows: readonly ArrayLike<number>[],
   vocabSize: number,
-  { firstPositions = rows.map(() => 0) }: PackRowsOptions = {},
+  { firstPositions = rows.map(() => 0), rowCapacity }: PackRowsOptions = {},
 ): TokenBatch {
   const rowLengths = rows.map((row) => row.length);
   const numTokens = rowLengths.reduce((total, length) => total + length, 0);
@@ -31,9 +31,9 @@ export function packRows(
     }
   }
   return {
-    inputIds: device.tensor(ids, [numTokens], "u32", "inputIds"),
-    positions: device.tensor(positions, [numTokens], "u32", "positions"),
-    ...segmentBounds(device, rowLengths),
+    inputIds: device.tensor(ids, [numTokens], "u32", "inputIds", rowCapacity),
+    positions: device.tensor(positions, [numTokens], "u32", "positions", rowCapacity),
+    ...segmentBounds(device, rowLengths, undefined, rowCapacity),
     rowLengths,
     firstPositions: [...firstPositions],
   };

@@ -6,7 +6,7 @@ import { fillKernel } from "../kernels/fill.wgsl.js";
 import { BufferPool, type MemoryInfo } from "../memory/pool.js";
 import { Arena } from "../memory/scope.js";
 import { Storage } from "../memory/storage.js";
-import { checkShape, expectDtype, sizeOf, type Shape } from "../shape.js";
+import { checkShape, expectDtype, sizeOf, type Rows, type Shape } from "../shape.js";
 import { Tensor } from "../tensor.js";
 import { rangeOf } from "./buffer-range.js";
 import type { Capabilities } from "./capabilities.js";
@@ -38,7 +38,6 @@ export class Device implements Disposable, AsyncDisposable {
   readonly #release: () => void;
   readonly #arenas: Arena[] = [];
   #pool: BufferPool;
-  #rowCapacity: ReadonlyMap<number, number> = new Map();
   #unscoped = 0;
   #withoutGradients = 0;
   readonly #failures: FailureWatch;
@@ -68,20 +67,28 @@ export class Device implements Disposable, AsyncDisposable {
 
   // --- making tensors
 
-  /** A tensor with arbitrary contents. */
-  empty(shape: Shape, dtype: Dtype, label = "empty"): Tensor {
+  /**
+   * A tensor with arbitrary contents.
+   *
+   * @param rowCapacity  rows to make room for, where there may be more than this tensor has: see `rowsLike`
+   */
+  empty(shape: Shape, dtype: Dtype, label = "empty", rowCapacity?: number): Tensor {
     checkShape(label, shape);
-    const storage = new Storage(this.pool, Math.max(4, this.#capacityOf(shape) * byteSize(dtype)), label);
-    return this.#own(new Tensor(this, storage, [...shape], dtype, label));
+    const storage = new Storage(this.pool, Math.max(4, capacityOf(shape, rowCapacity) * byteSize(dtype)), label);
+    return this.#own(new Tensor(this, storage, [...shape], dtype, label, 0, rowCapacity));
   }
 
-  /** As `empty`, for a tensor whose first dimension counts no rows of a batch, though it may be as long: see `withRowCapacity`. */
-  emptyMatrix(shape: Shape, dtype: Dtype, label: string): Tensor {
-    return this.withRowCapacity(new Map(), () => this.empty(shape, dtype, label));
+  /**
+   * As `empty`, for a result that has a row for each row of `x`: it gets room for as many as `x` has (`x.rowCapacity`). Batches of different lengths, made
+   * with the capacity of the longest, then ask for the same buffers, so that none is made anew and bind groups are found. A result with another number
+   * of rows takes what it needs. Shapes and contents are not touched.
+   */
+  rowsLike(x: Rows, shape: Shape, dtype: Dtype, label?: string): Tensor {
+    return this.empty(shape, dtype, label, shape[0] === x.shape[0] ? x.rowCapacity : undefined);
   }
 
-  zeros(shape: Shape, dtype: Dtype, label = "zeros"): Tensor {
-    const tensor = this.empty(shape, dtype, label);
+  zeros(shape: Shape, dtype: Dtype, label = "zeros", rowCapacity?: number): Tensor {
+    const tensor = this.empty(shape, dtype, label, rowCapacity);
     this.queue.clear(rangeOf(tensor));
     return tensor;
   }
@@ -94,16 +101,16 @@ export class Device implements Disposable, AsyncDisposable {
   }
 
   /** Copies host numbers to the device; f16 rounds to nearest even. Throws ShapeError on a wrong count, DtypeError on a value f16 cannot hold. */
-  tensor(data: ArrayLike<number>, shape: Shape, dtype: Dtype, label = "tensor"): Tensor {
+  tensor(data: ArrayLike<number>, shape: Shape, dtype: Dtype, label = "tensor", rowCapacity?: number): Tensor {
     checkShape(label, shape);
     if (data.length !== sizeOf(shape))
       throw new ShapeError(`tensor: ${label}: expected ${sizeOf(shape)} numbers for shape [${shape.join(", ")}], got ${data.length}`);
-    return this.fromBytes(packNumbers(data, dtype, label), shape, dtype, label);
+    return this.fromBytes(packNumbers(data, dtype, label), shape, dtype, label, rowCapacity);
   }
 
   /** Copies bytes in the device's layout (little-endian, row-major) to a new tensor. */
-  fromBytes(bytes: Uint8Array, shape: Shape, dtype: Dtype, label = "tensor"): Tensor {
-    const tensor = this.empty(shape, dtype, label);
+  fromBytes(bytes: Uint8Array, shape: Shape, dtype: Dtype, label = "tensor", rowCapacity?: number): Tensor {
+    const tensor = this.empty(shape, dtype, label, rowCapacity);
     this.writeBytes(tensor, bytes);
     return tensor;
   }
@@ -125,12 +132,13 @@ export class Device implements Disposable, AsyncDisposable {
   /** The same storage under another shape, from `byteOffset` (a multiple of 256) on. Not on the tape: see the op `view`. */
   viewOf(tensor: Tensor, shape: Shape, byteOffset: number, label: string, dtype: Dtype = tensor.dtype): Tensor {
     tensor.expectAlive(label);
-    return this.#own(new Tensor(this, tensor.storage.retain(), [...shape], dtype, label, byteOffset));
+    const rowCapacity = shape[0] === tensor.shape[0] ? tensor.rowCapacity : undefined;
+    return this.#own(new Tensor(this, tensor.storage.retain(), [...shape], dtype, label, byteOffset, rowCapacity));
   }
 
   /** A copy in a storage of its own, not on the tape. */
   copyOf(tensor: Tensor): Tensor {
-    const copy = this.empty(tensor.shape, tensor.dtype, tensor.label);
+    const copy = this.rowsLike(tensor, tensor.shape, tensor.dtype, tensor.label);
     this.copyInto(copy, tensor);
     return copy;
   }
@@ -173,26 +181,6 @@ export class Device implements Disposable, AsyncDisposable {
     } finally {
       this.#unscoped--;
     }
-  }
-
-  /**
-   * Runs `body`; meanwhile tensors whose first dimension is a key of `capacity` get the memory of tensors with that many rows. Batches of different
-   * lengths then ask for the same buffers, so that none is made anew and bind groups are found. Shapes and contents are not touched. What is no batch is made
-   * with `emptyMatrix`.
-   */
-  withRowCapacity<T>(capacity: ReadonlyMap<number, number>, body: () => T): T {
-    const outer = this.#rowCapacity;
-    this.#rowCapacity = capacity;
-    try {
-      return body();
-    } finally {
-      this.#rowCapacity = outer;
-    }
-  }
-
-  /** Rows that a tensor of `rows` rows has memory for. */
-  rowCapacity(rows: number): number {
-    return Math.max(rows, this.#rowCapacity.get(rows) ?? rows);
   }
 
   /** Puts an owned tensor under the current scope. */
@@ -360,16 +348,16 @@ export class Device implements Disposable, AsyncDisposable {
     };
   }
 
-  /** Elements that a tensor of this shape has memory for. */
-  #capacityOf(shape: Shape): number {
-    const size = sizeOf(shape);
-    return shape.length === 0 || size === 0 ? size : (size / shape[0]!) * this.rowCapacity(shape[0]!);
-  }
-
   #own(tensor: Tensor): Tensor {
     const arena = this.#unscoped > 0 ? undefined : this.#arenas.at(-1);
     tensor.arena = arena;
     arena?.tensors.add(tensor);
     return tensor;
   }
+}
+
+/** Elements that a tensor of this shape has memory for. */
+function capacityOf(shape: Shape, rowCapacity: number | undefined): number {
+  const size = sizeOf(shape);
+  return rowCapacity === undefined || shape.length === 0 || size === 0 ? size : (size / shape[0]!) * Math.max(rowCapacity, shape[0]!);
 }

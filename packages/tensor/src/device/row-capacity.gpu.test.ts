@@ -1,8 +1,25 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { add, backward, linear, linearLogProbs, mul, requestDevice, sum, type Device, type Tensor } from "../index.js";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  add,
+  backward,
+  checkpoint,
+  gatherRows,
+  linear,
+  linearLogProbs,
+  mul,
+  requestDevice,
+  rmsNorm,
+  segmentSum,
+  sigmoid,
+  sum,
+  swiGlu,
+  type Device,
+  type Tensor,
+} from "../index.js";
 
 let device: Device;
 let weight: Tensor;
+let norm: Tensor;
 beforeAll(async () => {
   device = await requestDevice();
   weight = device.tensor(
@@ -11,23 +28,33 @@ beforeAll(async () => {
     "f32",
   );
   weight.requiresGrad = true;
+  norm = device.full([16], 1, "f32");
 });
 afterAll(() => {
   weight.dispose();
+  norm.dispose();
   device.dispose();
 });
 
-/** Loss and gradient of a batch of so many rows. */
-async function step(rows: number): Promise<number[]> {
+/** Loss and gradient of a batch of so many rows, of which every third is scored, with room for `capacity` rows where it is given. */
+async function step(rows: number, capacity?: number): Promise<number[]> {
   const result = device.scope(() => {
     const x = device.tensor(
       Float32Array.from({ length: rows * 16 }, (_, i) => Math.cos(i)),
       [rows, 16],
       "f32",
+      "x",
+      capacity,
     );
-    const labels = device.tensor(new Uint32Array(rows).fill(3), [rows], "u32");
+    const scored = Uint32Array.from({ length: Math.ceil(rows / 3) }, (_, i) => 3 * i);
+    const vector = (values: ArrayLike<number>, room?: number): Tensor => device.tensor(values, [values.length], "u32", "vector", room);
+    const scoredCapacity = capacity && capacity / 3;
+    const labels = vector(new Uint32Array(scored.length).fill(3), scoredCapacity);
     const hidden = linear(x, weight);
-    const loss = sum(linearLogProbs(add(mul(hidden, hidden), hidden), weight, labels).logProbs);
+    const block = (input: Tensor): Tensor => rmsNorm(swiGlu(add(mul(input, input), input), sigmoid(input)), norm, { eps: 1e-6 });
+    const rowsOfInterest = gatherRows(checkpoint(block, hidden), vector(scored, scoredCapacity));
+    const { logProbs } = linearLogProbs(rowsOfInterest, weight, labels);
+    const loss = sum(segmentSum(logProbs, vector([0, 1, scored.length])));
     const gradients = backward(loss);
     return [loss.detach(), gradients.take(weight)!];
   });
@@ -43,36 +70,46 @@ it("batches of all lengths use the buffers of the longest, and give the same num
   let created = 0;
   for (const [rows, values] of expected) {
     const before = device.memory().peakInUseBytes;
-    expect(await device.withRowCapacity(new Map([[rows, 300]]), async () => step(rows))).toEqual(values);
+    expect(await step(rows, 300)).toEqual(values);
     if (rows === 300) created = device.pool.numCreated;
     else expect(device.memory().peakInUseBytes).toBe(before);
   }
   expect(device.pool.numCreated - created).toBe(2 * 4); // staging of what was read, twice a step
 });
 
-it("counts for first dimensions only, inside its body only, and is never less than is needed", async () => {
-  await device.trim();
-  const bytesOf = (shape: number[]): number => {
-    device.pool.trim();
-    using tensor = device.empty(shape, "f32");
-    expect(tensor.shape).toEqual(shape);
-    expect(tensor.byteLength).toBe(4 * shape.reduce((a, b) => a * b, 1));
-    return tensor.storage.byteLength;
-  };
-  device.withRowCapacity(new Map([[64, 1024]]), () => {
-    expect(bytesOf([64, 2])).toBe(4 * 1024 * 2);
-    expect(bytesOf([2, 64])).toBe(512);
-    expect(bytesOf([64])).toBe(4096);
-    using matrix = device.emptyMatrix([64, 2], "f32", "weight");
-    expect(matrix.storage.byteLength).toBe(512);
-    expect(bytesOf([])).toBe(256);
-    expect(bytesOf([0, 64])).toBe(256);
-    device.withRowCapacity(new Map([[1024, 64]]), () => {
-      expect(bytesOf([64, 2])).toBe(512);
-      expect(bytesOf([1024])).toBe(4096);
+describe("the capacity of rows", () => {
+  const bytesOf = (tensor: Tensor): number => tensor.storage.byteLength;
+
+  it("is inherited by results that have those rows, and by no others", () => {
+    device.scope(() => {
+      const x = device.empty([64, 2], "f32", "x", 1024);
+      expect(x.shape).toEqual([64, 2]);
+      expect(x.byteLength).toBe(512);
+      expect(bytesOf(x)).toBe(4 * 1024 * 2);
+      expect(bytesOf(device.rowsLike(x, [64], "f32"))).toBe(4096);
+      expect(bytesOf(device.rowsLike(x, [2, 64], "f32"))).toBe(512);
+      expect(bytesOf(device.rowsLike(x, [], "f32"))).toBe(256);
+      expect(device.viewOf(x, [64, 2], 0, "view").rowCapacity).toBe(1024);
+      expect(device.viewOf(x, [128], 0, "view").rowCapacity).toBeUndefined();
+      expect(device.copyOf(x).rowCapacity).toBe(1024);
+      expect(linear(x, device.zeros([64, 2], "f32")).rowCapacity).toBe(1024);
     });
-    expect(device.rowCapacity(64)).toBe(1024);
-    expect(device.rowCapacity(65)).toBe(65);
   });
-  expect(bytesOf([64, 2])).toBe(512);
+
+  it("of a matrix that happens to have as many rows stays its own", () => {
+    device.scope(() => {
+      const x = device.empty([64, 64], "f32", "x", 1024);
+      const w = device.full([64, 64], 0.5, "f32");
+      w.requiresGrad = true;
+      const gradients = backward(sum(linear(x, w)));
+      expect(gradients.take(w)!.rowCapacity).toBeUndefined();
+    });
+  });
+
+  it("is never less than is needed, and nothing without rows", () => {
+    device.scope(() => {
+      expect(bytesOf(device.empty([64, 2], "f32", "x", 3))).toBe(512);
+      expect(bytesOf(device.empty([0, 64], "f32", "x", 1024))).toBe(256);
+    });
+  });
 });

@@ -21,6 +21,8 @@ export interface TokenBatch extends SegmentBounds {
 export interface PackRowsOptions {
   /** Position of the first token of each row; default 0. */
   firstPositions?: readonly number[] | undefined;
+  /** Tokens to make room for, in the batch and in all that is computed from it: see `Device.rowsLike`. */
+  rowCapacity?: number | undefined;
 }
 
 /**

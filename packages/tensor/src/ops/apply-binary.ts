@@ -21,7 +21,7 @@ export function applyBinary(fn: BinaryFunction, { a, b, y }: { a: Tensor; b: Ten
 export function binary(fn: BinaryFunction, a: Tensor, b: Tensor, dtype: FloatDtype): Tensor {
   expectDtype(fn, "a", a, "f32", "f16");
   expectDtype(fn, "b", b, "f32", "f16");
-  const y = a.device.empty(repeatedShape(fn, a, b), dtype, fn);
+  const y = a.device.rowsLike(a.size >= b.size ? a : b, repeatedShape(fn, a, b), dtype, fn);
   applyBinary(fn, { a, b, y });
   return y;
 }

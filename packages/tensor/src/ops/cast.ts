@@ -16,7 +16,7 @@ export function cast(x: Tensor, dtype: FloatDtype): Tensor {
 const castOp = defineOp("cast", {
   forward({ device }, { x }: { x: Tensor }, { dtype }: { dtype: FloatDtype }) {
     expectDtype("cast", "x", x, "f32", "f16");
-    const y = device.empty(x.shape, dtype, "cast");
+    const y = device.rowsLike(x, x.shape, dtype, "cast");
     const { count, of } = packingOf(x.size);
     castKernel.run(device, { x, y }, { count }, { xType: of(x.dtype as FloatDtype), dtype: of(dtype) });
     return { output: y, saved: {} };

@@ -95,16 +95,16 @@ export function matrixBackward(
     { numRows },
     { numHeads, headDim, outVector: vectorOf(out) },
   );
-  const half = device.empty(dOut.shape, "f16", "dOut in f16");
+  const half = device.rowsLike(q, dOut.shape, "f16", "dOut in f16");
   attentionMatrixGradientKernel.run(device, { dOut, peak, half, statistics }, { size: dOut.size, numRows }, {});
 
   const gradients: AttentionGradients = {};
   if (needs.q) {
-    gradients.dq = device.empty(q.shape, "f32", "dq");
+    gradients.dq = device.rowsLike(q, q.shape, "f32", "dq");
     attentionMatrixDqKernel.run(device, { q, k, v, starts, dOut: half, statistics, dq: gradients.dq }, { numTokens }, { ...shape });
   }
   if (needs.k || needs.v) {
-    const perHead = device.empty([numTokens, 2 * numHeads * headDim], "f32", "dk and dv of each query head"); // all dk, then all dv
+    const perHead = device.rowsLike(q, [numTokens, 2 * numHeads * headDim], "f32", "dk and dv of each query head"); // all dk, then all dv
     attentionMatrixDkDvKernel.run(
       device,
       { q, k, v, starts, ends, dOut: half, statistics, dKeyValue: perHead },
@@ -112,7 +112,7 @@ export function matrixBackward(
       { ...shape },
     );
     const valueOffset = alignedSize(k.size);
-    const dKeyValue = device.empty(keyValueShape(k), "f32", "dKeyValue");
+    const dKeyValue = device.rowsLike(k, keyValueShape(k), "f32", "dKeyValue");
     const groupSize = numHeads / numKeyValueHeads;
     attentionGroupSumKernel.run(
       device,

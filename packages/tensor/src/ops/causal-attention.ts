@@ -45,12 +45,18 @@ export interface CausalAttentionOptions extends SegmentBounds {
  * Bounds of rows of these lengths, packed one after the other. With `keyLengths`, the rows have that many keys, also packed one after the other, and
  * the queries are the last of each row. Throws ShapeError for a length that is not a non-negative integer, or a row with more queries than keys.
  *
- * @param lengths     queries of each row
- * @param keyLengths  keys of each row; default as many as queries
- * @returns           [2, 2, 3] → starts 0 0 2 2 4 4 4, ends 2 2 4 4 7 7 7;
- *                    [1, 2] of [3, 4] → starts 0 3 3, ends 3 7 7, lastKeys 2 5 6
+ * @param lengths      queries of each row
+ * @param keyLengths   keys of each row; default as many as queries
+ * @param rowCapacity  queries to make room for: see `Device.rowsLike`
+ * @returns            [2, 2, 3] → starts 0 0 2 2 4 4 4, ends 2 2 4 4 7 7 7;
+ *                     [1, 2] of [3, 4] → starts 0 3 3, ends 3 7 7, lastKeys 2 5 6
  */
-export function segmentBounds(device: Device, lengths: readonly number[], keyLengths?: readonly number[]): SegmentBounds {
+export function segmentBounds(
+  device: Device,
+  lengths: readonly number[],
+  keyLengths?: readonly number[],
+  rowCapacity?: number,
+): SegmentBounds {
   const starts: number[] = [];
   const ends: number[] = [];
   const lastKeys: number[] = [];
@@ -73,7 +79,7 @@ export function segmentBounds(device: Device, lengths: readonly number[], keyLen
     }
     start = end;
   });
-  const made = (numbers: number[], name: string): Tensor => device.tensor(numbers, [numbers.length], "u32", name);
+  const made = (numbers: number[], name: string): Tensor => device.tensor(numbers, [numbers.length], "u32", name, rowCapacity);
   const bounds = { starts: made(starts, "starts"), ends: made(ends, "ends") };
   return keyLengths ? { ...bounds, lastKeys: made(lastKeys, "lastKeys") } : bounds;
 }
@@ -136,8 +142,8 @@ const attentionOp = defineOp("causalAttention", {
   forward({ device }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, lastKeys, shape, dtype }: Attributes) {
     const numTokens = q.shape[0]!;
     const inputType = q.dtype as FloatDtype;
-    const out = device.empty(q.shape, dtype, "causalAttention");
-    const logSumExp = device.empty([numTokens, shape.numHeads], "f32", "logSumExp");
+    const out = device.rowsLike(q, q.shape, dtype, "causalAttention");
+    const logSumExp = device.rowsLike(q, [numTokens, shape.numHeads], "f32", "logSumExp");
     if (forwardUsesMatrices(device, shape, inputType)) matrixForward(device, { q, k, v, starts, lastKeys }, shape, out, logSumExp);
     else
       attentionKernel.run(
@@ -171,7 +177,7 @@ function vectorBackward(
   const shape: AttentionShape = { ...heads, vector: vectorOf(heads) };
   const spec = { ...shape, inputType: q.dtype as FloatDtype };
   const numTokens = q.shape[0]!;
-  const statistics = device.empty([numTokens, heads.numHeads, 2], "f32", "attentionStatistics");
+  const statistics = device.rowsLike(q, [numTokens, heads.numHeads, 2], "f32", "attentionStatistics");
   attentionStatisticsKernel.run(
     device,
     { out, dOut, logSumExp, statistics },
@@ -180,13 +186,13 @@ function vectorBackward(
   );
   const gradients: AttentionGradients = {};
   if (needs.q) {
-    gradients.dq = device.empty(q.shape, "f32", "dq");
+    gradients.dq = device.rowsLike(q, q.shape, "f32", "dq");
     attentionDqKernel.run(device, { q, k, v, starts, dOut, statistics, dq: gradients.dq }, { numTokens }, spec);
   }
   if (needs.k || needs.v) {
     // One storage for both keeps the kernel within the eight buffers that every device binds.
     const valueOffset = alignedSize(k.size);
-    const dKeyValue = device.empty(keyValueShape(k), "f32", "dKeyValue");
+    const dKeyValue = device.rowsLike(k, keyValueShape(k), "f32", "dKeyValue");
     const vectorSize = shape.vector === "vec4" ? 4 : 2;
     attentionDkDvKernel.run(
       device,

@@ -14,13 +14,19 @@ export interface DropoutMaskOptions {
   stream: number;
   /** The element of a larger mask with which this one begins; default 0. */
   first?: number;
+  /** Rows to make room for, that of the tensor it is for: see `Device.rowsLike`. */
+  rowCapacity?: number | undefined;
 }
 
 /** Factors of inverted dropout: 0 with the given probability, else 1 / (1 − probability); f32. Throws ShapeError for a probability outside [0, 1). */
-export function dropoutMask(device: Device, shape: Shape, { probability, seed, stream, first = 0 }: DropoutMaskOptions): Tensor {
+export function dropoutMask(
+  device: Device,
+  shape: Shape,
+  { probability, seed, stream, first = 0, rowCapacity }: DropoutMaskOptions,
+): Tensor {
   if (!(probability >= 0 && probability < 1))
     throw new ShapeError(`dropoutMask: expected a probability from 0 to below 1, got ${probability}`);
-  const y = device.empty(shape, "f32", "dropoutMask");
+  const y = device.empty(shape, "f32", "dropoutMask", rowCapacity);
   dropoutMaskKernel.run(
     device,
     { y },

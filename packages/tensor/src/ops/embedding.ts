@@ -24,7 +24,7 @@ const embeddingOp = defineOp("embedding", {
     const [numSourceRows, rowSize] = table.shape;
     if (table.shape.length !== 2 || !numSourceRows || !rowSize)
       throw new ShapeError(`embedding: table has the wrong shape; expected [vocabSize, hiddenSize], got [${table.shape.join(", ")}]`);
-    const y = device.empty([...ids.shape, rowSize], "f32", "embedding");
+    const y = device.rowsLike(ids, [...ids.shape, rowSize], "f32", "embedding");
     gatherRowsKernel.run(
       device,
       { x: table, indices: ids, y },
@@ -39,8 +39,8 @@ const embeddingOp = defineOp("embedding", {
     const numTokens = ids.size;
     const [numTableRows, rowSize] = tableShape as [number, number];
     const dTable = device.zeros(tableShape, "f32", "embedding dTable");
-    const next = device.empty([numTokens], "u32", "embedding next");
-    const isFirst = device.empty([numTokens], "u32", "embedding isFirst");
+    const next = device.rowsLike(ids, ids.shape, "u32", "embedding next");
+    const isFirst = device.rowsLike(ids, ids.shape, "u32", "embedding isFirst");
     tokenChainsKernel.run(device, { ids, next, isFirst }, { numTokens }, {});
     embeddingBackwardKernel.run(device, { ids, next, isFirst, dy, dTable }, { numTokens, rowSize, numTableRows }, {});
     return { table: dTable };

@@ -2,7 +2,7 @@ import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { gatherRowsKernel, scatterRowsKernel } from "../kernels/rows-by-index.wgsl.js";
-import { expectDtype, type Shape } from "../shape.js";
+import { expectDtype, type Rows } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
 /**
@@ -13,25 +13,25 @@ import type { Tensor } from "../tensor.js";
  * @returns        [numIndices, n] in the dtype of x; throws ShapeError unless x is a matrix
  */
 export function gatherRows(x: Tensor, indices: Tensor): Tensor {
-  return gatherRowsOp({ x, indices }, { inputShape: x.shape }).output;
+  return gatherRowsOp({ x, indices }, { input: { shape: x.shape, rowCapacity: x.rowCapacity } }).output;
 }
 
 const gatherRowsOp = defineOp("gatherRows", {
-  forward({ device }, { x, indices }: { x: Tensor; indices: Tensor }, _attributes: { inputShape: Shape }) {
+  forward({ device }, { x, indices }: { x: Tensor; indices: Tensor }, _attributes: { input: Rows }) {
     expectDtype("gatherRows", "x", x, "f32", "f16");
     expectDtype("gatherRows", "indices", indices, "u32");
     const [numSourceRows, rowSize] = x.shape;
     if (x.shape.length !== 2 || !numSourceRows || !rowSize)
       throw new ShapeError(`gatherRows: x has the wrong shape; expected [numRows, n], got [${x.shape.join(", ")}]`);
     const dtype = x.dtype as FloatDtype;
-    const y = device.empty([indices.size, rowSize], dtype, "gatherRows");
+    const y = device.rowsLike(indices, [indices.size, rowSize], dtype, "gatherRows");
     gatherRowsKernel.run(device, { x, indices, y }, { size: y.size, rowSize, numSourceRows }, { xType: dtype, dtype });
     return { output: y, saved: { indices } };
   },
   // dx[indices[i]] = dy[i], else 0
-  vjp({ device }, { indices }, dy, _needs, { inputShape }) {
-    const [numTargetRows, rowSize] = inputShape as [number, number];
-    const dx = device.zeros(inputShape, "f32", "gatherRows dx");
+  vjp({ device }, { indices }, dy, _needs, { input }) {
+    const [numTargetRows, rowSize] = input.shape as [number, number];
+    const dx = device.zeros(input.shape, "f32", "gatherRows dx", input.rowCapacity);
     scatterRowsKernel.run(device, { x: dy, indices, y: dx }, { size: dy.size, rowSize, numTargetRows }, {});
     return { x: dx };
   },

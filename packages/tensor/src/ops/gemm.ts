@@ -49,7 +49,7 @@ export function gemm(product: Gemm): void {
     );
     return;
   }
-  const parts = device.emptyMatrix([splits, m, n], "f32", "parts of a product");
+  const parts = device.empty([splits, m, n], "f32", "parts of a product");
   matmulKernel.run(
     device,
     { a, b, bias: a, addend: a, c: parts },

@@ -70,7 +70,7 @@ export function linearLogProbs(
   expectShape("linearLogProbs", "labels", labels, [numTokens!]);
   const { output, extra } = linearLogProbsOp(
     { hidden, weight, labels },
-    { chunkSize: chunkSize ?? defaultChunk(hidden.device.rowCapacity(numTokens!), weight.shape[0]!), metrics },
+    { chunkSize: chunkSize ?? defaultChunk(hidden.rowCapacity ?? numTokens!, weight.shape[0]!), metrics },
   );
   return { logProbs: output, ...extra };
 }
@@ -95,7 +95,7 @@ function forEachChunk(
   for (let firstId = 0; firstId < vocabSize; firstId += chunkSize) {
     const width = Math.min(chunkSize, vocabSize - firstId);
     device.scope("chunk of the vocabulary", () => {
-      const logits = device.empty([numTokens, width], "f32", "logits");
+      const logits = device.rowsLike(hidden, [numTokens, width], "f32", "logits");
       gemm({ a: hidden, b: weight, c: logits, m: numTokens, n: width, k: hiddenSize, transposeB: true, bOffset: firstId * hiddenSize });
       use(logits, firstId, width);
     });
@@ -110,7 +110,7 @@ interface Attributes {
 const linearLogProbsOp = defineOp("linearLogProbs", {
   forward({ device }, { hidden, weight, labels }: { hidden: Tensor; weight: Tensor; labels: Tensor }, { chunkSize, metrics }: Attributes) {
     const numRows = labels.size;
-    const state = device.empty([numRows, softmaxStateSize], "f32", "softmax state");
+    const state = device.rowsLike(hidden, [numRows, softmaxStateSize], "f32", "softmax state");
     forEachChunk(device, hidden, weight, chunkSize, (logits, firstId, width) => {
       logSumExpKernel.run(
         device,
@@ -119,7 +119,7 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
         { metrics },
       );
     });
-    const vector = (label: string, dtype: "f32" | "u32" = "f32"): Tensor => device.empty([numRows], dtype, label);
+    const vector = (label: string, dtype: "f32" | "u32" = "f32"): Tensor => device.rowsLike(hidden, [numRows], dtype, label);
     const [logProbs, logSumExp] = [vector("logProbs"), vector("logSumExp")];
     logProbsKernel.run(device, { state, logProbs, logSumExp }, { numRows }, {});
     const extra: Omit<LinearLogProbs, "logProbs"> = { logSumExp };
@@ -135,9 +135,9 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
     const [numTokens, hiddenSize] = hidden.shape as [number, number];
     const gType = weight.dtype as FloatDtype;
     const scaled = { rowSize: hiddenSize, scale: 1 / operandScale };
-    const sum = needs.hidden && device.empty(hidden.shape, "f32", "g · weight");
-    const dWeight = needs.weight && device.emptyMatrix(weight.shape, "f32", "linearLogProbs dWeight");
-    const scaledHidden = dWeight && device.empty(hidden.shape, "f32", "dy · hidden");
+    const sum = needs.hidden && device.rowsLike(hidden, hidden.shape, "f32", "g · weight");
+    const dWeight = needs.weight && device.empty(weight.shape, "f32", "linearLogProbs dWeight");
+    const scaledHidden = dWeight && device.rowsLike(hidden, hidden.shape, "f32", "dy · hidden");
     if (scaledHidden)
       scaleRowsKernel.run(
         device,
@@ -146,7 +146,7 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
         { xType: hidden.dtype as FloatDtype },
       );
     forEachChunk(device, hidden, weight, chunkSize, (logits, firstId, width) => {
-      const g = device.empty(logits.shape, gType, "g");
+      const g = device.rowsLike(logits, logits.shape, gType, "g");
       const { count, lanes, of } = packingOf(g.size, width);
       logProbsBackwardKernel.run(
         device,
@@ -159,7 +159,7 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
       if (dWeight && scaledHidden)
         gemm({ a: g, b: scaledHidden, c: dWeight, m: width, n: hiddenSize, k: numTokens, transposeA: true, cOffset: offset });
     });
-    const dHidden = sum && device.empty(hidden.shape, "f32", "linearLogProbs dHidden");
+    const dHidden = sum && device.rowsLike(hidden, hidden.shape, "f32", "linearLogProbs dHidden");
     if (dHidden) scaleRowsKernel.run(device, { x: sum, factors: dy, y: dHidden }, { size: sum.size, ...scaled }, { xType: "f32" });
     return { hidden: dHidden, weight: dWeight };
   },

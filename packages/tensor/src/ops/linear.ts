@@ -47,7 +47,7 @@ const linearOp = defineOp("linear", {
       expectShape("linear", "bias", bias, [n]);
       expectDtype("linear", "bias", bias, "f32");
     }
-    const y = device.empty([m, n], dtype, "linear");
+    const y = device.rowsLike(x, [m, n], dtype, "linear");
     gemm({ a: x, b: weight, c: y, m, n, k, transposeB: true, bias });
     return { output: y, saved: { x: weight.requiresGrad || weight.node ? x : undefined, weight } };
   },
@@ -56,13 +56,13 @@ const linearOp = defineOp("linear", {
     const [m, k, n] = [dy.shape[0]!, weight.shape[1]!, weight.shape[0]!];
     let dx: Tensor | undefined;
     if (needs.x) {
-      dx = partial.x ?? device.empty([m, k], "f32", "linear backward");
+      dx = partial.x ?? device.rowsLike(dy, [m, k], "f32", "linear backward");
       // With an f16 weight both operands are f16, for tensor cores; `backward({ scale })` keeps small gradients inside its range.
       gemm({ a: cast(dy.detach(), weight.dtype as FloatDtype), b: weight, c: dx, m, n: k, k: n, accumulate: partial.x !== undefined });
     }
     let dWeight: Tensor | undefined;
     if (needs.weight && x) {
-      dWeight = device.emptyMatrix([n, k], "f32", "linear backward");
+      dWeight = device.empty([n, k], "f32", "linear backward");
       gemm({ a: dy, b: x, c: dWeight, m: n, n: k, k: m, transposeA: true });
     }
     return { x: dx, weight: dWeight, bias: needs.bias && sumColumns(dy, n, [n]) };

@@ -43,9 +43,9 @@ const lowRankAddOp = defineOp("lowRankAdd", {
   forward({ device }, { base, x, a, b, dropout }: Inputs, { scale, dtype }: { scale: number; dtype: FloatDtype }) {
     checkInputs({ base, x, a, b, dropout });
     const [numTokens, inFeatures, outFeatures, r] = [x.shape[0]!, x.shape[1]!, b.shape[0]!, a.shape[0]!];
-    const h = device.empty([numTokens, r], "f32", "lowRankAdd");
+    const h = device.rowsLike(x, [numTokens, r], "f32", "lowRankAdd");
     gemm({ a: dropout ? multiply(x, dropout) : x, b: a, c: h, m: numTokens, n: r, k: inFeatures, transposeB: true });
-    const y = device.empty([numTokens, outFeatures], dtype, "lowRankAdd");
+    const y = device.rowsLike(x, [numTokens, outFeatures], dtype, "lowRankAdd");
     gemm({ a: h, b, c: y, m: numTokens, n: outFeatures, k: r, transposeB: true, alpha: scale, addend: base });
     return { output: y, saved: { x, a, b, h, dropout } };
   },
@@ -54,19 +54,19 @@ const lowRankAddOp = defineOp("lowRankAdd", {
     const [numTokens, inFeatures, outFeatures, r] = [x.shape[0]!, x.shape[1]!, b.shape[0]!, a.shape[0]!];
     let [dx, dA, dB]: (Tensor | undefined)[] = [];
     if (needs.b) {
-      dB = device.emptyMatrix([outFeatures, r], "f32", "lowRankAdd backward");
+      dB = device.empty([outFeatures, r], "f32", "lowRankAdd backward");
       gemm({ a: dy, b: h, c: dB, m: outFeatures, n: r, k: numTokens, transposeA: true, alpha: scale });
     }
     if (needs.a || needs.x) {
-      const dh = device.empty([numTokens, r], "f32", "lowRankAdd backward");
+      const dh = device.rowsLike(x, [numTokens, r], "f32", "lowRankAdd backward");
       gemm({ a: dy, b, c: dh, m: numTokens, n: r, k: outFeatures, alpha: scale });
       if (needs.a) {
-        dA = device.emptyMatrix([r, inFeatures], "f32", "lowRankAdd backward");
+        dA = device.empty([r, inFeatures], "f32", "lowRankAdd backward");
         gemm({ a: dh, b: dropout ? multiply(x, dropout) : x, c: dA, m: r, n: inFeatures, k: numTokens, transposeA: true });
       }
       if (needs.x) {
         const sum = dropout ? undefined : partial.x;
-        dx = sum ?? device.empty([numTokens, inFeatures], "f32", "lowRankAdd backward");
+        dx = sum ?? device.rowsLike(x, [numTokens, inFeatures], "f32", "lowRankAdd backward");
         gemm({ a: dh, b: a, c: dx, m: numTokens, n: inFeatures, k: r, accumulate: sum !== undefined });
         if (dropout) dx = multiply(dx, dropout);
       }
@@ -93,7 +93,7 @@ function checkInputs({ base, x, a, b, dropout }: Inputs): void {
 
 /** x ∘ factors in f32, outside the tape. */
 function multiply(x: Tensor, factors: Tensor): Tensor {
-  const y = x.device.empty(x.shape, "f32", "lowRankAdd");
+  const y = x.device.rowsLike(x, x.shape, "f32", "lowRankAdd");
   applyBinary("mul", { a: x, b: factors, y });
   return y;
 }

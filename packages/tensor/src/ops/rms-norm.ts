@@ -36,8 +36,8 @@ const rmsNormOp = defineOp("rmsNorm", {
     expectDtype("rmsNorm", "weight", weight, "f32");
     expectShape("rmsNorm", "weight", weight, [x.shape.at(-1) ?? 1]);
     const numRows = rowsOf(x.shape);
-    const y = device.empty(x.shape, dtype, "rmsNorm");
-    const rstd = device.empty([numRows], "f32", "rmsNorm rstd");
+    const y = device.rowsLike(x, x.shape, dtype, "rmsNorm");
+    const rstd = device.rowsLike(x, x.shape.slice(0, -1), "f32", "rmsNorm rstd");
     rmsNormKernel.run(device, { x, weight, y, rstd }, { numRows, rowSize: weight.size, eps }, { xType: x.dtype as FloatDtype, dtype });
     return { output: y, saved: { x, weight, rstd } };
   },
@@ -46,7 +46,7 @@ const rmsNormOp = defineOp("rmsNorm", {
     const numRows = rstd.size;
     const rowSize = weight.size;
     const xType = x.dtype as FloatDtype;
-    const dx = needs.x && device.empty(x.shape, "f32", "rmsNorm dx");
+    const dx = needs.x && device.rowsLike(x, x.shape, "f32", "rmsNorm dx");
     if (dx) rmsNormBackwardKernel.run(device, { x, weight, rstd, dy, dx }, { numRows, rowSize }, { xType });
     const part = needs.weight && device.empty([Math.ceil(numRows / blockRows), rowSize], "f32", "rmsNorm dWeight parts");
     if (part) rmsNormWeightBackwardKernel.run(device, { x, rstd, dy, part }, { numRows, rowSize, blockRows }, { xType });

@@ -97,7 +97,7 @@ const ropeOp = defineOp("rope", {
 });
 
 function rotate(x: Tensor, { positions, cos, sin, headDim }: Omit<Attributes, "dtype">, direction: 1 | -1, dtype: FloatDtype): Tensor {
-  const y = x.device.empty(x.shape, dtype, "rope");
+  const y = x.device.rowsLike(x, x.shape, dtype, "rope");
   ropeKernel.run(
     x.device,
     { x, positions, cos, sin, y },

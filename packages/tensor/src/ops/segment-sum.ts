@@ -1,7 +1,7 @@
 import { defineOp } from "../autograd/define-op.js";
 import { ShapeError } from "../errors.js";
 import { segmentSumBackwardKernel, segmentSumKernel } from "../kernels/segment-sum.wgsl.js";
-import { expectDtype, type Shape } from "../shape.js";
+import { expectDtype, type Rows } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
 /**
@@ -14,11 +14,11 @@ import type { Tensor } from "../tensor.js";
  * @returns       [numRanges] f32; an empty range gives 0. Throws ShapeError without bounds
  */
 export function segmentSum(x: Tensor, bounds: Tensor): Tensor {
-  return segmentSumOp({ x, bounds }, { inputShape: x.shape }).output;
+  return segmentSumOp({ x, bounds }, { input: { shape: x.shape, rowCapacity: x.rowCapacity } }).output;
 }
 
 const segmentSumOp = defineOp("segmentSum", {
-  forward({ device }, { x, bounds }: { x: Tensor; bounds: Tensor }, _attributes: { inputShape: Shape }) {
+  forward({ device }, { x, bounds }: { x: Tensor; bounds: Tensor }, _attributes: { input: Rows }) {
     expectDtype("segmentSum", "x", x, "f32");
     expectDtype("segmentSum", "bounds", bounds, "u32");
     if (bounds.size < 1) throw new ShapeError("segmentSum: bounds is empty; expected numRanges + 1 elements");
@@ -28,8 +28,8 @@ const segmentSumOp = defineOp("segmentSum", {
     return { output: y, saved: { bounds } };
   },
   // dx[i] = dy of the range of i
-  vjp({ device }, { bounds }, dy, _needs, { inputShape }) {
-    const dx = device.empty(inputShape, "f32", "segmentSum dx");
+  vjp({ device }, { bounds }, dy, _needs, { input }) {
+    const dx = device.rowsLike(input, input.shape, "f32", "segmentSum dx");
     segmentSumBackwardKernel.run(device, { dy, bounds, dx }, { size: dx.size, numRows: bounds.size - 1 }, {});
     return { x: dx };
   },

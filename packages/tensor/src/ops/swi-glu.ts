@@ -22,7 +22,7 @@ const swiGluOp = defineOp("swiGlu", {
     expectDtype("swiGlu", "gate", gate, "f32", "f16");
     expectDtype("swiGlu", "up", up, "f32", "f16");
     expectShape("swiGlu", "up", up, gate.shape);
-    const y = device.empty(gate.shape, dtype, "swiGlu");
+    const y = device.rowsLike(gate, gate.shape, dtype, "swiGlu");
     const { count, of } = packingOf(y.size);
     swiGluKernel.run(
       device,

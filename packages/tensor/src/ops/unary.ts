@@ -62,13 +62,13 @@ interface Attributes {
 const unaryOp = defineOp("unary", {
   forward({ device }, { x }: { x: Tensor }, { fn, p = 0, q = 0 }: Attributes) {
     expectDtype(fn, "x", x, "f32");
-    const y = device.empty(x.shape, "f32", fn);
+    const y = device.rowsLike(x, x.shape, "f32", fn);
     unaryKernel.run(device, { x, y }, { size: x.size, p, q }, { fn });
     return { output: y, saved: { value: { x, y, none: undefined }[unaryFunctions[fn].saves] } };
   },
   // dx = dy · f'(x)
   vjp({ device }, { value }, dy, _needs, { fn, p = 0, q = 0 }) {
-    const dx = device.empty(dy.shape, "f32", `${fn} backward`);
+    const dx = device.rowsLike(dy, dy.shape, "f32", `${fn} backward`);
     unaryBackwardKernel.run(device, { value: value ?? dy, dy, dx }, { size: dy.size, p, q }, { fn });
     return { x: dx };
   },

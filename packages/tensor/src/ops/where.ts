@@ -44,7 +44,8 @@ const whereOp = defineOp("where", {
 });
 
 function choose(condition: Tensor, a: Tensor, b: Tensor, shape: Shape, dtype: FloatDtype): Tensor {
-  const y = condition.device.empty(shape, dtype, "where");
+  const largest = [condition, a, b].reduce((x, next) => (next.size > x.size ? next : x));
+  const y = condition.device.rowsLike(largest, shape, dtype, "where");
   const { count, lanes, of } = packingOf(y.size, condition.size, a.size, b.size);
   whereKernel.run(
     y.device,

@@ -72,7 +72,7 @@ function matchedPass(
   backwardPass: BackwardPass | undefined,
 ): MatchedPass {
   const { device, base } = model;
-  const batch = packScoredBatch(base, rows);
+  const batch = packScoredBatch(base, rows, layout.largestPass);
   const refLogProbs = precomputed(model.device, rows, "refLogProb") ?? reference.run(() => scoreBatch(base, batch).logProbs);
   const policyPass = (): ReturnType<typeof scoreBatch> =>
     scoreBatch(base, batch, { gradientCheckpointing: backwardPass ? layout.checkpointedLayers : 0, metrics: true });
@@ -114,7 +114,7 @@ function klLogProbs(context: MethodContext, rows: readonly KtoRow[]): NamedTenso
   const known = precomputed(model.device, rows, "refKlLogProb");
   const parts = inPasses({ model, layout }, rows.map(mismatched), (part: ScoredRow[]) =>
     model.device.scope("KL pass", () => {
-      const batch = packScoredBatch(model.base, part);
+      const batch = packScoredBatch(model.base, part, layout.largestPass);
       const pass = (): Tensor => scoreBatch(model.base, batch).logProbs; // [b]
       return { policy: model.device.noGrad(pass), reference: known ? undefined : reference.run(pass) };
     }),

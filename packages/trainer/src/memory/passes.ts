@@ -37,7 +37,7 @@ export function splitIntoPasses<Row extends ScoredRow>(rows: readonly Row[], tok
   return passes;
 }
 
-/** Runs `pass` on as many parts of the rows as the layout asks for: each with the memory of the largest, and with the dropout it has in the whole. */
+/** Runs `pass` on as many parts of the rows as the layout asks for, each with the dropout it has in the whole. */
 export function inPasses<Row extends ScoredRow, T>(
   { model, layout }: { model: PeftModel; layout: PassLayout },
   rows: readonly Row[],
@@ -45,8 +45,7 @@ export function inPasses<Row extends ScoredRow, T>(
 ): T[] {
   let firstToken = 0;
   return splitIntoPasses(rows, layout.tokensPerPass).map((part) => {
-    const capacity = passCapacity(part, layout.largestPass);
-    const result = model.device.withRowCapacity(capacity, () => model.withDropoutFrom(firstToken, () => pass(part)));
+    const result = model.withDropoutFrom(firstToken, () => pass(part));
     firstToken += passSize(part).numTokens;
     return result;
   });
@@ -73,14 +72,4 @@ export function largestPass(sequences: Iterable<readonly ScoredRow[]>, tokensPer
     }
   }
   return largest;
-}
-
-/** For `Device.withRowCapacity`: a pass of these rows takes the memory of the largest. */
-function passCapacity(rows: readonly ScoredRow[], largest: PassSize | undefined): Map<number, number> {
-  if (!largest) return new Map();
-  const { numTokens, numScored } = passSize(rows);
-  return new Map([
-    [numScored, largest.numScored],
-    [numTokens, largest.numTokens],
-  ]);
 }

@@ -1,5 +1,6 @@
 import type { CausalLM, Tensor, TokenBatch } from "@kto/tensor";
 import type { ScoredRow } from "../data/rows.js";
+import type { PassSize } from "../memory/passes.js";
 
 /** Rows packed once on the device, with what scoring their completions needs: policy and reference go over the same batch. */
 export interface ScoredBatch {
@@ -21,8 +22,12 @@ export interface ScoredBatch {
     | undefined;
 }
 
-/** Packs rows for `scoreBatch`. The first token of a row has nothing before it and is never scored. Its tensors belong to the current scope. */
-export function packScoredBatch(model: CausalLM, rows: readonly ScoredRow[]): ScoredBatch {
+/**
+ * Packs rows for `scoreBatch`. The first token of a row has nothing before it and is never scored. Its tensors belong to the current scope.
+ *
+ * @param largestPass  the batch takes the memory of one of this size, so that batches of all sizes use the same buffers
+ */
+export function packScoredBatch(model: CausalLM, rows: readonly ScoredRow[], largestPass?: PassSize): ScoredBatch {
   const { device } = model;
   const positions: number[] = [];
   const labels: number[] = [];
@@ -38,14 +43,20 @@ export function packScoredBatch(model: CausalLM, rows: readonly ScoredRow[]): Sc
     offset += ids.length;
     return ids;
   });
-  const u32 = (values: number[], label: string): Tensor => device.tensor(values, [values.length], "u32", label);
+  const u32 = (values: number[], label: string, rowCapacity?: number): Tensor =>
+    device.tensor(values, [values.length], "u32", label, rowCapacity);
+  const numScored = largestPass?.numScored;
   return {
     numRows: rows.length,
-    tokens: model.packRows(packed),
+    tokens: model.packRows(packed, { rowCapacity: largestPass?.numTokens }),
     numScored: rows.map((_, row) => bounds[row + 1]! - bounds[row]!),
     scored:
       positions.length === 0
         ? undefined
-        : { positions: u32(positions, "scored positions"), labels: u32(labels, "labels"), bounds: u32(bounds, "row bounds") },
+        : {
+            positions: u32(positions, "scored positions", numScored),
+            labels: u32(labels, "labels", numScored),
+            bounds: u32(bounds, "row bounds"),
+          },
   };
 }
