@@ -35,7 +35,7 @@ async function check(variant: string): Promise<void> {
   const size = software ? 20_007 : 1_000_007;
   const settings = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };
   const numbers = new Numbers(11);
-  device.variants.set(kernel.name, variant);
+  device.recorder.variants.set(kernel.name, variant);
   using bucket = new ParameterBucket(device, [{ name: "weight", shape: [size] }]);
   using gradients = bucket.like("gradients");
   using optimizer = createOptimizer("adamw_8bit", [bucket], settings);
@@ -80,7 +80,7 @@ async function check(variant: string): Promise<void> {
       scales.forEach((scale, i) => (counts.scales += scale === gotScales[i] ? 0 : 1));
     });
   }
-  device.variants.clear();
+  device.recorder.variants.clear();
   const isExact = Object.values(counts).every((count) => count === 0);
   console.log(
     `${variant.padEnd(14)} 4 steps of ${size}: ${isExact ? "bit for bit IEEE 754" : `off: ${counts.params} parameters by at most ${largestDifference.toExponential(1)}, ${counts.scales} scales, ${counts.codes} codes (${counts.farCodes} not at a midpoint)`}`,
@@ -110,13 +110,13 @@ function ratiosAfter(
 /** Kernel times of a step with clipping, state and bandwidth. */
 async function time(name: string): Promise<void> {
   const is8bit = name !== "adamw";
-  if (is8bit) device.variants.set(kernel.name, name);
-  const before = device.memory().inUseBytes;
+  if (is8bit) device.recorder.variants.set(kernel.name, name);
+  const before = device.memory.info().inUseBytes;
   using bucket = new ParameterBucket(device, loraShapes(software ? 1 : 28));
   using gradients = bucket.like("gradients");
-  const buckets = device.memory().inUseBytes - before;
+  const buckets = device.memory.info().inUseBytes - before;
   using optimizer = createOptimizer(is8bit ? "adamw_8bit" : "adamw", [bucket], { weightDecay: 0.01 });
-  const state = device.memory().inUseBytes - before - buckets;
+  const state = device.memory.info().inUseBytes - before - buckets;
   const numbers = new Numbers(3);
   const drawn = Float32Array.from({ length: bucket.flat.size }, () => numbers.normal(1e-3));
   device.writeBytes(gradients.flat, new Uint8Array(drawn.buffer));
@@ -127,7 +127,7 @@ async function time(name: string): Promise<void> {
     await device.sync();
   } while (performance.now() < warm);
   const repeats = software ? 1 : 50;
-  const { timings } = await device.profile(() => {
+  const { timings } = await device.recorder.profile(() => {
     for (let i = 0; i < repeats; i++) step();
   });
   const total = timings.reduce((sum, { totalMs }) => sum + totalMs, 0) / repeats;
@@ -142,8 +142,8 @@ async function time(name: string): Promise<void> {
       `  ${label.split(" ").slice(0, 2).join(" ").padEnd(26)} ${String(count / repeats).padStart(3)} × ${ms.toFixed(4)} ms  ${rate}`,
     );
   }
-  device.variants.clear();
-  await device.trim();
+  device.recorder.variants.clear();
+  await device.memory.trim();
 }
 
 /** Bytes that a kernel moves for so many parameters, by its declared cost. */

@@ -27,8 +27,8 @@ const variants: Record<string, Record<string, string>> = {
 };
 
 function force(device: Device, forced: Record<string, string>): void {
-  device.variants.clear();
-  for (const [kernel, variant] of Object.entries(forced)) device.variants.set(kernel, variant);
+  device.recorder.variants.clear();
+  for (const [kernel, variant] of Object.entries(forced)) device.recorder.variants.set(kernel, variant);
 }
 
 /** Normalised mean square errors of the result and of the gradients, for a gradient of this size. */
@@ -97,7 +97,7 @@ async function times(device: Device, lengths: number[], heads: Heads, dtype: Flo
     await device.sync();
   } while (performance.now() < end);
   const steps = device.capabilities.software ? 2 : 20;
-  const { timings } = await device.profile(() => {
+  const { timings } = await device.recorder.profile(() => {
     for (let i = 0; i < steps; i++) step();
   });
   for (const tensor of [q, k, v, bounds.starts, bounds.ends]) tensor.dispose();

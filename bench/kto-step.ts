@@ -61,7 +61,7 @@ const device = await requestDevice();
 console.log(
   `${device.capabilities.description}: f16 ${device.capabilities.shaderF16}, subgroup matrices ${device.capabilities.subgroupMatrix.join("; ") || "none"}`,
 );
-if (options["max-memory"] !== undefined) device.memoryBudgetBytes = Number(options["max-memory"]);
+if (options["max-memory"] !== undefined) device.memory.budgetBytes = Number(options["max-memory"]);
 const dtype = options.dtype as FloatDtype;
 const started = performance.now();
 const base = options.model
@@ -102,8 +102,8 @@ base.dispose();
 device.dispose();
 
 async function measure(tokensPerRow: number, batch: number, updates: number): Promise<StepResult> {
-  await device.trim();
-  device.pool.resetPeak();
+  await device.memory.trim();
+  device.memory.resetPeak();
   const model = getPeftModel(base, { r: 16, loraAlpha: 16, targetModules: "all-linear" }, { seed: 3407 });
   const losses: number[] = [];
   const gradNorms: number[] = [];
@@ -111,7 +111,7 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   const stepMs: number[] = [];
   const hostMs: number[] = [];
   let recordStarted = performance.now();
-  const dispatchesBefore = device.queue.dispatches;
+  const dispatchesBefore = device.recorder.numDispatches;
   const trainer = makeTrainer(model, tokensPerRow, batch, updates, (event) => {
     if (event.type === "microBatch") hostMs.push(performance.now() - recordStarted);
   });
@@ -130,9 +130,9 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
     stepStarted = performance.now();
     recordStarted = stepStarted;
   }
-  const dispatches = device.queue.dispatches - dispatchesBefore;
+  const dispatches = device.recorder.numDispatches - dispatchesBefore;
   const rowsPerUpdate = batch * Number(options.accumulate);
-  const peakBufferBytes = device.memory().peakBytes;
+  const peakBufferBytes = device.memory.info().peakBytes;
   const driverPeakMiB = await driver.takePeakMiB();
   const medianStepMs = median(stepMs.slice(2));
   const hottest = options.profile
@@ -209,7 +209,7 @@ function makeTrainer(
 }
 
 async function profile(on: Device, trainer: KTOTrainer): Promise<KernelTiming[]> {
-  const { timings } = await on.profile(async () => {
+  const { timings } = await on.recorder.profile(async () => {
     for await (const _ of trainer.train());
   });
   return timings;

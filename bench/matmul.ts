@@ -113,7 +113,7 @@ async function time(device: Device, prepared: Prepared): Promise<{ total: number
   for (let round = 0; round < 5; round++) {
     const count = Math.max(3, Math.min(60, batch));
     for (let i = 0; i < batch; i++) gemm(prepared.gemm);
-    const { timings } = await device.profile(() => {
+    const { timings } = await device.recorder.profile(() => {
       for (let i = 0; i < count; i++) gemm(prepared.gemm);
     });
     const micros = timings.map(({ label, totalMs, count: calls }) => ({
@@ -131,7 +131,7 @@ async function time(device: Device, prepared: Prepared): Promise<{ total: number
 async function measure(device: Device, product: Product, variant: string | undefined): Promise<void> {
   const prepared = prepare(device, product);
   try {
-    if (variant) device.variants.set("matmul", variant);
+    if (variant) device.recorder.variants.set("matmul", variant);
     const started = performance.now();
     const nmse = await error(prepared);
     const firstMs = performance.now() - started;
@@ -157,7 +157,7 @@ async function measure(device: Device, product: Product, variant: string | undef
       `BAD ${product.m}×${product.n}×${product.k} ${product.label} ${variant ?? "(chosen)"}: ${cause instanceof Error ? cause.message : String(cause)}`,
     );
   } finally {
-    device.variants.delete("matmul");
+    device.recorder.variants.delete("matmul");
     prepared.free();
   }
 }

@@ -30,5 +30,5 @@ for (const direction of ["forward", "backward"] as const) {
   if (wants("many")) for (const shape of large) await timeManyRows(device, shape, direction, software ? 32 : 2048);
   if (wants("few")) for (const shape of large) await timeFewRows(device, shape, direction, software ? [1, 16] : [1, 4, 8, 12, 16, 24]);
 }
-console.log(`buffers left: ${device.memory().liveStorages}`);
+console.log(`buffers left: ${device.memory.info().liveStorages}`);
 device.dispose();

@@ -43,7 +43,7 @@ if (process.argv[2] !== "times") {
     } catch (error) {
       console.log(`FAILED ${error instanceof Error ? error.message : String(error)}`);
     }
-    device.variants.clear();
+    device.recorder.variants.clear();
   }
   console.log(`${passed} of ${oracleCases.length} cases agree with float64 in every variant`);
 }
@@ -134,7 +134,7 @@ async function bench(title: string, prepare: () => [tensors: Record<string, Tens
     await device.sync();
   } while (performance.now() < warm);
   const steps = software ? 1 : 20;
-  const { timings } = await device.profile(() => {
+  const { timings } = await device.recorder.profile(() => {
     for (let i = 0; i < steps; i++) run();
   });
   console.log(`\n${title}`);
@@ -146,7 +146,7 @@ async function bench(title: string, prepare: () => [tensors: Record<string, Tens
     console.log(`  ${`${name} ${variant}`.padEnd(34)} ${`${count / steps} ×`.padStart(6)} ${ms.toFixed(4)} ms  ${rate}`);
   }
   for (const tensor of Object.values(tensors)) tensor.dispose();
-  await device.trim();
+  await device.memory.trim();
 }
 
 /** Sums of the costs of the kernels that one call of `run` records, by label. */
@@ -156,7 +156,7 @@ function recordCosts(on: Device, run: () => void): Map<string, Cost> {
   const originals = kernels.map((kernel) => kernel.run);
   kernels.forEach((kernel, index) => {
     kernel.run = (target, bindings, params, given) => {
-      const { variant, spec } = kernel.choose(on.capabilities, given, on.variants.get(kernel.name));
+      const { variant, spec } = kernel.choose(on.capabilities, given, on.recorder.variants.get(kernel.name));
       const cost = kernel.cost?.(params, spec);
       const { label } = kernel.source(variant, spec);
       const sofar = costs.get(label) ?? { bytes: 0, flops: 0 };

@@ -26,7 +26,7 @@ console.log(
   `${found instanceof OutOfMemoryError ? "ok " : "BAD"} after ${held.length - 1} GiB: ${found instanceof Error ? found.message : "no error"}`,
 );
 for (const tensor of held) tensor.dispose();
-await device.trim();
+await device.memory.trim();
 
 const identity = device.tensor(
   Float32Array.from({ length: 64 * 64 }, (_, i) => Number(i % 65 === 0)),
@@ -39,5 +39,5 @@ const x = device.tensor(
   "f32",
 );
 const y = await linear(x, identity).read();
-console.log(`${y.every((value, i) => value === i) ? "ok " : "BAD"} the device goes on, with ${device.memory().allocatedBytes} bytes`);
+console.log(`${y.every((value, i) => value === i) ? "ok " : "BAD"} the device goes on, with ${device.memory.info().allocatedBytes} bytes`);
 device.dispose();

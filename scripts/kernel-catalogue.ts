@@ -27,7 +27,7 @@ export function kernelCatalogue(root: string): string {
     "# Kernels",
     "",
     "Every kernel of `@kto/tensor` and `@kto/nf4`, from its declaration. Written by `npm run kernels:catalogue`; do not edit. The WGSL itself: `npm run kernels:print <kernel> <variant>`.",
-    "A variant is chosen from the capabilities of the device and the spec, the first that fits; `device.variants.set(kernel, variant)` forces one.",
+    "A variant is chosen from the capabilities of the device and the spec, the first that fits; `device.recorder.variants.set(kernel, variant)` forces one.",
     "",
     kernels.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(" · "),
     "",

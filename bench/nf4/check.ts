@@ -48,9 +48,9 @@ async function checkExpand(device: Device, weight: Nf4Weight, expected: Float32A
   for (const dtype of ["f32", "f16"] as const) {
     const values = dtype === "f16" ? roundToHalf(expected) : expected;
     for (const variant of variantsOf(device.capabilities, expandKernel, { aligned: expected.length % 8 === 0 })) {
-      device.variants.set(expandKernel.name, variant);
+      device.recorder.variants.set(expandKernel.name, variant);
       using full = weight.dequantize(dtype);
-      device.variants.delete(expandKernel.name);
+      device.recorder.variants.delete(expandKernel.name);
       const found = new Float32Array(await full.read());
       results.push([`${variant} ${dtype}`, countDifferent(wordsOf(found), wordsOf(values))]);
     }

@@ -59,7 +59,7 @@ export function compute(device: Device, way: string, { weight, direction, m, inp
   const { bindings, params, spec } = decodeArguments(weight);
   const halfOperand = operand === "f16";
   const rows = m >= 3 ? 4 : (m as 1 | 2);
-  device.variants.set(kernels[direction].name, way);
+  device.recorder.variants.set(kernels[direction].name, way);
   if (direction === "forward") {
     matVecKernel.run(
       device,
@@ -75,5 +75,5 @@ export function compute(device: Device, way: string, { weight, direction, m, inp
       { ...spec, dyType: operand, accumulate: false, halfOperand, rows },
     );
   }
-  device.variants.delete(kernels[direction].name);
+  device.recorder.variants.delete(kernels[direction].name);
 }

@@ -20,9 +20,9 @@ export async function timeExpand(device: Device, shape: Shape): Promise<void> {
   using weight = await weightOf(device, shape);
   const dtype = operandOf(device);
   for (const variant of variantsOf(device.capabilities, expandKernel, { aligned: true })) {
-    device.variants.set(expandKernel.name, variant);
+    device.recorder.variants.set(expandKernel.name, variant);
     const { total } = await time(device, () => weight.dequantize(dtype).dispose());
-    device.variants.delete(expandKernel.name);
+    device.recorder.variants.delete(expandKernel.name);
     const { bytes } = expandKernel.cost!({ size: weight.numElements } as never, { half: dtype === "f16", nested: true } as never);
     console.log(`expand   ${name(shape)} ${dtype} ${variant.padEnd(8)} ${micros(total)} ${rate(bytes, total)}`);
   }
@@ -77,7 +77,7 @@ export async function timeQuantize(device: Device, shape: Shape): Promise<void> 
       await load();
       walls.push(performance.now() - before);
     } while (!device.capabilities.software && (performance.now() - started < 700 || walls.length < 5));
-    const { timings } = await device.profile(load);
+    const { timings } = await device.recorder.profile(load);
     const kernel = timings.reduce((sum, { totalMs }) => sum + 1000 * totalMs, 0);
     const wall = 1000 * walls.slice(-5).sort((a, b) => a - b)[Math.floor(Math.min(5, walls.length) / 2)]!;
     console.log(

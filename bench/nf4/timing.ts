@@ -25,7 +25,7 @@ export async function time(device: Device, body: () => void): Promise<Timing> {
   for (let round = 0; round < (software ? 1 : 5); round++) {
     const count = software ? 1 : Math.max(3, Math.min(60, batch));
     if (!software) for (let i = 0; i < batch; i++) body();
-    const { timings } = await device.profile(() => {
+    const { timings } = await device.recorder.profile(() => {
       for (let i = 0; i < count; i++) body();
     });
     const parts = timings.map(({ label, totalMs }): [string, number] => [label.split(" ")[0]!, (1000 * totalMs) / count]);

@@ -15,7 +15,7 @@ test("the loss starts at 0.5 and falls; no GPU memory is left behind", async () 
     for await (const { loss, gradNorm } of train(model, examples)) {
       expect(gradNorm).toBeGreaterThan(0);
       losses.push(loss);
-      bytes.push(device.memory().inUseBytes);
+      bytes.push(device.memory.info().inUseBytes);
     }
   }
   expect(losses).toHaveLength(24);

@@ -122,12 +122,12 @@ test("several adapters add up in order, and one can be deleted", async () => {
 });
 
 test("disposing the adapters frees their memory and leaves the base as it was", async () => {
-  const before = device.memory().liveStorages;
+  const before = device.memory.info().liveStorages;
   const untouched = await logits();
   const model = await adapterModel("main");
   model.copyAdapter("default", "reference");
   model.dispose();
-  expect(device.memory().liveStorages).toBe(before);
+  expect(device.memory.info().liveStorages).toBe(before);
   expect(await logits()).toEqual(untouched);
 });
 

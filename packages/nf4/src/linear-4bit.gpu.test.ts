@@ -27,10 +27,10 @@ let device: Device;
 let liveAtStart: number;
 beforeAll(async () => {
   device = await requestDevice();
-  liveAtStart = device.memory().liveStorages;
+  liveAtStart = device.memory.info().liveStorages;
 });
 afterAll(() => {
-  expect(device.memory().liveStorages).toBe(liveAtStart);
+  expect(device.memory.info().liveStorages).toBe(liveAtStart);
   device.dispose();
 });
 
@@ -58,9 +58,9 @@ function product(a: ArrayLike<number>, b: ArrayLike<number>, m: number, n: numbe
 const ways = ["scratch", ...new Set([...matVecKernel.variants, ...matVecBackwardKernel.variants].map(({ name }) => name))];
 
 function force(way: string): void {
-  if (way === "scratch") device.variants.set("linear4bit", "scratch");
+  if (way === "scratch") device.recorder.variants.set("linear4bit", "scratch");
   for (const kernel of [matVecKernel, matVecBackwardKernel])
-    if (kernel.variants.some(({ name }) => name === way)) device.variants.set(kernel.name, way);
+    if (kernel.variants.some(({ name }) => name === way)) device.recorder.variants.set(kernel.name, way);
 }
 
 describe.each(ways)("%s, against float64 on the dequantised weights", (way) => {
@@ -89,7 +89,7 @@ describe.each(ways)("%s, against float64 on the dequantised weights", (way) => {
         const output = linear4bit(x, weight, bias);
         return { y: output, gradients: backward(sum(mul(output, dy))) };
       });
-      device.variants.clear();
+      device.recorder.variants.clear();
       const expected = product(xs, w, m, n, k, true).map((value, index) => value + bs[index % n]!);
       expectSmallError(await y.read(), expected, { limit: gemmTolerance.f32, label: `y ${dtype}` });
       const limit = gradientFactor * gemmTolerance.f32;
@@ -182,12 +182,12 @@ describe("on the tape", () => {
     using weight = await weightOf(48, 64);
     using x = device.zeros([32, 64], "f32");
     x.requiresGrad = true;
-    const before = device.memory();
+    const before = device.memory.info();
     device.scope(() => {
       linear4bit(x, weight);
-      expect(device.memory().liveStorages).toBe(before.liveStorages + 1); // y
+      expect(device.memory.info().liveStorages).toBe(before.liveStorages + 1); // y
     });
-    expect(device.memory().liveStorages).toBe(before.liveStorages);
+    expect(device.memory.info().liveStorages).toBe(before.liveStorages);
   });
 
   it("no rows give no rows", async () => {
@@ -246,9 +246,9 @@ describe("Linear4bit", () => {
     using a = device.tensor(as, [r, k], "f32");
     using b = device.tensor(bs, [n, r], "f32");
     const sums = product(bs, as, n, k, r, false).map((value, i) => Math.fround(before[i]! + 0.125 * value));
-    const live = device.memory().liveStorages;
+    const live = device.memory.info().liveStorages;
     await new Linear4bit(weight).addToWeight({ a, b, scale: 0.125 });
-    expect(device.memory().liveStorages).toBe(live);
+    expect(device.memory.info().liveStorages).toBe(live);
     expect([weight.state.dtype, weight.state.nested !== undefined, weight.shape]).toEqual([dtype, doubleQuant, [n, k]]);
     const expected = quantizeWeights(Float32Array.from(sums, (value) => roundToWeight(value, dtype)));
     expect(new Map(await nf4Tensors("w", weight)).get("w")!.data).toEqual(expected.packed);

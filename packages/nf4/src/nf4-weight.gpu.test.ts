@@ -15,10 +15,10 @@ let device: Device;
 let liveAtStart: number;
 beforeAll(async () => {
   device = await requestDevice();
-  liveAtStart = device.memory().liveStorages;
+  liveAtStart = device.memory.info().liveStorages;
 });
 afterAll(() => {
-  expect(device.memory().liveStorages).toBe(liveAtStart);
+  expect(device.memory.info().liveStorages).toBe(liveAtStart);
   device.dispose();
 });
 
@@ -43,10 +43,10 @@ async function expectExact(weight: Nf4Weight): Promise<void> {
   const asHalves = expected.map((value) => f16BitsToNumber(numberToF16Bits(value)));
   for (const { name } of expandKernel.variants) {
     if (name === "vector" && weight.numElements % 8 !== 0) continue;
-    device.variants.set("expandNf4", name);
+    device.recorder.variants.set("expandNf4", name);
     using single = weight.dequantize("f32");
     using half = weight.dequantize("f16");
-    device.variants.delete("expandNf4");
+    device.recorder.variants.delete("expandNf4");
     expect(single.shape).toEqual(weight.shape);
     expect(bitsOf(await single.read()), `${name} f32`).toEqual(bitsOf(expected));
     expect(bitsOf(await half.read()), `${name} f16`).toEqual(bitsOf(asHalves));

@@ -14,10 +14,10 @@ let device: Device;
 let liveAtStart: number;
 beforeAll(async () => {
   device = await requestDevice();
-  liveAtStart = device.memory().liveStorages;
+  liveAtStart = device.memory.info().liveStorages;
 });
 afterAll(() => {
-  expect(device.memory().liveStorages).toBe(liveAtStart);
+  expect(device.memory.info().liveStorages).toBe(liveAtStart);
   device.dispose();
 });
 
@@ -181,19 +181,19 @@ it("holds a piece of a weight in full and no more", async () => {
   const [rows, cols] = [2048, 6144]; // 25 MB in bf16
   const piece = new Uint8Array(2 ** 20);
   const count = (rows * cols * 2) / piece.byteLength;
-  await device.trim();
-  const before = device.memory().inUseBytes;
+  await device.memory.trim();
+  const before = device.memory.info().inUseBytes;
   let most = 0;
   function* chunks(): Generator<Uint8Array> {
     for (let i = 0; i < count; i++) {
-      most = Math.max(most, device.memory().inUseBytes - before);
+      most = Math.max(most, device.memory.info().inUseBytes - before);
       yield piece;
     }
   }
   using weight = await quantizeNf4(device, { shape: [rows, cols], dtype: "bfloat16", doubleQuant: true, chunks: chunks(), label: "w" });
   const scales = (rows * cols * 4) / 64;
   expect(most).toBeLessThan((rows * cols) / 2 + scales + 4 * 2 ** 20 + 2 ** 16);
-  expect(device.memory().inUseBytes - before).toBeLessThan(weight.byteLength + 2 ** 16);
+  expect(device.memory.info().inUseBytes - before).toBeLessThan(weight.byteLength + 2 ** 16);
 });
 
 describe("refuses", () => {

@@ -91,12 +91,12 @@ describe.each(["adamw_8bit", "adamw"])("%s", (name) => {
   });
 
   it("gives its memory back", async () => {
-    const before = device.memory().liveStorages;
+    const before = device.memory.info().liveStorages;
     using bucket = fresh();
     const optimizer = createOptimizer(name, [bucket]);
     await steps(optimizer, 1);
     optimizer.dispose();
-    expect(device.memory().liveStorages - before).toBe(1); // the bucket
+    expect(device.memory.info().liveStorages - before).toBe(1); // the bucket
   });
 });
 
@@ -133,14 +133,14 @@ describe("AdamW8bit", () => {
     const numElements = 64 * 4096;
     using bucket = new ParameterBucket(device, [{ name: "weight", shape: [64, 4096] }]);
     using gradients = bucket.like("gradients");
-    const before = device.memory().inUseBytes;
+    const before = device.memory.info().inUseBytes;
     using optimizer = new AdamW8bit([bucket]);
-    const state = device.memory().inUseBytes - before;
+    const state = device.memory.info().inUseBytes - before;
     const maps = 4096;
     expect(state - maps - (8 * numElements) / 256).toBeLessThanOrEqual(numElements * 2.03125);
     for (let i = 0; i < 3; i++) device.scope(() => void optimizer.apply([gradients], { learningRate: 1e-3 }));
     await device.sync();
-    expect(device.memory().inUseBytes - before).toBe(state);
+    expect(device.memory.info().inUseBytes - before).toBe(state);
   });
 
   it("takes five dispatches a step, however many parameters there are", async () => {
@@ -148,9 +148,9 @@ describe("AdamW8bit", () => {
     using bucket = new ParameterBucket(device, many);
     using gradients = bucket.like("gradients");
     using optimizer = new AdamW8bit([bucket]);
-    const before = device.queue.dispatches;
+    const before = device.recorder.numDispatches;
     device.scope(() => void optimizer.apply([gradients], { learningRate: 1e-3, maxGradNorm: 1 }));
-    expect(device.queue.dispatches - before).toBe(5); // squares, norm, clip factor, 8-bit blocks, f32 blocks
+    expect(device.recorder.numDispatches - before).toBe(5); // squares, norm, clip factor, 8-bit blocks, f32 blocks
     await device.sync();
   });
 

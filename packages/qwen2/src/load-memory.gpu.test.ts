@@ -55,7 +55,7 @@ async function writeZeros(): Promise<void> {
 test("the host's memory while loading does not grow with the model: 1.5 of its largest tensor and 300 MB", async () => {
   await writeZeros();
   (await Qwen2ForCausalLM.fromPretrained(openModel(fixturePath("model-bf16")), { device, dtype: "f32" })).dispose(); // compiles
-  const ofDevice = (): number => (device.capabilities.software ? device.memory().allocatedBytes : 0); // whose memory is the host's
+  const ofDevice = (): number => (device.capabilities.software ? device.memory.info().allocatedBytes : 0); // whose memory is the host's
   const hostBytes = (): number => process.memoryUsage.rss() - ofDevice();
   let most = 0;
   const measure = (): void => void (most = Math.max(most, hostBytes()));

@@ -25,8 +25,8 @@ afterAll(async () => {
   await dynamic.dispose();
   await plain.dispose();
 });
-beforeEach(() => (live = device.memory().liveStorages));
-afterEach(() => expect(device.memory().liveStorages, "buffers left over").toBe(live));
+beforeEach(() => (live = device.memory.info().liveStorages));
+afterEach(() => expect(device.memory.info().liveStorages, "buffers left over").toBe(live));
 
 type Files = Record<string, Uint8Array | string>;
 

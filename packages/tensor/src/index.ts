@@ -7,6 +7,8 @@ export { Tensor } from "./tensor.js";
 export type { Capabilities } from "./device/capabilities.js";
 export { rangeOf } from "./device/buffer-range.js";
 export { Device } from "./device/device.js";
+export type { DeviceMemory } from "./device/device-memory.js";
+export type { Recorder } from "./device/recorder.js";
 export { requestDevice, type RequestDeviceOptions } from "./device/request-device.js";
 export type { BindingType, PowerPreference } from "./platform/webgpu-types.js";
 export type { KernelSource } from "./device/pipeline-cache.js";

@@ -128,7 +128,7 @@ async function runTraining(
     resume: (values.resume_from_checkpoint ?? false) !== false,
   });
   const display = new TrainDisplay(console, { estimatesKl: values.loss_type === "kto" });
-  model.device.memoryBudgetBytes = memoryBudget(model.device, values.max_memory);
+  model.device.memory.budgetBytes = memoryBudget(model.device, values.max_memory);
   let lastCheckpoint: string | undefined;
   let step = 0;
   const trainer = new KTOTrainer({

@@ -78,7 +78,7 @@ async function openHardware(reason: string | undefined, hardwareOnly: boolean): 
   if (reason !== undefined) throw new NoAdapterError(reason);
   try {
     const device = await requestDevice({ hardwareOnly });
-    device.freeBytes = () => gpuMemory()?.freeBytes;
+    device.memory.readFreeBytes = () => gpuMemory()?.freeBytes;
     return device;
   } catch (cause) {
     throw new NoAdapterError((cause as Error).message.replace(/^requestDevice: |;.*$/gs, ""), { cause });

@@ -25,7 +25,7 @@ function nvidiaSmi(output: string, status = 0): void {
 }
 
 const device = (allocatedBytes: number, software = false): Device =>
-  ({ capabilities: { software }, memory: () => ({ allocatedBytes }) }) as never;
+  ({ capabilities: { software }, memory: { info: () => ({ allocatedBytes }) } }) as never;
 
 it("is what the device holds and most of what nvidia-smi calls free", () => {
   nvidiaSmi("81559, 10000");

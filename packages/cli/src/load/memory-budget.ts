@@ -13,5 +13,5 @@ export function memoryBudget(device: Device, maxMemory: number | null): number |
   if (maxMemory !== null) return maxMemory;
   const freeBytes = device.capabilities.software ? freemem() : gpuMemory()?.freeBytes;
   if (freeBytes === undefined) return undefined;
-  return Math.floor(device.memory().allocatedBytes + Math.max(0, freeBytes * (1 - reserve.share) - reserve.bytes));
+  return Math.floor(device.memory.info().allocatedBytes + Math.max(0, freeBytes * (1 - reserve.share) - reserve.bytes));
 }

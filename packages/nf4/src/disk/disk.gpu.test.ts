@@ -13,10 +13,10 @@ let device: Device;
 let liveAtStart: number;
 beforeAll(async () => {
   device = await requestDevice();
-  liveAtStart = device.memory().liveStorages;
+  liveAtStart = device.memory.info().liveStorages;
 });
 afterAll(() => {
-  expect(device.memory().liveStorages).toBe(liveAtStart);
+  expect(device.memory.info().liveStorages).toBe(liveAtStart);
   device.dispose();
 });
 

@@ -106,7 +106,7 @@ const linear4bitOp = defineOp("linear4bit", {
 
 function readsCodes(direction: "forward" | "backward", m: number, { device, state, shape, numElements }: Nf4Weight): boolean {
   const most = mostMatVecRows[numElements <= smallMatrix ? "small" : "large"][direction];
-  return m > 0 && m <= most && device.variants.get("linear4bit") !== "scratch" && !state.isTransposed && shape[1] % 8 === 0;
+  return m > 0 && m <= most && device.recorder.variants.get("linear4bit") !== "scratch" && !state.isTransposed && shape[1] % 8 === 0;
 }
 
 function rowsTogether(m: number): 1 | 2 | 4 {

@@ -26,9 +26,9 @@ beforeAll(async () => {
 });
 afterAll(() => device?.dispose());
 beforeEach(() => {
-  before = device.memory().liveStorages;
+  before = device.memory.info().liveStorages;
 });
-afterEach(() => expect(device.memory().liveStorages, "live storages").toBe(before));
+afterEach(() => expect(device.memory.info().liveStorages, "live storages").toBe(before));
 
 /** Gradients of the leaves of a loss, read and freed. */
 async function gradientsOf(build: (leaves: Tensor[]) => Tensor, values: number[][], scaleBy = 1): Promise<number[][]> {
@@ -177,13 +177,13 @@ describe("checkpoint", () => {
 
   it("keeps one tensor a block instead of all of its activations", () => {
     const held = (wrap: Parameters<typeof blocks>[0]): number => {
-      const start = device.memory().liveStorages;
+      const start = device.memory.info().liveStorages;
       const loss = device.scope(() => {
         const leaves = values.map((each) => device.unscoped(() => device.tensor(each, [each.length], "f32")));
         for (const leaf of leaves) leaf.requiresGrad = true;
         return { loss: blocks(wrap)(leaves), leaves };
       });
-      const count = device.memory().liveStorages - start;
+      const count = device.memory.info().liveStorages - start;
       backward(loss.loss).dispose();
       for (const tensor of [loss.loss, ...loss.leaves]) tensor.dispose();
       return count;

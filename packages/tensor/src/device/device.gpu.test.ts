@@ -79,9 +79,9 @@ describe("tensors", () => {
 describe("profile", () => {
   it("times every dispatch by its label, and frees its queries", async () => {
     expect(device.capabilities.timestampQuery).toBe(true);
-    await device.trim();
-    const before = device.memory();
-    const { result, timings } = await device.profile(async () => {
+    await device.memory.trim();
+    const before = device.memory.info();
+    const { result, timings } = await device.recorder.profile(async () => {
       using total = device.scope(() => {
         let x = device.full([1000], 1, "f32");
         for (let i = 0; i < 600; i++) x = scale(x, 1);
@@ -96,13 +96,13 @@ describe("profile", () => {
       unary: 600,
     });
     for (const { totalMs } of timings) expect(totalMs).toBeGreaterThanOrEqual(0);
-    await device.trim();
-    expect(device.memory()).toMatchObject({ allocatedBytes: before.allocatedBytes, liveStorages: before.liveStorages });
+    await device.memory.trim();
+    expect(device.memory.info()).toMatchObject({ allocatedBytes: before.allocatedBytes, liveStorages: before.liveStorages });
   });
 
   it("leaves the device usable when its body throws", async () => {
     await expect(
-      device.profile(() => {
+      device.recorder.profile(() => {
         device.full([10], 1, "f32").dispose();
         throw new Error("stop");
       }),
@@ -141,7 +141,7 @@ it("200 steps of forward, backward and AdamW need no more memory than the fifth"
       return nll;
     });
     if (step % 20 === 5) loss = await lossTensor.item();
-    const { liveStorages, allocatedBytes } = own.memory();
+    const { liveStorages, allocatedBytes } = own.memory.info();
     if (step === 5) flat = { liveStorages, allocatedBytes };
     else if (step > 5) expect({ liveStorages, allocatedBytes }).toEqual(flat);
   }

@@ -3,18 +3,20 @@ import type { GradNode } from "../autograd/node.js";
 import { byteSize, f16BitsToNumber, type Dtype } from "../dtype.js";
 import { OutOfMemoryError, ShapeError } from "../errors.js";
 import { fillKernel } from "../kernels/fill.wgsl.js";
-import { BufferPool, type MemoryInfo } from "../memory/pool.js";
+import { BufferPool } from "../memory/pool.js";
 import { Arena } from "../memory/scope.js";
 import { Storage } from "../memory/storage.js";
 import { checkShape, expectDtype, sizeOf, type Rows, type Shape } from "../shape.js";
 import { Tensor } from "../tensor.js";
 import { rangeOf } from "./buffer-range.js";
 import type { Capabilities } from "./capabilities.js";
+import { DeviceMemory, type PoolInUse } from "./device-memory.js";
 import { FailureWatch } from "./failure-watch.js";
 import { packNumbers } from "./pack-numbers.js";
 import { PipelineCache } from "./pipeline-cache.js";
-import { Profiler, type KernelTiming } from "./profile.js";
+import { Profiler } from "./profile.js";
 import { CommandQueue } from "./queue.js";
+import { Recorder } from "./recorder.js";
 
 /** What a device is made of; `requestDevice` fills it in. */
 export interface DeviceParts {
@@ -27,17 +29,15 @@ export interface DeviceParts {
 export class Device implements Disposable, AsyncDisposable {
   readonly gpuDevice: GPUDevice;
   readonly capabilities: Capabilities;
-  readonly pipelines: PipelineCache;
-  readonly queue: CommandQueue;
-  /** Forces a variant by kernel name, for tests and for bisecting: `device.variants.set("matmul", "plain")`. */
-  readonly variants: Map<string, string> = new Map();
-  /** Tells how many bytes of the adapter's memory nobody uses, where the caller knows a way; for the message of OutOfMemoryError. */
-  freeBytes: () => number | undefined = () => undefined;
-  /** Bytes that all buffers may take together, where somebody knows; plans of memory keep to it. */
-  memoryBudgetBytes: number | undefined;
+  /** What its buffers take and may take. */
+  readonly memory: DeviceMemory;
+  /** What kernels are recorded with. */
+  readonly recorder: Recorder;
+  readonly #pipelines: PipelineCache;
+  readonly #queue: CommandQueue;
+  readonly #inUse: PoolInUse;
   readonly #release: () => void;
   readonly #arenas: Arena[] = [];
-  #pool: BufferPool;
   #unscoped = 0;
   #withoutGradients = 0;
   readonly #failures: FailureWatch;
@@ -50,15 +50,21 @@ export class Device implements Disposable, AsyncDisposable {
     this.#failures = new FailureWatch(gpuDevice, () => this.#disposed);
     const createBuffer = (descriptor: GPUBufferDescriptor): GPUBuffer =>
       this.#failures.createBuffer(descriptor, (buffer) => this.#outOfMemory(buffer, descriptor));
-    this.#pool = new BufferPool({ createBuffer }, capabilities.maxBufferBytes);
-    this.queue = new CommandQueue(gpuDevice, this.pool);
-    this.pool.beforeDestroy = () => this.queue.flush();
-    this.pipelines = new PipelineCache(gpuDevice, (error) => this.#failures.fail(error));
-  }
-
-  /** Where tensors get their buffers. */
-  get pool(): BufferPool {
-    return this.#pool;
+    const pool = new BufferPool({ createBuffer }, capabilities.maxBufferBytes);
+    this.#inUse = { pool };
+    const queue = new CommandQueue(gpuDevice, pool);
+    pool.beforeDestroy = () => queue.flush();
+    const pipelines = new PipelineCache(gpuDevice, (error) => this.#failures.fail(error));
+    this.#queue = queue;
+    this.#pipelines = pipelines;
+    this.memory = new DeviceMemory({
+      inUse: this.#inUse,
+      queue,
+      pipelines,
+      sync: () => this.sync(),
+      scope: (body) => this.scope("rehearsal", body),
+    });
+    this.recorder = new Recorder({ queue, pipelines, capabilities, makeProfiler: () => new Profiler(gpuDevice, pool) });
   }
 
   get isDisposed(): boolean {
@@ -74,7 +80,7 @@ export class Device implements Disposable, AsyncDisposable {
    */
   empty(shape: Shape, dtype: Dtype, label = "empty", rowCapacity?: number): Tensor {
     checkShape(label, shape);
-    const storage = new Storage(this.pool, Math.max(4, capacityOf(shape, rowCapacity) * byteSize(dtype)), label);
+    const storage = new Storage(this.#inUse.pool, Math.max(4, capacityOf(shape, rowCapacity) * byteSize(dtype)), label);
     return this.#own(new Tensor(this, storage, [...shape], dtype, label, 0, rowCapacity));
   }
 
@@ -89,7 +95,7 @@ export class Device implements Disposable, AsyncDisposable {
 
   zeros(shape: Shape, dtype: Dtype, label = "zeros", rowCapacity?: number): Tensor {
     const tensor = this.empty(shape, dtype, label, rowCapacity);
-    this.queue.clear(rangeOf(tensor));
+    this.#queue.clear(rangeOf(tensor));
     return tensor;
   }
 
@@ -126,7 +132,7 @@ export class Device implements Disposable, AsyncDisposable {
       source = new Uint8Array(Math.ceil(bytes.byteLength / 4) * 4);
       source.set(bytes);
     }
-    this.queue.write({ buffer: tensor.storage.buffer, offset: tensor.byteOffset + byteOffset, size: source.byteLength }, source);
+    this.#queue.write({ buffer: tensor.storage.buffer, offset: tensor.byteOffset + byteOffset, size: source.byteLength }, source);
   }
 
   /** The same storage under another shape, from `byteOffset` (a multiple of 256) on. Not on the tape: see the op `view`. */
@@ -147,7 +153,7 @@ export class Device implements Disposable, AsyncDisposable {
   copyInto(target: Tensor, source: Tensor): void {
     if (target.size !== source.size || target.dtype !== source.dtype)
       throw new ShapeError(`copy: ${target.label} and ${source.label} differ in size or dtype`);
-    this.queue.copy(rangeOf(source), rangeOf(target));
+    this.#queue.copy(rangeOf(source), rangeOf(target));
   }
 
   // --- scopes and the tape
@@ -208,27 +214,6 @@ export class Device implements Disposable, AsyncDisposable {
     return node;
   }
 
-  /**
-   * Runs `body` without the GPU: tensors are counted and not made, kernels and copies do nothing. Tells to the byte what `body` would need, starting
-   * from what exists. `body` must not read a tensor, nor dispose one that was made outside; what it makes is freed at its end.
-   */
-  rehearse(body: () => void): MemoryInfo {
-    const pool = this.#pool;
-    const rehearsal = pool.rehearsal();
-    this.#pool = rehearsal;
-    this.queue.isRehearsing = true;
-    this.pipelines.forgetAnticipated();
-    try {
-      this.scope("rehearsal", () => {
-        body();
-      });
-      return rehearsal.info();
-    } finally {
-      this.#pool = pool;
-      this.queue.isRehearsing = false;
-    }
-  }
-
   // --- waiting
 
   /** Copies a tensor's elements to the host; f16 is widened to f32. Throws what went wrong on the GPU since the last wait. */
@@ -244,23 +229,23 @@ export class Device implements Disposable, AsyncDisposable {
   async readAll(tensors: readonly Tensor[]): Promise<Float32Array[]> {
     if (tensors.length === 0) return [];
     const total = tensors.reduce((bytes, tensor) => bytes + rangeOf(tensor).size, 0);
-    const staging = this.pool.create(total, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
+    const staging = this.#inUse.pool.create(total, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
     try {
       let offset = 0;
       const offsets = tensors.map((tensor) => {
         tensor.expectAlive("readAll");
         expectDtype("readAll", tensor.label, tensor, "f32");
         const range = rangeOf(tensor);
-        this.queue.copy(range, { buffer: staging, offset, size: range.size });
+        this.#queue.copy(range, { buffer: staging, offset, size: range.size });
         offset += range.size;
         return offset - range.size;
       });
-      this.queue.flush();
-      await this.#failures.settle(staging.mapAsync(GPUMapMode.READ), this.pipelines);
+      this.#queue.flush();
+      await this.#failures.settle(staging.mapAsync(GPUMapMode.READ), this.#pipelines);
       const bytes = staging.getMappedRange().slice(0);
       return tensors.map((tensor, index) => new Float32Array(bytes, offsets[index], tensor.size));
     } finally {
-      this.pool.destroy(staging);
+      this.#inUse.pool.destroy(staging);
     }
   }
 
@@ -269,57 +254,28 @@ export class Device implements Disposable, AsyncDisposable {
     tensor.expectAlive("read");
     if (tensor.byteLength === 0) return new Uint8Array(0);
     const range = rangeOf(tensor);
-    const staging = this.pool.create(range.size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
+    const staging = this.#inUse.pool.create(range.size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
     try {
-      this.queue.copy(range, { buffer: staging, offset: 0, size: range.size });
-      this.queue.flush();
-      await this.#failures.settle(staging.mapAsync(GPUMapMode.READ), this.pipelines);
+      this.#queue.copy(range, { buffer: staging, offset: 0, size: range.size });
+      this.#queue.flush();
+      await this.#failures.settle(staging.mapAsync(GPUMapMode.READ), this.#pipelines);
       return new Uint8Array(staging.getMappedRange().slice(0, tensor.byteLength));
     } finally {
-      this.pool.destroy(staging);
+      this.#inUse.pool.destroy(staging);
     }
   }
 
   /** Submits what is recorded and waits until it has run. */
   async sync(): Promise<void> {
-    this.queue.flush();
-    await this.#failures.settle(this.gpuDevice.queue.onSubmittedWorkDone(), this.pipelines);
-  }
-
-  /** Frees the pool's unused buffers. */
-  async trim(): Promise<void> {
-    await this.sync();
-    this.queue.forgetBindGroups();
-    this.pool.trim();
-  }
-
-  memory(): MemoryInfo {
-    return this.pool.info();
-  }
-
-  /** Times every dispatch of `body`, which may await. Needs timestamp queries. */
-  async profile<T>(body: () => T | Promise<T>): Promise<{ result: T; timings: KernelTiming[] }> {
-    if (!this.capabilities.timestampQuery)
-      throw new CapabilityError(`profile: "${this.capabilities.description}" has no timestamp queries`);
-    this.queue.flush();
-    const profiler = new Profiler(this.gpuDevice, this.pool);
-    this.queue.profiler = profiler;
-    try {
-      const result = await body();
-      this.queue.flush();
-      return { result, timings: await profiler.finish() };
-    } finally {
-      this.queue.flush(); // what `body` recorded before it threw still names the queries
-      this.queue.profiler = undefined;
-      profiler.dispose();
-    }
+    this.#queue.flush();
+    await this.#failures.settle(this.gpuDevice.queue.onSubmittedWorkDone(), this.#pipelines);
   }
 
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.queue.dispose();
-    this.pool.trim();
+    this.#queue.dispose();
+    this.#inUse.pool.trim();
     this.gpuDevice.destroy();
     this.#release();
   }
@@ -337,10 +293,10 @@ export class Device implements Disposable, AsyncDisposable {
   }
 
   #outOfMemory(buffer: GPUBuffer, { size, label }: GPUBufferDescriptor): () => OutOfMemoryError {
-    const allocatedBytes = this.#pool.info().allocatedBytes - size;
-    this.#pool.abandon(buffer);
+    const allocatedBytes = this.#inUse.pool.info().allocatedBytes - size;
+    this.#inUse.pool.abandon(buffer);
     return () => {
-      const freeBytes = this.freeBytes();
+      const freeBytes = this.memory.readFreeBytes();
       return new OutOfMemoryError(
         `GPU: out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes} bytes that this process holds${freeBytes === undefined ? "" : `, with ${freeBytes} bytes free`}; lower per_device_train_batch_size or max_length, or close what else uses the GPU`,
         { requestedBytes: size, allocatedBytes, freeBytes },

@@ -21,15 +21,15 @@ describe("a rehearsal", () => {
   it("tells the peak of what it rehearses to the byte, and does nothing", async () => {
     using weight = device.full([128, 32], 0.5, "f32");
     weight.requiresGrad = true;
-    await device.trim();
-    const before = device.memory();
-    const dispatches = device.queue.dispatches;
-    const told = device.rehearse(() => step(weight));
-    expect(device.memory()).toEqual(before);
-    expect(device.queue.dispatches).toBe(dispatches);
-    device.pool.resetPeak();
+    await device.memory.trim();
+    const before = device.memory.info();
+    const dispatches = device.recorder.numDispatches;
+    const told = device.memory.rehearse(() => step(weight));
+    expect(device.memory.info()).toEqual(before);
+    expect(device.recorder.numDispatches).toBe(dispatches);
+    device.memory.resetPeak();
     step(weight);
-    expect(device.memory()).toMatchObject({ peakBytes: told.peakBytes, peakInUseBytes: told.peakInUseBytes });
+    expect(device.memory.info()).toMatchObject({ peakBytes: told.peakBytes, peakInUseBytes: told.peakInUseBytes });
     expect(told.peakBytes).toBeGreaterThan(before.allocatedBytes + 64 * 128 * 4);
   });
 
@@ -37,21 +37,21 @@ describe("a rehearsal", () => {
     using weight = device.full([128, 32], 0.5, "f32");
     weight.requiresGrad = true;
     step(weight);
-    const { allocatedBytes } = device.memory();
-    expect(device.rehearse(() => step(weight)).peakBytes).toBe(allocatedBytes);
+    const { allocatedBytes } = device.memory.info();
+    expect(device.memory.rehearse(() => step(weight)).peakBytes).toBe(allocatedBytes);
   });
 
   it("lets kernels be compiled ahead", async () => {
     const fresh = await requestDevice();
     try {
       const once = (): void => fresh.scope(() => void mul(fresh.full([8], 1, "f32"), fresh.full([8], 1, "f32")));
-      fresh.rehearse(once);
-      expect(fresh.pipelines.size).toBe(0);
-      await fresh.pipelines.warmUp();
-      const { size } = fresh.pipelines;
+      fresh.memory.rehearse(once);
+      expect(fresh.recorder.numPipelines).toBe(0);
+      await fresh.recorder.warmUp();
+      const size = fresh.recorder.numPipelines;
       expect(size).toBe(2);
       once();
-      expect(fresh.pipelines.size).toBe(size);
+      expect(fresh.recorder.numPipelines).toBe(size);
     } finally {
       fresh.dispose();
     }
@@ -59,18 +59,18 @@ describe("a rehearsal", () => {
 
   it("leaves the device as it was when its body throws", () => {
     expect(() =>
-      device.rehearse(() => {
+      device.memory.rehearse(() => {
         throw new Error("no");
       }),
     ).toThrow("no");
-    expect(device.queue.isRehearsing).toBe(false);
+    expect(device.recorder.isRehearsing).toBe(false);
   });
 });
 
 describe("without memory", () => {
   it("there is one error, with what was asked for and what was held, and the device goes on", async () => {
     const small = await requestDevice({ nullBackend: true }); // which has half a GiB
-    small.freeBytes = () => 1234;
+    small.memory.readFreeBytes = () => 1234;
     try {
       const held = small.zeros([2 ** 26], "f32", "a quarter of a GiB"); // 2^28 bytes
       await small.sync();
@@ -92,7 +92,7 @@ describe("without memory", () => {
         /^GPU: out of memory; asked for 268435456 bytes \(another quarter\) beside \d+ bytes that this process holds, with 1234 bytes free; lower per_device_train_batch_size or max_length, or close what else uses the GPU$/,
       );
       held.dispose();
-      await small.trim();
+      await small.memory.trim();
       const after = small.zeros([2 ** 20], "f32", "a little");
       await small.sync();
       expect(await after.read()).toHaveLength(2 ** 20);

@@ -66,15 +66,15 @@ async function step(rows: number, capacity?: number): Promise<number[]> {
 it("batches of all lengths use the buffers of the longest, and give the same numbers", async () => {
   const expected = new Map<number, number[]>();
   for (const rows of [300, 7, 120, 299, 1]) expected.set(rows, await step(rows));
-  await device.trim();
+  await device.memory.trim();
   let created = 0;
   for (const [rows, values] of expected) {
-    const before = device.memory().peakInUseBytes;
+    const before = device.memory.info().peakInUseBytes;
     expect(await step(rows, 300)).toEqual(values);
-    if (rows === 300) created = device.pool.numCreated;
-    else expect(device.memory().peakInUseBytes).toBe(before);
+    if (rows === 300) created = device.memory.info().numBuffersMade;
+    else expect(device.memory.info().peakInUseBytes).toBe(before);
   }
-  expect(device.pool.numCreated - created).toBe(2 * 4); // staging of what was read, twice a step
+  expect(device.memory.info().numBuffersMade - created).toBe(2 * 4); // staging of what was read, twice a step
 });
 
 describe("the capacity of rows", () => {

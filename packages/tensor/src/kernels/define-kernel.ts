@@ -103,7 +103,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
     const find = (device: Device, given: Partial<S>): Prepared<S> => {
       let known = cache.get(device);
       if (!known) cache.set(device, (known = new Map()));
-      const forced = device.variants.get(definition.name);
+      const forced = device.recorder.variants.get(definition.name);
       let key = forced ?? "";
       for (const field in given) key += `,${given[field]}`;
       let entry = known.get(key);
@@ -120,20 +120,19 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
       source,
       run(device, tensors, values, given) {
         const prepared = find(device, given);
-        if (device.queue.isRehearsing) {
-          device.pipelines.anticipate(prepared.source);
+        if (device.recorder.isRehearsing) {
+          device.recorder.anticipate(prepared.source);
           return;
         }
-        const { source: kernelSource, spec } = prepared;
-        const compiled = (prepared.compiled ??= device.pipelines.find(kernelSource.key) ?? device.pipelines.compile(kernelSource));
-        const grid = definition.grid(values as never, spec);
+        const compiled = (prepared.compiled ??= device.recorder.pipeline(prepared.source));
+        const grid = definition.grid(values as never, prepared.spec);
         if (grid[0] === 0 || grid[1] === 0 || grid[2] === 0) return;
         const ranges = bindingNames.map((name) => {
           const tensor = (tensors as Record<string, Tensor>)[name as string]!;
           tensor.expectAlive(definition.name);
           return bindingOf(tensor);
         });
-        device.queue.dispatch(compiled, ranges, (view) => packParams(view, params, values), grid, compiled.label);
+        device.recorder.dispatch(compiled, ranges, (view) => packParams(view, params, values), grid);
       },
     };
     kernelRegistry.set(definition.name, kernel as unknown as Kernel<never, string, string>);

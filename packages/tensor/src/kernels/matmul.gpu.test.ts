@@ -63,7 +63,7 @@ async function errorOf(variant: string | undefined, product: Case): Promise<numb
     addend: numbers(m * n, "f32"),
   };
   const upload = (values: Float32Array, type: FloatDtype): Tensor => device.tensor(values, [values.length], type);
-  if (variant) device.variants.set("matmul", variant);
+  if (variant) device.recorder.variants.set("matmul", variant);
   const c = device.scope("test", () => {
     const result = upload(data.c, dtype);
     gemm({
@@ -84,7 +84,7 @@ async function errorOf(variant: string | undefined, product: Case): Promise<numb
     });
     return result;
   });
-  device.variants.delete("matmul");
+  device.recorder.variants.delete("matmul");
   const values = await c.read();
   c.dispose();
   expect([...values.subarray(0, cOffset)], "elements before the offset").toEqual([...data.c.subarray(0, cOffset)]);
@@ -233,7 +233,7 @@ it("what stands around the matrix units is right, as seen with emulated ones", a
       const halves = (count: number): Uint16Array => Uint16Array.from(numbers(count, "f16"), numberToF16Bits);
       const [a, b] = [halves(m * k), halves(n * k)];
       const bits = (values: Uint16Array): Tensor => device.fromBytes(new Uint8Array(values.buffer), [values.length / 2], "f32");
-      device.variants.set("matmul", "subgroupMatrixEmulated");
+      device.recorder.variants.set("matmul", "subgroupMatrixEmulated");
       const c = device.scope("emulated", () => {
         const result = device.full([m, n], 0.25, "f32");
         const bias = device.full([n], 2, "f32");
@@ -259,7 +259,7 @@ it("what stands around the matrix units is right, as seen with emulated ones", a
         );
         return result;
       });
-      device.variants.delete("matmul");
+      device.recorder.variants.delete("matmul");
       const values = await c.read();
       c.dispose();
       for (let i = 0; i < m * n; i++) {

@@ -25,31 +25,31 @@ describe("size classes", () => {
 
 describe("a pool", () => {
   it("gives a freed buffer to the next tensor of its class", () => {
-    const before = device.memory();
+    const before = device.memory.info();
     const first = device.empty([1000], "f32");
     const buffer = first.storage.buffer;
     first.dispose();
     const second = device.empty([1001], "f32");
     expect(second.storage.buffer).toBe(buffer);
-    expect(device.memory().liveStorages).toBe(before.liveStorages + 1);
+    expect(device.memory.info().liveStorages).toBe(before.liveStorages + 1);
     second.dispose();
-    expect(device.memory()).toMatchObject({ liveStorages: before.liveStorages, inUseBytes: before.inUseBytes });
+    expect(device.memory.info()).toMatchObject({ liveStorages: before.liveStorages, inUseBytes: before.inUseBytes });
   });
 
   it("keeps the largest sum it held, and gives everything free back on trim", async () => {
-    await device.trim();
-    device.pool.resetPeak();
-    const before = device.memory().allocatedBytes;
+    await device.memory.trim();
+    device.memory.resetPeak();
+    const before = device.memory.info().allocatedBytes;
     const tensors = [1, 2, 3].map(() => device.empty([1_000_000], "f32"));
-    const peak = device.memory().peakBytes;
+    const peak = device.memory.info().peakBytes;
     expect(peak - before).toBe(3 * sizeClass(4_000_000));
     for (const tensor of tensors) tensor.dispose();
-    await device.trim();
-    expect(device.memory()).toMatchObject({ allocatedBytes: before, peakBytes: peak });
+    await device.memory.trim();
+    expect(device.memory.info()).toMatchObject({ allocatedBytes: before, peakBytes: peak });
   });
 
   it("takes a free buffer up to half again as large before it makes one", async () => {
-    await device.trim();
+    await device.memory.trim();
     const large = device.empty([1_400_000], "f32");
     const { buffer } = large.storage;
     large.dispose();
@@ -63,21 +63,21 @@ describe("a pool", () => {
   });
 
   it("destroys free buffers before it passes its limit, and passes it only with buffers in use", async () => {
-    await device.trim();
-    const start = device.memory().allocatedBytes;
+    await device.memory.trim();
+    const start = device.memory.info().allocatedBytes;
     const size = sizeClass(4_000_000);
-    device.pool.limitBytes = start + 2 * size;
+    device.memory.limitBytes = start + 2 * size;
     try {
       const tensors = [1, 2].map(() => device.empty([1_000_000], "f32"));
       for (const tensor of tensors) tensor.dispose();
       const other = device.empty([300_000], "f32");
-      expect(device.memory().allocatedBytes).toBe(start + size + sizeClass(1_200_000));
+      expect(device.memory.info().allocatedBytes).toBe(start + size + sizeClass(1_200_000));
       const inUse = [1, 2, 3].map(() => device.empty([1_000_000], "f32"));
-      expect(device.memory()).toMatchObject({ allocatedBytes: start + 3 * size + sizeClass(1_200_000), freeBytes: 0 });
+      expect(device.memory.info()).toMatchObject({ allocatedBytes: start + 3 * size + sizeClass(1_200_000), freeBytes: 0 });
       for (const tensor of [other, ...inUse]) tensor.dispose();
     } finally {
-      device.pool.limitBytes = Infinity;
-      await device.trim();
+      device.memory.limitBytes = Infinity;
+      await device.memory.trim();
     }
   });
 

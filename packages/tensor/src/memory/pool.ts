@@ -38,6 +38,8 @@ export interface MemoryInfo {
   freeBytes: number;
   /** Number of storages in use. */
   liveStorages: number;
+  /** Buffers made so far; a steady step makes none. */
+  numBuffersMade: number;
 }
 
 /** What of a GPUDevice a pool needs. */
@@ -80,12 +82,8 @@ export class BufferPool {
       peakInUseBytes: this.#peakInUseBytes,
       freeBytes: [...this.#free].reduce((total, [size, list]) => total + size * list.length, 0),
       liveStorages: this.#liveStorages,
+      numBuffersMade: this.#numCreated,
     };
-  }
-
-  /** Buffers made so far; a steady step makes none. */
-  get numCreated(): number {
-    return this.#numCreated;
   }
 
   resetPeak(): void {

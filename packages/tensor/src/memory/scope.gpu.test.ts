@@ -9,11 +9,11 @@ beforeAll(async () => {
 });
 afterAll(() => device?.dispose());
 beforeEach(() => {
-  before = device.memory().liveStorages;
+  before = device.memory.info().liveStorages;
 });
-afterEach(() => expect(device.memory().liveStorages).toBe(before));
+afterEach(() => expect(device.memory.info().liveStorages).toBe(before));
 
-const live = (): number => device.memory().liveStorages - before;
+const live = (): number => device.memory.info().liveStorages - before;
 
 describe("a scope", () => {
   it("frees what it made, and keeps what it returns, also inside arrays, maps and objects", async () => {

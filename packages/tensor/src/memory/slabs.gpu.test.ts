@@ -5,19 +5,19 @@ let device: Device;
 let storagesBefore = 0;
 beforeAll(async () => {
   device = await requestDevice();
-  storagesBefore = device.memory().liveStorages;
+  storagesBefore = device.memory.info().liveStorages;
 });
 afterAll(() => {
-  expect(device.memory().liveStorages).toBe(storagesBefore);
+  expect(device.memory.info().liveStorages).toBe(storagesBefore);
   device.dispose();
 });
 
 it("puts small tensors side by side, each with its own contents, and frees them with the last", async () => {
-  const before = device.memory();
+  const before = device.memory.info();
   const slabs = new TensorSlabs(device, slabShare(400) + slabShare(6) + slabShare(4));
   const [a, b, c] = [slabs.empty([100], "f32", "a"), slabs.empty([3], "f16", "b"), slabs.empty([1], "u32", "c")];
-  expect(device.memory().liveStorages).toBe(before.liveStorages + 1);
-  expect(device.memory().inUseBytes - before.inUseBytes).toBe(sizeClass(1024));
+  expect(device.memory.info().liveStorages).toBe(before.liveStorages + 1);
+  expect(device.memory.info().inUseBytes - before.inUseBytes).toBe(sizeClass(1024));
   device.writeBytes(c, Uint8Array.of(7, 0, 0, 0));
   device.writeBytes(b, Uint8Array.of(0, 60, 0, 64, 0, 66));
   device.writeBytes(a, new Uint8Array(Float32Array.from({ length: 100 }, (_, i) => i).buffer));
@@ -28,12 +28,12 @@ it("puts small tensors side by side, each with its own contents, and frees them 
   expect(await c.item()).toBe(7);
   a.dispose();
   c.dispose();
-  expect(device.memory().liveStorages).toBe(before.liveStorages + 2);
+  expect(device.memory.info().liveStorages).toBe(before.liveStorages + 2);
   b.dispose();
 });
 
 it("gives a large tensor a buffer of its own, and goes on in a new slab when one is full or more comes than was expected", () => {
-  const before = device.memory().liveStorages;
+  const before = device.memory.info().liveStorages;
   using slabs = new TensorSlabs(device, 300);
   const made = [2 ** 20, 10, 2 ** 19, 2 ** 19, 60].map((size) => slabs.empty([size], "f32", "w"));
   expect(made.map(({ byteOffset }) => byteOffset)).toEqual([0, 0, 0, 0, 0]);
@@ -46,5 +46,5 @@ it("gives a large tensor a buffer of its own, and goes on in a new slab when one
   for (const tensor of [...made, ...next]) tensor.dispose();
   slabs.dispose();
   many.dispose();
-  expect(device.memory().liveStorages).toBe(before);
+  expect(device.memory.info().liveStorages).toBe(before);
 });

@@ -76,7 +76,7 @@ export class ParameterBucket implements Disposable {
 
   /** Sets everything to zero. */
   clear(): void {
-    this.device.queue.clear({ buffer: this.flat.storage.buffer, offset: 0, size: this.flat.byteLength });
+    this.device.recorder.clear({ buffer: this.flat.storage.buffer, offset: 0, size: this.flat.byteLength });
   }
 
   dispose(): void {

@@ -52,9 +52,9 @@ function usesMatrices<S extends AttentionMatrixSpec>(
   otherKernel: string,
 ): boolean {
   if (inputType !== "f16") return false;
-  if (device.variants.has(kernel.name)) return true;
+  if (device.recorder.variants.has(kernel.name)) return true;
   return (
-    !device.variants.has(otherKernel) &&
+    !device.recorder.variants.has(otherKernel) &&
     kernel.variants.some((variant) => variant.when(device.capabilities, { ...variant.spec, ...shape } as S))
   );
 }

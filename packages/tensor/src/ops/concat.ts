@@ -17,7 +17,7 @@ export function concat(vectors: readonly Tensor[]): Tensor {
     expectDtype("concat", "vectors", vector, "f32");
     const from = rangeOf(vector);
     if (vector.size > 0)
-      device.queue.copy({ ...from, size: vector.byteLength }, { buffer, offset: offset + 4 * start, size: vector.byteLength });
+      device.recorder.copy({ ...from, size: vector.byteLength }, { buffer, offset: offset + 4 * start, size: vector.byteLength });
     start += vector.size;
   }
   return joined;

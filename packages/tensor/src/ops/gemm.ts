@@ -75,7 +75,7 @@ function specOf({
 }: Gemm): Partial<MatmulSpec> {
   const operands = { aType: a.dtype as FloatDtype, bType: b.dtype as FloatDtype, transposeA, transposeB, short: m <= 8 };
   // The kernel for software adapters makes nothing of the sizes; fewer specs are fewer compilations, which take longest there.
-  if (a.device.capabilities.software && !a.device.variants.has("matmul"))
+  if (a.device.capabilities.software && !a.device.recorder.variants.has("matmul"))
     return { ...operands, tileShape: "square", aligned: false, evenDepth: false, fewTiles: true };
   return {
     ...operands,

@@ -21,7 +21,7 @@ describe("linear", () => {
   });
 
   it("gives gradients to what needs them, and frees everything else", async () => {
-    const before = device.memory().liveStorages;
+    const before = device.memory.info().liveStorages;
     using x = device.tensor([1, 2, 3, 4, 5, 6], [2, 3], "f32");
     using weight = device.tensor([1, 0, -1, 2, 2, 2], [2, 3], "f32");
     using bias = device.tensor([10, 20], [2], "f32");
@@ -31,7 +31,7 @@ describe("linear", () => {
     expect([...(await gradients.get(x)!.read())]).toEqual([3, 2, 1, 3, 2, 1]);
     expect([...(await gradients.get(bias)!.read())]).toEqual([2, 2]);
     expect(gradients.get(weight)).toBeUndefined();
-    expect(device.memory().liveStorages).toBe(before + 5);
+    expect(device.memory.info().liveStorages).toBe(before + 5);
   });
 
   it("a weight that is trained gets dyᵀ · x", async () => {

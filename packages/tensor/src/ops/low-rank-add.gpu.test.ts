@@ -52,7 +52,7 @@ describe("lowRankAdd", () => {
   });
 
   it("gives gradients to what needs them, and frees everything else", async () => {
-    const before = device.memory().liveStorages;
+    const before = device.memory.info().liveStorages;
     using base = device.tensor([100, 200], [1, 2], "f32");
     using x = device.tensor([1, 2, 3], [1, 3], "f32");
     using a = device.tensor([1, 1, 1], [1, 3], "f32");
@@ -63,7 +63,7 @@ describe("lowRankAdd", () => {
     expect([...(await gradients.get(a)!.read())]).toEqual([0.5, 1, 1.5]);
     expect([...(await gradients.get(b)!.read())]).toEqual([3, 3]);
     expect(gradients.get(x)).toBeUndefined();
-    expect(device.memory().liveStorages).toBe(before + 7);
+    expect(device.memory.info().liveStorages).toBe(before + 7);
   });
 
   it("names sizes and dtypes that do not fit", () => {

@@ -1,4 +1,4 @@
-import type { Device } from "@kto/tensor";
+import type { Device, KernelSource } from "@kto/tensor";
 import { exampleSources, type AnyKernel } from "./sources.js";
 
 /** What became of one variant of a kernel with one spec. */
@@ -37,11 +37,11 @@ export async function compileKernel(device: Device, kernel: AnyKernel): Promise<
   return results;
 }
 
-async function pipelineRefusal(device: Device, source: Parameters<Device["pipelines"]["compileAsync"]>[0]): Promise<string | undefined> {
+async function pipelineRefusal(device: Device, source: KernelSource): Promise<string | undefined> {
   device.gpuDevice.pushErrorScope("validation");
   let thrown: string | undefined;
   try {
-    await device.pipelines.compileAsync(source);
+    await device.recorder.compile(source);
   } catch (error) {
     thrown = error instanceof Error ? error.message : String(error);
   }

@@ -16,7 +16,7 @@ let device: Device;
 beforeAll(async () => {
   device = await requestDevice();
 });
-afterEach(() => device.variants.clear());
+afterEach(() => device.recorder.variants.clear());
 afterAll(() => device?.dispose());
 
 const settings = { learningRate: 2e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };
@@ -90,7 +90,7 @@ const hyperOf =
 
 describe.each(["blockPerLane", "plain"])("adamw8bit, %s, bit for bit", (variant) => {
   it("one block, three steps", async () => {
-    device.variants.set("adamw8bit", variant);
+    device.recorder.variants.set("adamw8bit", variant);
     const initial = Float32Array.from({ length: 256 }, (_, i) => ((i % 17) - 8) / 64);
     const gradient = Float32Array.from({ length: 256 }, (_, i) => (((37 * i) % 101) - 50) / 1024);
     const gradients = [1, -0.5, 0.25].map((factor) => gradient.map((value) => factor * value));
@@ -111,7 +111,7 @@ describe.each(["blockPerLane", "plain"])("adamw8bit, %s, bit for bit", (variant)
   });
 
   it("a block without gradient: codes 255 and 0, scales 0, parameters as they were", async () => {
-    device.variants.set("adamw8bit", variant);
+    device.recorder.variants.set("adamw8bit", variant);
     const initial = Float32Array.from({ length: 300 }, (_, i) => i - 150);
     for (const run of [onDevice, onHost]) {
       const [result] = await run(initial, [new Float32Array(300)], hyperOf({ weightDecay: 0 }));
@@ -122,7 +122,7 @@ describe.each(["blockPerLane", "plain"])("adamw8bit, %s, bit for bit", (variant)
   });
 
   it("random steps: scales spread over seven decades, a short last block, gradients that are not finite, ever fewer non-zero ones", async () => {
-    device.variants.set("adamw8bit", variant);
+    device.recorder.variants.set("adamw8bit", variant);
     const numbers = new Numbers(5);
     const size = 4096 + 263;
     const draw = (scale: () => number): Float32Array => Float32Array.from({ length: size }, () => numbers.normal(scale()));
@@ -145,7 +145,7 @@ describe("adamw8bit, subgroup", () => {
     const draw = (scale: number): Float32Array => Float32Array.from({ length: 2055 }, () => numbers.normal(scale));
     const [initial, gradients] = [draw(0.1), [draw(0.01)]];
     const [expected] = onHost(initial, gradients, hyperOf());
-    device.variants.set("adamw8bit", "subgroup");
+    device.recorder.variants.set("adamw8bit", "subgroup");
     const [got] = await onDevice(initial, gradients, hyperOf());
     const codesOff = [...got!.codes1, ...got!.codes2].filter(
       (code, i) => code !== (i < 2055 ? expected!.codes1[i]! : expected!.codes2[i - 2055]!),

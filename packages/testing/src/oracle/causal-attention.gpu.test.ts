@@ -8,7 +8,7 @@ beforeAll(async () => {
   device = await requestDevice();
 });
 
-afterEach(() => device.variants.clear());
+afterEach(() => device.recorder.variants.clear());
 afterAll(() => device?.dispose());
 
 const heads = { numHeads: 2, numKeyValueHeads: 1, headDim: 32 };
@@ -74,7 +74,7 @@ describe("causalAttention", () => {
   });
 
   it("has a gradient that scales with dOut, however small, although matrix units take it in f16", async () => {
-    for (const kernel of ["attentionMatrix", "attentionMatrixDq", "attentionMatrixDkDv"]) device.variants.set(kernel, "emulated");
+    for (const kernel of ["attentionMatrix", "attentionMatrixDq", "attentionMatrixDkDv"]) device.recorder.variants.set(kernel, "emulated");
     const scaled = async (scale: number): Promise<number[][]> => {
       const { q, k, v } = inputs(40, "f16");
       const out = causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [40]), dtype: "f32" });
@@ -97,7 +97,7 @@ describe("causalAttention", () => {
     const whole = await causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [12]) }).read();
     const last = device.tensor(Float32Array.from((await q.read()).subarray(9 * 64)), [3, 64], "f32");
     for (const variant of ["subgroup", "plain"]) {
-      device.variants.set("attention", variant);
+      device.recorder.variants.set("attention", variant);
       const some = await causalAttention(last, k, v, { ...heads, ...segmentBounds(device, [3], [12]) }).read();
       expectClose(some, whole.subarray(9 * 64), { rtol: 1e-6, atol: 1e-7, label: variant });
     }

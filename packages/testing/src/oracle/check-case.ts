@@ -12,12 +12,12 @@ import { possibleVariants, recordKernels, runCase, type CaseResult } from "./run
 export async function checkCase(device: Device, oracle: OracleCase): Promise<string[]> {
   if (usesF16(oracle) && !device.capabilities.shaderF16) {
     if (!oracle.emulated) return []; // other kernels on f16 tensors need the feature; the run on a GPU has it
-    for (const [kernel, variant] of Object.entries(oracle.emulated)) device.variants.set(kernel, variant);
+    for (const [kernel, variant] of Object.entries(oracle.emulated)) device.recorder.variants.set(kernel, variant);
   }
   const values = valuesOf(oracle);
   const outputs = oracle.forward(values);
   const gradients = oracle.vjp?.(values, gradientOf(outputs["y"]!)) ?? {};
-  const liveBefore = device.memory().liveStorages;
+  const liveBefore = device.memory.info().liveStorages;
 
   let first: CaseResult | undefined;
   const used = await recordKernels(async () => {
@@ -31,16 +31,16 @@ export async function checkCase(device: Device, oracle: OracleCase): Promise<str
   for (const [kernel, specs] of manyVariants ? used : []) {
     const variants = possibleVariants(kernel, specs, device.capabilities);
     if (variants.length < 2) continue;
-    const forcedBefore = device.variants.get(kernel);
+    const forcedBefore = device.recorder.variants.get(kernel);
     for (const variant of variants) {
-      device.variants.set(kernel, variant);
+      device.recorder.variants.set(kernel, variant);
       expectAgreement(oracle, await runCase(device, oracle, outputs["y"]), outputs, gradients, `${kernel} ${variant}`);
     }
-    if (forcedBefore === undefined) device.variants.delete(kernel);
-    else device.variants.set(kernel, forcedBefore);
+    if (forcedBefore === undefined) device.recorder.variants.delete(kernel);
+    else device.recorder.variants.set(kernel, forcedBefore);
   }
 
-  const left = device.memory().liveStorages - liveBefore;
+  const left = device.memory.info().liveStorages - liveBefore;
   if (left !== 0) throw new Error(`${oracle.name}: ${left} storages were not given back`);
   return [...used.keys()];
 }

@@ -11,7 +11,7 @@ beforeAll(async () => {
   device = await requestDevice();
 });
 
-afterEach(() => device.variants.clear());
+afterEach(() => device.recorder.variants.clear());
 afterAll(() => device?.dispose());
 
 describe("on the device an op agrees with its oracle, in every variant", () => {

@@ -183,7 +183,7 @@ describe("trouble", () => {
 });
 
 test("memory is flat over 200 updates", async () => {
-  const before = device.memory().liveStorages;
+  const before = device.memory.info().liveStorages;
   const live: number[] = [];
   const allocated: number[] = [];
   const heap: number[] = [];
@@ -193,8 +193,8 @@ test("memory is flat over 200 updates", async () => {
       rows: makeRows(8),
       onEvent: (event) => {
         if (event.type !== "update" || event.step % 20 !== 0) return;
-        live.push(device.memory().liveStorages);
-        allocated.push(device.memory().allocatedBytes);
+        live.push(device.memory.info().liveStorages);
+        allocated.push(device.memory.info().allocatedBytes);
         collectGarbage();
         heap.push(process.memoryUsage().heapUsed);
       },
@@ -203,7 +203,7 @@ test("memory is flat over 200 updates", async () => {
   expect(new Set(live).size).toBe(1);
   expect(new Set(allocated.slice(2)).size).toBe(1);
   expect(heap.at(-1)! - heap[1]!).toBeLessThan(2e6);
-  expect(device.memory().liveStorages).toBe(before);
+  expect(device.memory.info().liveStorages).toBe(before);
 });
 
 /** A full collection, so that what is measured is what is held. */
@@ -230,7 +230,7 @@ interface Run {
 }
 
 async function run(given: Partial<KTOConfig> = {}, settings: RunSettings = {}): Promise<Run> {
-  const before = device.memory().liveStorages;
+  const before = device.memory.info().liveStorages;
   const model = getPeftModel(base, settings.lora ?? lora, { seed: 3 });
   try {
     const trainer = new KTOTrainer({
@@ -245,7 +245,7 @@ async function run(given: Partial<KTOConfig> = {}, settings: RunSettings = {}): 
     return { logs, adapter: await model.readAdapter(), trainer };
   } finally {
     model.dispose();
-    expect(device.memory().liveStorages, "buffers left over").toBe(before);
+    expect(device.memory.info().liveStorages, "buffers left over").toBe(before);
   }
 }
 

@@ -3,6 +3,7 @@ import type { ScoredRow } from "../data/rows.js";
 import type { MethodContext } from "../loop/method.js";
 import { inPasses } from "../memory/passes.js";
 import { scoreBatch } from "../scoring/score-batch.js";
+import { packScoredBatch } from "../scoring/scored-batch.js";
 import { mismatched, type KtoRow } from "./prepare-kto-dataset.js";
 
 /** Options of `precomputeReference`. */
@@ -40,5 +41,6 @@ export async function precomputeReference(
 
 /** [numRows] f32 nats, in as many passes as the layout asks for. */
 function logProbs(context: MethodContext, rows: readonly ScoredRow[]): Tensor {
-  return concat(inPasses(context, rows, (part) => scoreBatch(context.model.base, part).logProbs));
+  const { base } = context.model;
+  return concat(inPasses(context, rows, (part) => scoreBatch(base, packScoredBatch(base, part, context.layout.largestPass)).logProbs));
 }

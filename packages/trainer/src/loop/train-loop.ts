@@ -55,7 +55,7 @@ export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): As
         totalUpdates: counts.totalUpdates,
         numTokens: progress.numTokens - startTokens,
         elapsedMs: performance.now() - started,
-        gpuMemoryBytes: device.memory().allocatedBytes,
+        gpuMemoryBytes: device.memory.info().allocatedBytes,
       });
 
       const isLast = step === counts.totalUpdates;
@@ -75,7 +75,7 @@ export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): As
           stepTimeMs: (now - windowStarted) / updates,
           tokensPerSecond: (progress.numTokens - windowTokens) / seconds,
           samplesPerSecond: (updates * counts.rowsPerUpdate) / seconds,
-          gpuMemoryBytes: device.memory().allocatedBytes,
+          gpuMemoryBytes: device.memory.info().allocatedBytes,
         });
         emit({ type: "log", log });
         yield log;

@@ -24,7 +24,7 @@ export interface TrainedModelParts {
 const oldNames: Readonly<Record<string, string>> = {
   isFreshAdapter: "nothing: an adapter knows whether it stands at its base",
   checkpoints: "output, a store or directory(path): checkpoints and the trained model go there",
-  memoryBudgetBytes: "device.memoryBudgetBytes: the budget is a property of the device",
+  memoryBudgetBytes: "device.memory.budgetBytes: the budget is a property of the device",
 };
 
 /** Throws TrainerUsageError for an option that is called otherwise now. */

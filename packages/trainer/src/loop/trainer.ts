@@ -180,9 +180,9 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
         run.checkpoint.restore(model, parts.optimizer);
         Object.assign(progress, structuredClone(run.checkpoint.state.progress));
       }
-      device.pool.limitBytes = Math.min(run.memory.peakBytes, run.memory.budgetBytes ?? Infinity);
-      device.pool.resetPeak();
-      await device.pipelines.warmUp();
+      device.memory.limitBytes = Math.min(run.memory.peakBytes, run.memory.budgetBytes ?? Infinity);
+      device.memory.resetPeak();
+      await device.recorder.warmUp();
       const started = performance.now();
       const context = { model, reference: parts.reference, layout: run.memory };
       const precomputed = await this.#options.method.precompute?.(context, rows, {
@@ -202,7 +202,7 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       this.result = this.#finish(run, performance.now() - started);
       return this.result;
     } finally {
-      device.pool.limitBytes = Infinity;
+      device.memory.limitBytes = Infinity;
       await this.#output?.end?.();
     }
   }
@@ -329,7 +329,7 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       globalStep: progress.globalStep,
       trainingLoss,
       metrics,
-      peakGpuMemoryBytes: this.model.device.memory().peakBytes,
+      peakGpuMemoryBytes: this.model.device.memory.info().peakBytes,
       plannedGpuMemoryBytes: memory.peakBytes,
     };
   }

@@ -50,9 +50,9 @@ async function run(
   memoryBudgetBytes?: number,
   rows: DataRow[] = makeRows([90, 60, 120, 30, 100, 100, 20, 110]),
 ): Promise<Run> {
-  await device.trim();
-  const before = device.memory().liveStorages;
-  device.pool.resetPeak();
+  await device.memory.trim();
+  const before = device.memory.info().liveStorages;
+  device.memory.resetPeak();
   const numCreated: number[] = [];
   const lora = { r: 4, loraAlpha: 8, loraDropout: 0.5, targetModules: "all-linear" } as const; // dropout acts with disableDropout: false
   const model = getPeftModel(base, lora, { seed: 3 });
@@ -60,10 +60,10 @@ async function run(
     model,
     trainDataset: Dataset.from(rows),
     args: { perDeviceTrainBatchSize: 4, maxSteps: 2, learningRate: 1e-2, loggingSteps: 1, saveStrategy: "no", maxLength: 128, ...given },
-    onEvent: (event) => event.type === "update" && numCreated.push(device.pool.numCreated),
+    onEvent: (event) => event.type === "update" && numCreated.push(device.memory.info().numBuffersMade),
   });
   const logs: TrainLog[] = [];
-  device.memoryBudgetBytes = memoryBudgetBytes;
+  device.memory.budgetBytes = memoryBudgetBytes;
   try {
     const run = await trainer.plan();
     for await (const log of run.train()) logs.push(log);
@@ -71,8 +71,8 @@ async function run(
     return { plan: run.memory, logs, peakBytes: trainer.result!.peakGpuMemoryBytes, adapter, numCreated };
   } finally {
     model.dispose();
-    device.memoryBudgetBytes = undefined;
-    expect(device.memory().liveStorages, "buffers left over").toBe(before);
+    device.memory.budgetBytes = undefined;
+    expect(device.memory.info().liveStorages, "buffers left over").toBe(before);
   }
 }
 
@@ -111,8 +111,8 @@ describe("a memory plan", () => {
 
   test("holds for an evaluation with larger batches", async () => {
     const rows = makeRows([30, 20, 25, 30]);
-    await device.trim();
-    device.pool.resetPeak();
+    await device.memory.trim();
+    device.memory.resetPeak();
     using model = getPeftModel(base, { r: 4, loraAlpha: 8, targetModules: "all-linear" });
     const trainer = new KTOTrainer({
       model,
@@ -192,21 +192,21 @@ test("an out-of-memory during a run is one error, leaves nothing behind, and the
       for await (const _ of trainer.train());
       return trainer.result!.peakGpuMemoryBytes;
     };
-    const before = small.memory();
+    const before = small.memory.info();
     const needed = (await train()) - before.allocatedBytes;
-    await small.trim();
+    await small.memory.trim();
     const half = small.empty([2 ** 26], "f32", "half of the memory");
-    const left = 2 ** 28 - small.memory().allocatedBytes + half.byteLength - needed / 2;
+    const left = 2 ** 28 - small.memory.info().allocatedBytes + half.byteLength - needed / 2;
     const rest = small.empty([left / 4], "f32", "most of the rest");
-    const { liveStorages } = small.memory();
+    const { liveStorages } = small.memory.info();
     await expect(train()).rejects.toThrow(OutOfMemoryError);
-    expect(small.memory().liveStorages).toBe(liveStorages);
+    expect(small.memory.info().liveStorages).toBe(liveStorages);
     await expect(train()).rejects.toThrow(/^GPU: out of memory; asked for \d+ bytes .* lower per_device_train_batch_size or max_length/);
     half.dispose();
     rest.dispose();
-    await small.trim();
+    await small.memory.trim();
     await train();
-    expect(small.memory().liveStorages).toBe(before.liveStorages);
+    expect(small.memory.info().liveStorages).toBe(before.liveStorages);
   } finally {
     small.dispose();
   }

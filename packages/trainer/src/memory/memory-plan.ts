@@ -58,7 +58,7 @@ const leastFactor = 1.05;
  */
 export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const { device, numLayers, budgetBytes = Infinity } = input;
-  const residentBytes = device.memory().inUseBytes;
+  const residentBytes = device.memory.info().inUseBytes;
   const complete = (layout: PassLayout): PassLayout => ({ ...layout, largestPass: input.largestPass(layout.tokensPerPass) });
   const rehearsed = new Map<string, Need>();
   const needs = (layout: PassLayout): Need => {
@@ -94,21 +94,21 @@ interface Need {
 }
 
 function rehearse({ device, record }: MemoryPlanInput, layout: PassLayout, limitBytes: number): Need {
-  const before = device.memory();
+  const before = device.memory.info();
   let savedBytes = 0;
-  const unlimited = device.pool.limitBytes;
-  device.pool.limitBytes = limitBytes;
+  const unlimited = device.memory.limitBytes;
+  device.memory.limitBytes = limitBytes;
   try {
-    const info = device.rehearse(() =>
+    const info = device.memory.rehearse(() =>
       record(layout, () => {
-        savedBytes = Math.max(savedBytes, device.memory().inUseBytes - before.inUseBytes);
+        savedBytes = Math.max(savedBytes, device.memory.info().inUseBytes - before.inUseBytes);
       }),
     );
     const otherBytes = before.allocatedBytes - before.inUseBytes - before.freeBytes; // the uniform ring and the like
     const comingBytes = info.peakInUseBytes - before.inUseBytes;
     return { info, leastBytes: Math.ceil(before.inUseBytes + otherBytes + leastFactor * comingBytes), savedBytes };
   } finally {
-    device.pool.limitBytes = unlimited;
+    device.memory.limitBytes = unlimited;
   }
 }
 
@@ -136,7 +136,7 @@ function chooseLayout(input: MemoryPlanInput, fits: (layout: PassLayout) => bool
 }
 
 function refuse({ device, budgetBytes, longestRow, gradientCheckpointing: mode }: MemoryPlanInput, leastBytes: number): never {
-  const { allocatedBytes } = device.memory();
+  const { allocatedBytes } = device.memory.info();
   throw new OutOfMemoryError(
     `memory: the run does not fit; expected at most ${inMiB(budgetBytes!)} MiB of GPU memory, got a need of ${inMiB(leastBytes)} MiB for a row of ${longestRow} tokens alone, ${inMiB(allocatedBytes)} of them for the model; lower max_length${mode === false ? ", set gradient_checkpointing: auto" : ""} or raise max_memory`,
     { requestedBytes: leastBytes, allocatedBytes },

@@ -31,7 +31,7 @@ export function planRunMemory<Row>(input: RunMemoryInput<Row>): MemoryPlan {
     device: model.device,
     numLayers: model.numHiddenLayers,
     gradientCheckpointing: input.gradientCheckpointing,
-    budgetBytes: model.device.memoryBudgetBytes,
+    budgetBytes: model.device.memory.budgetBytes,
     largestMicroBatch: training.mostTokens,
     longestRow: training.longestRow,
     largestPass: (tokensPerPass) => largestPass(passes, tokensPerPass),

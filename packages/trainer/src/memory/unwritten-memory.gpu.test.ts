@@ -13,7 +13,7 @@ function poison(device: Device): void {
   device.empty = (...of) => {
     const tensor = empty(...of);
     const { buffer, byteLength: size } = tensor.storage;
-    device.queue.write({ buffer, offset: 0, size }, new Uint8Array(size).fill(0xff));
+    device.recorder.write({ buffer, offset: 0, size }, new Uint8Array(size).fill(0xff));
     return tensor;
   };
 }
