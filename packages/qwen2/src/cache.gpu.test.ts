@@ -17,7 +17,7 @@ import { openModel } from "./node.js";
 let device: Device;
 beforeAll(async () => {
   device = await requestDevice();
-  device.variants.set("matmul", "plain"); // a product of few rows may be added up in another order than one of many
+  device.recorder.variants.set("matmul", "plain"); // a product of few rows may be added up in another order than one of many
 });
 afterAll(() => device.dispose());
 

@@ -29,8 +29,8 @@ beforeAll(async () => {
   device = await requestDevice();
 });
 afterAll(() => device.dispose());
-beforeEach(() => (live = device.memory().liveStorages));
-afterEach(() => expect(device.memory().liveStorages, "buffers left over").toBe(live));
+beforeEach(() => (live = device.memory.info().liveStorages));
+afterEach(() => expect(device.memory.info().liveStorages, "buffers left over").toBe(live));
 
 const load = (folder: string, quantization?: QuantizeOnLoad): Promise<DecoderForCausalLM> =>
   loadCausalLM(openModel(fixturePath(folder)), { device, dtype: "f32", quantization });
