@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { f16BitsToNumber, numberToF16Bits } from "./dtype.js";
+import { checkDtype, f16BitsToNumber, numberToF16Bits } from "./dtype.js";
 
 const finite = Array.from({ length: 0x7c00 }, (_, bits) => bits);
 
@@ -40,5 +40,21 @@ describe("f16", () => {
   it("what is too large becomes an infinity, what is too small a zero", () => {
     expect([65_504, 65_519.99, 65_520, 1e10, 1e300, -1e300].map(numberToF16Bits)).toEqual([0x7bff, 0x7bff, 0x7c00, 0x7c00, 0x7c00, 0xfc00]);
     expect([2 ** -25, 1e-30, 1e-300, -1e-300].map(numberToF16Bits)).toEqual([0, 0, 0, 0x8000]);
+  });
+});
+
+describe("checkDtype", () => {
+  it.each([
+    ["float32", "; did you mean f32?"],
+    ["half", "; did you mean f16?"],
+    ["u31", "; did you mean u32?"],
+    ["complex128", ""],
+    ["toString", ""],
+  ])("refuses %s", (dtype, advice) => {
+    expect(() => checkDtype("tensor", dtype)).toThrow(`tensor: unknown dtype; expected f32, f16, u32, i32, got ${dtype}${advice}`);
+  });
+
+  it("takes ours", () => {
+    for (const dtype of ["f32", "f16", "u32", "i32"]) expect(() => checkDtype("tensor", dtype)).not.toThrow();
   });
 });

@@ -1,5 +1,28 @@
+import { DtypeError, nearestName } from "@kto/core";
+
 /** Storage types of a tensor. */
 export type Dtype = "f32" | "f16" | "u32" | "i32";
+
+const dtypes: readonly Dtype[] = ["f32", "f16", "u32", "i32"];
+
+/** What other libraries call them. */
+const otherNames: Readonly<Record<string, Dtype>> = {
+  float32: "f32",
+  float: "f32",
+  float16: "f16",
+  half: "f16",
+  uint32: "u32",
+  uint: "u32",
+  int32: "i32",
+  int: "i32",
+};
+
+/** Throws DtypeError unless `dtype` is a storage type of ours; names the one that was probably meant. */
+export function checkDtype(op: string, dtype: string): asserts dtype is Dtype {
+  if (dtypes.includes(dtype as Dtype)) return;
+  const meant = (Object.hasOwn(otherNames, dtype) ? otherNames[dtype] : undefined) ?? nearestName(String(dtype), dtypes);
+  throw new DtypeError(`${op}: unknown dtype; expected ${dtypes.join(", ")}, got ${dtype}${meant ? `; did you mean ${meant}?` : ""}`);
+}
 
 /** Floating-point storage types. */
 export type FloatDtype = "f32" | "f16";

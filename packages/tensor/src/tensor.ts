@@ -104,6 +104,16 @@ export class Tensor implements Disposable {
     this.dispose();
   }
 
+  /** One line: `Tensor [2, 3] f32 (linear)`. */
+  toString(): string {
+    return `Tensor [${this.shape.join(", ")}] ${this.dtype} (${this.label})${this.isDisposed ? ", disposed" : ""}`;
+  }
+
+  /** What `console.log` prints in Node, instead of the device and its buffers. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
   /** Used by scopes only. */
   freeInScope(label: string): void {
     this.#free(`when its scope (${label}) ended`);

@@ -1,7 +1,7 @@
 import { CapabilityError } from "@kto/core";
 import type { GradNode } from "../autograd/node.js";
-import { byteSize, f16BitsToNumber, type Dtype } from "../dtype.js";
-import { OutOfMemoryError, ShapeError } from "../errors.js";
+import { byteSize, checkDtype, f16BitsToNumber, type Dtype } from "../dtype.js";
+import { DisposedError, OutOfMemoryError, ShapeError } from "../errors.js";
 import { fillKernel } from "../kernels/fill.wgsl.js";
 import { BufferPool } from "../memory/pool.js";
 import { Arena } from "../memory/scope.js";
@@ -71,6 +71,11 @@ export class Device implements Disposable, AsyncDisposable {
     return this.#disposed;
   }
 
+  /** Throws DisposedError once the device was disposed. */
+  expectAlive(op: string): void {
+    if (this.#disposed) throw new DisposedError(`${op}: the device was disposed; do it before device.dispose()`);
+  }
+
   // --- making tensors
 
   /**
@@ -80,6 +85,8 @@ export class Device implements Disposable, AsyncDisposable {
    */
   empty(shape: Shape, dtype: Dtype, label = "empty", rowCapacity?: number): Tensor {
     checkShape(label, shape);
+    checkDtype(label, dtype);
+    this.expectAlive(label);
     const storage = new Storage(this.#inUse.pool, Math.max(4, capacityOf(shape, rowCapacity) * byteSize(dtype)), label);
     return this.#own(new Tensor(this, storage, [...shape], dtype, label, 0, rowCapacity));
   }
@@ -109,6 +116,7 @@ export class Device implements Disposable, AsyncDisposable {
   /** Copies host numbers to the device; f16 rounds to nearest even. Throws ShapeError on a wrong count, DtypeError on a value f16 cannot hold. */
   tensor(data: ArrayLike<number>, shape: Shape, dtype: Dtype, label = "tensor", rowCapacity?: number): Tensor {
     checkShape(label, shape);
+    checkDtype("tensor", dtype);
     if (data.length !== sizeOf(shape))
       throw new ShapeError(`tensor: ${label}: expected ${sizeOf(shape)} numbers for shape [${shape.join(", ")}], got ${data.length}`);
     return this.fromBytes(packNumbers(data, dtype, label), shape, dtype, label, rowCapacity);
@@ -123,6 +131,7 @@ export class Device implements Disposable, AsyncDisposable {
 
   /** Overwrites part of a tensor from `byteOffset`; both it and the length must be multiples of 4 unless the write reaches the end. */
   writeBytes(tensor: Tensor, bytes: Uint8Array, byteOffset = 0): void {
+    tensor.expectAlive("write");
     if (byteOffset + bytes.byteLength > tensor.byteLength) {
       throw new ShapeError(`write: ${tensor.label}: expected at most ${tensor.byteLength - byteOffset} bytes, got ${bytes.byteLength}`);
     }
@@ -151,6 +160,7 @@ export class Device implements Disposable, AsyncDisposable {
 
   /** Overwrites `target` with `source`; same size and dtype. */
   copyInto(target: Tensor, source: Tensor): void {
+    for (const tensor of [target, source]) tensor.expectAlive("copy");
     if (target.size !== source.size || target.dtype !== source.dtype)
       throw new ShapeError(`copy: ${target.label} and ${source.label} differ in size or dtype`);
     this.#queue.copy(rangeOf(source), rangeOf(target));
@@ -228,6 +238,7 @@ export class Device implements Disposable, AsyncDisposable {
   /** Reads several f32 tensors with one wait. */
   async readAll(tensors: readonly Tensor[]): Promise<Float32Array[]> {
     if (tensors.length === 0) return [];
+    this.expectAlive("readAll");
     const total = tensors.reduce((bytes, tensor) => bytes + rangeOf(tensor).size, 0);
     const staging = this.#inUse.pool.create(total, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
     try {
@@ -252,6 +263,7 @@ export class Device implements Disposable, AsyncDisposable {
   /** Copies a tensor's bytes to the host. */
   async readBytes(tensor: Tensor): Promise<Uint8Array<ArrayBuffer>> {
     tensor.expectAlive("read");
+    this.expectAlive("read");
     if (tensor.byteLength === 0) return new Uint8Array(0);
     const range = rangeOf(tensor);
     const staging = this.#inUse.pool.create(range.size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
@@ -267,6 +279,7 @@ export class Device implements Disposable, AsyncDisposable {
 
   /** Submits what is recorded and waits until it has run. */
   async sync(): Promise<void> {
+    this.expectAlive("sync");
     this.#queue.flush();
     await this.#failures.settle(this.gpuDevice.queue.onSubmittedWorkDone(), this.#pipelines);
   }
