@@ -1,9 +1,9 @@
-import { equal } from "./operators.js";
+import { equal, keyIn } from "./operators.js";
 import { represent, toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
 import { method } from "./signature.js";
 import { stringMethod } from "./string-methods.js";
-import { Callable, characters, dictKey, PyObject, toIndex, Tuple, typeName, Undefined, type Value, View } from "./values.js";
+import { Callable, characters, PyObject, rangeOf, toIndex, Tuple, typeName, Undefined, type Value, View } from "./values.js";
 
 /** Methods that change their object: the sandbox of transformers refuses them. */
 const MUTATORS: Readonly<Record<string, ReadonlySet<string>>> = {
@@ -38,13 +38,18 @@ export function getSlice(object: Value, start: Value, stop: Value, step: Value):
   if (object instanceof Map) typeError("unhashable type: 'slice'");
   const items = sequenceItems(object);
   if (!items) return typeError(`'${typeName(object)}' object is not subscriptable`);
-  const chosen = sliceIndices(items.length, start, stop, step).map((index) => items[index]!);
+  const { from, to, stride } = sliceBounds(items.length, start, stop, step);
+  if (object instanceof View && object.bounds) {
+    const [first, , apart] = object.bounds;
+    return rangeOf(first + from * apart, first + to * apart, stride * apart);
+  }
+  const chosen: Value[] = [];
+  for (let index = from; stride > 0 ? index < to : index > to; index += stride) chosen.push(items[index]!);
   if (typeof object === "string") return chosen.map(toText).join("");
-  if (object instanceof Tuple) return new Tuple(chosen);
-  return object instanceof View ? new View("range", chosen) : chosen;
+  return object instanceof Tuple ? new Tuple(chosen) : chosen;
 }
 
-function sliceIndices(length: number, start: Value, stop: Value, step: Value): number[] {
+function sliceBounds(length: number, start: Value, stop: Value, step: Value): { from: number; to: number; stride: number } {
   const stride = step === null ? 1 : sliceBound(step);
   if (stride === 0) throw new PythonError("ValueError", "slice step cannot be zero");
   const [low, high] = stride > 0 ? [0, length] : [-1, length - 1];
@@ -53,10 +58,7 @@ function sliceIndices(length: number, start: Value, stop: Value, step: Value): n
     const index = sliceBound(value);
     return Math.min(high, Math.max(low, index < 0 ? index + length : index));
   };
-  const indices: number[] = [];
-  const end = clamp(stop, stride > 0 ? high : low);
-  for (let index = clamp(start, stride > 0 ? low : high); stride > 0 ? index < end : index > end; index += stride) indices.push(index);
-  return indices;
+  return { from: clamp(start, stride > 0 ? low : high), to: clamp(stop, stride > 0 ? high : low), stride };
 }
 
 function sliceBound(value: Value): number {
@@ -69,7 +71,7 @@ function sliceBound(value: Value): number {
 function dictItem(object: Value, key: Value): Value | undefined {
   if (!(object instanceof Map)) return undefined;
   if (Array.isArray(key) || key instanceof Map) return undefined;
-  return object.get(dictKey(key));
+  return object.get(keyIn(object, key));
 }
 
 function sequenceItems(object: Value): Value[] | undefined {
@@ -126,7 +128,10 @@ function listMethod(items: Value[], name: string): Callable | undefined {
 function dictMethod(dict: Map<Value, Value>, name: string): Callable | undefined {
   switch (name) {
     case "get":
-      return method(name, ["key", "default"], 1, (key, fallback = null) => (dict.has(dictKey(key!)) ? dict.get(dictKey(key!))! : fallback));
+      return method(name, ["key", "default"], 1, (key, fallback = null) => {
+        const value = dict.get(keyIn(dict, key!));
+        return value === undefined ? fallback : value;
+      });
     case "keys":
       return method(name, [], 0, () => new View("dict_keys", [...dict.keys()]));
     case "values":

@@ -1,11 +1,11 @@
 import { getAttribute, getItem, getSlice } from "./attributes.js";
 import type { Arguments, Expression } from "./ast.js";
 import { callValue, type Runtime } from "./interpreter.js";
-import { binary, compare } from "./operators.js";
+import { binary, compare, dictOf } from "./operators.js";
 import { toText } from "./printing.js";
 import { typeError } from "./python-error.js";
 import type { Scope } from "./scope.js";
-import { dictKey, isNumber, iterate, truthy, Tuple, typeName, Undefined, type Value } from "./values.js";
+import { isNumber, iterate, truthy, Tuple, typeName, Undefined, type Value } from "./values.js";
 
 /** The value of an expression. Throws a `PythonError` where Python would raise. */
 export function evaluate(node: Expression, scope: Scope, runtime: Runtime): Value {
@@ -20,7 +20,7 @@ export function evaluate(node: Expression, scope: Scope, runtime: Runtime): Valu
     case "tuple":
       return new Tuple(node.items.map(value));
     case "dict":
-      return new Map(node.entries.map((entry) => [dictKey(value(entry.key)), value(entry.value)]));
+      return dictOf(node.entries.map((entry) => [value(entry.key), value(entry.value)]));
     case "attribute":
       return getAttribute(value(node.object), node.name);
     case "item":

@@ -1,8 +1,9 @@
+import { dictOf } from "./operators.js";
 import { toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
 import { bind, method } from "./signature.js";
 import { strftime } from "./strftime.js";
-import { Callable, iterate, type Keywords, Namespace, PyObject, toIndex, Tuple, type Value, View } from "./values.js";
+import { Callable, iterate, type Keywords, Namespace, PyObject, rangeOf, toIndex, Tuple, Undefined, type Value } from "./values.js";
 
 /** Longest `range()` the sandbox of transformers allows. */
 const MAX_RANGE = 100_000;
@@ -40,20 +41,21 @@ function range(args: Value[]): Value {
   const length = Math.max(0, Math.ceil((stop - start) / step));
   if (length > MAX_RANGE)
     throw new PythonError("OverflowError", `Range too big. The sandbox blocks ranges larger than MAX_RANGE (${MAX_RANGE}).`);
-  const text = `range(${start}, ${stop}${step === 1 ? "" : `, ${step}`})`;
-  return new View(
-    "range",
-    Array.from({ length }, (_, index) => BigInt(start + index * step)),
-    text,
-  );
+  return rangeOf(start, stop, step);
 }
 
 function makeDict(args: Value[], keywords: Keywords): Map<Value, Value> {
   const [source] = args;
   if (args.length > 1) typeError(`dict expected at most 1 argument, got ${args.length}`);
-  const pairs =
-    source instanceof Map ? [...source] : source === undefined ? [] : iterate(source).map((pair) => iterate(pair) as [Value, Value]);
-  return new Map<Value, Value>([...pairs, ...keywords]);
+  if (source instanceof Undefined) source.fail();
+  const pairs = source instanceof Map ? [...source] : source === undefined ? [] : iterate(source).map(pairAt);
+  return dictOf([...pairs, ...keywords]);
+}
+
+function pairAt(pair: Value, index: number): [Value, Value] {
+  const items = iterate(pair);
+  if (items.length === 2) return [items[0]!, items[1]!];
+  throw new PythonError("ValueError", `dictionary update sequence element #${index} has length ${items.length}; 2 is required`);
 }
 
 function makeCycler(args: Value[]): Value {

@@ -5,7 +5,7 @@ import { LoopState } from "./loop.js";
 import { toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
 import { Output, Scope } from "./scope.js";
-import { TESTS } from "./tests.js";
+import { TAKES_OPERAND, TESTS } from "./tests.js";
 import { Callable, iterate, type Keywords, Namespace, truthy, Tuple, typeName, Undefined, type Value } from "./values.js";
 
 /** What filters and expressions may ask of the interpreter. */
@@ -30,6 +30,9 @@ export class Interpreter implements Runtime {
   applyTest(name: string, input: Value, args: Value[]): boolean {
     const test = TESTS.get(name);
     if (!test) throw new PythonError("TemplateRuntimeError", `No test named '${name}'.`);
+    const limit = TAKES_OPERAND.has(name) ? 1 : 0;
+    if (args.length > limit)
+      typeError(`test_${name}() takes ${limit + 1} positional argument${limit === 0 ? "" : "s"} but ${args.length + 1} were given`);
     return test(input, args);
   }
 
@@ -67,7 +70,7 @@ export class Interpreter implements Runtime {
         return this.run(statement.body, inner, out);
       }
       case "filterBlock":
-        out.text += toText(this.filtered(this.capture(statement.body, new Scope(scope)), statement.filters, scope));
+        out.text += onlyText(this.filtered(this.capture(statement.body, new Scope(scope)), statement.filters, scope));
         return "done";
       case "macro":
         scope.set(statement.macro.name ?? "", this.macro(statement.macro, scope));
@@ -163,6 +166,11 @@ export class Interpreter implements Runtime {
     else if (args.length > parameters.length) typeError(`macro ${shown} takes not more than ${parameters.length} argument(s)`);
     for (const parameter of unset) if (parameter.default) scope.set(parameter.name, evaluate(parameter.default, scope, this));
   }
+}
+
+/** What a `filter` block may end as. Throws Python's TypeError. */
+function onlyText(value: Value): string {
+  return typeof value === "string" ? value : typeError(`sequence item 0: expected str instance, ${typeName(value)} found`);
 }
 
 /** Binds a target of `set`, `for` or `with`. Throws Python's TypeError and ValueError, and Jinja's for attributes. */

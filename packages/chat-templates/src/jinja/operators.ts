@@ -68,8 +68,8 @@ function arithmetic(operator: BinaryOperator, left: boolean | bigint | number, r
     );
   if (operator === "/") return a / b;
   const remainder = a % b;
-  const modulo = remainder !== 0 && remainder < 0 !== b < 0 ? remainder + b : remainder;
-  return operator === "%" ? modulo : Math.round((a - modulo) / b);
+  const modulo = remainder === 0 ? zeroLike(b) : remainder < 0 !== b < 0 ? remainder + b : remainder;
+  return operator === "%" ? modulo : Math.round((a - modulo) / b) || zeroLike(a / b);
 }
 
 function integerArithmetic(operator: BinaryOperator, a: bigint, b: bigint): Value {
@@ -91,6 +91,11 @@ function integerArithmetic(operator: BinaryOperator, a: bigint, b: bigint): Valu
   const remainder = a % b;
   const modulo = remainder !== 0n && remainder < 0n !== b < 0n ? remainder + b : remainder;
   return operator === "%" ? modulo : (a - modulo) / b;
+}
+
+/** Zero with the sign of a number. */
+function zeroLike(number: number): number {
+  return number < 0 || Object.is(number, -0) ? -0 : 0;
 }
 
 function power(a: number, b: number): number {
@@ -123,10 +128,30 @@ export function equal(left: Value, right: Value): boolean {
   if (left instanceof Tuple && right instanceof Tuple) return equal(left.items, right.items);
   if (left instanceof View && right instanceof View) return equal(left.items, right.items);
   if (left instanceof Map && right instanceof Map) {
-    return left.size === right.size && [...left].every(([key, item]) => right.has(key) && equal(item, right.get(key)!));
+    return (
+      left.size === right.size &&
+      [...left].every(([key, item]) => {
+        const other = right.get(keyIn(right, key));
+        return other !== undefined && equal(item, other);
+      })
+    );
   }
   if (left instanceof Undefined && right instanceof Undefined) return true;
   return left === right;
+}
+
+/** The key under which a dict keeps a value, or would: equal tuples are one key, and so are 1 and true. Throws Python's TypeError. */
+export function keyIn(dict: ReadonlyMap<Value, Value>, value: Value): Value {
+  const key = dictKey(value);
+  const mayEqualOthers = key instanceof Tuple || typeof key === "boolean" || key === 0n || key === 1n;
+  return mayEqualOthers ? ([...dict.keys()].find((other) => equal(other, key)) ?? key) : key;
+}
+
+/** A dict of pairs, the last of equal keys with the place of the first. Throws Python's TypeError. */
+export function dictOf(pairs: Iterable<readonly [Value, Value]>): Map<Value, Value> {
+  const dict = new Map<Value, Value>();
+  for (const [key, value] of pairs) dict.set(keyIn(dict, key), value);
+  return dict;
 }
 
 /** `item in container`. */
@@ -135,7 +160,7 @@ export function contains(container: Value, item: Value): boolean {
     if (typeof item !== "string") typeError(`'in <string>' requires string as left operand, not ${typeName(item)}`);
     return container.includes(item);
   }
-  if (container instanceof Map) return container.has(dictKey(item));
+  if (container instanceof Map) return container.has(keyIn(container, item));
   if (container === null || isNumber(container)) typeError(`argument of type '${typeName(container)}' is not iterable`);
   return iterate(container).some((candidate) => equal(candidate, item));
 }

@@ -16,7 +16,11 @@ export function represent(value: Value): string {
   if (value instanceof Map) return dictText(value);
   if (value instanceof Tuple)
     return value.items.length === 1 ? `(${represent(value.items[0]!)},)` : `(${value.items.map(represent).join(", ")})`;
-  if (value instanceof View) return value.text ?? `${value.typeName}([${value.items.map(represent).join(", ")}])`;
+  if (value instanceof View) {
+    if (!value.bounds) return `${value.typeName}([${value.items.map(represent).join(", ")}])`;
+    const [start, stop, step] = value.bounds;
+    return `range(${start}, ${stop}${step === 1 ? "" : `, ${step}`})`;
+  }
   if (value instanceof Undefined) return "Undefined";
   if (value instanceof Generator) return "<generator object>";
   if (value instanceof Namespace) return `<Namespace ${dictText(value.attributes)}>`;

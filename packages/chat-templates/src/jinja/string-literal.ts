@@ -21,7 +21,8 @@ export function unescapeString(body: string, line: number): string {
     const hex = hex2 ?? hex4 ?? hex8;
     const code = hex !== undefined ? Number.parseInt(hex, 16) : octal !== undefined ? Number.parseInt(octal, 8) : undefined;
     if (code !== undefined) return code > 0x10ffff ? syntaxError("illegal Unicode character", line) : String.fromCodePoint(code);
-    if (other === "x" || other === "u" || other === "U") syntaxError(`truncated \\${other} escape`, line);
+    const digits = { x: "XX", u: "XXXX", U: "XXXXXXXX" }[other ?? ""];
+    if (digits) syntaxError(`truncated \\${other}${digits} escape`, line);
     if (other === "N") syntaxError("malformed \\N character escape", line);
     return SIMPLE[other ?? ""] ?? whole;
   });

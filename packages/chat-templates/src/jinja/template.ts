@@ -2,7 +2,7 @@ import type { Statement } from "./ast.js";
 import { FILTERS } from "./filters.js";
 import { templateGlobals } from "./globals.js";
 import { Interpreter } from "./interpreter.js";
-import { parseTemplate } from "./parser.js";
+import { parseTemplate } from "./tree.js";
 import { PythonError } from "./python-error.js";
 import { Output, Scope } from "./scope.js";
 import { TESTS } from "./tests.js";

@@ -77,3 +77,8 @@ export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
   ["ge", greaterOrEqual],
   [">=", greaterOrEqual],
 ]);
+
+/** Tests that compare their input with an argument; the others take none. */
+export const TAKES_OPERAND: ReadonlySet<string> = new Set(
+  "eq equalto == ne != lt lessthan < le <= gt greaterthan > ge >= sameas divisibleby in".split(" "),
+);

@@ -27,12 +27,12 @@ export class Tuple {
   ) {}
 }
 
-/** What `dict.keys()`, `dict.values()`, `dict.items()` and `range()` give: a length and items, another printed form. */
+/** What `dict.keys()`, `dict.values()`, `dict.items()` and `range()` give: a length and items; `bounds` are start, stop and step of a range. */
 export class View {
   constructor(
     readonly typeName: "dict_keys" | "dict_values" | "dict_items" | "range",
     readonly items: Value[],
-    readonly text?: string,
+    readonly bounds?: readonly [start: number, stop: number, step: number],
   ) {}
 }
 
@@ -91,6 +91,13 @@ export class Namespace extends PyObject {
   constructor(readonly attributes: Map<string, Value>) {
     super("Namespace", (name) => attributes.get(name));
   }
+}
+
+/** `range(start, stop, step)`. */
+export function rangeOf(start: number, stop: number, step: number): View {
+  const length = Math.max(0, Math.ceil((stop - start) / step));
+  const items = Array.from({ length }, (_, index) => BigInt(start + index * step));
+  return new View("range", items, [start, stop, step]);
 }
 
 /** Python's name of a value's type. */
@@ -154,7 +161,8 @@ export function isNumber(value: Value): value is boolean | bigint | number {
 /** The key under which a dict keeps a value: 1 and 1.0 are one. Throws Python's TypeError for what cannot be one. */
 export function dictKey(value: Value): Value {
   if (typeof value === "number" && Number.isInteger(value)) return BigInt(value);
-  if (Array.isArray(value) || value instanceof Map) typeError(`unhashable type: '${typeName(value)}'`);
+  const isSetView = value instanceof View && (value.typeName === "dict_keys" || value.typeName === "dict_items");
+  if (Array.isArray(value) || value instanceof Map || isSetView) typeError(`unhashable type: '${typeName(value)}'`);
   return value;
 }
 
