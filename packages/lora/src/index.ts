@@ -19,6 +19,7 @@ export { loraConfig, type LoraConfig } from "./config.js";
 export { loraFields } from "./config-fields.js";
 export { AdapterFileError, LoraConfigError, LoraTargetError } from "./errors.js";
 export { initialLoraWeights, type LoraWeights } from "./init.js";
+export { readAdapter, readAdapterConfig, type LoadedAdapter } from "./load-adapter.js";
 export { adapterModelCard } from "./model-card.js";
 export { loraScale } from "./scaling.js";
 export { countLoraParameters, isLinearShape, resolveTargets, type LoraTarget, type ResolvedTargets } from "./target-modules.js";

@@ -1,20 +1,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ByteDirectory } from "@kto/core";
-import { readTokenizerFiles } from "./directory.js";
 import { TokenizerError } from "./errors.js";
 import { FILE_NAMES } from "./files.js";
-import { Tokenizer } from "./tokenizer.js";
+import { loadTokenizer as load } from "./load-tokenizer.js";
+import type { Tokenizer } from "./tokenizer.js";
 
-/**
- * The tokenizer of a model directory in the Hugging Face layout: a path, or anything that opens files by name (`hub("owner/name")` of `@kto/hub`).
- * `tokenizer.json` must be there; `tokenizer_config.json`, `special_tokens_map.json`, `generation_config.json` and `chat_template.jinja` are read
- * where they exist. Throws `TokenizerError` for a missing directory or file, or one that cannot be read or parsed.
- */
+/** `loadTokenizer` of `@kto/tokenizer`, also for a path. Throws `TokenizerError` for a missing directory too. */
 export async function loadTokenizer(directory: string | ByteDirectory): Promise<Tokenizer> {
-  return Tokenizer.fromFiles(
-    await readTokenizerFiles("loadTokenizer", typeof directory === "string" ? await folder(directory) : directory),
-  );
+  return load(typeof directory === "string" ? await folder(directory) : directory);
 }
 
 async function folder(path: string): Promise<ByteDirectory> {
