@@ -1,4 +1,5 @@
-import { type ErrorText, isKtoError, KtoError } from "@kto/core";
+import { describeError, type ErrorText, isKtoError, KtoError } from "@kto/core";
+import { snakeCase } from "@kto/core/config";
 import type { HubError } from "@kto/hub";
 
 /** The command line or a config is wrong; every mistake is a line of its own. */
@@ -53,7 +54,7 @@ const explanations: Readonly<Record<string, string>> = {
 /** One line for each thing that is wrong: `kto: error[CODE]: what is wrong; expected …, got …; what to do`. */
 export function errorLines(error: unknown): string[] {
   if (error instanceof ConfigError) return error.mistakes.map((mistake) => line("CONFIG", mistake));
-  if (isKtoError(error)) return [line(error.code, error.message)];
+  if (isKtoError(error)) return [line(error.code, describeError(error, fieldName))];
   const { code, syscall, path, message } = (error ?? {}) as NodeJS.ErrnoException;
   if (code !== undefined && syscall !== undefined) {
     return [
@@ -61,6 +62,11 @@ export function errorLines(error: unknown): string[] {
     ];
   }
   return [line("UNEXPECTED", `${message ?? String(error)}; this is a mistake in kto; run again with --debug and report what it prints`)];
+}
+
+/** A library's name of a field as configs and flags spell it. */
+export function fieldName(field: string): string {
+  return field === "device.memory.budgetBytes" ? "max_memory" : snakeCase(field);
 }
 
 /** True for an error of the hub, its network or its cache, also one made by another copy of the package. */

@@ -31,7 +31,7 @@ export class KtoError extends Error {
   readonly parts: ErrorParts | undefined;
 
   constructor(code: ErrorCode, text: ErrorText, options?: { cause?: unknown }) {
-    super(typeof text === "string" ? text : sentence(text, (field) => field), options?.cause === undefined ? undefined : options);
+    super(typeof text === "string" ? text : errorMessage(text), options?.cause === undefined ? undefined : options);
     this.code = code;
     this.parts = typeof text === "string" ? undefined : text;
     Object.defineProperty(this, mark, { value: true });
@@ -46,11 +46,14 @@ export function isKtoError(value: unknown): value is KtoError {
 /** The message of an error with its config fields as `spell` writes them: `describeError(error, snakeCase)` for a command. */
 export function describeError(error: Error, spell: (field: string) => string): string {
   const parts = isKtoError(error) ? error.parts : undefined;
-  return parts === undefined ? error.message : sentence(parts, spell);
+  return parts === undefined ? error.message : errorMessage(parts, spell);
 }
 
-/** The sentence of some parts. */
-function sentence({ operation, problem, expected, got, advice, fields = [] }: ErrorParts, spell: (field: string) => string): string {
+/** The message that parts make, with config fields as `spell` writes them; by default as they are. */
+export function errorMessage(
+  { operation, problem, expected, got, advice, fields = [] }: ErrorParts,
+  spell: (field: string) => string = (field) => field,
+): string {
   const facts = [expected !== undefined && `expected ${expected}`, got !== undefined && `got ${got}`].filter(Boolean).join(", ");
   const text = `${operation}: ${[problem, facts, advice].filter(Boolean).join("; ")}`;
   return fields.reduce((done, field) => done.replaceAll(`{${field}}`, spell(field)), text);

@@ -9,6 +9,7 @@ export {
   CapabilityError,
   describeError,
   DtypeError,
+  errorMessage,
   type ErrorParts,
   type ErrorText,
   FormatError,

@@ -31,7 +31,13 @@ export function parseRepoId(text: string): RepoId {
     !repo.endsWith(".git");
   if (!isRepo || rest.length > 0 || (revision !== undefined && !REVISION.test(revision))) {
     throw new HubError(
-      `parseRepoId: not the name of a repository; expected "owner/name" or "owner/name@revision" (letters, digits, "-", "_", "."), got ${JSON.stringify(text)}; for a folder give a path that begins with "./" or "/"`,
+      {
+        operation: "parseRepoId",
+        problem: "not the name of a repository",
+        expected: '"owner/name" or "owner/name@revision" (letters, digits, "-", "_", ".")',
+        got: JSON.stringify(text),
+        advice: 'for a folder give a path that begins with "./" or "/"',
+      },
       { reason: "repoId", repo: text },
     );
   }

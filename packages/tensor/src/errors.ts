@@ -33,8 +33,11 @@ export class OutOfMemoryError extends KtoError {
   /** What nobody used then; undefined where nobody could tell. */
   readonly freeBytes: number | undefined;
 
-  constructor(text: ErrorText, facts: { requestedBytes?: number; allocatedBytes: number; freeBytes?: number | undefined }) {
-    super("OUT_OF_MEMORY", text);
+  constructor(
+    text: ErrorText,
+    facts: { requestedBytes?: number | undefined; allocatedBytes: number; freeBytes?: number | undefined; cause?: unknown },
+  ) {
+    super("OUT_OF_MEMORY", text, { cause: facts.cause });
     this.requestedBytes = facts.requestedBytes;
     this.allocatedBytes = facts.allocatedBytes;
     this.freeBytes = facts.freeBytes;

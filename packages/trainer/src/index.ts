@@ -4,6 +4,7 @@ export { trainingFields } from "./config/training-fields.js";
 export * from "./data/index.js";
 export * from "./kto/index.js";
 export * from "./loop/index.js";
+export { adviseOnMemory } from "./memory/memory-advice.js";
 export type { MemoryPlan } from "./memory/memory-plan.js";
 export { inPasses, type PassLayout } from "./memory/passes.js";
 export * from "./scoring/index.js";

@@ -8,7 +8,7 @@ import { openData, readChatTemplate } from "../load/data-file.js";
 import { hubAccess } from "../load/hub-access.js";
 import { tokenizerPath } from "../load/hub-model.js";
 import { openTokenizer } from "../load/model-folder.js";
-import { renderDataReport, renderRawReport, type RawReport } from "../render/data-report.js";
+import { plainDataReport, renderDataReport, renderRawReport, type RawReport } from "../render/data-report.js";
 import type { Command, CommandInput } from "./command.js";
 import { dataChoice, head, pickFields } from "./shared-fields.js";
 
@@ -84,7 +84,7 @@ async function data({ operands, fields, options, io, console, begin }: CommandIn
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     ...(io.signal ? { signal: io.signal } : {}),
   });
-  if (options.json) io.stdout.write(`${JSON.stringify(report)}\n`);
+  if (options.json) io.stdout.write(`${JSON.stringify(plainDataReport(report))}\n`);
   else for (const line of renderDataReport(report, console)) io.stdout.write(`${line}\n`);
   return exitStatus.done;
 }

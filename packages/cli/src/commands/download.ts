@@ -1,3 +1,4 @@
+import { errorMessage } from "@kto/core";
 import { parseRepoId, type RepoType } from "@kto/hub";
 import { snapshotDownload } from "@kto/hub/node";
 import { checkFields } from "../config/read-config.js";
@@ -66,6 +67,6 @@ function idMistakes([id]: readonly string[], { revision }: DownloadValues): stri
       : [`--revision: ${id} names a revision too; expected one of the two, got ${JSON.stringify(revision)}; remove one`];
   } catch (error) {
     if (!isHubError(error)) throw error;
-    return [error.message.replace(/^\w+:/, "download:")];
+    return [error.parts === undefined ? error.message : errorMessage({ ...error.parts, operation: "download" })];
   }
 }

@@ -1,9 +1,19 @@
 import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
 import { PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
-import { cutRow, packScoredBatch, reasonToDrop, scoreBatch, tokenizeRow, type ScoredRow, type TokenizeOptions } from "@kto/trainer";
+import {
+  adviseOnMemory,
+  cutRow,
+  describeDrop,
+  packScoredBatch,
+  reasonToDrop,
+  scoreBatch,
+  tokenizeRow,
+  type ScoredRow,
+  type TokenizeOptions,
+} from "@kto/trainer";
 import { checkFields } from "../config/read-config.js";
-import { ConfigError, exitStatus } from "../errors.js";
+import { ConfigError, exitStatus, fieldName } from "../errors.js";
 import { openDevice } from "../load/device.js";
 import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
 import { formatCount } from "../render/format.js";
@@ -77,7 +87,9 @@ async function score(input: CommandInput): Promise<number> {
     const scores = await scoresOf(
       model.base,
       batch.flat().flatMap(({ dropped, ids }) => (dropped === undefined ? [cutRow(ids, values.max_length)] : [])),
-    );
+    ).catch((error: unknown) => {
+      throw adviseOnMemory(error, ["perDeviceEvalBatchSize", "maxLength"]);
+    });
     for (const row of batch) {
       const results = row.map(({ dropped }) => (dropped === undefined ? scores.shift()! : { dropped }));
       numDropped += results.filter((result) => "dropped" in result).length;
@@ -95,7 +107,8 @@ function candidates(dataset: Dataset<DataRow>, maxLength: number | null, options
   const { type } = detectFormat(dataset);
   const candidate = (row: DataRow, index: number): Candidate => {
     const ids = tokenizeRow(row, index, options);
-    return { ids, dropped: reasonToDrop(ids, maxLength) };
+    const reason = reasonToDrop(ids, maxLength);
+    return { ids, dropped: reason && describeDrop(reason, fieldName) };
   };
   return Array.from(dataset, (row, index) => {
     if (type !== "paired" && type !== "implicit-prompt") return [candidate(row, index)];

@@ -1,4 +1,4 @@
-import { isKtoError } from "@kto/core";
+import { describeError, isKtoError } from "@kto/core";
 import { folderStore } from "@kto/core/node";
 import { parseRepoId } from "@kto/hub";
 import { getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
@@ -10,7 +10,7 @@ import { overlay, readConfigFile } from "../config/read-config.js";
 import { text } from "../config/field-types.js";
 import { trainConfig, type TrainConfig } from "../config/train-config.js";
 import { trainFields, type TrainValues } from "../config/train-fields.js";
-import { ConfigError, exitStatus } from "../errors.js";
+import { ConfigError, exitStatus, fieldName } from "../errors.js";
 import { openDevice } from "../load/device.js";
 import { memoryBudget } from "../load/memory-budget.js";
 import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
@@ -190,7 +190,8 @@ async function plan(trainer: KTOTrainer, { config, checkpoint }: Materials, sign
   try {
     return await trainer.plan({ signal, resumeFrom: checkpoint && folderStore(checkpoint.path) });
   } catch (error) {
-    if (config.values.max_memory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY") throw new ConfigError([error.message]);
+    if (config.values.max_memory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY")
+      throw new ConfigError([describeError(error, fieldName)]);
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { CapabilityError } from "@kto/core";
+import { CapabilityError, isKtoError } from "@kto/core";
 import { requestDevice, type Device } from "@kto/tensor";
 import { ConfigError } from "../errors.js";
 import type { CommonOptions, Io } from "../io.js";
@@ -81,7 +81,7 @@ async function openHardware(reason: string | undefined, hardwareOnly: boolean): 
     device.memory.readFreeBytes = () => gpuMemory()?.freeBytes;
     return device;
   } catch (cause) {
-    throw new NoAdapterError((cause as Error).message.replace(/^requestDevice: |;.*$/gs, ""), { cause });
+    throw new NoAdapterError((isKtoError(cause) ? cause.parts?.problem : undefined) ?? (cause as Error).message, { cause });
   }
 }
 

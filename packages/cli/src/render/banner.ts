@@ -1,7 +1,15 @@
 import { countLoraParameters, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
-import type { MemoryPlan, PlannedRun, PreparedKtoDataset } from "@kto/trainer";
+import {
+  describeBalance,
+  describeDropKind,
+  type DropReason,
+  type MemoryPlan,
+  type PlannedRun,
+  type PreparedKtoDataset,
+} from "@kto/trainer";
+import { fieldName } from "../errors.js";
 import type { TrainValues } from "../config/train-fields.js";
 import { adapterInfo, gpuMemory } from "../load/gpu-info.js";
 import type { Console } from "./console.js";
@@ -61,15 +69,16 @@ export function describeData(console: Console, { rows, dropped, classBalance, le
     "",
     `tokens a row: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; completions ${completion.min} to ${completion.max}`,
   );
-  const reasons = new Map<string, number[]>();
-  for (const { index, reason } of dropped) {
-    const kind = reason.replace(/: .*$/, "");
-    reasons.set(kind, [...(reasons.get(kind) ?? []), index]);
-  }
-  for (const [reason, indices] of reasons)
-    console.fact("", `${indices.length} dropped, ${reason} (row ${indices.slice(0, 5).join(", ")}${indices.length > 5 ? ", …" : ""})`);
+  const reasons = new Map<DropReason["kind"], number[]>();
+  for (const { index, reason } of dropped) reasons.set(reason.kind, [...(reasons.get(reason.kind) ?? []), index]);
+  for (const [kind, indices] of reasons)
+    console.fact(
+      "",
+      `${indices.length} dropped, ${describeDropKind(kind, fieldName)} (row ${indices.slice(0, 5).join(", ")}${indices.length > 5 ? ", …" : ""})`,
+    );
   if (numTruncated > 0) console.fact("", `${formatCount(numTruncated)} longer than max_length, cut at the end`);
-  if (classBalance.warning !== undefined) console.warn(snakeCase(classBalance.warning));
+  const warning = describeBalance(classBalance, fieldName);
+  if (warning !== undefined) console.warn(warning);
 }
 
 /** Micro-batches, updates and warm-up. */
@@ -86,7 +95,7 @@ export function describePlan(
   );
   if (resumedFrom !== undefined) console.fact("", `going on from ${resumedFrom}`);
   for (const { field, before, now } of differences)
-    console.fact("", `with another ${onDisk(field)} than before: ${JSON.stringify(now)}, there ${JSON.stringify(before)}`);
+    console.fact("", `with another ${fieldName(field)} than before: ${JSON.stringify(now)}, there ${JSON.stringify(before)}`);
 }
 
 /** What the run is predicted to need, of what, and what is done to need no more. */
@@ -103,14 +112,4 @@ export function describeMemory(console: Console, plan: MemoryPlan): void {
     `gradient checkpointing in ${checkpointedLayers === numLayers ? "every layer" : checkpointedLayers === 0 ? "no layer" : `${checkpointedLayers} of ${numLayers} layers`}${passes > 1 ? `; micro-batches of more than ${formatCount(tokensPerPass)} tokens go through in several passes` : ""}`,
   );
   console.line();
-}
-
-/** A name as the config spells it. */
-function onDisk(field: string): string {
-  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-/** The library's names of class weights as the config spells them. */
-export function snakeCase(text: string): string {
-  return text.replace(/\b(un)?desirableWeight\b/g, (name) => name.replace("Weight", "_weight"));
 }

@@ -1,6 +1,6 @@
 import type { DataRow, RowFormat } from "@kto/datasets";
-import type { DataReport, ReportSample } from "@kto/trainer";
-import { snakeCase } from "./banner.js";
+import { describeBalance, describeDrop, type DataReport, type ReportSample } from "@kto/trainer";
+import { fieldName } from "../errors.js";
 import { maxWidth, wrap, type Console } from "./console.js";
 import { clip, formatCount } from "./format.js";
 
@@ -33,16 +33,28 @@ export function renderDataReport(report: DataReport, console: Console): string[]
     const { min, mean, median, max } = lengths[part];
     lines.push(...fact(part, `${min} to ${max} tokens, mean ${mean.toFixed(1)}, median ${median}`));
   }
-  if (classBalance.warning !== undefined) lines.push(...fact("warning", snakeCase(classBalance.warning)));
+  const warning = describeBalance(classBalance, fieldName);
+  if (warning !== undefined) lines.push(...fact("warning", warning));
   const most = Math.max(1, ...histogram.map(({ count }) => count));
   lines.push("", "tokens a row");
   for (const { from, to, count } of histogram.slice(histogram.findIndex(({ count }) => count > 0))) {
     lines.push(`${`${from}–${to - 1}`.padStart(12)} ${"█".repeat(Math.ceil((count / most) * 48))} ${count}`);
   }
   if (dropped.length > 0) lines.push("", "dropped");
-  for (const { index, reason } of dropped.slice(0, droppedShown)) lines.push(clip(`  row ${index}: ${reason}`, maxWidth));
+  for (const { index, reason } of dropped.slice(0, droppedShown))
+    lines.push(clip(`  row ${index}: ${describeDrop(reason, fieldName)}`, maxWidth));
   if (dropped.length > droppedShown) lines.push(`  and ${dropped.length - droppedShown} more`);
   return [...lines, ...samples.flatMap((sample) => renderSample(sample, console))];
+}
+
+/** A report as `--json` prints it, with its reasons and its warning as sentences. */
+export function plainDataReport({ classBalance, dropped, ...report }: DataReport): object {
+  const warning = describeBalance(classBalance, fieldName);
+  return {
+    ...report,
+    classBalance: { ...classBalance, ...(warning === undefined ? {} : { warning }) },
+    dropped: dropped.map(({ index, reason }) => ({ index, reason: describeDrop(reason, fieldName) })),
+  };
 }
 
 /** A raw report as lines of text. */

@@ -311,7 +311,11 @@ export class Device implements Disposable, AsyncDisposable {
     return () => {
       const freeBytes = this.memory.readFreeBytes();
       return new OutOfMemoryError(
-        `GPU: out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes} bytes that this process holds${freeBytes === undefined ? "" : `, with ${freeBytes} bytes free`}; lower per_device_train_batch_size or max_length, or close what else uses the GPU`,
+        {
+          operation: "GPU",
+          problem: `out of memory; asked for ${size} bytes (${label}) beside ${allocatedBytes} bytes that this process holds${freeBytes === undefined ? "" : `, with ${freeBytes} bytes free`}`,
+          advice: "close what else uses the GPU",
+        },
         { requestedBytes: size, allocatedBytes, freeBytes },
       );
     };

@@ -89,7 +89,7 @@ describe("without memory", () => {
       expect(error).toBeInstanceOf(OutOfMemoryError);
       expect((error as OutOfMemoryError).requestedBytes).toBe(2 ** 28);
       expect((error as OutOfMemoryError).message).toMatch(
-        /^GPU: out of memory; asked for 268435456 bytes \(another quarter\) beside \d+ bytes that this process holds, with 1234 bytes free; lower per_device_train_batch_size or max_length, or close what else uses the GPU$/,
+        /^GPU: out of memory; asked for 268435456 bytes \(another quarter\) beside \d+ bytes that this process holds, with 1234 bytes free; close what else uses the GPU$/,
       );
       held.dispose();
       await small.memory.trim();

@@ -1,5 +1,5 @@
 import { CapabilityError } from "@kto/core";
-import { openGpu } from "#platform";
+import { noAdapter, openGpu } from "#platform";
 import type { PowerPreference } from "../platform/webgpu-types.js";
 import { readCapabilities } from "./capabilities.js";
 import { Device } from "./device.js";
@@ -34,11 +34,7 @@ export async function requestDevice(options: RequestDeviceOptions = {}): Promise
   const { gpu, release } = await openGpu({ nullBackend: options.nullBackend ?? false, dawnFeatures: options.dawnFeatures ?? [] });
   try {
     const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
-    if (!adapter) {
-      throw new CapabilityError(
-        "requestDevice: no GPU adapter found; expected a Vulkan, Metal or D3D12 driver, got none; install the driver and its Vulkan loader (on Debian: libvulkan1), or use the software adapter of @kto/software-gpu",
-      );
-    }
+    if (!adapter) throw new CapabilityError({ operation: "requestDevice", ...noAdapter }, { missing: "adapter" });
     const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
     const limits = adapter.limits as unknown as Record<string, number>;
     const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, limits[name]!]));
@@ -47,7 +43,12 @@ export async function requestDevice(options: RequestDeviceOptions = {}): Promise
     if (options.hardwareOnly && capabilities.software) {
       gpuDevice.destroy();
       throw new CapabilityError(
-        `requestDevice: expected a hardware adapter, got "${capabilities.description}", which runs on the CPU; allow it by leaving hardwareOnly out`,
+        {
+          operation: "requestDevice",
+          problem: `expected a hardware adapter, got "${capabilities.description}", which runs on the CPU`,
+          advice: "allow it by leaving hardwareOnly out",
+        },
+        { missing: "hardware adapter" },
       );
     }
     return new Device({ gpuDevice, capabilities, release });

@@ -156,7 +156,12 @@ export class BufferPool {
   create(size: number, usage: number, label: string): GPUBuffer {
     if (size > this.#maxBufferBytes) {
       throw new OutOfMemoryError(
-        `allocate: ${label} is too large; expected at most ${this.#maxBufferBytes} bytes in one buffer, got ${size}; lower per_device_train_batch_size or max_length`,
+        {
+          operation: "allocate",
+          problem: `${label} is too large`,
+          expected: `at most ${this.#maxBufferBytes} bytes in one buffer`,
+          got: String(size),
+        },
         { requestedBytes: size, allocatedBytes: this.#allocatedBytes },
       );
     }

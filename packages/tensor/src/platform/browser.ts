@@ -1,12 +1,29 @@
 import { CapabilityError } from "@kto/core";
-import type { GpuHandle, GpuOptions } from "./types.js";
+import type { GpuHandle, GpuOptions, NoAdapter } from "./types.js";
 
-/** The browser's own WebGPU. */
+export const noAdapter: NoAdapter = {
+  problem: "the browser gives no GPU adapter",
+  expected: "one from navigator.gpu",
+  got: "null",
+  advice:
+    "turn on hardware acceleration in the browser's settings, update browser and graphics driver, and see chrome://gpu or about:support for why WebGPU is off",
+};
+
+/** The browser's own WebGPU. Throws CapabilityError where there is none, with what the person at the browser can do. */
 export async function openGpu(_options: GpuOptions = {}): Promise<GpuHandle> {
   const gpu = globalThis.navigator?.gpu;
-  if (!gpu)
-    throw new CapabilityError(
-      "requestDevice: this browser has no WebGPU; expected navigator.gpu, got nothing; use a browser with WebGPU enabled",
-    );
-  return { gpu, release: () => undefined };
+  if (gpu) return { gpu, release: () => undefined };
+  const { isSecureContext = true } = globalThis as { isSecureContext?: boolean };
+  throw new CapabilityError(
+    {
+      operation: "requestDevice",
+      problem: isSecureContext ? "this browser has no WebGPU" : "this page was not loaded securely, and browsers then offer no WebGPU",
+      expected: "navigator.gpu",
+      got: "nothing",
+      advice: isSecureContext
+        ? "use a current Chrome, Edge, Safari or Firefox, and turn WebGPU on where it is off"
+        : "open it over https://, or from localhost",
+    },
+    { missing: "navigator.gpu" },
+  );
 }

@@ -1,5 +1,5 @@
 import { CapabilityError } from "@kto/core";
-import type { GpuHandle, GpuOptions } from "./types.js";
+import type { GpuHandle, GpuOptions, NoAdapter } from "./types.js";
 
 /** What this package uses of npm's `webgpu`. */
 interface Dawn {
@@ -11,6 +11,13 @@ interface Dawn {
 function pinned(): Set<unknown> {
   return ((globalThis as Record<symbol, unknown>)[Symbol.for("@kto/tensor/gpu-pins")] ??= new Set()) as Set<unknown>;
 }
+
+export const noAdapter: NoAdapter = {
+  problem: "no GPU adapter found",
+  expected: "a Vulkan, Metal or D3D12 driver",
+  got: "none",
+  advice: "install the driver and its Vulkan loader (on Debian: libvulkan1), or use the software adapter of @kto/software-gpu",
+};
 
 /** Opens Dawn in Node. The handle keeps the instance alive; `release()` lets the process exit. */
 export async function openGpu({ nullBackend = false, dawnFeatures = [] }: GpuOptions = {}): Promise<GpuHandle> {

@@ -1,3 +1,8 @@
+import type { ErrorParts } from "@kto/core";
+
+/** What is said where WebGPU finds no adapter. */
+export type NoAdapter = Omit<ErrorParts, "operation">;
+
 /** How `openGpu` opens WebGPU; both fields matter in Node only. */
 export interface GpuOptions {
   /** Dawn's null backend: compiles shaders on any machine and computes nothing. */

@@ -1,6 +1,16 @@
 export { DataPreparationError } from "./errors.js";
 export { lengthHistogram, rowLengths, type HistogramBin, type LengthSummary, type RowLengths } from "./lengths.js";
 export type { PrepareOptions, PrepareProgress } from "./prepare-options.js";
-export { cutRow, reasonToDrop, rowLength, type DroppedRow, type ScoredRow, type SourceRow } from "./rows.js";
+export {
+  cutRow,
+  describeDrop,
+  describeDropKind,
+  reasonToDrop,
+  rowLength,
+  type DroppedRow,
+  type DropReason,
+  type ScoredRow,
+  type SourceRow,
+} from "./rows.js";
 export { tokenizeRow, type TokenizeOptions } from "./tokenize-row.js";
 export type { ChatMessage, ChatTemplateOptions, Tokenizer } from "./tokenizer.js";

@@ -14,7 +14,14 @@ export interface SourceRow {
 export interface DroppedRow {
   /** Index of the row in the dataset given; for pairs, of the pair. */
   index: number;
-  reason: string;
+  reason: DropReason;
+}
+
+/** Why a row is dropped: its prompt alone is `length` of `limit` tokens. */
+export interface DropReason {
+  kind: "prompt fills maxLength";
+  length: number;
+  limit: number;
 }
 
 /** Tokens of a row. */
@@ -35,7 +42,17 @@ export function cutRow<Row extends ScoredRow>(row: Row, maxLength: number | null
 }
 
 /** Why trl would not train on a row, before it is cut, or undefined if it would. */
-export function reasonToDrop({ promptIds }: ScoredRow, maxLength: number | null): string | undefined {
+export function reasonToDrop({ promptIds }: ScoredRow, maxLength: number | null): DropReason | undefined {
   if (maxLength === null || promptIds.length < maxLength) return undefined;
-  return `the prompt fills max_length: ${promptIds.length} of ${maxLength} tokens`;
+  return { kind: "prompt fills maxLength", length: promptIds.length, limit: maxLength };
+}
+
+/** A kind of reason as a sentence, with the config field as `spell` writes it. */
+export function describeDropKind(_kind: DropReason["kind"], spell: (field: string) => string = (field) => field): string {
+  return `the prompt fills ${spell("maxLength")}`;
+}
+
+/** A reason as a sentence: `the prompt fills maxLength: 1030 of 1024 tokens`. */
+export function describeDrop({ kind, length, limit }: DropReason, spell?: (field: string) => string): string {
+  return `${describeDropKind(kind, spell)}: ${length} of ${limit} tokens`;
 }

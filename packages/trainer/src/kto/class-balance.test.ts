@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { classBalance } from "./class-balance.js";
+import { classBalance, describeBalance } from "./class-balance.js";
 
 const labels = (desirable: number, undesirable: number): boolean[] =>
   Array.from({ length: desirable + undesirable }, (_, index) => index < desirable);
@@ -21,7 +21,7 @@ it("checks nothing when the classes are equal", () => {
 it("is content with one weight in its range", () => {
   expect(classBalance(labels(600, 400), { undesirableWeight: 1.2 }).warning).toBeUndefined();
   expect(classBalance(labels(600, 400), { desirableWeight: 0.7 }).warning).toBeUndefined();
-  expect(classBalance(labels(600, 400), { desirableWeight: 0.95 }).warning).toContain("(600 desirable, 400 undesirable rows)");
+  expect(describeBalance(classBalance(labels(600, 400), { desirableWeight: 0.95 }))).toContain("(600 desirable, 400 undesirable rows)");
 });
 
 it("rounds halves to even, as Python does", () => {
@@ -30,7 +30,7 @@ it("rounds halves to even, as Python does", () => {
 });
 
 it("says which class is missing", () => {
-  expect(classBalance(labels(0, 3)).warning).toContain("every row is undesirable");
-  expect(classBalance(labels(1, 0)).warning).toContain("every row is desirable");
+  expect(describeBalance(classBalance(labels(0, 3)))).toContain("every row is undesirable");
+  expect(describeBalance(classBalance(labels(1, 0)))).toContain("every row is desirable");
   expect(classBalance([])).toEqual({ desirable: 0, undesirable: 0 });
 });

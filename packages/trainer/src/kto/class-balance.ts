@@ -6,9 +6,12 @@ export interface ClassBalance {
   desirableRange?: [number, number];
   /** Recommended [least, most] `undesirableWeight` while the other weight stays; absent when the classes are equal. */
   undesirableRange?: [number, number];
-  /** One sentence for the user when a class is missing or neither weight is in its range. */
-  warning?: string;
+  /** Present when a class is missing or neither weight is in its range; `describeBalance` says it. */
+  warning?: BalanceWarning;
 }
+
+/** What is wrong with the sizes of the classes. */
+export type BalanceWarning = "class missing" | "out of balance";
 
 /** The weights of the two classes, both 1 by default. */
 export interface ClassWeights {
@@ -42,14 +45,24 @@ export function classBalance(labels: Iterable<boolean>, { desirableWeight = 1, u
   const desirableRange: [number, number] = [roundTo2(least), roundTo2(least * MOST_RATIO)];
   const undesirableRange: [number, number] = [roundTo2(most / MOST_RATIO), roundTo2(most)];
   const balanced = within(desirableWeight, desirableRange) || within(undesirableWeight, undesirableRange);
-  const outside = `the classes are out of balance (${counts.desirable} desirable, ${counts.undesirable} undesirable rows): set desirableWeight within [${desirableRange.join(", ")}] or undesirableWeight within [${undesirableRange.join(", ")}]`;
-  return { ...counts, desirableRange, undesirableRange, ...(!balanced && { warning: outside }), ...missingClass(counts) };
+  return { ...counts, desirableRange, undesirableRange, ...(!balanced && { warning: "out of balance" }), ...missingClass(counts) };
 }
 
-function missingClass({ desirable, undesirable }: { desirable: number; undesirable: number }): { warning?: string } {
-  if ((desirable > 0 && undesirable > 0) || desirable + undesirable === 0) return {};
-  const [present, absent] = desirable > 0 ? ["desirable", "undesirable"] : ["undesirable", "desirable"];
-  return { warning: `every row is ${present}: without ${absent} rows there is no margin to learn from` };
+/** The warning about the classes as a sentence, with the config fields as `spell` writes them; undefined where there is none. */
+export function describeBalance(
+  { desirable, undesirable, desirableRange = [0, 0], undesirableRange = [0, 0], warning }: ClassBalance,
+  spell: (field: string) => string = (field) => field,
+): string | undefined {
+  if (warning === undefined) return undefined;
+  if (warning === "class missing") {
+    const [present, absent] = desirable > 0 ? ["desirable", "undesirable"] : ["undesirable", "desirable"];
+    return `every row is ${present}: without ${absent} rows there is no margin to learn from`;
+  }
+  return `the classes are out of balance (${desirable} desirable, ${undesirable} undesirable rows): set ${spell("desirableWeight")} within [${desirableRange.join(", ")}] or ${spell("undesirableWeight")} within [${undesirableRange.join(", ")}]`;
+}
+
+function missingClass({ desirable, undesirable }: { desirable: number; undesirable: number }): { warning?: BalanceWarning } {
+  return (desirable > 0 && undesirable > 0) || desirable + undesirable === 0 ? {} : { warning: "class missing" };
 }
 
 function within(value: number, [least, most]: [number, number]): boolean {

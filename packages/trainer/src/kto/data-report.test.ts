@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
+import { describeDrop } from "../data/index.js";
 import { dataReport } from "./index.js";
 
 const fixtures = new URL("../../../testing/fixtures/", import.meta.url);
@@ -21,7 +22,7 @@ it("says what training would see", async () => {
     counts: { source: 56, prepared: 54, dropped: 2 },
   });
   expect(report.dropped).toHaveLength(2);
-  expect(report.dropped[0]!.reason).toContain("fills max_length");
+  expect(describeDrop(report.dropped[0]!.reason)).toMatch(/^the prompt fills maxLength: \d+ of \d+ tokens$/);
   expect(report.classBalance.desirable + report.classBalance.undesirable).toBe(54);
   expect(report.histogram.reduce((sum, { count }) => sum + count, 0)).toBe(54);
 

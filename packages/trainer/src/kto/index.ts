@@ -1,4 +1,4 @@
-export { classBalance, type ClassBalance, type ClassWeights } from "./class-balance.js";
+export { classBalance, describeBalance, type BalanceWarning, type ClassBalance, type ClassWeights } from "./class-balance.js";
 export { dataReport, type DataReport, type DataReportOptions, type ReportSample, type ReportToken } from "./data-report.js";
 export { ktoMethod } from "./kto-method.js";
 export { KTOTrainer, type KTOTrainerOptions } from "./kto-trainer.js";

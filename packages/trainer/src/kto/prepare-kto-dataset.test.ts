@@ -2,6 +2,7 @@ import { Dataset, type DataRow } from "@kto/datasets";
 import { describe, expect, it, vi } from "vitest";
 
 import { tokenizeRow, type ChatMessage, type Tokenizer } from "../data/index.js";
+import { describeBalance } from "./class-balance.js";
 import { prepareKtoDataset } from "./prepare-kto-dataset.js";
 
 /** One id a character, 1 before plain text; a conversation is `<role>content` for each message. "$" ends a text. */
@@ -62,7 +63,7 @@ describe("prepareKtoDataset", () => {
       ),
       { ...options, maxLength: 5 },
     );
-    expect(dropped).toEqual([{ index: 1, reason: "the prompt fills max_length: 5 of 5 tokens" }]);
+    expect(dropped).toEqual([{ index: 1, reason: { kind: "prompt fills maxLength", length: 5, limit: 5 } }]);
     expect(rows.map(({ sourceIndex, label }) => [sourceIndex, label])).toEqual([
       [0, true],
       [2, false],
@@ -122,7 +123,7 @@ describe("prepareKtoDataset", () => {
   it("warns of a missing class and goes on", async () => {
     const { rows, classBalance } = await prepareKtoDataset(dataset(good, good), options);
     expect(rows).toHaveLength(2);
-    expect(classBalance.warning).toBe("every row is desirable: without undesirable rows there is no margin to learn from");
+    expect(describeBalance(classBalance)).toBe("every row is desirable: without undesirable rows there is no margin to learn from");
   });
 
   it.each<[string, DataRow[], string]>([

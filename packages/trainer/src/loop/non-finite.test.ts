@@ -13,6 +13,6 @@ test("in the first update it is the model, later the learning rate", () => {
     /^train: the loss is NaN in update 1; expected a finite number; its rows in the data are 4, 7 and the learning rate was 0\.001; nothing was trained before it, so the model's weights may hold NaN/,
   );
   expect(() => expectFiniteLoss(Infinity, { step: 2, ...facts })).toThrow(
-    /lower learning_rate, or look at these rows; the last checkpoint is unchanged$/,
+    /lower learningRate, or look at these rows; the last checkpoint is unchanged$/,
   );
 });

@@ -22,9 +22,15 @@ export function expectFiniteLoss(
   const advice =
     step === 1
       ? "nothing was trained before it, so the model's weights may hold NaN or its activations overflow float16; try dtype float32, or fetch the model again, or look at these rows"
-      : "lower learning_rate, or look at these rows; the last checkpoint is unchanged";
+      : "lower {learningRate}, or look at these rows; the last checkpoint is unchanged";
   throw new NonFiniteLossError(
-    `train: the loss is ${loss} in update ${step}; expected a finite number; its rows in the data are ${rows.join(", ")} and the learning rate was ${learningRate}; ${advice}`,
+    {
+      operation: "train",
+      problem: `the loss is ${loss} in update ${step}`,
+      expected: `a finite number; its rows in the data are ${rows.join(", ")} and the learning rate was ${learningRate}`,
+      advice,
+      fields: ["learningRate"],
+    },
     { step, rows },
   );
 }

@@ -5,6 +5,7 @@ import { createOptimizer, createSchedule, type Optimizer, type Schedule } from "
 import type { CausalLM, ParameterBucket } from "@kto/tensor";
 import type { SourceRow } from "../data/rows.js";
 import type { Tokenizer } from "../data/tokenizer.js";
+import { adviseOnMemory } from "../memory/memory-advice.js";
 import { wholeBatches } from "../memory/passes.js";
 import { planRunMemory } from "../memory/run-memory.js";
 import { makeReference, type Reference } from "../scoring/reference.js";
@@ -139,7 +140,9 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
   async evaluate({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<LogRecord> {
     await this.prepare("eval", signal);
     using reference = await makeReference(this.model, this.#options.method.reference ?? "base");
-    return this.#evaluate({ model: this.model, reference, layout: wholeBatches }, signal);
+    return this.#evaluate({ model: this.model, reference, layout: wholeBatches }, signal).catch((error: unknown) => {
+      throw adviseOnMemory(error, ["perDeviceEvalBatchSize", "maxLength"]);
+    });
   }
 
   /** The text of `trainer_state.json`. Throws TrainerUsageError before a run was planned. */
@@ -201,6 +204,8 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       });
       this.result = this.#finish(run, performance.now() - started);
       return this.result;
+    } catch (error) {
+      throw adviseOnMemory(error, ["perDeviceTrainBatchSize", "maxLength"]);
     } finally {
       device.memory.limitBytes = Infinity;
       await this.#output?.end?.();

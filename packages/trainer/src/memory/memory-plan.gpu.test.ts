@@ -174,7 +174,7 @@ describe("a micro-batch too large for memory", () => {
     const error = await run({}, plan.residentBytes + 10_000).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(OutOfMemoryError);
     expect((error as OutOfMemoryError).message).toMatch(
-      /^memory: the run does not fit; expected at most \d\.\d\d MiB of GPU memory, got a need of \d\.\d\d MiB for a row of 120 tokens alone, \d\.\d\d of them for the model; lower max_length or raise max_memory$/,
+      /^memory: the run does not fit; expected at most \d\.\d\d MiB of GPU memory, got a need of \d\.\d\d MiB for a row of 120 tokens alone, \d\.\d\d of them for the model; lower maxLength or raise device\.memory\.budgetBytes$/,
     );
     expect((await run({ gradientCheckpointing: true })).logs[0]!.loss).toBe(0.5);
   });
@@ -201,7 +201,7 @@ test("an out-of-memory during a run is one error, leaves nothing behind, and the
     const { liveStorages } = small.memory.info();
     await expect(train()).rejects.toThrow(OutOfMemoryError);
     expect(small.memory.info().liveStorages).toBe(liveStorages);
-    await expect(train()).rejects.toThrow(/^GPU: out of memory; asked for \d+ bytes .* lower per_device_train_batch_size or max_length/);
+    await expect(train()).rejects.toThrow(/^GPU: out of memory; asked for \d+ bytes .* lower perDeviceTrainBatchSize or maxLength, or close what else uses the GPU/);
     half.dispose();
     rest.dispose();
     await small.memory.trim();

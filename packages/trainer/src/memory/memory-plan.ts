@@ -138,7 +138,14 @@ function chooseLayout(input: MemoryPlanInput, fits: (layout: PassLayout) => bool
 function refuse({ device, budgetBytes, longestRow, gradientCheckpointing: mode }: MemoryPlanInput, leastBytes: number): never {
   const { allocatedBytes } = device.memory.info();
   throw new OutOfMemoryError(
-    `memory: the run does not fit; expected at most ${inMiB(budgetBytes!)} MiB of GPU memory, got a need of ${inMiB(leastBytes)} MiB for a row of ${longestRow} tokens alone, ${inMiB(allocatedBytes)} of them for the model; lower max_length${mode === false ? ", set gradient_checkpointing: auto" : ""} or raise max_memory`,
+    {
+      operation: "memory",
+      problem: "the run does not fit",
+      expected: `at most ${inMiB(budgetBytes!)} MiB of GPU memory`,
+      got: `a need of ${inMiB(leastBytes)} MiB for a row of ${longestRow} tokens alone, ${inMiB(allocatedBytes)} of them for the model`,
+      advice: `lower {maxLength}${mode === false ? ", set {gradientCheckpointing}: auto" : ""} or raise {device.memory.budgetBytes}`,
+      fields: ["maxLength", "gradientCheckpointing", "device.memory.budgetBytes"],
+    },
     { requestedBytes: leastBytes, allocatedBytes },
   );
 }
