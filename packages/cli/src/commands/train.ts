@@ -59,11 +59,11 @@ async function train(input: CommandInput): Promise<number> {
 /** The config file's fields with the flags over them. The file is an operand or, as in trl, `--config`. */
 async function allFields(operands: readonly string[], flags: GivenFields): Promise<GivenFields> {
   const named = flags.values.get("config");
-  const files = [...operands, ...(named === undefined ? [] : [named])];
+  const files = [...operands, ...(named === undefined ? [] : [typeof named === "string" ? named : JSON.stringify(named)])];
   if (files.length > 1)
     throw new ConfigError([`train: too many config files; expected at most one, got ${files.join(" ")}; write fields as --field value`]);
   if (files.length === 0) return flags;
-  const path = String(files[0]);
+  const path = files[0]!;
   if (path === "")
     throw new ConfigError(["--config: there is no file named; expected the path of a YAML file, got none; name it after the flag"]);
   const above = { values: new Map(flags.values), places: new Map(flags.places) };

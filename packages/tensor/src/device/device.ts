@@ -1,4 +1,3 @@
-import { CapabilityError } from "@kto/core";
 import type { GradNode } from "../autograd/node.js";
 import { byteSize, checkDtype, f16BitsToNumber, type Dtype } from "../dtype.js";
 import { DisposedError, OutOfMemoryError, ShapeError } from "../errors.js";

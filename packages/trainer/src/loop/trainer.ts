@@ -172,7 +172,7 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       );
     this.#hasTrained = true;
     const run = await plan();
-    const { args, model, progress } = this;
+    const { model, progress } = this;
     const { device } = model;
     using parts = await this.#open();
     const rows = (await this.prepare("train")).rows;

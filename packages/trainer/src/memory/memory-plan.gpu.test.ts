@@ -201,7 +201,9 @@ test("an out-of-memory during a run is one error, leaves nothing behind, and the
     const { liveStorages } = small.memory.info();
     await expect(train()).rejects.toThrow(OutOfMemoryError);
     expect(small.memory.info().liveStorages).toBe(liveStorages);
-    await expect(train()).rejects.toThrow(/^GPU: out of memory; asked for \d+ bytes .* lower perDeviceTrainBatchSize or maxLength, or close what else uses the GPU/);
+    await expect(train()).rejects.toThrow(
+      /^GPU: out of memory; asked for \d+ bytes .* lower perDeviceTrainBatchSize or maxLength, or close what else uses the GPU/,
+    );
     half.dispose();
     rest.dispose();
     await small.memory.trim();
