@@ -13,9 +13,9 @@ describe("a tensor", () => {
     const x = device.tensor([1, 2, 3, 4, 5, 6], [2, 3], "f32", "weight");
     expect(inspect(x)).toBe("Tensor [2, 3] f32 (weight)");
     expect(inspect({ x })).toBe("{ x: Tensor [2, 3] f32 (weight) }");
-    expect(`${scale(x, 2)}`).toBe("Tensor [2, 3] f32 (unary)"); // oxlint-disable-line typescript/no-base-to-string
+    expect(String(scale(x, 2))).toBe("Tensor [2, 3] f32 (unary)");
     x.dispose();
-    expect(String(x)).toBe("Tensor [2, 3] f32 (weight), disposed"); // oxlint-disable-line typescript/no-base-to-string
+    expect(String(x)).toBe("Tensor [2, 3] f32 (weight), disposed");
   });
 
   it("of a dtype that is not ours is refused, also by ops", () => {

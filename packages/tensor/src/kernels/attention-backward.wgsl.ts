@@ -76,10 +76,16 @@ export const attentionDqKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | 
     ${computeMain(spec)} {
       ${spec.lanesPerRow === 1 ? laneOfRow("NUM_HEADS") : lanesOfRow("NUM_HEADS")}
       let queryBase = queryRow(token, head);
-      ${perVector(spec, (i, place) => `let query${i} = SCALE * Vector(q[queryBase + ${place}]);\nlet dy${i} = dOut[queryBase + ${place}];\nvar acc${i}: Vector;`)}
+      ${perVector(
+        spec,
+        wgsl`
+          let query@i = SCALE * Vector(q[queryBase + @place]);
+          let dy@i = dOut[queryBase + @place];
+          var acc@i: Vector;`,
+      )}
       let statistic = statistics[token * NUM_HEADS + head];
       ${spec.lanesPerRow === 1 ? dqFromStorage(spec) : dqFromTiles(spec)}
-      ${perVector(spec, (i, place) => `dq[queryBase + ${place}] = SCALE * acc${i};`)}
+      ${perVector(spec, "dq[queryBase + @place] = SCALE * acc@i;")}
     }`,
   });
 
@@ -89,9 +95,15 @@ function dqFromStorage(spec: AttentionBackwardSpec): string {
       let base = keyRow(key, head / GROUP);
       var score = 0.0;
       var dWeight = 0.0;
-      ${perVector(spec, (i, place) => `let key${i} = Vector(k[base + ${place}]);\nscore += dot(query${i}, key${i});\ndWeight += dot(dy${i}, Vector(v[base + ${place}]));`)}
+      ${perVector(
+        spec,
+        wgsl`
+          let key@i = Vector(k[base + @place]);
+          score += dot(query@i, key@i);
+          dWeight += dot(dy@i, Vector(v[base + @place]));`,
+      )}
       let dScore = exp(score - statistic.x) * (dWeight - statistic.y);
-      ${perVector(spec, (i) => `acc${i} += dScore * key${i};`)}
+      ${perVector(spec, "acc@i += dScore * key@i;")}
     }`;
 }
 
@@ -112,13 +124,14 @@ function dqFromTiles(spec: AttentionBackwardSpec): string {
         var partial = vec2<f32>();
         ${perVector(
           spec,
-          (i) =>
-            `let key${i} = firstTile[base + ${4 * i}u];\npartial += vec2<f32>(dot(query${i}, key${i}), dot(dy${i}, secondTile[base + ${4 * i}u]));`,
+          wgsl`
+            let key@i = firstTile[base + @first];
+            partial += vec2<f32>(dot(query@i, key@i), dot(dy@i, secondTile[base + @first]));`,
         )}
         let sums = rowSumPair(partial);
         let isSeen = start <= tile + inTile && tile + inTile <= token;
         let dScore = select(0.0, exp(sums.x - statistic.x) * (sums.y - statistic.y), isSeen);
-        ${perVector(spec, (i) => `acc${i} += dScore * key${i};`)}
+        ${perVector(spec, "acc@i += dScore * key@i;")}
       }
       workgroupBarrier();
     }
@@ -161,11 +174,19 @@ export const attentionDkDvKernel: Kernel<
         let keyBase = keyRow(token, head);
         ${perVector(
           spec,
-          (i, place) =>
-            `let key${i} = SCALE * Vector(k[keyBase + ${place}]);\nlet value${i} = Vector(v[keyBase + ${place}]);\nvar dKey${i}: Vector;\nvar dValue${i}: Vector;`,
+          wgsl`
+            let key@i = SCALE * Vector(k[keyBase + @place]);
+            let value@i = Vector(v[keyBase + @place]);
+            var dKey@i: Vector;
+            var dValue@i: Vector;`,
         )}
         ${spec.lanesPerRow === 1 ? dkDvFromStorage(spec) : dkDvFromTiles(spec)}
-        ${perVector(spec, (i, place) => `dKeyValue[keyBase + ${place}] = SCALE * dKey${i};\ndKeyValue[params.valueOffset + keyBase + ${place}] = dValue${i};`)}
+        ${perVector(
+          spec,
+          wgsl`
+            dKeyValue[keyBase + @place] = SCALE * dKey@i;
+            dKeyValue[params.valueOffset + keyBase + @place] = dValue@i;`,
+        )}
       }`,
 });
 
@@ -180,12 +201,20 @@ function dkDvFromStorage(spec: AttentionBackwardSpec): string {
         var dWeight = 0.0;
         ${perVector(
           spec,
-          (i, place) =>
-            `let query${i} = Vector(q[base + ${place}]);\nlet dy${i} = dOut[base + ${place}];\nscore += dot(query${i}, key${i});\ndWeight += dot(dy${i}, value${i});`,
+          wgsl`
+            let query@i = Vector(q[base + @place]);
+            let dy@i = dOut[base + @place];
+            score += dot(query@i, key@i);
+            dWeight += dot(dy@i, value@i);`,
         )}
         let weight = exp(score - statistic.x);
         let dScore = weight * (dWeight - statistic.y);
-        ${perVector(spec, (i) => `dValue${i} += weight * dy${i};\ndKey${i} += dScore * query${i};`)}
+        ${perVector(
+          spec,
+          wgsl`
+            dValue@i += weight * dy@i;
+            dKey@i += dScore * query@i;`,
+        )}
       }
     }`;
 }
@@ -212,14 +241,21 @@ function dkDvFromTiles(spec: AttentionBackwardSpec): string {
           var partial = vec2<f32>();
           ${perVector(
             spec,
-            (i) =>
-              `let query${i} = firstTile[base + ${4 * i}u];\nlet dy${i} = secondTile[base + ${4 * i}u];\npartial += vec2<f32>(dot(query${i}, key${i}), dot(dy${i}, value${i}));`,
+            wgsl`
+              let query@i = firstTile[base + @first];
+              let dy@i = secondTile[base + @first];
+              partial += vec2<f32>(dot(query@i, key@i), dot(dy@i, value@i));`,
           )}
           let sums = rowSumPair(partial);
           let isSeen = startTile[inTile] <= token && token <= tile + inTile && tile + inTile < lastQuery;
           let weight = select(0.0, exp(sums.x - statisticTile[inTile].x), isSeen);
           let dScore = weight * (sums.y - statisticTile[inTile].y);
-          ${perVector(spec, (i) => `dValue${i} += weight * dy${i};\ndKey${i} += dScore * query${i};`)}
+          ${perVector(
+            spec,
+            wgsl`
+              dValue@i += weight * dy@i;
+              dKey@i += dScore * query@i;`,
+          )}
         }
         workgroupBarrier();
       }

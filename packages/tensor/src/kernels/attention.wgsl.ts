@@ -5,7 +5,6 @@ import {
   attentionGrid,
   attentionHead,
   attentionVariants,
-  each,
   groupEndVariable,
   keysOfGroup,
   laneOfRow,
@@ -17,6 +16,7 @@ import {
   type RowSharing,
 } from "./lib/attention.js";
 import { computeMain } from "./lib/grid.js";
+import { unroll } from "./lib/unroll.js";
 import { wgsl } from "./wgsl.js";
 
 /**
@@ -62,13 +62,18 @@ export const attentionKernel: Kernel<
       ${spec.lanesPerRow === 1 ? laneOfRow("NUM_HEADS") : lanesOfRow("NUM_HEADS")}
       ${lastKeyOfQuery(spec)}
       let queryBase = queryRow(token, head);
-      ${perVector(spec, (i, place) => `let query${i} = SCALE * Vector(q[queryBase + ${place}]);\nvar acc${i}: Vector;`)}
+      ${perVector(
+        spec,
+        wgsl`
+          let query@i = SCALE * Vector(q[queryBase + @place]);
+          var acc@i: Vector;`,
+      )}
       var largest = MASKED;
       var total = 0.0;
       ${spec.lanesPerRow === 1 ? keysInStorage(spec) : keysInTiles(spec)}
       let seen = starts[token] <= last; // from the data, not from the sum: an overflow must come out as NaN
       let norm = select(0.0, 1.0 / total, seen);
-      ${perVector(spec, (i, place) => `out[queryBase + ${place}] = ${spec.vector}<Dtype>(norm * acc${i});`)}
+      ${perVector(spec, `out[queryBase + @place] = ${spec.vector}<Dtype>(norm * acc@i);`)}
       logSumExp[token * NUM_HEADS + head] = select(0.0, largest + log(total), seen);
     }`,
 });
@@ -78,12 +83,12 @@ function keysInStorage(spec: AttentionSpec): string {
   return wgsl`
     for (var key = starts[token]; key <= last; key += 4u) {
       let isSeen = key + FOUR <= vec4<u32>(last);
-      ${each(4, (n) => `let base${n} = keyRow(min(key + ${n}u, last), head / GROUP);`)}
+      ${unroll(4, "let base@n = keyRow(min(key + @nu, last), head / GROUP);", "@n")}
       var score = vec4<f32>();
-      ${each(4, (n) => perVector(spec, (i, place) => `score[${n}] += dot(query${i}, Vector(k[base${n} + ${place}]));`))}
+      ${unroll(4, perVector(spec, "score[@n] += dot(query@i, Vector(k[base@n + @place]));"), "@n")}
       ${onlineSoftmax}
-      ${perVector(spec, (i) => `acc${i} *= decay;`)}
-      ${each(4, (n) => perVector(spec, (i, place) => `acc${i} += weight[${n}] * Vector(v[base${n} + ${place}]);`))}
+      ${perVector(spec, "acc@i *= decay;")}
+      ${unroll(4, perVector(spec, "acc@i += weight[@n] * Vector(v[base@n + @place]);"), "@n")}
     }`;
 }
 
@@ -103,11 +108,11 @@ function keysInTiles(spec: AttentionSpec): string {
         let isSeen = (keys >= vec4<u32>(start)) & (keys <= vec4<u32>(last));
         let base = inTile * VECTORS + slice;
         var partial = vec4<f32>();
-        ${each(4, (n) => perVector(spec, (i) => `partial[${n}] += dot(query${i}, firstTile[base + ${n}u * VECTORS + ${4 * i}u]);`))}
+        ${unroll(4, perVector(spec, "partial[@n] += dot(query@i, firstTile[base + @nu * VECTORS + @first]);"), "@n")}
         let score = rowSum(partial);
         ${onlineSoftmax}
-        ${perVector(spec, (i) => `acc${i} *= decay;`)}
-        ${each(4, (n) => perVector(spec, (i) => `acc${i} += weight[${n}] * secondTile[base + ${n}u * VECTORS + ${4 * i}u];`))}
+        ${perVector(spec, "acc@i *= decay;")}
+        ${unroll(4, perVector(spec, "acc@i += weight[@n] * secondTile[base + @nu * VECTORS + @first];"), "@n")}
       }
       workgroupBarrier();
     }

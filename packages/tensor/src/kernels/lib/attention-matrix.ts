@@ -1,8 +1,8 @@
 import type { Capabilities } from "../../device/capabilities.js";
 import type { Variant } from "../define-kernel.js";
-import { each } from "./attention.js";
 import { oneGroupPer } from "./grid.js";
 import { hasSubgroupMatrix, startMatrices, subgroupMatrices, type MatrixMode } from "./subgroup-matrix.js";
+import { times } from "./unroll.js";
 import { wgsl } from "../wgsl.js";
 
 /**
@@ -55,12 +55,12 @@ const weightPitch = 5;
 
 /** One line for each 16 features of a head. */
 export function perStep({ headDim }: HeadShape, text: (step: number) => string): string {
-  return each(headDim / 16, text);
+  return times(headDim / 16, text);
 }
 
 /** One line for each 16 features of a subgroup's half. */
 export function perTile({ headDim }: HeadShape, text: (tile: number) => string): string {
-  return each(headDim / 32, text);
+  return times(headDim / 32, text);
 }
 
 /** Constants, workgroup memory, matrices, and the sums and maxima of a row's four lanes. */
@@ -135,7 +135,7 @@ export function fetchFunction(first: string, second: string, address: string, co
 
 /** One line for each vec4 that a lane fetches of a tile. */
 function perFetch({ headDim, workgroupSize }: AttentionMatrixSpec, text: (i: number) => string): string {
-  return each((64 * headDim) / 8 / workgroupSize, text);
+  return times((64 * headDim) / 8 / workgroupSize, text);
 }
 
 /** Assigns `fetched0`, …, the lane's part of the tile at `tile`; with `declare`, makes them. */
@@ -159,7 +159,7 @@ export function addScores(spec: HeadShape, sum: string, name: string, operand: 0
 
 /** `acc0`, … += the subgroup's 16 rows of `weights` times its half of the first or second operand in `tiles`. */
 export function addWeighted(spec: HeadShape, acc: string, weights: string, operand: 0 | 1): string {
-  return each(2, (step) => {
+  return times(2, (step) => {
     const factors = `${weights}${step}`;
     const load = `let ${factors} = ${weights}Left(rowTile * 16u * WEIGHT_PITCH + ${2 * step}u, WEIGHT_PITCH);`;
     const place = (i: number): string => `(${operand}u * TILE + ${16 * step}u) * PITCH + half * (ROW_VECTORS / 2u) + ${2 * i}u`;

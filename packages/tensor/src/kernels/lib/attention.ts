@@ -2,6 +2,7 @@ import type { Capabilities } from "../../device/capabilities.js";
 import { always, type Variant } from "../define-kernel.js";
 import { wgsl } from "../wgsl.js";
 import { oneGroupPer, oneThreadPer } from "./grid.js";
+import { unroll } from "./unroll.js";
 
 /** The shape an attention kernel is specialised on. `vector` divides headDim. */
 export interface AttentionShape {
@@ -40,14 +41,11 @@ function vectorsOf({ headDim, vector }: AttentionShape): number {
   return headDim / (vector === "vec4" ? 4 : 2);
 }
 
-/** A line for each of `count`. */
-export function each(count: number, text: (n: number) => string): string {
-  return Array.from({ length: count }, (_, n) => text(n)).join("\n");
-}
-
-/** Text for each vector that a lane has of a head: its number in the lane, and its place in the row. */
-export function perVector(spec: Spec, text: (i: number, place: string) => string): string {
-  return each(vectorsOf(spec) / spec.lanesPerRow, (i) => text(i, spec.lanesPerRow === 1 ? `${i}u` : `${4 * i}u + slice`));
+/** Text for each vector that a lane has of a head: `@i` is its number in the lane, `@place` its place in the row, `@first` that of the row's first lane. */
+export function perVector(spec: Spec, text: string): string {
+  const first = (i: number): string => `${spec.lanesPerRow * i}u`;
+  const place = (i: number): string => (spec.lanesPerRow === 1 ? first(i) : `${first(i)} + slice`);
+  return unroll(vectorsOf(spec) / spec.lanesPerRow, text, "@i", { "@place": place, "@first": first });
 }
 
 /** Workgroups for `numTokens` rows in each of `heads` heads. */

@@ -1,6 +1,7 @@
+import { unroll } from "./unroll.js";
 import { wgsl } from "../wgsl.js";
 import { computeMain } from "./grid.js";
-import { depthRange, times, writeResult, type GemmSpec } from "./gemm.js";
+import { depthRange, writeResult, type GemmSpec } from "./gemm.js";
 
 /** Columns of c that each lane of a subgroup of 4 has. */
 const lanesPerBlock = 4;
@@ -20,20 +21,24 @@ export function broadcastBlock({ short }: { short: boolean }): { rows: number; c
 export function broadcastGemm(spec: GemmSpec): string {
   const { rows, cols } = broadcastBlock(spec);
   const blocksPerGroup = spec.workgroupSize / lanesPerBlock;
-  const a = (start: string, depth: string): string => `f32(a[${start} + ${spec.transposeA ? `${depth} * params.m` : depth}])`;
-  const b = (start: string, depth: string): string => `f32(b[${start} + ${spec.transposeB ? depth : `${depth} * params.n`}])`;
-  const multiplyRow = (i: number): string => times(4, (j) => `sum${i}_${j} += left * right${j};`);
+  const [aAt, bAt] = [spec.transposeA ? "@depth * params.m" : "@depth", spec.transposeB ? "@depth" : "@depth * params.n"];
+  /** An element of an operand, from where its row or column starts. */
+  const left = (start: string, depth: string): string => `f32(a[${start} + ${aAt.replace("@depth", depth)}])`;
+  const right = (start: string, depth: string): string => `f32(b[${start} + ${bAt.replace("@depth", depth)}])`;
   // Lanes differ in depth where a row of a is contiguous in depth, and in row where a is transposed.
-  const load = spec.transposeA
-    ? times(4, (d) => times(rows / 4, (i) => `let left${d}_${i} = ${a(`aLaneStart${i}`, `(depth + ${d}u)`)};`))
-    : times(rows, (i) => `let left${i} = ${a(`aStart${i}`, "(depth + l)")};`);
-  const broadcast = (i: number, d: number): string =>
-    spec.transposeA ? `subgroupBroadcast(left${d}_${i >> 2}, ${i & 3}u)` : `subgroupBroadcast(left${i}, ${d}u)`;
-  const step = (d: number): string => wgsl`
+  const loadLeft = spec.transposeA
+    ? unroll(4, unroll(rows / 4, `let left@d_@i = ${left("aLaneStart@i", "(depth + @du)")};`), "@d")
+    : unroll(rows, `let left@i = ${left("aStart@i", "(depth + l)")};`);
+  const broadcast = spec.transposeA ? "subgroupBroadcast(left@d_@quarter, @laneu)" : "subgroupBroadcast(left@i, @du)";
+  const multiplyRow = unroll(4, "sum@i_@j += left * right@j;", "@j");
+  const rowPlaces = { "@quarter": (i: number) => String(i >> 2), "@lane": (i: number) => String(i & 3) };
+  const colPlace = { "@col": (j: number) => `${4 * j}u` };
+  const step = wgsl`
     {
-      ${times(4, (j) => `let right${j} = ${b(`bStart${j}`, `(depth + ${d}u)`)};`)}
-      ${times(rows, (i) => `{ let left = ${broadcast(i, d)}; ${multiplyRow(i)} }`)}
+      ${unroll(4, `let right@j = ${right("bStart@j", "(depth + @du)")};`, "@j")}
+      ${unroll(rows, `{ let left = ${broadcast}; ${multiplyRow} }`, "@i", rowPlaces)}
     }`;
+  const writeRow = unroll(4, "if (firstCol + @col < params.n) { writeResult(row@i, col@j, group.z, sum@i_@j); }", "@j", colPlace);
   return wgsl`
     ${writeResult(spec)}
 
@@ -44,22 +49,22 @@ export function broadcastGemm(spec: GemmSpec): string {
       let firstRow = block / blocksN * ${rows}u;
       let firstCol = block % blocksN * ${cols}u + l;
       if (firstRow >= params.m) { return; }
-      ${times(rows, (i) => `let row${i} = min(firstRow + ${i}u, params.m - 1u);`)}
-      ${times(4, (j) => `let col${j} = min(firstCol + ${4 * j}u, params.n - 1u);`)}
-      ${times(rows, (i) => `let aStart${i} = params.aOffset + row${i}${spec.transposeA ? "" : " * params.k"};`)}
-      ${spec.transposeA ? times(rows / 4, (i) => `let aLaneStart${i} = params.aOffset + min(firstRow + ${4 * i}u + l, params.m - 1u);`) : ""}
-      ${times(4, (j) => `let bStart${j} = params.bOffset + col${j}${spec.transposeB ? " * params.k" : ""};`)}
-      ${times(rows, (i) => times(4, (j) => `var sum${i}_${j} = 0.0;`))}
+      ${unroll(rows, "let row@i = min(firstRow + @iu, params.m - 1u);")}
+      ${unroll(4, "let col@j = min(firstCol + @col, params.n - 1u);", "@j", colPlace)}
+      ${unroll(rows, `let aStart@i = params.aOffset + row@i${spec.transposeA ? "" : " * params.k"};`)}
+      ${spec.transposeA ? unroll(rows / 4, "let aLaneStart@i = params.aOffset + min(firstRow + @first + l, params.m - 1u);", "@i", { "@first": (i) => `${4 * i}u` }) : ""}
+      ${unroll(4, `let bStart@j = params.bOffset + col@j${spec.transposeB ? " * params.k" : ""};`, "@j")}
+      ${unroll(rows, unroll(4, "var sum@i_@j = 0.0;", "@j"))}
       ${depthRange()}
       var depth = firstDepth;
       for (; depth + 4u <= endDepth; depth += 4u) {
-        ${load}
-        ${times(4, step)}
+        ${loadLeft}
+        ${unroll(4, step, "@d")}
       }
       for (; depth < endDepth; depth++) {
-        ${times(4, (j) => `let right${j} = ${b(`bStart${j}`, "depth")};`)}
-        ${times(rows, (i) => `{ let left = ${a(`aStart${i}`, "depth")}; ${multiplyRow(i)} }`)}
+        ${unroll(4, `let right@j = ${right("bStart@j", "depth")};`, "@j")}
+        ${unroll(rows, `{ let left = ${left("aStart@i", "depth")}; ${multiplyRow} }`)}
       }
-      ${times(rows, (i) => `if (firstRow + ${i}u < params.m) { ${times(4, (j) => `if (firstCol + ${4 * j}u < params.n) { writeResult(row${i}, col${j}, group.z, sum${i}_${j}); }`)} }`)}
+      ${unroll(rows, `if (firstRow + @iu < params.m) { ${writeRow} }`)}
     }`;
 }

@@ -1,7 +1,8 @@
 import type { Capabilities } from "../../device/capabilities.js";
+import { times } from "./unroll.js";
 import { wgsl } from "../wgsl.js";
 import { computeMain } from "./grid.js";
-import { times, type GemmSpec } from "./gemm.js";
+import type { GemmSpec } from "./gemm.js";
 import { hasSubgroupMatrix, startMatrices, subgroupMatrices } from "./subgroup-matrix.js";
 
 /** Rows and columns of c that a workgroup has. */

@@ -1,6 +1,7 @@
+import { times } from "./unroll.js";
 import { wgsl } from "../wgsl.js";
 import { computeMain } from "./grid.js";
-import { depthRange, times, writeResult, type GemmSpec, type TileShape } from "./gemm.js";
+import { depthRange, writeResult, type GemmSpec, type TileShape } from "./gemm.js";
 
 interface Tile {
   /** Rows and columns of c that a workgroup has. */

@@ -45,11 +45,6 @@ export type GemmSpec = {
   cElement: string;
 };
 
-/** `count` pieces of WGSL, one a line. */
-export function times(count: number, text: (index: number) => string): string {
-  return Array.from({ length: count }, (_, index) => text(index)).join("\n");
-}
-
 /** Statements that define the part of the depth, `firstDepth` up to `endDepth`, that workgroups with this `group.z` sum. */
 export function depthRange(): string {
   return wgsl`
