@@ -1,6 +1,5 @@
 export { DEFAULT_CHAT_TEMPLATE } from "./default-template.js";
 export { TemplateError } from "./errors.js";
-export { commonPrefixLength } from "./prefix.js";
 export {
   type ChatMessage,
   checkChatTemplate,

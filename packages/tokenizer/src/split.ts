@@ -1,4 +1,5 @@
-import { type ChatMessage, commonPrefixLength } from "@kto/chat-templates";
+import type { ChatMessage } from "@kto/chat-templates";
+import { commonPrefixLength } from "@kto/core";
 import { TokenizerError } from "./errors.js";
 
 /** A prompt and its completion, both as texts or both as conversations. */

@@ -22,6 +22,9 @@ const ARROWS: Record<string, string[]> = {
   core: [],
 };
 
+/** Folders of `trainer` that are training methods: none imports another, and what they share imports none of them. */
+const METHODS = ["kto", "dpo", "sft"];
+
 /** These reach no GPU, not even through what they depend on. */
 const WITHOUT_GPU = ["core", "chat-templates", "datasets", "safetensors", "gguf-export"];
 
@@ -72,4 +75,17 @@ describe.each(packages)("$name", ({ name, folder, manifest }) => {
       expect(touching.map(({ path }) => path)).toEqual([]);
     });
   }
+});
+
+it("training methods share the loop and nothing else", () => {
+  const src = join(packages.find(({ name }) => name === "@kto/trainer")!.folder, "src");
+  const folderOf = (path: string): string | undefined => /src\/([\w-]+)\//.exec(path)?.[1];
+  const crossing = sourceFiles(src).flatMap((file) =>
+    importsOf(file).flatMap((specifier) => {
+      const [from, to] = [folderOf(file.path), /^\.\.\/([\w-]+)\//.exec(specifier)?.[1]];
+      return from !== undefined && to !== undefined && from !== to && METHODS.includes(to) ? [`${file.path} imports ${specifier}`] : [];
+    }),
+  );
+  expect(sourceFiles(src).some(({ path }) => folderOf(path) === "kto")).toBe(true);
+  expect(crossing).toEqual([]);
 });

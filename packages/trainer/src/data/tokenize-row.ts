@@ -1,4 +1,4 @@
-import { commonPrefixLength } from "@kto/chat-templates";
+import { commonPrefixLength } from "@kto/core";
 import { RowError, columnOf, idsOf, textOf, type DataRow, type TextOrMessages } from "@kto/datasets";
 
 import { DataPreparationError } from "./errors.js";

@@ -1,0 +1,84 @@
+import { Dataset } from "@kto/datasets";
+import { getPeftModel, type LoraWeights } from "@kto/lora";
+import { requestDevice, type Device, type ParameterBucket } from "@kto/tensor";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { KTOTrainer, type Collective, type KTOConfig, type TrainLog } from "../index.js";
+import { tinyModel, tinyRows } from "../testing/tiny-model.js";
+
+let device: Device;
+beforeAll(async () => {
+  device = await requestDevice();
+});
+afterAll(() => device.dispose());
+
+/** Trainers of one process that meet at each call: what each brings is there when all have come. */
+function meetingPlace(size: number): Collective[] {
+  const rounds: { brought: Float32Array[]; isFull: Promise<void>; fill: () => void }[] = [];
+  const turns = Array.from({ length: size }, () => 0);
+  async function meet(rank: number, numbers: ArrayLike<number>): Promise<Float32Array[]> {
+    const turn = turns[rank]!++;
+    if (!rounds[turn]) {
+      let fill = (): void => undefined;
+      const isFull = new Promise<void>((resolve) => (fill = resolve));
+      rounds[turn] = { brought: [], isFull, fill };
+    }
+    const round = rounds[turn];
+    round.brought[rank] = Float32Array.from(numbers);
+    if (Object.keys(round.brought).length === size) round.fill();
+    await round.isFull;
+    return round.brought;
+  }
+  return Array.from({ length: size }, (_, rank) => ({
+    rank,
+    size,
+    gather: async (numbers) => (await meet(rank, numbers)).map((of) => Array.from(of)),
+    async sum(bucket: ParameterBucket) {
+      const brought = await meet(rank, (await bucket.flat.read()) as Float32Array);
+      const total = brought[0]!.map((_, index) => brought.reduce((sum, of) => sum + of[index]!, 0));
+      device.writeBytes(bucket.flat, new Uint8Array(total.buffer));
+    },
+  }));
+}
+
+interface Run {
+  logs: TrainLog[];
+  adapter: Map<string, LoraWeights>;
+  evaluations: unknown[];
+}
+
+async function run(given: Partial<KTOConfig>, collective?: Collective): Promise<Run> {
+  using base = tinyModel(device);
+  using model = getPeftModel(base, { r: 4, loraAlpha: 8, targetModules: "all-linear" }, { seed: 3 });
+  const trainer = new KTOTrainer({
+    model,
+    trainDataset: Dataset.from(tinyRows(16)),
+    evalDataset: Dataset.from(tinyRows(6)),
+    collective,
+    args: { perDeviceTrainBatchSize: 4, maxSteps: 4, learningRate: 1e-2, loggingSteps: 1, evalStrategy: "steps", evalSteps: 4, saveStrategy: "no", ...given },
+  });
+  const logs: TrainLog[] = [];
+  for await (const log of trainer.train()) logs.push(log);
+  const evaluations = trainer.progress.logHistory.flatMap((record) => ("eval_loss" in record ? [[record["eval_loss"], record["eval_kl"]]] : []));
+  return { logs, adapter: await model.readAdapter(), evaluations };
+}
+
+test("two ranks end with the same adapter and log the same, their KL over the rows of both", async () => {
+  const [first, second] = await Promise.all(meetingPlace(2).map((collective) => run({}, collective)));
+  expect(second!.adapter).toEqual(first!.adapter);
+  const numbers = ({ logs }: Run): unknown => logs.map(({ step, loss, gradNorm, metrics }) => ({ step, loss, gradNorm, metrics }));
+  expect(numbers(second!)).toEqual(numbers(first!));
+  expect(second!.evaluations).toEqual(first!.evaluations);
+  const lengths = tinyRows(8).map((row) => [...(row["prompt_ids"] as number[]), ...(row["completion_ids"] as number[])].length);
+  expect(first!.logs[0]!.metrics["num_tokens"]).toBe(lengths.reduce((total, length) => total + length, 0)); // 4 rows of each rank
+  expect(first!.logs.at(-1)!.loss).toBeLessThan(0.5);
+});
+
+test("two ranks train as one with twice the accumulation", async () => {
+  const [rank] = await Promise.all(meetingPlace(2).map((collective) => run({ lossType: "apo_zero_unpaired" }, collective)));
+  const alone = await run({ lossType: "apo_zero_unpaired", gradientAccumulationSteps: 2 });
+  rank!.logs.forEach((log, index) => {
+    expect(log.loss).toBeCloseTo(alone.logs[index]!.loss, 6);
+    expect(log.gradNorm / alone.logs[index]!.gradNorm).toBeCloseTo(1, 4);
+    expect(log.metrics["rewards/margins"]).toBeDefined();
+  });
+});
