@@ -54,11 +54,22 @@ async function run(given: Partial<KTOConfig>, collective?: Collective): Promise<
     trainDataset: Dataset.from(tinyRows(16)),
     evalDataset: Dataset.from(tinyRows(6)),
     collective,
-    args: { perDeviceTrainBatchSize: 4, maxSteps: 4, learningRate: 1e-2, loggingSteps: 1, evalStrategy: "steps", evalSteps: 4, saveStrategy: "no", ...given },
+    args: {
+      perDeviceTrainBatchSize: 4,
+      maxSteps: 4,
+      learningRate: 1e-2,
+      loggingSteps: 1,
+      evalStrategy: "steps",
+      evalSteps: 4,
+      saveStrategy: "no",
+      ...given,
+    },
   });
   const logs: TrainLog[] = [];
   for await (const log of trainer.train()) logs.push(log);
-  const evaluations = trainer.progress.logHistory.flatMap((record) => ("eval_loss" in record ? [[record["eval_loss"], record["eval_kl"]]] : []));
+  const evaluations = trainer.progress.logHistory.flatMap((record) =>
+    "eval_loss" in record ? [[record["eval_loss"], record["eval_kl"]]] : [],
+  );
   return { logs, adapter: await model.readAdapter(), evaluations };
 }
 

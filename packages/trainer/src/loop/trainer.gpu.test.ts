@@ -51,7 +51,10 @@ describe("a planned run", () => {
       expect(await output.list()).toEqual([]);
       expect(await run.train()).toMatchObject({ globalStep: 3 });
       expect(await trainer.model.readAdapter()).not.toEqual(before);
-      await expect(trainer.train()).rejects.toMatchObject({ code: "TRAINER_USAGE", message: expect.stringContaining("has trained already") });
+      await expect(trainer.train()).rejects.toMatchObject({
+        code: "TRAINER_USAGE",
+        message: expect.stringContaining("has trained already"),
+      });
     }
     expect(device.memory.info().liveStorages).toBe(liveStorages);
   });

@@ -33,7 +33,10 @@ test("is awaited for its output, as often as one likes", async () => {
 test("is not both", async () => {
   const { run: awaited } = makeRun();
   await awaited;
-  await expect(awaited.next()).rejects.toMatchObject({ code: "TRAINER_USAGE", message: expect.stringContaining("is being awaited already") });
+  await expect(awaited.next()).rejects.toMatchObject({
+    code: "TRAINER_USAGE",
+    message: expect.stringContaining("is being awaited already"),
+  });
   const { run: iterated } = makeRun();
   await iterated.next();
   await expect(iterated).rejects.toMatchObject({ code: "TRAINER_USAGE", message: expect.stringContaining("is being iterated already") });
