@@ -1,10 +1,46 @@
 import { readFileSync } from "node:fs";
+import { Ajv } from "ajv";
+import { parse } from "yaml";
 import { describe, expect, it } from "vitest";
-import { pageParts, withPart } from "./config-pages.js";
+import { pageParts, schemaFile, withPart } from "./config-pages.js";
+
+const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
 describe("made from the declarations of fields (npm run config:write)", () => {
   it.each(pageParts().map((part) => [part.page, part.name, part] as const))("%s: %s", (page, _name, part) => {
-    const content = readFileSync(new URL(`../${page}`, import.meta.url), "utf8");
-    expect(withPart(content, part)).toBe(content);
+    expect(withPart(read(page), part)).toBe(read(page));
   });
+
+  it("the schema of kto.yaml", () => expect(read(schemaFile().path)).toBe(schemaFile().content));
+});
+
+describe("@kto/trainer/kto.schema.json", () => {
+  const validate = new Ajv({ strict: true, allowUnionTypes: true }).compile(JSON.parse(read(schemaFile().path)) as object);
+  const quickstart = parse(read("examples/quickstart/kto.yaml")) as Record<string, unknown>;
+
+  it.each(["examples/quickstart/kto.yaml", "bench/tutorial/kto.yaml"])("takes %s", (path) => {
+    validate(parse(read(path)));
+    expect(validate.errors ?? []).toEqual([]);
+  });
+
+  it("is what the package gives under that name", () => {
+    const { exports, files } = JSON.parse(read("packages/trainer/package.json")) as { exports: Record<string, string>; files: string[] };
+    expect(exports["./kto.schema.json"]).toBe("./kto.schema.json");
+    expect(files).toContain("kto.schema.json");
+  });
+
+  it.each([
+    ["a misspelt field", { learnig_rate: 1e-5 }, false],
+    ["a value out of range", { per_device_train_batch_size: 0 }, false],
+    ["a word for a number", { beta: "much" }, false],
+    ["no such choice", { loss_type: "dpo" }, false],
+    ["a refused field", { dataset_mixture: "all" }, false],
+    ["a refused field that asks for nothing", { load_in_8bit: false }, true],
+    ["a field without effect", { run_name: "first" }, true],
+    ["another spelling", { model: "m", data: "rows.jsonl", evaluation_strategy: "no" }, true],
+    ["a size", { max_memory: "4GiB" }, true],
+    ["a map of sizes", { max_memory: { 0: "4GiB", cpu: "30GiB" } }, true],
+    ["no limit", { max_length: null }, true],
+    ["a list of layers", { lora_target_modules: ["q_proj", "v_proj"] }, true],
+  ])("%s: %j", (_what, change, holds) => expect(validate({ ...quickstart, ...change })).toBe(holds));
 });

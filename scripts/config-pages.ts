@@ -1,5 +1,8 @@
-import { fieldTable, otherFieldRows } from "@kto/core/config";
+import { describeFields, fieldTable, otherFieldRows } from "@kto/core/config";
 import { loraFields } from "@kto/lora";
+import { ktoYamlSchema } from "../packages/cli/src/config/kto-yaml.js";
+import { otherFields as foreignFields } from "../packages/cli/src/config/other-fields.js";
+import { trainFields } from "../packages/cli/src/config/train-fields.js";
 import { constantFields, otherFields } from "../packages/lora/src/other-fields.js";
 
 /** A part of a page that is made from the declarations of fields: it stands between `<!-- fields: NAME -->` and `<!-- end of NAME -->`. */
@@ -13,12 +16,35 @@ export interface PagePart {
 /** Every part of the documentation that is made from declarations. */
 export function pageParts(): PagePart[] {
   return [
+    { page: "docs/cli.md", name: "train", lines: [...fieldTable(trainFields), "", ...otherNames()] },
     {
       page: "docs/lora-config.md",
       name: "lora",
       lines: [...fieldTable(loraFields), ...otherFieldRows(otherFields, constantFields)],
     },
   ];
+}
+
+/** Other spellings, and the fields of trl, peft and transformers that are none here. */
+function otherNames(): string[] {
+  const quoted = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(", ");
+  const aliases = describeFields(trainFields).flatMap(({ name, aliases }) =>
+    aliases.length === 0 ? [] : [`${quoted(aliases)} for \`${name}\``],
+  );
+  const named = (fate: "refused" | "ignored"): string =>
+    quoted(Object.keys(foreignFields).filter((name) => foreignFields[name]!.fate === fate));
+  return [
+    `Other spellings: ${aliases.join("; ")}. Two spellings of a field with different values are a mistake.`,
+    "",
+    `Refused unless they ask for nothing, since they ask for other numbers or another result: ${named("refused")}.`,
+    "",
+    `Accepted without effect, with a note: ${named("ignored")}.`,
+  ];
+}
+
+/** The file of the schema of kto.yaml, and what belongs in it. */
+export function schemaFile(): { path: string; content: string } {
+  return { path: "packages/trainer/kto.schema.json", content: `${JSON.stringify(ktoYamlSchema(), null, 2)}\n` };
 }
 
 /** The page with that part made anew. Throws where the page has no place for it. */

@@ -1,5 +1,4 @@
-import type { Field } from "./config/field-types.js";
-import { flagValue, type GivenFields } from "./config/read-config.js";
+import { diskNames, readFlag, readUnknown, type Field, type Fields, type GivenFields } from "@kto/core/config";
 import type { CommonOptions } from "./io.js";
 
 /** A command line, taken apart. */
@@ -19,10 +18,13 @@ const switches = ["json", "quiet", "debug", "help"] as const;
  * Takes a command line apart: `--field value`, `--field=value`, lists up to the next flag, booleans alone or with a word. Flags that are no
  * field are kept with their value: whoever checks the fields names them.
  */
-export function parseFlags(argv: readonly string[], fields: Readonly<Record<string, Field>>): ParsedFlags {
+export function parseFlags(argv: readonly string[], fields: Fields): ParsedFlags {
+  const names = diskNames(fields);
+  const values = new Map<string, unknown>();
+  const places = new Map<string, string>();
   const parsed: ParsedFlags = {
     operands: [],
-    fields: { values: new Map(), places: new Map() },
+    fields: { values, places },
     device: undefined,
     common: { json: false, quiet: false, debug: false },
     help: false,
@@ -44,23 +46,22 @@ export function parseFlags(argv: readonly string[], fields: Readonly<Record<stri
       on.add(name);
       continue;
     }
-    const words = inline === undefined ? followingWords(argv, next, name, fields[name]) : [inline];
+    const field = fields[names.get(name) ?? ""];
+    const words = inline === undefined ? followingWords(argv, next, name, field) : [inline];
     if (inline === undefined) next += words.length;
     if (name === "device") {
       parsed.device = words[0] ?? "";
       continue;
     }
-    if (words.length === 0 && needsValue(fields[name])) {
-      parsed.mistakes.push(`--${name}: there is no value; expected ${fields[name]!.expected}, got none`);
+    if (words.length === 0 && needsValue(field)) {
+      parsed.mistakes.push(`--${name}: there is no value; expected ${field!.expected}, got none`);
       continue;
     }
-    const value = flagValue(fields, name, words.length === 0 ? true : takesWords(fields[name]) ? words : words.join(" "));
-    const before = fields[name]?.kind === "words" ? parsed.fields.values.get(name) : undefined;
-    parsed.fields.values.set(
-      name,
-      Array.isArray(before) && Array.isArray(value) ? [...(before as unknown[]), ...(value as unknown[])] : value,
-    );
-    parsed.fields.places.set(name, `--${name}`);
+    const given = words.length === 0 ? true : takesWords(field) ? words : words.join(" ");
+    const value = field === undefined ? readUnknown(given) : readFlag(field, given);
+    const before = field?.kind === "words" ? values.get(name) : undefined;
+    values.set(name, Array.isArray(before) && Array.isArray(value) ? [...(before as unknown[]), ...(value as unknown[])] : value);
+    places.set(name, `--${name}`);
   }
   return { ...parsed, help: on.has("help"), common: { json: on.has("json"), quiet: on.has("quiet"), debug: on.has("debug") } };
 }
@@ -69,16 +70,16 @@ function isSwitch(name: string): name is (typeof switches)[number] {
   return (switches as readonly string[]).includes(name);
 }
 
-function takesWords(field: Field | undefined): boolean {
+function takesWords(field: Field<unknown> | undefined): boolean {
   return field?.kind === "list" || field?.kind === "words";
 }
 
-function needsValue(field: Field | undefined): boolean {
+function needsValue(field: Field<unknown> | undefined): boolean {
   return field !== undefined && field.kind !== "boolean" && field.kind !== "booleanOrText";
 }
 
 /** The words that belong to a flag without `=`. */
-function followingWords(argv: readonly string[], from: number, name: string, field: Field | undefined): string[] {
+function followingWords(argv: readonly string[], from: number, name: string, field: Field<unknown> | undefined): string[] {
   const word = argv[from];
   if (word === undefined) return [];
   if (takesWords(field)) {

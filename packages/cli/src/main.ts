@@ -1,4 +1,4 @@
-import { isKtoError } from "@kto/core";
+import { isKtoError, nearestName } from "@kto/core";
 import type { HubErrorReason } from "@kto/hub";
 import type { Command } from "./commands/command.js";
 import { dataCommand } from "./commands/data.js";
@@ -7,12 +7,11 @@ import { downloadCommand } from "./commands/download.js";
 import { evaluateCommand } from "./commands/evaluate.js";
 import { scoreCommand } from "./commands/score.js";
 import { trainCommand } from "./commands/train.js";
-import { nearest } from "./config/nearest.js";
 import { ConfigError, errorLines, exitStatus, InterruptedError, isFileSystemError, isHubError, NotBuiltError } from "./errors.js";
 import { parseFlags } from "./flags.js";
-import type { Io } from "./io.js";
+import type { Io, TextSink } from "./io.js";
 import { deviceChoice } from "./load/device.js";
-import { Console } from "./render/console.js";
+import { Console, maxWidth, wrap } from "./render/console.js";
 import { commandHelp, programHelp } from "./render/help.js";
 import { versions } from "./resolved-config.js";
 
@@ -53,7 +52,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       io.stderr.write("kto: interrupted; nothing was written\n");
       return exitStatus.interrupted;
     }
-    for (const line of errorLines(error)) io.stderr.write(`${line}\n`);
+    for (const line of errorLines(error)) io.stderr.write(`${wrap(line, terminalWidth(io.stderr) - 2).join("\n  ")}\n`);
     if (debug) io.stderr.write(`${stackOf(error)}\n`);
     return exitStatusOf(error, begun);
   }
@@ -61,19 +60,23 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 
 async function run(argv: readonly string[], io: Io, begin: () => void): Promise<number> {
   const [name, ...rest] = argv;
+  const helpWidth = Math.min(maxWidth, terminalWidth(io.stdout));
+  if (name === "help" && rest[0] !== undefined && !rest[0].startsWith("-")) {
+    io.stdout.write(commandHelp(commandOf(rest[0]), helpWidth));
+    return exitStatus.done;
+  }
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    io.stdout.write(programHelp(commands, notBuilt));
+    io.stdout.write(programHelp(commands, notBuilt, helpWidth));
     return name === undefined ? exitStatus.wrongInput : exitStatus.done;
   }
   if (name === "--version" || name === "-V") {
     io.stdout.write(`${versions()["kto"]}\n`);
     return exitStatus.done;
   }
-  const command = commands.find((candidate) => candidate.name === name);
-  if (!command) throw unknownCommand(name);
+  const command = commandOf(name);
   const { operands, fields, device, common, help, mistakes } = parseFlags(rest, command.fields);
   if (help) {
-    io.stdout.write(commandHelp(command));
+    io.stdout.write(commandHelp(command, helpWidth));
     return exitStatus.done;
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes);
@@ -81,13 +84,25 @@ async function run(argv: readonly string[], io: Io, begin: () => void): Promise<
   return command.run({ operands, fields, options, io, console: new Console(io, options), begin });
 }
 
+/** Columns of a terminal; a pipe has no end of line to look to. */
+function terminalWidth({ isTTY, columns }: TextSink): number {
+  return isTTY === true && columns !== undefined && columns > 0 ? Math.max(20, columns) : Infinity;
+}
+
+function commandOf(name: string): Command {
+  const command = commands.find((candidate) => candidate.name === name);
+  if (!command) throw unknownCommand(name);
+  return command;
+}
+
 function unknownCommand(name: string): Error {
   const built = commands.map((command) => command.name).join(", ");
   if (Object.hasOwn(notBuilt, name))
     return new NotBuiltError(`${name}: this command is not built in this version; expected one of ${built}; see kto --help`);
-  const close = nearest(
+  const close = nearestName(
     name,
     commands.map((command) => command.name),
+    2,
   );
   return new ConfigError([
     `${name}: there is no such command; ${close === undefined ? `expected one of ${built}` : `did you mean ${close}?`}; see kto --help`,

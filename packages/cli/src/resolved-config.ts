@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
+import { diskName } from "@kto/core/config";
 import { stringify } from "yaml";
-import type { TrainValues } from "./config/train-fields.js";
+import { trainFields, type TrainField, type TrainValues } from "./config/train-fields.js";
 import { hasSplits, isHubId } from "./load/place.js";
 
 /** This package's version and the runtime's. */
@@ -19,22 +20,30 @@ export function formatResolvedConfig(
   dtype: "float16" | "float32",
   commits: ReadonlyMap<string, string> = new Map(),
 ): string {
-  const { train_file: trainFile, dataset_name: dataset } = values;
+  const { trainFile, datasetName: dataset } = values;
   const used: TrainValues = {
     ...values,
-    model_name_or_path: absolute(values.model_name_or_path),
-    adapter_name_or_path: absolute(values.adapter_name_or_path),
-    train_file: absolute(trainFile ?? (dataset !== null && !hasSplits(dataset) ? dataset : null)),
-    dataset_name: dataset !== null && hasSplits(dataset) ? absolute(dataset) : null,
-    eval_file: absolute(values.eval_file),
-    output_dir: resolve(values.output_dir),
+    modelNameOrPath: absolute(values.modelNameOrPath),
+    adapterNameOrPath: absolute(values.adapterNameOrPath),
+    trainFile: absolute(trainFile ?? (dataset !== null && !hasSplits(dataset) ? dataset : null)),
+    datasetName: dataset !== null && hasSplits(dataset) ? absolute(dataset) : null,
+    evalFile: absolute(values.evalFile),
+    outputDir: resolve(values.outputDir),
     dtype,
-    resume_from_checkpoint: null,
-    overwrite_output_dir: false,
+    resumeFromCheckpoint: null,
+    overwriteOutputDir: false,
   };
-  return stringify({ ...used, versions: versions(), ...(commits.size > 0 ? { commits: Object.fromEntries(commits) } : {}) });
+  const onDisk = Object.entries(trainFields).flatMap(([name, field]) => {
+    const spelling = diskName(name, field);
+    return spelling === undefined ? [] : [[spelling, used[name as TrainField]] as const];
+  });
+  return stringify({
+    ...Object.fromEntries(onDisk),
+    versions: versions(),
+    ...(commits.size > 0 ? { commits: Object.fromEntries(commits) } : {}),
+  });
 }
 
-function absolute(place: string | null): string | null {
+function absolute<Place extends string | null>(place: Place): Place | string {
   return place === null || isHubId(place) ? place : resolve(place);
 }

@@ -1,5 +1,4 @@
-import type { Field } from "../config/field-types.js";
-import type { GivenFields } from "../config/read-config.js";
+import type { Fields, GivenFields } from "@kto/core/config";
 import type { CommonOptions, Io } from "../io.js";
 import type { Console } from "../render/console.js";
 
@@ -19,7 +18,9 @@ export interface Command {
   name: string;
   summary: string;
   usage: string;
-  fields: Readonly<Record<string, Field>>;
+  /** Whole command lines, each with what it does. */
+  examples: readonly (readonly [line: string, does: string])[];
+  fields: Fields;
   /** Resolves to the exit status; throws for everything that is wrong. */
   run(input: CommandInput): Promise<number>;
 }

@@ -1,67 +1,60 @@
 import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
+import { pickFields } from "@kto/core/config";
 import { detectFormat, isConversation, type DataRow, type Dataset } from "@kto/datasets";
 import { dataReport, type DataReport } from "@kto/trainer";
-import { checkFields } from "../config/read-config.js";
-import { text } from "../config/field-types.js";
-import { ConfigError, exitStatus } from "../errors.js";
+import { commandValues } from "../config/check-command.js";
+import { dataFields } from "../config/input-fields.js";
+import { trainFields } from "../config/train-fields.js";
+import { exitStatus } from "../errors.js";
 import { openData, readChatTemplate } from "../load/data-file.js";
 import { hubAccess } from "../load/hub-access.js";
 import { tokenizerPath } from "../load/hub-model.js";
 import { openTokenizer } from "../load/model-folder.js";
 import { plainDataReport, renderDataReport, renderRawReport, type RawReport } from "../render/data-report.js";
 import type { Command, CommandInput } from "./command.js";
-import { dataChoice, head, pickFields } from "./shared-fields.js";
+
+const allFields = {
+  ...dataFields,
+  ...pickFields(
+    trainFields,
+    "maxLength",
+    "perDeviceTrainBatchSize",
+    "perDeviceEvalBatchSize",
+    "lossType",
+    "desirableWeight",
+    "undesirableWeight",
+    "dtype",
+    "seed",
+  ),
+};
 
 export const dataCommand: Command = {
   name: "data",
   summary: "what the trainer will see of a data file or data set",
   usage: "kto data FILE|ID [--split S] [--model M] [--template T] [--head N] [--field value …]",
-  fields: {
-    model: text(null),
-    template: text(null),
-    head,
-    ...dataChoice,
-    ...pickFields(
-      "max_length",
-      "chat_template",
-      "per_device_train_batch_size",
-      "per_device_eval_batch_size",
-      "loss_type",
-      "desirable_weight",
-      "undesirable_weight",
-      "dtype",
-      "seed",
-    ),
-  },
+  examples: [["kto data rows.jsonl --model Qwen/Qwen2-0.5B --head 2", "counts, lengths, and two rows as tokens"]],
+  fields: allFields,
   run: data,
 };
 
-interface DataValues {
-  model: string | null;
-  template: string | null;
-  head: number | null;
-  split: string | null;
-  dataset_config: string | null;
-  max_length: number | null;
-  chat_template: string | null;
-  per_device_train_batch_size: number;
-  loss_type: "kto" | "apo_zero_unpaired";
-  desirable_weight: number;
-  undesirable_weight: number;
-}
-
-async function data({ operands, fields, options, io, console, begin }: CommandInput): Promise<number> {
-  const { values: checked, mistakes } = checkFields(dataCommand.fields, fields);
-  if (operands.length !== 1)
-    mistakes.push(`data: not usable; expected one data file or data set, got ${operands.length}; see kto data --help`);
-  if (checked["template"] !== null && checked["chat_template"] !== null)
-    mistakes.push("--template: it means --chat_template, which is given too; expected one of the two, got both");
-  if (mistakes.length > 0) throw new ConfigError(mistakes);
-  const values = checked as unknown as DataValues;
+async function data(input: CommandInput): Promise<number> {
+  const { operands, fields, options, io, console, begin } = input;
+  const named = [...fields.values.keys()].filter((name) => name === "data" || dataFields.data.aliases?.includes(name));
+  const places = operands.length + (named.length > 0 ? 1 : 0);
+  const values = commandValues(
+    "data",
+    allFields,
+    input,
+    places === 1 ? [] : [`data: not usable; expected one data file or data set, got ${places}; see kto data --help`],
+  );
   const access = hubAccess(io, console);
   const tokenizer = values.model === null ? undefined : await openTokenizer(await tokenizerPath(values.model, access));
-  const chatTemplate = await readChatTemplate(values.template ?? values.chat_template);
-  const dataset = await openData(operands[0]!, access, { split: values.split, config: values.dataset_config, signal: io.signal });
+  const chatTemplate = await readChatTemplate(values.chatTemplate);
+  const dataset = await openData(values.data ?? operands[0]!, access, {
+    split: values.split,
+    config: values.datasetConfig,
+    signal: io.signal,
+  });
   const count = values.head ?? dataset.length;
   begin();
   if (!tokenizer && detectFormat(dataset).type !== "tokenized") {
@@ -75,11 +68,11 @@ async function data({ operands, fields, options, io, console, begin }: CommandIn
   }
   const report: DataReport = await dataReport(dataset, {
     head: count,
-    maxLength: values.max_length,
-    perDeviceTrainBatchSize: values.per_device_train_batch_size,
-    lossType: values.loss_type,
-    desirableWeight: values.desirable_weight,
-    undesirableWeight: values.undesirable_weight,
+    maxLength: values.maxLength,
+    perDeviceTrainBatchSize: values.perDeviceTrainBatchSize,
+    lossType: values.lossType,
+    desirableWeight: values.desirableWeight,
+    undesirableWeight: values.undesirableWeight,
     ...(tokenizer ? { tokenizer } : {}),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     ...(io.signal ? { signal: io.signal } : {}),

@@ -1,6 +1,6 @@
 import type { Device } from "@kto/tensor";
-import { ConfigError, exitStatus } from "../errors.js";
-import { checkFields } from "../config/read-config.js";
+import { exitStatus } from "../errors.js";
+import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { hubStatus, type HubStatus } from "../load/hub-status.js";
 import { mendingCommand, NoAdapterError, openDevice, whyNoHardware } from "../load/device.js";
 import { adapterInfo, gpuMemory, type AdapterInfo, type GpuMemory } from "../load/gpu-info.js";
@@ -9,12 +9,12 @@ import { formatBytes, formatCount } from "../render/format.js";
 import { versions } from "../resolved-config.js";
 import { selfTest, type SelfTest } from "../self-test.js";
 import type { Command, CommandInput } from "./command.js";
-import { expectNoOperands } from "./shared-fields.js";
 
 export const doctorCommand: Command = {
   name: "doctor",
   summary: "the device, what it can do, the hub, and what is missing",
   usage: "kto doctor [--device auto|gpu|software]",
+  examples: [],
   fields: {},
   run: doctor,
 };
@@ -40,9 +40,9 @@ interface DoctorReport {
 /** Largest error of the self-test that a sound device makes: f16 operands, f32 sums. */
 const largestError = 2e-3;
 
-async function doctor({ operands, fields, options, io, console, begin }: CommandInput): Promise<number> {
-  const mistakes = [...expectNoOperands("doctor", operands), ...checkFields({}, fields).mistakes];
-  if (mistakes.length > 0) throw new ConfigError(mistakes);
+async function doctor(input: CommandInput): Promise<number> {
+  const { operands, options, io, console, begin } = input;
+  commandValues("doctor", {}, input, expectNoOperands("doctor", operands));
   const hub = hubStatus(io);
   const report: Omit<DoctorReport, "hub"> = {
     adapter: null,

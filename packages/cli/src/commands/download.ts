@@ -1,52 +1,43 @@
 import { errorMessage } from "@kto/core";
-import { parseRepoId, type RepoType } from "@kto/hub";
+import { choice, field, orNull, patterns, text } from "@kto/core/config";
+import { parseRepoId } from "@kto/hub";
 import { snapshotDownload } from "@kto/hub/node";
-import { checkFields } from "../config/read-config.js";
-import { choice, patterns, text } from "../config/field-types.js";
-import { ConfigError, exitStatus, isHubError } from "../errors.js";
+import { commandValues } from "../config/check-command.js";
+import { exitStatus, isHubError } from "../errors.js";
 import { downloading, hubAccess } from "../load/hub-access.js";
 import { formatCount } from "../render/format.js";
 import { formatSize } from "../render/transfer-line.js";
 import type { Command, CommandInput } from "./command.js";
 
+const downloadFields = {
+  revision: field(orNull(text()), null, { group: "hub", help: "branch, tag or commit", aliases: ["model_revision"] }),
+  include: field(orNull(patterns()), null, { group: "hub", help: "fetches the files that match one of them" }),
+  exclude: field(orNull(patterns()), null, { group: "hub", help: "leaves out the files that match one of them" }),
+  repoType: field(choice(["model", "dataset"]), "model", { group: "hub", help: "what the name is the name of" }),
+};
+
 export const downloadCommand: Command = {
   name: "download",
   summary: "a model or data set from the hub",
   usage: "kto download ID [--revision R] [--include GLOB …] [--exclude GLOB …] [--repo_type dataset]",
-  fields: {
-    revision: text(null),
-    include: patterns(null),
-    exclude: patterns(null),
-    repo_type: choice(["model", "dataset"], "model"),
-  },
+  examples: [["kto download trl-lib/kto-mix-14k --repo_type dataset", "into the cache; prints the folder"]],
+  fields: downloadFields,
   run: download,
 };
 
-interface DownloadValues {
-  revision: string | null;
-  include: string[] | null;
-  exclude: string[] | null;
-  repo_type: RepoType;
-}
-
-async function download({ operands, fields, options, io, console }: CommandInput): Promise<number> {
-  const { values: checked, mistakes } = checkFields(downloadCommand.fields, fields);
-  if (operands.length !== 1)
-    mistakes.push(
-      `download: not usable; expected one name on the hub (owner/name), got ${operands.length === 0 ? "none" : operands.join(" ")}; see kto download --help`,
-    );
-  const values = checked as unknown as DownloadValues;
-  const id = operands[0] ?? "";
-  mistakes.push(...idMistakes(operands, values));
-  if (mistakes.length > 0) throw new ConfigError(mistakes);
+async function download(input: CommandInput): Promise<number> {
+  const { operands, fields, options, io, console } = input;
+  const [id = ""] = operands;
+  const mistakes = operands.length === 1 ? idMistakes(id, fields) : [notOne(operands)];
+  const values = commandValues("download", downloadFields, input, mistakes);
   const access = hubAccess(io, console);
   const { path, files, bytes } = await downloading(access, () =>
     snapshotDownload(id, {
       ...access.options,
-      repoType: values.repo_type,
+      repoType: values.repoType,
       ...(values.revision === null ? {} : { revision: values.revision }),
-      ...(values.include ? { include: values.include } : {}),
-      ...(values.exclude ? { exclude: values.exclude } : {}),
+      ...(values.include ? { include: [...values.include] } : {}),
+      ...(values.exclude ? { exclude: [...values.exclude] } : {}),
     }),
   );
   const { cached } = access.display.counts;
@@ -57,9 +48,13 @@ async function download({ operands, fields, options, io, console }: CommandInput
   return exitStatus.done;
 }
 
+function notOne(operands: readonly string[]): string {
+  return `download: not usable; expected one name on the hub (owner/name), got ${operands.length === 0 ? "none" : operands.join(" ")}; see kto download --help`;
+}
+
 /** What is wrong with the name, as mistakes of the command line. */
-function idMistakes([id]: readonly string[], { revision }: DownloadValues): string[] {
-  if (id === undefined) return [];
+function idMistakes(id: string, { values }: CommandInput["fields"]): string[] {
+  const revision = values.get("revision") ?? values.get("model_revision") ?? null;
   try {
     const named = parseRepoId(id).revision;
     return named === undefined || revision === null || named === revision

@@ -1,71 +1,49 @@
+import { pickFields, redeclared } from "@kto/core/config";
 import { PeftModel } from "@kto/lora";
 import { KTOTrainer, prepareKtoDataset, type KTOConfig } from "@kto/trainer";
-import { checkFields } from "../config/read-config.js";
-import { ConfigError, exitStatus } from "../errors.js";
+import { commandValues, expectNoOperands } from "../config/check-command.js";
+import { inputFields, quantization } from "../config/input-fields.js";
+import { trainFields } from "../config/train-fields.js";
+import { exitStatus } from "../errors.js";
 import { openDevice } from "../load/device.js";
 import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
 import { describeData } from "../render/banner.js";
 import { formatNumber } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
-import { choice } from "../config/field-types.js";
-import { openModelAndData, type ModelAndDataValues } from "./model-and-data.js";
-import { dataChoice, expectNoOperands, modelAndData, pickFields, quantization, quantizationFields, required } from "./shared-fields.js";
+import { openModelAndData } from "./model-and-data.js";
+
+/** What the trainer's evaluation takes of its arguments. */
+const argumentFields = pickFields(
+  trainFields,
+  "maxLength",
+  "perDeviceTrainBatchSize",
+  "perDeviceEvalBatchSize",
+  "beta",
+  "desirableWeight",
+  "undesirableWeight",
+  "lossType",
+);
+const evaluateFields = {
+  ...inputFields,
+  ...argumentFields,
+  ...pickFields(trainFields, "seed"),
+  reference: redeclared(trainFields.reference, "base", { help: "what the adapter is compared with: base, or initial, the adapter itself" }),
+};
 
 export const evaluateCommand: Command = {
   name: "evaluate",
   summary: "the trainer's evaluation: loss, rewards, margins, KL",
   usage: "kto evaluate --model M [--adapter A] --data FILE|ID [--field value …]",
-  fields: {
-    ...modelAndData,
-    ...dataChoice,
-    ...quantizationFields,
-    ...pickFields(
-      "dtype",
-      "max_length",
-      "per_device_eval_batch_size",
-      "per_device_train_batch_size",
-      "chat_template",
-      "seed",
-      "beta",
-      "desirable_weight",
-      "undesirable_weight",
-      "loss_type",
-      "prefer_4bit_checkpoint",
-    ),
-    reference: choice(["initial", "base"], "base"),
-  },
+  examples: [["kto evaluate --model Qwen/Qwen2-0.5B --adapter outputs --data eval.jsonl", "an adapter against its base model"]],
+  fields: evaluateFields,
   run: evaluate,
 };
 
-interface EvaluateValues extends ModelAndDataValues {
-  load_in_4bit: boolean;
-  use_bnb_nested_quant: boolean;
-  dtype: string | null;
-  max_length: number | null;
-  per_device_eval_batch_size: number;
-  per_device_train_batch_size: number;
-  beta: number;
-  desirable_weight: number;
-  undesirable_weight: number;
-  loss_type: "kto" | "apo_zero_unpaired";
-  reference: "initial" | "base";
-}
-
 async function evaluate(input: CommandInput): Promise<number> {
   const { io, options, console } = input;
-  const { values: checked, mistakes } = checkFields(evaluateCommand.fields, input.fields);
-  mistakes.push(...expectNoOperands("evaluate", input.operands), ...required(checked, "model", "data"));
-  if (mistakes.length > 0) throw new ConfigError(mistakes);
-  const values = checked as unknown as EvaluateValues;
-  const args: Partial<KTOConfig> = {
-    maxLength: values.max_length,
-    perDeviceTrainBatchSize: values.per_device_train_batch_size,
-    perDeviceEvalBatchSize: values.per_device_eval_batch_size,
-    beta: values.beta,
-    desirableWeight: values.desirable_weight,
-    undesirableWeight: values.undesirable_weight,
-    lossType: values.loss_type,
-  };
+  const values = commandValues("evaluate", evaluateFields, input, expectNoOperands("evaluate", input.operands));
+  const names = Object.keys(argumentFields) as (keyof typeof argumentFields)[];
+  const args: Partial<KTOConfig> = Object.fromEntries(names.map((name) => [name, values[name]]));
   const { dataset, adapter, folder, text } = await openModelAndData(values, input);
   const prepared = await prepareKtoDataset(dataset, {
     ...args,

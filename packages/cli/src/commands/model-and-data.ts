@@ -1,22 +1,13 @@
 import type { DataRow, Dataset } from "@kto/datasets";
 import { readAdapterConfig } from "@kto/lora/node";
+import type { Values } from "@kto/core/config";
 import type { Tokenizer } from "@kto/trainer";
+import type { inputFields } from "../config/input-fields.js";
 import { openData, readChatTemplate } from "../load/data-file.js";
 import { hubAccess } from "../load/hub-access.js";
 import { adapterPath, modelPath } from "../load/hub-model.js";
 import { openModelFolder, openTokenizer, type ModelFolder } from "../load/model-folder.js";
 import type { CommandInput } from "./command.js";
-
-/** Values of `modelAndData`, `dataChoice` and what goes with them. */
-export interface ModelAndDataValues {
-  model: string;
-  adapter: string | null;
-  data: string;
-  split: string | null;
-  dataset_config: string | null;
-  prefer_4bit_checkpoint: boolean;
-  chat_template: string | null;
-}
 
 /** What a command that looks at a model's view of data reads before it opens a device. */
 export interface ModelAndData {
@@ -29,13 +20,13 @@ export interface ModelAndData {
 }
 
 /** Fetches what is on the hub, the small before the large, and reads what can be wrong with it. */
-export async function openModelAndData(values: ModelAndDataValues, { io, console }: CommandInput): Promise<ModelAndData> {
+export async function openModelAndData(values: Values<typeof inputFields>, { io, console }: CommandInput): Promise<ModelAndData> {
   const access = hubAccess(io, console);
-  const chatTemplate = await readChatTemplate(values.chat_template);
-  const dataset = await openData(values.data, access, { split: values.split, config: values.dataset_config, signal: io.signal });
+  const chatTemplate = await readChatTemplate(values.chatTemplate);
+  const dataset = await openData(values.data, access, { split: values.split, config: values.datasetConfig, signal: io.signal });
   const adapter = values.adapter === null ? undefined : await adapterPath(values.adapter, access);
   if (adapter !== undefined) await readAdapterConfig(adapter);
-  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer_4bit_checkpoint }));
+  const folder = await openModelFolder(await modelPath(values.model, access, console, { preferFourBit: values.prefer4bitCheckpoint }));
   const tokenizer = await openTokenizer(folder.path);
   return {
     dataset,

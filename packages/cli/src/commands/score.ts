@@ -1,4 +1,5 @@
 import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
+import { pickFields } from "@kto/core/config";
 import { PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import {
@@ -12,35 +13,26 @@ import {
   type ScoredRow,
   type TokenizeOptions,
 } from "@kto/trainer";
-import { checkFields } from "../config/read-config.js";
-import { ConfigError, exitStatus, fieldName } from "../errors.js";
+import { commandValues, expectNoOperands } from "../config/check-command.js";
+import { inputFields, quantization } from "../config/input-fields.js";
+import { trainFields } from "../config/train-fields.js";
+import { exitStatus, fieldName } from "../errors.js";
 import { openDevice } from "../load/device.js";
 import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
 import { formatCount } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
-import { openModelAndData, type ModelAndDataValues } from "./model-and-data.js";
-import { dataChoice, expectNoOperands, modelAndData, pickFields, quantization, quantizationFields, required } from "./shared-fields.js";
+import { openModelAndData } from "./model-and-data.js";
+
+const scoreFields = { ...inputFields, ...pickFields(trainFields, "maxLength", "perDeviceEvalBatchSize", "seed") };
 
 export const scoreCommand: Command = {
   name: "score",
   summary: "log-probabilities of each completion, a JSON line a row",
   usage: "kto score --model M [--adapter A] --data FILE|ID [--field value …]",
-  fields: {
-    ...modelAndData,
-    ...dataChoice,
-    ...quantizationFields,
-    ...pickFields("dtype", "max_length", "per_device_eval_batch_size", "chat_template", "seed", "prefer_4bit_checkpoint"),
-  },
+  examples: [["kto score --model Qwen/Qwen2-0.5B --adapter outputs --data rows.jsonl", "with a trained adapter"]],
+  fields: scoreFields,
   run: score,
 };
-
-interface ScoreValues extends ModelAndDataValues {
-  load_in_4bit: boolean;
-  use_bnb_nested_quant: boolean;
-  dtype: string | null;
-  max_length: number | null;
-  per_device_eval_batch_size: number;
-}
 
 /** A completion of a row of the file: what was tokenised, or why it is dropped. */
 interface Candidate {
@@ -59,12 +51,9 @@ interface Score {
 
 async function score(input: CommandInput): Promise<number> {
   const { io, options, console } = input;
-  const { values: checked, mistakes } = checkFields(scoreCommand.fields, input.fields);
-  mistakes.push(...expectNoOperands("score", input.operands), ...required(checked, "model", "data"));
-  if (mistakes.length > 0) throw new ConfigError(mistakes);
-  const values = checked as unknown as ScoreValues;
+  const values = commandValues("score", scoreFields, input, expectNoOperands("score", input.operands));
   const { dataset, adapter, folder, text } = await openModelAndData(values, input);
-  const rows = candidates(dataset, values.max_length, {
+  const rows = candidates(dataset, values.maxLength, {
     ...text,
   });
 
@@ -80,13 +69,13 @@ async function score(input: CommandInput): Promise<number> {
   input.begin();
   const progress = console.progress("scoring", rows.length);
   let numDropped = 0;
-  const size = values.per_device_eval_batch_size;
+  const size = values.perDeviceEvalBatchSize;
   for (let start = 0; start < rows.length; start += size) {
     io.signal?.throwIfAborted();
     const batch = rows.slice(start, start + size);
     const scores = await scoresOf(
       model.base,
-      batch.flat().flatMap(({ dropped, ids }) => (dropped === undefined ? [cutRow(ids, values.max_length)] : [])),
+      batch.flat().flatMap(({ dropped, ids }) => (dropped === undefined ? [cutRow(ids, values.maxLength)] : [])),
     ).catch((error: unknown) => {
       throw adviseOnMemory(error, ["perDeviceEvalBatchSize", "maxLength"]);
     });

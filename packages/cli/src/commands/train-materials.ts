@@ -30,22 +30,22 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   const { values } = config;
   const args = trainerArguments(values);
   ktoConfig(args);
-  const resume = (values.resume_from_checkpoint ?? false) !== false;
-  await RunFolder.check(values.output_dir, { overwrite: values.overwrite_output_dir, resume });
-  const checkpoint = resume ? await findCheckpoint(values.resume_from_checkpoint as true | string, values.output_dir) : undefined;
+  const resume = (values.resumeFromCheckpoint ?? false) !== false;
+  await RunFolder.check(values.outputDir, { overwrite: values.overwriteOutputDir, resume });
+  const checkpoint = resume ? await findCheckpoint(values.resumeFromCheckpoint as true | string, values.outputDir) : undefined;
   if (resume && checkpoint === undefined)
-    console.line(`note: ${values.output_dir} has no checkpoint to resume from; starting at the beginning`);
+    console.line(`note: ${values.outputDir} has no checkpoint to resume from; starting at the beginning`);
   const hub = hubAccess(io, console);
   // What is small comes first: a misspelt file or split is not found out after gigabytes of weights.
-  const chatTemplate = await readChatTemplate(values.chat_template);
+  const chatTemplate = await readChatTemplate(values.chatTemplate);
   const trainData = await openTrainData(values, hub);
   const evalData = await openEvalData(values, hub);
-  const adapter = values.adapter_name_or_path === null ? undefined : await adapterPath(values.adapter_name_or_path, hub);
+  const adapter = values.adapterNameOrPath === null ? undefined : await adapterPath(values.adapterNameOrPath, hub);
   if (adapter !== undefined) await readAdapterConfig(adapter);
   const folder = await openModelFolder(
-    await modelPath(values.model_name_or_path!, hub, console, {
-      revision: values.model_revision,
-      preferFourBit: values.prefer_4bit_checkpoint,
+    await modelPath(values.modelNameOrPath, hub, console, {
+      revision: values.modelRevision,
+      preferFourBit: values.prefer4bitCheckpoint,
     }),
   );
   const tokenizer = await openTokenizer(folder.path);
@@ -53,11 +53,11 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
     const progress = console.progress(name, 100);
     try {
       return await prepareKtoDataset(dataset, {
-        maxLength: values.max_length,
-        perDeviceTrainBatchSize: values.per_device_train_batch_size,
-        lossType: values.loss_type,
-        desirableWeight: values.desirable_weight,
-        undesirableWeight: values.undesirable_weight,
+        maxLength: values.maxLength,
+        perDeviceTrainBatchSize: values.perDeviceTrainBatchSize,
+        lossType: values.lossType,
+        desirableWeight: values.desirableWeight,
+        undesirableWeight: values.undesirableWeight,
         ...(tokenizer ? { tokenizer } : {}),
         ...(chatTemplate === undefined ? {} : { chatTemplate }),
         ...(io.signal ? { signal: io.signal } : {}),
@@ -73,17 +73,17 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
 }
 
 async function openTrainData(values: TrainValues, hub: HubAccess): Promise<Dataset<DataRow>> {
-  const { train_file: file, dataset_name: name, max_train_samples: maxRows } = values;
+  const { trainFile: file, datasetName: name, maxTrainSamples: maxRows } = values;
   const { signal } = hub.options;
   if (file !== null) return openDataFile(file, { maxRows, signal });
-  return openData(name!, hub, { split: values.dataset_train_split, config: values.dataset_config, maxRows, signal });
+  return openData(name!, hub, { split: values.datasetTrainSplit, config: values.datasetConfig, maxRows, signal });
 }
 
 /** What is evaluated on, if anything: the file named for it, else that split of the data set. */
 async function openEvalData(values: TrainValues, hub: HubAccess): Promise<Dataset<DataRow> | undefined> {
-  const { eval_file: file, dataset_name: name, eval_strategy: strategy } = values;
+  const { evalFile: file, datasetName: name, evalStrategy: strategy } = values;
   const { signal } = hub.options;
   if (strategy === "no") return undefined;
   if (file !== null) return openDataFile(file, { signal });
-  return openData(name!, hub, { split: values.dataset_test_split, config: values.dataset_config, signal });
+  return openData(name!, hub, { split: values.datasetTestSplit, config: values.datasetConfig, signal });
 }

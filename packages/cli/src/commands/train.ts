@@ -5,10 +5,11 @@ import { getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
 import { KTOTrainer, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
-import type { GivenFields } from "../config/read-config.js";
-import { overlay, readConfigFile } from "../config/read-config.js";
-import { text } from "../config/field-types.js";
-import { trainConfig, type TrainConfig } from "../config/train-config.js";
+import { field, orNull, path, type GivenFields } from "@kto/core/config";
+import { withHome } from "../config/check-command.js";
+import { quantization } from "../config/input-fields.js";
+import { readConfigFile } from "../config/read-config.js";
+import { flagsOver, trainConfig, type TrainConfig } from "../config/train-config.js";
 import { trainFields, type TrainValues } from "../config/train-fields.js";
 import { ConfigError, exitStatus, fieldName } from "../errors.js";
 import { openDevice } from "../load/device.js";
@@ -21,21 +22,30 @@ import { formatResolvedConfig } from "../resolved-config.js";
 import { resultsName, RunFolder } from "../run-folder.js";
 import type { FoundCheckpoint } from "../resume.js";
 import type { Command, CommandInput } from "./command.js";
-import { quantization } from "./shared-fields.js";
 import { gather, type Materials } from "./train-materials.js";
 
 export const trainCommand: Command = {
   name: "train",
   summary: "fine-tune a model with KTO on an adapter",
   usage: "kto train [[--config] CONFIG.yaml] [--field value …]",
-  fields: { ...trainFields, config: text(null) },
+  examples: [
+    ["kto train kto.yaml --learning_rate 1e-5", "the run of a file, with another learning rate"],
+    [
+      "kto train --model Qwen/Qwen2-0.5B --data rows.jsonl --use_peft --lora_target_modules all-linear --output_dir outputs",
+      "the same without a file",
+    ],
+  ],
+  fields: {
+    config: field(orNull(path("a YAML file")), null, { group: "config", help: "the file whose fields are read; flags win over it" }),
+    ...trainFields,
+  },
   run: train,
 };
 
 async function train(input: CommandInput): Promise<number> {
   const { io, options, console } = input;
-  const given = await allFields(input.operands, input.fields);
-  const materials = await gather(trainConfig(given), input);
+  const given = await allFields(input.operands, input.fields, io.env);
+  const materials = await gather(trainConfig(given, io.env), input);
   const { values } = materials.config;
   await using device = await openDevice(options.device, io, console);
   const dtype = chooseDtype(materials.config, device, console);
@@ -48,7 +58,7 @@ async function train(input: CommandInput): Promise<number> {
     ...quantization(values),
     ...(io.signal ? { signal: io.signal } : {}),
   });
-  describeModel(console, base, values.model_name_or_path!);
+  describeModel(console, base, values.modelNameOrPath);
   using model = await adapted(base, values, materials.adapter);
   describeAdapter(console, model);
   describeData(console, materials.prepared.train, "data");
@@ -57,18 +67,18 @@ async function train(input: CommandInput): Promise<number> {
 }
 
 /** The config file's fields with the flags over them. The file is an operand or, as in trl, `--config`. */
-async function allFields(operands: readonly string[], flags: GivenFields): Promise<GivenFields> {
+async function allFields(operands: readonly string[], flags: GivenFields, env: CommandInput["io"]["env"]): Promise<GivenFields> {
   const named = flags.values.get("config");
   const files = [...operands, ...(named === undefined ? [] : [typeof named === "string" ? named : JSON.stringify(named)])];
   if (files.length > 1)
     throw new ConfigError([`train: too many config files; expected at most one, got ${files.join(" ")}; write fields as --field value`]);
   if (files.length === 0) return flags;
-  const path = files[0]!;
-  if (path === "")
+  const file = withHome(files[0]!, env);
+  if (file === "")
     throw new ConfigError(["--config: there is no file named; expected the path of a YAML file, got none; name it after the flag"]);
   const above = { values: new Map(flags.values), places: new Map(flags.places) };
   for (const map of Object.values(above)) map.delete("config");
-  return overlay(await readConfigFile(path), above);
+  return flagsOver(await readConfigFile(file), above);
 }
 
 /** What `dtype`, `bf16` and `fp16` come to on this device; says so where it is not what the word says. */
@@ -93,11 +103,11 @@ async function adapted(base: DecoderForCausalLM, values: TrainValues, folder: st
   return getPeftModel(
     base,
     {
-      r: values.lora_r,
-      loraAlpha: values.lora_alpha,
-      loraDropout: values.lora_dropout,
-      targetModules: values.lora_target_modules,
-      useRslora: values.use_rslora,
+      r: values.loraR,
+      loraAlpha: values.loraAlpha,
+      loraDropout: values.loraDropout,
+      targetModules: values.loraTargetModules,
+      useRslora: values.useRslora,
       ...baseModel(values),
     },
     { seed: values.seed },
@@ -105,12 +115,9 @@ async function adapted(base: DecoderForCausalLM, values: TrainValues, folder: st
 }
 
 /** The base model as peft records it: a path, or a name on the hub and its revision. */
-function baseModel({
-  model_name_or_path: given,
-  model_revision: revision,
-}: TrainValues): Pick<LoraConfig, "baseModelNameOrPath" | "revision"> {
-  if (!isHubId(given!)) return { baseModelNameOrPath: given, revision: null };
-  const named = parseRepoId(given!);
+function baseModel({ modelNameOrPath: given, modelRevision: revision }: TrainValues): Pick<LoraConfig, "baseModelNameOrPath" | "revision"> {
+  if (!isHubId(given)) return { baseModelNameOrPath: given, revision: null };
+  const named = parseRepoId(given);
   return { baseModelNameOrPath: named.repo, revision: named.revision ?? (revision === "main" ? null : revision) };
 }
 
@@ -123,12 +130,12 @@ async function runTraining(
   const { io, console, options } = input;
   const { config, args, tokenizer, chatTemplate, prepared, checkpoint } = materials;
   const { values } = config;
-  const folder = await RunFolder.open(values.output_dir, {
-    overwrite: values.overwrite_output_dir,
-    resume: (values.resume_from_checkpoint ?? false) !== false,
+  const folder = await RunFolder.open(values.outputDir, {
+    overwrite: values.overwriteOutputDir,
+    resume: (values.resumeFromCheckpoint ?? false) !== false,
   });
-  const display = new TrainDisplay(console, { estimatesKl: values.loss_type === "kto" });
-  model.device.memory.budgetBytes = memoryBudget(model.device, values.max_memory);
+  const display = new TrainDisplay(console, { estimatesKl: values.lossType === "kto" });
+  model.device.memory.budgetBytes = memoryBudget(model.device, values.maxMemory);
   let lastCheckpoint: string | undefined;
   let step = 0;
   const trainer = new KTOTrainer({
@@ -190,7 +197,7 @@ async function plan(trainer: KTOTrainer, { config, checkpoint }: Materials, sign
   try {
     return await trainer.plan({ signal, resumeFrom: checkpoint && folderStore(checkpoint.path) });
   } catch (error) {
-    if (config.values.max_memory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY")
+    if (config.values.maxMemory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY")
       throw new ConfigError([describeError(error, fieldName)]);
     throw error;
   }

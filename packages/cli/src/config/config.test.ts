@@ -1,15 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { nearestName } from "@kto/core";
+import { diskNames, type GivenFields } from "@kto/core/config";
 import { ktoDefaults } from "@kto/trainer";
 import { parse } from "yaml";
 import { expect, it } from "vitest";
 import { ConfigError } from "../errors.js";
 import { parseFlags } from "../flags.js";
 import { formatResolvedConfig } from "../resolved-config.js";
-import { nearest } from "./nearest.js";
-import { overlay, readConfigFile, type GivenFields } from "./read-config.js";
-import { trainConfig, trainerArguments } from "./train-config.js";
+import { readConfigFile } from "./read-config.js";
+import { flagsOver, trainConfig, trainerArguments } from "./train-config.js";
 import { trainFields } from "./train-fields.js";
 
 const flags = (...argv: string[]): GivenFields => parseFlags(argv, trainFields).fields;
@@ -35,12 +36,12 @@ it("reads the values of flags", () => {
     "{}",
   );
   expect(values).toMatchObject({
-    learning_rate: 5e-7,
-    max_steps: -1,
-    max_length: null,
+    learningRate: 5e-7,
+    maxSteps: -1,
+    maxLength: null,
     bf16: false,
-    gradient_checkpointing: "auto",
-    lr_scheduler_kwargs: {},
+    gradientCheckpointing: "auto",
+    lrSchedulerKwargs: {},
   });
 });
 
@@ -55,7 +56,7 @@ it.each([
   [["all-linear"], "all-linear"],
   [[".*\\.(q|v)_proj"], ".*\\.(q|v)_proj"],
 ])("reads the list %j", (words, expected) => {
-  expect(config("--lora_target_modules", ...words, "--seed", "1").values).toMatchObject({ lora_target_modules: expected, seed: 1 });
+  expect(config("--lora_target_modules", ...words, "--seed", "1").values).toMatchObject({ loraTargetModules: expected, seed: 1 });
 });
 
 it("takes booleans alone, with a word, and before a config", () => {
@@ -63,8 +64,8 @@ it("takes booleans alone, with a word, and before a config", () => {
     operands: ["kto.yaml"],
     common: { json: true },
   });
-  expect(config("--resume_from_checkpoint").values.resume_from_checkpoint).toBe(true);
-  expect(config("--resume_from_checkpoint", "checkpoint-5").values.resume_from_checkpoint).toBe("checkpoint-5");
+  expect(config("--resume_from_checkpoint").values.resumeFromCheckpoint).toBe(true);
+  expect(config("--resume_from_checkpoint", "checkpoint-5").values.resumeFromCheckpoint).toBe("checkpoint-5");
 });
 
 it("takes the tutorial's config as it is, with flags over the file", async () => {
@@ -76,10 +77,12 @@ it("takes the tutorial's config as it is, with flags over the file", async () =>
       "model_name_or_path: m\ntrain_file: t\nuse_peft: true\nload_in_4bit: true\noptim: adamw_8bit\nwarmup_ratio: 0.1\nlearning_rate: 5.0e-7\nreport_to: none\nlogging_dir: logs\n",
     );
     const { values, notes } = trainConfig(await readConfigFile(path));
-    expect(values).toMatchObject({ warmup_steps: 0.1, warmup_ratio: null, learning_rate: 5e-7, optim: "adamw_8bit", load_in_4bit: true });
+    expect(values).toMatchObject({ warmupSteps: 0.1, warmupRatio: null, learningRate: 5e-7, optim: "adamw_8bit", loadIn4bit: true });
     expect(notes).toEqual(["logging_dir has no effect here"]);
-    const over = trainConfig(overlay(await readConfigFile(path), flags("--load_in_4bit", "false", "--optim", "adamw_torch_fused"))).values;
-    expect(over).toMatchObject({ optim: "adamw_torch", load_in_4bit: false });
+    const over = trainConfig(
+      flagsOver(await readConfigFile(path), flags("--load_in_4bit", "false", "--optim", "adamw_torch_fused")),
+    ).values;
+    expect(over).toMatchObject({ optim: "adamw_torch", loadIn4bit: false });
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -103,7 +106,7 @@ it.each([
   ['{"0": "2GiB", "cpu": "30GiB"}', 2 ** 31],
   ["none", null],
 ])("max_memory %s is %s bytes", (word, bytes) => {
-  expect(config("--max_memory", word).values.max_memory).toBe(bytes);
+  expect(config("--max_memory", word).values.maxMemory).toBe(bytes);
 });
 
 it.each(["many", "-1", "4 parsecs", '{"0": "2GiB", "1": "2GiB"}', '{"cpu": "2GiB"}', "[4]", "0"])("max_memory %s is refused", (word) => {
@@ -124,7 +127,7 @@ it("foreign fields pass where they ask for nothing", () => {
   expect(() =>
     config("--deepspeed", "null", "--torch_compile", "false", "--model_revision", "main", "--truncation_mode", "keep_start"),
   ).not.toThrow();
-  expect(() => config("--torch_compile", "true")).toThrow(ConfigError);
+  expect(() => config("--group_by_length", "true")).toThrow(ConfigError);
 });
 
 it.each([
@@ -133,5 +136,60 @@ it.each([
   ["per_device_batch_size", "per_device_eval_batch_size"],
   ["zzzzzzzz", undefined],
 ])("the nearest name of %s is %s", (word, expected) => {
-  expect(nearest(word, Object.keys(trainFields))).toBe(expected);
+  expect(nearestName(word, diskNames(trainFields).keys(), 2)).toBe(expected);
 });
+
+it("what changes no number is a note", () => {
+  const { notes } = config("--report_to", "wandb", "tensorboard", "--torch_compile", "true", "--run_name", "first", "--use_liger_kernel");
+  expect(notes).toEqual([
+    "torch_compile has no effect here: there is no torch",
+    "run_name has no effect here",
+    "use_liger_kernel has no effect here",
+    "report_to: wandb, tensorboard has no effect here: there are no reporting services, and metrics.jsonl holds every number",
+  ]);
+  expect(config("--report_to", "none").notes).toEqual([]);
+});
+
+it("has one spelling everywhere: the other commands' names, and either once", () => {
+  const short = trainConfig(flags("--model", "m", "--data", "rows.jsonl", "--adapter", "a", "--template", "t", "--split", "s")).values;
+  expect(short).toMatchObject({
+    modelNameOrPath: "m",
+    trainFile: "rows.jsonl",
+    adapterNameOrPath: "a",
+    chatTemplate: "t",
+    datasetTrainSplit: "s",
+  });
+  expect(trainConfig(flags("--model", "m", "--data", "owner/name", "--use_peft")).values).toMatchObject({
+    trainFile: null,
+    datasetName: "owner/name",
+  });
+  expect(() => config("--model", "n")).toThrow(
+    'model: it means the same as --model_name_or_path, which is given too; expected one of the two, got "m" and "n"; remove one',
+  );
+  expect(() => config("--model", "m")).not.toThrow();
+});
+
+it("a flag replaces what a file says under another name", () => {
+  const file = given({ model_name_or_path: "m", dataset_name: "owner/rows", use_peft: "Yes" });
+  expect(trainConfig(flagsOver(file, flags("--model", "n", "--data", "rows.jsonl"))).values).toMatchObject({
+    modelNameOrPath: "n",
+    trainFile: "rows.jsonl",
+    datasetName: null,
+    usePeft: true,
+  });
+});
+
+it("~ is the home folder, in a file and after =", () => {
+  const file = given({ model_name_or_path: "~/models/m", output_dir: "~", train_file: "~user/rows", use_peft: "on" });
+  const { values } = trainConfig(flagsOver(file, flags("--eval_file=~/eval.jsonl")), { HOME: "/home/me" });
+  expect(values).toMatchObject({
+    modelNameOrPath: "/home/me/models/m",
+    outputDir: "/home/me",
+    trainFile: "~user/rows",
+    evalFile: "/home/me/eval.jsonl",
+  });
+});
+
+function given(fields: Record<string, unknown>): GivenFields {
+  return { values: new Map(Object.entries(fields)), places: new Map() };
+}

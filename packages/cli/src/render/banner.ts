@@ -88,10 +88,10 @@ export function describePlan(
   values: TrainValues,
 ): void {
   const { totalUpdates, updatesPerEpoch, numEpochs } = counts;
-  const size = `${values.per_device_train_batch_size} rows × ${values.gradient_accumulation_steps} ${values.gradient_accumulation_steps === 1 ? "micro-batch" : "micro-batches"}`;
+  const size = `${values.perDeviceTrainBatchSize} rows × ${values.gradientAccumulationSteps} ${values.gradientAccumulationSteps === 1 ? "micro-batch" : "micro-batches"}`;
   console.fact(
     "plan",
-    `${formatCount(totalUpdates)} ${totalUpdates === 1 ? "update" : "updates"} of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lr_scheduler_type} from ${values.learning_rate}`,
+    `${formatCount(totalUpdates)} ${totalUpdates === 1 ? "update" : "updates"} of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lrSchedulerType} from ${values.learningRate}`,
   );
   if (resumedFrom !== undefined) console.fact("", `going on from ${resumedFrom}`);
   for (const { field, before, now } of differences)

@@ -1,5 +1,7 @@
+import { describeFields, type FieldDescription } from "@kto/core/config";
 import type { Command } from "../commands/command.js";
-import { maxWidth, wrap } from "./console.js";
+import { fieldGroups } from "../config/train-fields.js";
+import { wrap } from "./console.js";
 
 const commonFlags: readonly (readonly [string, string])[] = [
   ["--device auto|gpu|software", "where to compute; also KTO_DEVICE"],
@@ -9,46 +11,68 @@ const commonFlags: readonly (readonly [string, string])[] = [
   ["--help", "this text"],
 ];
 
-/** `kto --help`. */
-export function programHelp(commands: readonly Command[], notBuilt: Readonly<Record<string, string>>): string {
+/** `kto --help`, in lines of at most `width` columns. */
+export function programHelp(commands: readonly Command[], notBuilt: Readonly<Record<string, string>>, width: number): string {
   return text([
     "kto: fine-tunes language models with KTO, on WebGPU",
     "",
     "usage: kto COMMAND [FLAGS]",
     "",
-    ...table(commands.map(({ name, summary }) => [name, summary])),
+    ...table(
+      commands.map(({ name, summary }) => [name, summary]),
+      width,
+    ),
     "",
     "not built in this version:",
-    ...table(Object.entries(notBuilt)),
+    ...table(Object.entries(notBuilt), width),
     "",
     "every command takes:",
-    ...table(commonFlags),
+    ...table(commonFlags, width),
     "",
-    "kto COMMAND --help says what a command takes",
+    ...wrap("kto help COMMAND says what a command takes, kto --version which version this is", width),
   ]);
 }
 
-/** `kto COMMAND --help`: each field with what it may be and its default. */
-export function commandHelp({ name, summary, usage, fields }: Command): string {
-  const rows = Object.entries(fields).map(
-    ([field, { expected, initial }]) => [`--${field}`, `${expected}${initial === null ? "" : ` (${JSON.stringify(initial)})`}`] as const,
-  );
+/** `kto COMMAND --help`: what each field means, what it may be, its default, in groups; and examples. */
+export function commandHelp({ name, summary, usage, examples, fields }: Command, width: number): string {
+  const described = describeFields(fields);
+  const groups = Object.entries(fieldGroups).map(([group, title]) => [title, described.filter((one) => one.group === group)] as const);
   return text([
-    `kto ${name}: ${summary}`,
+    ...wrap(`kto ${name}: ${summary}`, width),
     "",
-    ...wrap(usage, maxWidth - 7).map((part, index) => `${index === 0 ? "usage: " : " ".repeat(7)}${part}`),
+    ...wrap(usage, width - 7).map((part, index) => `${index === 0 ? "usage: " : " ".repeat(7)}${part}`),
     "",
-    ...table(rows),
-    ...(rows.length === 0 ? [] : [""]),
+    ...examples.flatMap(([line, does]) => [...indented(`${does}:`, 2, width), ...command(line, width), ""]),
+    ...groups.flatMap(([title, members]) =>
+      members.length === 0 ? [] : [`${title}:`, ...members.flatMap((one) => fieldLines(one, width)), ""],
+    ),
     "every command takes:",
-    ...table(commonFlags),
+    ...table(commonFlags, width),
   ]);
 }
 
-function table(rows: readonly (readonly [string, string])[]): string[] {
+/** A field: its names, what it may be and its default; below, what it means. */
+function fieldLines({ name, aliases, expected, isRequired, initial, help }: FieldDescription, width: number): string[] {
+  const names = [name, ...aliases].map((spelling) => `--${spelling}`).join(", ");
+  const standing = isRequired ? "; required" : initial === undefined ? "" : `; default ${initial}`;
+  const [head = "", ...more] = wrap(`${names}  ${expected}${standing}`, width - 4);
+  return [`  ${head}`, ...more.map((part) => `    ${part}`), ...indented(help.replaceAll("`", ""), 6, width)];
+}
+
+/** A command line, broken with backslashes where it is long. */
+function command(line: string, width: number): string[] {
+  const parts = wrap(line, width - 8);
+  return parts.map((part, index) => `${" ".repeat(index === 0 ? 4 : 6)}${part}${index < parts.length - 1 ? " \\" : ""}`);
+}
+
+function indented(content: string, indent: number, width: number): string[] {
+  return wrap(content, width - indent).map((part) => `${" ".repeat(indent)}${part}`);
+}
+
+function table(rows: readonly (readonly [string, string])[], width: number): string[] {
   const column = Math.max(0, ...rows.map(([name]) => name.length)) + 4;
   return rows.flatMap(([name, about]) =>
-    wrap(about, maxWidth - column).map((part, index) => `${(index === 0 ? `  ${name}` : "").padEnd(column)}${part}`),
+    wrap(about, width - column).map((part, index) => `${(index === 0 ? `  ${name}` : "").padEnd(column)}${part}`),
   );
 }
 

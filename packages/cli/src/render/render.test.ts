@@ -52,6 +52,24 @@ it("quiet keeps warnings only", () => {
   expect(text()).toBe("warning: careful\n");
 });
 
+it("help says what each field means, once a group, with what is required and examples", async () => {
+  const { stdout } = await kto(["train", "--help"]);
+  expect(await kto(["help", "train"])).toEqual({ status: 0, stdout, stderr: "" });
+  expect(stdout).toMatch(/^ {2}--model_name_or_path, --model {2}.*\n.*required$/m);
+  expect(stdout).toMatch(/^ {2}--beta {2}a number above 0; default 0\.1\n {6}how strongly the policy is held to its reference$/m);
+  for (const heading of ["the model", "the data", "the loss", "batches", "the optimizer"]) expect(stdout).toContain(`\n${heading}:\n`);
+  expect(stdout.match(/^ {4}kto train /gm)).toHaveLength(2);
+  expect((await kto(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
+it("errors and help are as wide as a terminal, broken at blanks; a pipe has one line each", async () => {
+  const narrow = { isTTY: true, columns: 50 };
+  const errors = await kto(["train", "--beta", "0", "--model", "m", "--data", "d", "--use_peft"], { terminal: narrow });
+  expect(errors.stderr.split("\n")).toEqual(["kto: error[CONFIG]: --beta: not usable; expected", "  a number above 0, got 0", ""]);
+  for (const line of (await kto(["help", "score"], { terminal: narrow })).stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(50);
+  expect((await kto(["train", "--beta", "0", "--model", "m", "--data", "d", "--use_peft"])).stderr.split("\n")).toHaveLength(2);
+});
+
 it("help fits 80 columns and lists what is not built", async () => {
   for (const argv of [["--help"], ["train", "--help"], ["data", "-h"], ["download", "-h"]]) {
     const { status, stdout, stderr } = await kto(argv);

@@ -16,12 +16,24 @@ const noHub = { HF_HUB_OFFLINE: "1", HF_HOME: join(tmpdir(), "kto-no-such-cache"
 /** Runs `kto` in this process with recorders for streams; the software GPU unless KTO_DEVICE says otherwise, and no hub unless `env` names one. */
 export async function kto(
   argv: readonly string[],
-  { signal, env = {}, onStderr }: { signal?: AbortSignal; env?: Record<string, string>; onStderr?(text: string): void } = {},
+  {
+    signal,
+    env = {},
+    terminal = {},
+    onStderr,
+  }: {
+    signal?: AbortSignal;
+    env?: Record<string, string>;
+    /** What the streams say of the terminal they are. */
+    terminal?: { isTTY?: boolean; columns?: number };
+    onStderr?(text: string): void;
+  } = {},
 ): Promise<Outcome> {
   const outcome: Outcome = { status: -1, stdout: "", stderr: "" };
   outcome.status = await main(argv, {
-    stdout: { write: (text) => (outcome.stdout += text) },
+    stdout: { ...terminal, write: (text) => (outcome.stdout += text) },
     stderr: {
+      ...terminal,
       write: (text) => {
         outcome.stderr += text;
         onStderr?.(text);

@@ -30,8 +30,8 @@ export interface CheckOptions {
   spelling: "disk" | "code";
   /** Fields of trl, peft and transformers that are none here. */
   others?: OtherFields;
-  /** Names beside the fields that a misspelt one may mean. */
-  moreNames?: readonly string[];
+  /** Flags beside the fields that a misspelt flag may mean. */
+  moreFlags?: readonly string[];
   /** The folder that `~` means in paths. */
   home?: string | undefined;
 }
@@ -40,7 +40,7 @@ export interface CheckOptions {
 export function checkFields<Declared extends Fields>(
   fields: Declared,
   given: GivenFields,
-  { spelling, others = {}, moreNames = [], home }: CheckOptions,
+  { spelling, others = {}, moreFlags = [], home }: CheckOptions,
 ): CheckedFields<Declared> {
   const isDisk = spelling === "disk";
   const names = isDisk ? diskNames(fields) : new Map(Object.keys(fields).map((name) => [name, name]));
@@ -75,7 +75,7 @@ export function checkFields<Declared extends Fields>(
     const onDisk = isDisk ? name : snakeCase(name);
     const other = Object.hasOwn(others, onDisk) ? others[onDisk]! : undefined;
     if (other === undefined) {
-      const nearest = nearestName(name, [...names.keys(), ...moreNames], isDisk ? 2 : 1);
+      const nearest = nearestName(name, [...names.keys(), ...(place.startsWith("--") ? moreFlags : [])], isDisk ? 2 : 1);
       mistakes.push({ kind: "unknown", place, name, nearest });
     } else if (asksForNothing(other, value)) return;
     else if (other.fate === "refused") mistakes.push({ kind: "refused", place, name, why: other.why, got: value });

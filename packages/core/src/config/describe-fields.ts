@@ -29,7 +29,8 @@ export function describeFields(fields: Fields): FieldDescription[] {
 }
 
 function valueText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value).replace(/e-0?(\d)/, "e-$1");
+  if (typeof value === "number" && value !== 0 && Math.abs(value) < 1e-4) return value.toExponential();
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** The table of fields in Markdown: name, what becomes of it here, default, what it means. */

@@ -38,6 +38,6 @@ export {
 export { jsonSchema, type JsonSchema } from "./json-schema.js";
 export { excerpt, libraryMessage, mistakeText, type Mistake, type RuleMistake, type UnusableValue } from "./mistake.js";
 export { asksForNothing, ignored, refused, refusedUnless, type OtherField, type OtherFields } from "./other-field.js";
-export { readFlag, readUnknown } from "./read-value.js";
+export { readFlag, readUnknown, readValue } from "./read-value.js";
 export { memorySize } from "./size.js";
 export { diskName, diskNames, snakeCase, spellOnDisk } from "./spelling.js";

@@ -8,8 +8,7 @@ const powerOfTwo = (value: number | "auto"): boolean => value === "auto" || Numb
 export const trainingFields = {
   maxLength: field(orNull(integer(2)), 1024, {
     group: "data",
-    help: "tokens of prompt and completion together",
-    notes: "rows whose prompt fills it are dropped, longer ones cut at the end; null for neither",
+    help: "tokens of prompt and completion together: rows whose prompt fills it are dropped, longer ones cut at the end; null for neither",
   }),
   disableDropout: field(boolean(), true, { group: "adapter", help: "turns the adapter's dropout off, as trl does by default" }),
   perDeviceTrainBatchSize: field(integer(1), 8, {
@@ -22,9 +21,9 @@ export const trainingFields = {
   gradientCheckpointing: field(booleanOr("auto"), "auto", {
     group: "batches",
     fate: "different",
-    help: "computes decoder layers again in the backward pass instead of keeping their activations",
+    help: "computes decoder layers again in the backward pass instead of keeping their activations; auto: as few as the memory asks for",
     notes:
-      "auto: as few layers as the memory asks for, all of them where no budget is known; true: all of them, and keeps memory smallest (rows go through in passes of 2,048 tokens); false: none. trl's default is true",
+      "where no budget is known auto is all of them; true: all of them, and keeps memory smallest (rows go through in passes of 2,048 tokens); false: none. trl's default is true",
   }),
   numTrainEpochs: field(number({ above: 0 }), 3, { group: "schedule", help: "how often every row is trained on" }),
   maxSteps: field(integer(-1), -1, { group: "schedule", help: "updates of the run, in place of epochs where it is above 0" }),
@@ -45,8 +44,8 @@ export const trainingFields = {
   ),
   warmupSteps: field(number({ least: 0 }), 0, {
     group: "schedule",
-    help: "updates over which the learning rate rises",
-    notes: "below 1 a share of the run, rounded up, as in transformers 5",
+    help: "updates over which the learning rate rises; below 1 a share of the run, rounded up",
+    notes: "as in transformers 5",
   }),
   optim: field(choice(optimizerNames), "adamw_torch", {
     group: "optimizer",
@@ -76,7 +75,11 @@ export const trainingFields = {
     notes: "an integer; no shares of a run",
   }),
   loggingFirstStep: field(boolean(), false, { group: "logging", help: "logs the first update too" }),
-  evalStrategy: field(choice(strategies), "no", { group: "logging", help: "when the eval data is evaluated" }),
+  evalStrategy: field(choice(strategies), "no", {
+    group: "logging",
+    help: "when the eval data is evaluated",
+    aliases: ["evaluation_strategy"],
+  }),
   evalSteps: field(orNull(integer(1)), null, {
     group: "logging",
     fate: "different",
