@@ -1,4 +1,4 @@
-import { checkFields, excerpt, libraryMessage, type Values } from "@kto/core/config";
+import { checkFields, excerpt, libraryText, type Values } from "@kto/core/config";
 import { loraFields } from "./config-fields.js";
 import { LoraConfigError } from "./errors.js";
 import { otherFields } from "./other-fields.js";
@@ -34,11 +34,11 @@ export function completeConfig(given: Readonly<Record<string, unknown>>, source:
   const places = new Map(Object.keys(loraFields).map((field) => [field, source.spell(field as LoraField)]));
   const checked = checkFields(loraFields, { values, places }, { spelling: "code", others: otherFields });
   for (const mistake of checked.mistakes) {
-    const message =
+    const text =
       mistake.kind === "refused"
         ? `${operation}: ${mistake.place} is not supported (${mistake.why}); expected it unset, got ${excerpt(mistake.got)}; use peft for such an adapter`
-        : libraryMessage(operation, mistake, Object.keys(loraFields));
-    throw new LoraConfigError(message, { field: mistake.place });
+        : libraryText(operation, mistake, Object.keys(loraFields));
+    throw new LoraConfigError(text, { field: mistake.place });
   }
   expectLayersAgree(checked.values, source);
   return checked.values;

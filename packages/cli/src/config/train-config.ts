@@ -1,4 +1,4 @@
-import { diskName, excerpt, overlay, type GivenFields, type RuleMistake } from "@kto/core/config";
+import { diskName, overlay, type GivenFields, type RuleMistake } from "@kto/core/config";
 import { createSchedule, optimizerNote, scheduleKwargsFromDisk } from "@kto/optim";
 import { ktoContradictions, ktoFields, type KTOConfig } from "@kto/trainer";
 import { ConfigError } from "../errors.js";
@@ -31,13 +31,15 @@ export function trainConfig(input: GivenFields, env: Io["env"] = process.env): T
   if (fields.has("data") && values.trainFile !== null && hasSplits(values.trainFile) && values.datasetName === null)
     [values.datasetName, values.trainFile] = [values.trainFile, null];
   const lines = mistakes.map((mistake) => mistakeLine("train", trainFields, mistake));
+  const placeOf = (field: TrainField): string => places.get(field) ?? diskName(field, trainFields[field])!;
   const wrong = new Set(mistakes.map((mistake) => mistake.kind === "unusable" && mistake.field));
   for (const rule of [...contradictions(values), ...ktoContradictions(values)]) {
     const field = rule.field as TrainField;
-    const place = places.get(field) ?? diskName(field, trainFields[field])!;
-    if (!wrong.has(field)) lines.push(mistakeLine("train", trainFields, { kind: "unusable", place, ...rule }));
+    if (!wrong.has(field)) lines.push(mistakeLine("train", trainFields, { kind: "unusable", place: placeOf(field), ...rule }));
     wrong.add(field);
   }
+  const schedule = wrong.has("lrSchedulerType") || wrong.has("lrSchedulerKwargs") ? undefined : scheduleMistake(values);
+  if (schedule !== undefined) lines.push(`${placeOf("lrSchedulerKwargs")}: ${schedule}`);
   if (lines.length > 0) throw new ConfigError(lines);
   notes.push(...settle(values, given));
   return { values, given, notes };
@@ -92,23 +94,16 @@ function contradictions(values: TrainValues): RuleMistake[] {
     "both",
     "remove one",
   );
-  return [...found, ...scheduleContradictions(values)];
+  return found;
 }
 
 /** What the schedule itself says of its name and arguments. */
-function scheduleContradictions({ lrSchedulerType: name, lrSchedulerKwargs: kwargs, learningRate }: TrainValues): RuleMistake[] {
+function scheduleMistake({ lrSchedulerType: name, lrSchedulerKwargs: kwargs, learningRate }: TrainValues): string | undefined {
   try {
     createSchedule({ name, learningRate, numTrainingSteps: 10, kwargs: scheduleKwargsFromDisk(kwargs ?? {}) });
-    return [];
+    return undefined;
   } catch (error) {
-    return [
-      {
-        field: "lrSchedulerKwargs",
-        problem: (error as Error).message.replace(/;.*$/s, ""),
-        expected: `numbers that ${name} takes`,
-        got: excerpt(kwargs),
-      },
-    ];
+    return (error as Error).message;
   }
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { KtoError } from "../index.js";
 import {
   boolean,
   booleanOr,
@@ -15,7 +16,7 @@ import {
   inGroups,
   integer,
   jsonSchema,
-  libraryMessage,
+  libraryText,
   memorySize,
   mistakeText,
   names,
@@ -53,6 +54,7 @@ const given = (values: Record<string, unknown>, place = ""): GivenFields => ({
   values: new Map(Object.entries(values)),
   places: new Map(Object.keys(values).map((name) => [name, `${name}${place}`])),
 });
+const messageOf = (...given: Parameters<typeof libraryText>): string => new KtoError("TRAINER_CONFIG", libraryText(...given)).message;
 const onDisk = (values: Record<string, unknown>): ReturnType<typeof checkFields<typeof fields>> =>
   checkFields(fields, given({ model_name: "m", ...values }), { spelling: "disk", others, moreFlags: ["device"], home: "/home/me" });
 const text = (values: Record<string, unknown>): string[] =>
@@ -140,10 +142,10 @@ it("a library's values are taken as they are", () => {
       { spelling: "code", others },
     );
   expect(check({ batchSize: undefined, targets: "q v" }).values).toMatchObject({ modelName: "~/m", batchSize: 8, targets: "q v" });
-  expect(check({ loadIn4bit: "yes" }).mistakes.map((mistake) => libraryMessage("config", mistake, []))).toEqual([
+  expect(check({ loadIn4bit: "yes" }).mistakes.map((mistake) => messageOf("config", mistake, Object.keys(fields)))).toEqual([
     'config: loadIn4bit is not usable; expected true or false, got "yes"',
   ]);
-  expect(check({ useDora: true, batchsize: 2 }).mistakes.map((mistake) => libraryMessage("config", mistake, []))).toEqual([
+  expect(check({ useDora: true, batchsize: 2 }).mistakes.map((mistake) => messageOf("config", mistake, Object.keys(fields)))).toEqual([
     "config: useDora is not supported (a magnitude); expected it unset, got true; remove it",
     'config: there is no field "batchsize"; did you mean batchSize?',
   ]);

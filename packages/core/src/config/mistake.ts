@@ -1,3 +1,5 @@
+import type { ErrorParts } from "../errors.js";
+
 /** Something wrong with a config. */
 export type Mistake = UnknownField | RefusedField | UnusableValue;
 
@@ -43,12 +45,19 @@ export function mistakeText({ problem, expected, got, advice }: RuleMistake): st
 }
 
 /** A mistake as a library tells it: `ktoConfig: beta is not usable; expected a number above 0, got "much"`. `names` are the fields there are. */
-export function libraryMessage(operation: string, mistake: Mistake, names: readonly string[]): string {
-  if (mistake.kind === "unusable") return `${operation}: ${mistake.place} is ${mistakeText(mistake).replace(/\{(\w+)\}/g, "$1")}`;
-  if (mistake.kind === "refused")
-    return `${operation}: ${mistake.place} is not supported${mistake.why === undefined ? "" : ` (${mistake.why})`}; expected it unset, got ${excerpt(mistake.got)}; remove it`;
-  const advice = mistake.nearest === undefined ? `expected one of ${names.join(", ")}` : `did you mean ${mistake.nearest}?`;
-  return `${operation}: there is no field "${mistake.name}"; ${advice}`;
+export function libraryText(operation: string, mistake: Mistake, names: readonly string[]): ErrorParts {
+  const { place } = mistake;
+  if (mistake.kind === "unusable") {
+    const problem = `${place === mistake.field ? `{${place}}` : place} is ${mistake.problem}`;
+    return { operation, problem, expected: mistake.expected, got: mistake.got, advice: mistake.advice, fields: names };
+  }
+  if (mistake.kind === "refused") {
+    const problem = `${place} is not supported${mistake.why === undefined ? "" : ` (${mistake.why})`}`;
+    return { operation, problem, expected: "it unset", got: excerpt(mistake.got), advice: "remove it" };
+  }
+  const problem = `there is no field "${mistake.name}"`;
+  if (mistake.nearest !== undefined) return { operation, problem, advice: `did you mean ${mistake.nearest}?` };
+  return { operation, problem, expected: `one of ${names.join(", ")}` };
 }
 
 /** A short text of a value, for messages. */

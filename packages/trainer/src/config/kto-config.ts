@@ -1,5 +1,5 @@
 import { type ErrorText, KtoError } from "@kto/core";
-import { checkFields, defaultsOf, libraryMessage, type RuleMistake, type UnusableValue, type Values } from "@kto/core/config";
+import { checkFields, defaultsOf, libraryText, type RuleMistake, type UnusableValue, type Values } from "@kto/core/config";
 import { ktoFields } from "./kto-fields.js";
 
 /** Arguments of `KTOTrainer`; names and defaults are trl 1.16's, in camelCase. What each means stands in `ktoFields`. */
@@ -21,20 +21,20 @@ export class TrainerConfigError extends KtoError {
 
 /** Complete arguments: the given ones over the defaults. Throws TrainerConfigError for an unknown field, a wrong value, or `kto` with batches of one row. */
 export function ktoConfig(given: Partial<KTOConfig> = {}): KTOConfig {
-  return checkKtoConfig("ktoConfig", given, (message, field) => new TrainerConfigError(message, field));
+  return checkKtoConfig("ktoConfig", given, (text, field) => new TrainerConfigError(text, field));
 }
 
 /** The same for another operation, with an error of its own. */
 export function checkKtoConfig(
   operation: string,
   given: Partial<KTOConfig>,
-  toError: (message: string, field: string) => Error,
+  toError: (text: ErrorText, field: string) => Error,
 ): KTOConfig {
   const { values, mistakes } = checkFields(ktoFields, { values: new Map(Object.entries(given)), places: new Map() }, { spelling: "code" });
   const mistake = mistakes[0] ?? ktoContradictions(values).map(inCode)[0];
   if (mistake === undefined) return values;
   const field = mistake.kind === "unusable" ? mistake.field : mistake.name;
-  throw toError(libraryMessage(operation, mistake, Object.keys(ktoFields)), field);
+  throw toError(libraryText(operation, mistake, Object.keys(ktoFields)), field);
 }
 
 /** What contradicts what in arguments that are each usable. */
