@@ -1,4 +1,5 @@
-export { ktoConfig, ktoContradictions, ktoDefaults, TrainerConfigError, type KTOConfig } from "./config/kto-config.js";
+export { TrainerConfigError } from "./config/check-config.js";
+export { ktoConfig, ktoContradictions, ktoDefaults, type KTOConfig } from "./config/kto-config.js";
 export { ktoFields } from "./config/kto-fields.js";
 export { trainingFields } from "./config/training-fields.js";
 export * from "./data/index.js";

@@ -1,7 +1,9 @@
 import { DataFileError, labelOf, RowError, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
 import { klCompletionSources, type KtoLossType } from "@kto/losses/plain";
 
-import { checkKtoConfig } from "../config/kto-config.js";
+import { checkConfig } from "../config/check-config.js";
+import { ktoContradictions } from "../config/kto-config.js";
+import { ktoFields } from "../config/kto-fields.js";
 import { DataPreparationError } from "../data/errors.js";
 import { rowLengths, type RowLengths } from "../data/lengths.js";
 import { expectMaxLength, reportProgress, type PrepareOptions } from "../data/prepare-options.js";
@@ -53,7 +55,15 @@ export interface PreparedKtoDataset {
  */
 export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: PrepareKtoOptions = {}): Promise<PreparedKtoDataset> {
   const { maxLength = 1024, perDeviceTrainBatchSize = 8, lossType = "kto" } = options;
-  checkKtoConfig("prepareKtoDataset", { perDeviceTrainBatchSize, lossType }, (message) => new DataPreparationError(message));
+  checkConfig(
+    "prepareKtoDataset",
+    ktoFields,
+    { perDeviceTrainBatchSize, lossType },
+    {
+      contradictions: ktoContradictions,
+      toError: (text) => new DataPreparationError(text),
+    },
+  );
   expectMaxLength(maxLength);
   if (dataset.length === 0) {
     throw new DataFileError("prepareKtoDataset: the dataset is empty; expected at least 1 row, got 0; check that it is the data you mean");
