@@ -28,6 +28,9 @@ import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } f
 import type { TrainingConfig } from "./training-config.js";
 import { rehearseMicroBatch, rehearseOptimizer, type UpdateContext } from "./update.js";
 
+/** The fields whose lower values need less memory in training. */
+const whatSavesMemory = ["perDeviceTrainBatchSize", "maxLength"];
+
 /** What every trainer may be told besides its model and arguments. */
 export interface SharedTrainerOptions<Prepared> {
   /** Default: the model's own `tokenizer`. Not needed for rows that are tokenised already. */
@@ -103,7 +106,13 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
    *
    * Throws OutOfMemoryError if the run does not fit into memory, FormatError for a checkpoint that does not fit.
    */
-  async plan({ resumeFrom, signal }: PlanOptions = {}): Promise<PlannedRun> {
+  plan(options: PlanOptions = {}): Promise<PlannedRun> {
+    return this.#plan(options).catch((error: unknown) => {
+      throw adviseOnMemory(error, whatSavesMemory);
+    });
+  }
+
+  async #plan({ resumeFrom, signal }: PlanOptions): Promise<PlannedRun> {
     await this.#output?.check?.({ resumes: resumeFrom !== undefined });
     const { rows } = await this.prepare("train", signal);
     if (this.args.evalStrategy !== "no") await this.prepare("eval", signal);
@@ -166,6 +175,14 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
   }
 
   async *#train(plan: () => Promise<PlannedRun>, signal: AbortSignal | undefined): AsyncGenerator<TrainLog, TrainOutput, undefined> {
+    try {
+      return yield* this.#run(plan, signal);
+    } catch (error) {
+      throw adviseOnMemory(error, whatSavesMemory);
+    }
+  }
+
+  async *#run(plan: () => Promise<PlannedRun>, signal: AbortSignal | undefined): AsyncGenerator<TrainLog, TrainOutput, undefined> {
     if (this.#hasTrained)
       throw new TrainerUsageError(
         "train: this trainer has trained already; expected one run a trainer; make a new one, or resume from a checkpoint with it",
@@ -204,8 +221,6 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       });
       this.result = this.#finish(run, performance.now() - started);
       return this.result;
-    } catch (error) {
-      throw adviseOnMemory(error, ["perDeviceTrainBatchSize", "maxLength"]);
     } finally {
       device.memory.limitBytes = Infinity;
       await this.#output?.end?.();
