@@ -12,6 +12,7 @@ import {
   backward,
   clipFactor,
   embedding,
+  full,
   gatherRows,
   gradNorm,
   kernelRegistry,
@@ -103,7 +104,7 @@ for (const metrics of [false, true]) {
   });
 }
 await bench(`adamw and gradNorm of ${numTrained}`, () => {
-  const [params, grads, m, v] = [1, 2, 3, 4].map(() => device.full([numTrained], 0.01, "f32")) as [Tensor, Tensor, Tensor, Tensor];
+  const [params, grads, m, v] = [1, 2, 3, 4].map(() => full(device, [numTrained], 0.01, "f32")) as [Tensor, Tensor, Tensor, Tensor];
   const settings = { learningRate: 1e-6, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, step: 10 };
   const hyper = device.tensor(adamwHyper(settings), [adamwHyperSize], "f32");
   return [{ params, grads, m, v, hyper }, () => adamwStep({ params, grads, m, v, hyper, clip: clipFactor(gradNorm([grads]), 1) })];

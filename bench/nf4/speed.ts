@@ -1,5 +1,5 @@
 import { quantizeNf4, type Nf4Weight } from "@kto/nf4";
-import { gemm, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+import { full, gemm, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
 import { expandKernel } from "../../packages/nf4/src/kernels/expand-nf4.wgsl.js";
 import { compute, scratch, variantsOf, waysOf, type Direction } from "./products.js";
 import { time } from "./timing.js";
@@ -88,7 +88,7 @@ export async function timeQuantize(device: Device, shape: Shape): Promise<void> 
 
 function sides(device: Device, [n, k]: Shape, direction: Direction, m: number): { input: Tensor; output: Tensor; free(): void } {
   const operand = operandOf(device);
-  const input = device.full([m, direction === "forward" ? k : n], 0.25, operand);
+  const input = full(device, [m, direction === "forward" ? k : n], 0.25, operand);
   const output = device.empty([m, direction === "forward" ? n : k], direction === "forward" ? operand : "f32");
   return {
     input,

@@ -3,6 +3,7 @@ import {
   backward,
   checkpoint,
   f16BitsToNumber,
+  full,
   Linear,
   lowRankAdd,
   mul,
@@ -132,7 +133,7 @@ it("weights are rounded to f16 as well where the operands of a product are f16",
   );
   expect([...(await y.read())]).toEqual(Array.from({ length: 8 }, (_, row) => w[row * 64 + 37]!));
   using dy = device.tensor([0, 0, 0, 0, 0, 1, 0, 0], [1, 8], "f32");
-  using dx = device.full([1, 64], 2, "f32");
+  using dx = full(device, [1, 64], 2, "f32");
   matVecBackwardKernel.run(
     device,
     { ...bindings, dy, dx },
@@ -258,8 +259,8 @@ describe("Linear4bit", () => {
   it("addToWeight of what is not finite changes nothing", async () => {
     using weight = await weightOf(8, 64);
     const before = await nf4Tensors("w", weight);
-    using a = device.full([1, 64], 1e38, "f32");
-    using b = device.full([8, 1], 1e38, "f32");
+    using a = full(device, [1, 64], 1e38, "f32");
+    using b = full(device, [8, 1], 1e38, "f32");
     await expect(new Linear4bit(weight).addToWeight({ a, b, scale: 1 })).rejects.toThrow(
       "quantize: w: element 0 of [8, 64] is NaN or infinite",
     );

@@ -14,7 +14,6 @@ export type { BindingType, PowerPreference } from "./platform/webgpu-types.js";
 export type { KernelSource } from "./device/pipeline-cache.js";
 export type { KernelTiming } from "./device/profile.js";
 export { sizeClass, type MemoryInfo } from "./memory/pool.js";
-export { slabShare, TensorSlabs } from "./memory/slabs.js";
 export { backward, type BackwardOptions } from "./autograd/backward.js";
 export { checkpoint, type CheckpointOptions } from "./autograd/checkpoint.js";
 export { defineOp, type Op, type OpContext, type OpDefinition, type OpResult } from "./autograd/define-op.js";

@@ -1,12 +1,22 @@
-import type { GradNode } from "./autograd/node.js";
 import type { Device } from "./device/device.js";
 import { byteSize, type Dtype } from "./dtype.js";
 import { DisposedError, ShapeError } from "./errors.js";
-import type { Arena } from "./memory/scope.js";
 import type { Storage } from "./memory/storage.js";
 import { sizeOf, type Shape } from "./shape.js";
 
 let nextId = 1;
+
+/** What a tensor, and the scope it was made in, know of the op that made it: see `GradNode`. */
+export interface TapeNode {
+  readonly inputs: readonly ({ readonly node?: TapeNode } | undefined)[];
+  /** Frees what was saved for the backward pass. */
+  release(): void;
+}
+
+/** What frees a tensor at its end: see `Arena`. */
+export interface TensorOwner {
+  readonly tensors: Set<Tensor>;
+}
 
 /** A shape and dtype over a storage. Views share the storage. Made by `device` and by ops, not by `new`. */
 export class Tensor implements Disposable {
@@ -20,13 +30,13 @@ export class Tensor implements Disposable {
   /** Rows that it was given memory for, where batches of several lengths are to use the same buffers; results with these rows inherit it. */
   readonly rowCapacity: number | undefined;
   /** The op that made it, if a gradient can flow back through it. */
-  node: GradNode | undefined = undefined;
+  node: TapeNode | undefined = undefined;
   /** A leaf whose gradient `backward` returns. */
   requiresGrad = false;
   /** For messages: a parameter's path or the op that made the tensor. */
   label: string;
   /** The scope that frees it; undefined when the caller owns it. */
-  arena: Arena | undefined = undefined;
+  arena: TensorOwner | undefined = undefined;
   #disposed: string | undefined = undefined;
   #holds = 0;
   /** How it was freed while held. */

@@ -1,8 +1,9 @@
 import { ShapeError } from "../errors.js";
-import { cast } from "../ops/cast.js";
+import { fillKernel } from "../kernels/fill.wgsl.js";
 import type { Tensor } from "../tensor.js";
 import { Gradients, sumShares, type GradientSink } from "./gradients.js";
-import type { GradEdge, GradNode } from "./node.js";
+import { nodeOf, type GradEdge, type GradNode } from "./node.js";
+import { converted } from "./untaped.js";
 
 /** Options of `backward`. */
 export interface BackwardOptions {
@@ -27,7 +28,11 @@ export function backward(loss: Tensor, { scale = 1, sink }: BackwardOptions = {}
   const gradients = new Gradients(sink);
   const { device } = loss;
   try {
-    device.scope("backward", () => backwardFrom([[loss, device.full(loss.shape, scale, "f32")]], gradients));
+    device.scope("backward", () => {
+      const dLoss = device.empty(loss.shape, "f32", "dLoss");
+      fillKernel.run(device, { y: dLoss }, { size: 1, value: scale }, { dtype: "f32" });
+      backwardFrom([[loss, dLoss]], gradients);
+    });
     return gradients;
   } catch (error) {
     gradients.dispose();
@@ -39,7 +44,8 @@ export function backward(loss: Tensor, { scale = 1, sink }: BackwardOptions = {}
 export function backwardFrom(outputs: [output: Tensor, gradient: Tensor][], gradients: Gradients): void {
   const pending = new Map<GradNode, Tensor>();
   for (const [output, gradient] of outputs) {
-    if (output.node) pending.set(output.node, sumShares(pending.get(output.node), gradient));
+    const node = nodeOf(output);
+    if (node) pending.set(node, sumShares(pending.get(node), gradient));
     else if (output.requiresGrad) gradients.add(output, gradient);
   }
   try {
@@ -61,7 +67,7 @@ function runBackward(pending: Map<GradNode, Tensor>, gradients: Gradients): void
       node.inputs.forEach((edge, index) => {
         const given = inputGradients[index];
         if (!edge || !given || given === partial[index]) return;
-        const gradient = edge.node?.acceptsHalf ? given : cast(given.detach(), "f32");
+        const gradient = edge.node?.acceptsHalf || given.dtype === "f32" ? given : converted(given, "f32");
         if (edge.node) pending.set(edge.node, sumShares(pending.get(edge.node), gradient));
         else if (edge.leaf) gradients.add(edge.leaf, gradient);
       });

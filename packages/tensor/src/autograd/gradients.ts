@@ -1,6 +1,5 @@
-import { addInPlace } from "../ops/add.js";
-import { cast } from "../ops/cast.js";
 import type { Tensor } from "../tensor.js";
+import { addInPlace, converted } from "./untaped.js";
 
 /** Takes a contribution to a leaf's gradient as soon as it is recorded; false leaves it to the `Gradients`. */
 export type GradientSink = (leaf: Tensor, gradient: Tensor) => boolean;
@@ -58,7 +57,7 @@ export function sumShares(sum: Tensor | undefined, contribution: Tensor): Tensor
     addInPlace(sum, contribution);
     return sum;
   }
-  const copy = device.unscoped(() => (sum.dtype === "f32" ? device.copyOf(sum) : cast(sum, "f32")));
+  const copy = device.unscoped(() => (sum.dtype === "f32" ? device.copyOf(sum) : converted(sum, "f32")));
   addInPlace(copy, contribution);
   sum.dispose();
   return copy;

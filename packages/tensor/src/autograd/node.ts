@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.js";
+import type { TapeNode, Tensor } from "../tensor.js";
 import type { Gradients } from "./gradients.js";
 
 /** What the tape keeps of an op between forward and backward. */
@@ -19,7 +19,7 @@ export type Vjp = (dy: Tensor, gradients: Gradients, partial: readonly (Tensor |
 let nextSequence = 1;
 
 /** One recorded op: how to turn the gradient of its output into gradients of its inputs. */
-export class GradNode {
+export class GradNode implements TapeNode {
   readonly sequence: number = nextSequence++;
   readonly op: string;
   readonly inputs: readonly (GradEdge | undefined)[];
@@ -49,9 +49,15 @@ export class GradNode {
   }
 }
 
+/** The node of a tensor: only the tape makes nodes. */
+export function nodeOf(tensor: Tensor): GradNode | undefined {
+  return tensor.node as GradNode | undefined;
+}
+
 /** The edge for an input: undefined if no gradient flows to it. */
 export function edgeOf(tensor: Tensor | undefined): GradEdge | undefined {
   if (!tensor) return undefined;
-  if (tensor.node) return { node: tensor.node };
+  const node = nodeOf(tensor);
+  if (node) return { node };
   return tensor.requiresGrad ? { leaf: tensor } : undefined;
 }

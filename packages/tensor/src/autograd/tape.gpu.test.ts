@@ -3,6 +3,7 @@ import {
   add,
   backward,
   checkpoint,
+  full,
   linear,
   mul,
   requestDevice,
@@ -50,7 +51,7 @@ async function gradientsOf(build: (leaves: Tensor[]) => Tensor, values: number[]
 describe("backward", () => {
   it("adds what comes back along both sides of a diamond", async () => {
     // y = (2x) · (x + 1): dy/dx = 4x + 2
-    expect(await gradientsOf(([x]) => sum(mul(scale(x!, 2), add(x!, device.full([1], 1, "f32")))), [[1, -2, 0.5]])).toEqual([[6, -6, 4]]);
+    expect(await gradientsOf(([x]) => sum(mul(scale(x!, 2), add(x!, full(device, [1], 1, "f32")))), [[1, -2, 0.5]])).toEqual([[6, -6, 4]]);
   });
 
   it("runs a node once, after all its consumers", async () => {
@@ -110,7 +111,7 @@ describe("backward", () => {
 
   it("refuses what is not a scalar, and a second run", () => {
     device.scope(() => {
-      const x = device.full([2], 1, "f32");
+      const x = full(device, [2], 1, "f32");
       x.requiresGrad = true;
       expect(() => backward(mul(x, x))).toThrow("backward: expected a scalar, got shape [2]; reduce it with sum or mean first");
       const loss = sum(mul(x, x));
@@ -124,9 +125,9 @@ describe("backward", () => {
 describe("the tape", () => {
   it("is not written for inputs that need no gradient, nor inside noGrad", () => {
     device.scope(() => {
-      const frozen = device.full([2], 1, "f32");
+      const frozen = full(device, [2], 1, "f32");
       expect(mul(frozen, frozen).node).toBeUndefined();
-      const leaf = device.full([2], 1, "f32");
+      const leaf = full(device, [2], 1, "f32");
       leaf.requiresGrad = true;
       expect(device.noGrad(() => mul(leaf, leaf)).node).toBeUndefined();
       expect(mul(leaf, frozen).node).toBeDefined();
@@ -145,7 +146,7 @@ describe("the tape", () => {
 
   it("gives no gradient to an input that needs none", () => {
     device.scope(() => {
-      const [x, frozen] = [device.full([2], 2, "f32"), device.full([2], 5, "f32")];
+      const [x, frozen] = [full(device, [2], 2, "f32"), full(device, [2], 5, "f32")];
       x.requiresGrad = true;
       using gradients = backward(sum(mul(x, frozen)));
       expect([...gradients.entries()].map(([leaf]) => leaf)).toEqual([x]);
@@ -208,7 +209,7 @@ describe("checkpoint", () => {
     };
     const { loss, factor } = forward(true);
     expect(factor.isDisposed).toBe(false);
-    device.full([2], 7, "f32").dispose(); // would take the factor's buffer
+    full(device, [2], 7, "f32").dispose(); // would take the factor's buffer
     const gradients = backward(loss);
     expect([...(await gradients.get(x)!.read())]).toEqual([4, 16]);
     expect(factor.isDisposed).toBe(true);
@@ -224,7 +225,7 @@ describe("checkpoint", () => {
 
   it("lets what it keeps go when nothing reaches the block any more, and not before its owner does", () => {
     device.scope(() => {
-      const [x, factor] = [device.full([2], 3, "f32"), device.full([2], 2, "f32")];
+      const [x, factor] = [full(device, [2], 3, "f32"), full(device, [2], 2, "f32")];
       x.requiresGrad = true;
       const forward = (): Tensor => checkpoint((input) => mul(input, factor), x, { keep: [factor] });
       device.scope(() => void forward());
@@ -239,7 +240,7 @@ describe("checkpoint", () => {
 
   it("inside noGrad only runs the block", () => {
     device.scope(() => {
-      const x = device.full([2], 3, "f32");
+      const x = full(device, [2], 3, "f32");
       x.requiresGrad = true;
       expect(device.noGrad(() => checkpoint((input) => mul(input, input), x)).node).toBeUndefined();
     });
@@ -249,8 +250,8 @@ describe("checkpoint", () => {
 describe.each(["f32", "f16"] as const)("a gradient in %s, as swiGlu gives it", (dtype) => {
   /** h = x · weightᵀ + bias with every element 20, where silu has slope 1; each of 8 rows gives 1000 through `swiGlu`. */
   const layer = (bias: Tensor, weight: Tensor): { h: Tensor; up: Tensor } => ({
-    h: linear(device.full([8, 16], 1, "f32"), view(weight, [16, 16]), bias, { dtype }),
-    up: device.full([8, 16], 1000, dtype),
+    h: linear(full(device, [8, 16], 1, "f32"), view(weight, [16, 16]), bias, { dtype }),
+    up: full(device, [8, 16], 1000, dtype),
   });
   const leaves = [Array.from({ length: 16 }, () => 4), Array.from({ length: 256 }, () => 1)];
 
@@ -267,7 +268,7 @@ describe.each(["f32", "f16"] as const)("a gradient in %s, as swiGlu gives it", (
     if (dtype === "f16" && !device.capabilities.shaderF16) return;
     const [dBias] = await gradientsOf(([bias, weight]) => {
       const { h, up } = layer(bias!, weight!);
-      const other = linear(h, device.full([16, 16], 0.02, "f32")); // 0.32 more, where f16 counts in halves
+      const other = linear(h, full(device, [16, 16], 0.02, "f32")); // 0.32 more, where f16 counts in halves
       return add(sum(other), sum(swiGlu(h, up)));
     }, leaves);
     for (const value of dBias!) expect(Math.abs(value - 8 * 1000.32)).toBeLessThan(0.1);

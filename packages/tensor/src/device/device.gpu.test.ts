@@ -7,6 +7,7 @@ import {
   backward,
   clipFactor,
   DeviceLostError,
+  full,
   gradNorm,
   linearLogProbs,
   mean,
@@ -51,8 +52,8 @@ describe("tensors", () => {
   });
 
   it("are read together", async () => {
-    using a = device.full([3], 2, "f32");
-    using b = device.full([2, 2], 5, "f32");
+    using a = full(device, [3], 2, "f32");
+    using b = full(device, [2, 2], 5, "f32");
     expect((await device.readAll([a, b])).map((values) => [...values])).toEqual([
       [2, 2, 2],
       [5, 5, 5, 5],
@@ -62,13 +63,13 @@ describe("tensors", () => {
 
   it("more dispatches than one submit holds keep their order and their parameters", async () => {
     using x = device.scope(() => {
-      let value = device.full([1], 0, "f32");
-      for (let i = 1; i <= 700; i++) value = device.scope(() => sum(mul(value, device.full([1], i % 7 === 0 ? 1.5 : 1, "f32"))));
+      let value = full(device, [1], 0, "f32");
+      for (let i = 1; i <= 700; i++) value = device.scope(() => sum(mul(value, full(device, [1], i % 7 === 0 ? 1.5 : 1, "f32"))));
       return value;
     });
     expect(await x.item()).toBe(0);
     using y = device.scope(() => {
-      let value = device.full([1], 1, "f32");
+      let value = full(device, [1], 1, "f32");
       for (let i = 0; i < 600; i++) value = scale(value, i % 2 === 0 ? 3 : 1 / 3);
       return value;
     });
@@ -83,7 +84,7 @@ describe("profile", () => {
     const before = device.memory.info();
     const { result, timings } = await device.recorder.profile(async () => {
       using total = device.scope(() => {
-        let x = device.full([1000], 1, "f32");
+        let x = full(device, [1000], 1, "f32");
         for (let i = 0; i < 600; i++) x = scale(x, 1);
         return sum(x);
       });
@@ -103,11 +104,11 @@ describe("profile", () => {
   it("leaves the device usable when its body throws", async () => {
     await expect(
       device.recorder.profile(() => {
-        device.full([10], 1, "f32").dispose();
+        full(device, [10], 1, "f32").dispose();
         throw new Error("stop");
       }),
     ).rejects.toThrow("stop");
-    using x = device.full([1], 4, "f32");
+    using x = full(device, [1], 4, "f32");
     expect(await x.item()).toBe(4);
   });
 });
@@ -115,9 +116,9 @@ describe("profile", () => {
 it("200 steps of forward, backward and AdamW need no more memory than the fifth", async () => {
   using own = await requestDevice();
   const shape = [64, 16];
-  const [params, m, v] = [own.full(shape, 0.1, "f32"), own.zeros(shape, "f32"), own.zeros(shape, "f32")];
-  const norm = own.full([16], 1, "f32");
-  const hidden = own.full([20, 16], 0.3, "f32");
+  const [params, m, v] = [full(own, shape, 0.1, "f32"), own.zeros(shape, "f32"), own.zeros(shape, "f32")];
+  const norm = full(own, [16], 1, "f32");
+  const hidden = full(own, [20, 16], 0.3, "f32");
   const labels = own.tensor(
     Array.from({ length: 20 }, (_, i) => i),
     [20],
@@ -151,7 +152,7 @@ it("200 steps of forward, backward and AdamW need no more memory than the fifth"
 describe("a device", () => {
   it("refuses ops once it is disposed, and ops across devices", async () => {
     const other = await requestDevice();
-    const [here, there] = [device.full([1], 1, "f32"), other.full([1], 1, "f32")];
+    const [here, there] = [full(device, [1], 1, "f32"), full(other, [1], 1, "f32")];
     expect(() => mul(here, there)).toThrow("mul: b lives on another device; move all inputs to one device");
     other.dispose();
     other.dispose();
@@ -163,8 +164,18 @@ describe("a device", () => {
     using own = await requestDevice();
     own.gpuDevice.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE }); // not an allowed pair
     await expect(own.sync()).rejects.toThrow(DeviceLostError);
-    using x = own.full([1], 1, "f32");
+    using x = full(own, [1], 1, "f32");
     await expect(x.read()).rejects.toThrow(/^GPU: /); // nothing since then can be trusted
+  });
+
+  it("is opened by a part of its adapter's name, in any letter case", async () => {
+    const name = device.capabilities.software ? "SWIFTSHADER" : device.capabilities.vendor;
+    using named = await requestDevice({ adapter: name });
+    expect(named.capabilities.description).toBe(device.capabilities.description);
+    await expect(requestDevice({ adapter: "Voodoo 2" })).rejects.toThrow(CapabilityError);
+    await expect(requestDevice({ adapter: "Voodoo 2" })).rejects.toThrow(
+      /^requestDevice: no adapter of that name; expected a part of ".+", got "Voodoo 2"; leave adapter out for the best one$/,
+    );
   });
 
   it("hardwareOnly refuses an adapter that runs on the CPU", async () => {

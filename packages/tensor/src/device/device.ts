@@ -1,12 +1,9 @@
-import type { GradNode } from "../autograd/node.js";
 import { byteSize, checkDtype, f16BitsToNumber, type Dtype } from "../dtype.js";
 import { DisposedError, OutOfMemoryError, ShapeError } from "../errors.js";
-import { fillKernel } from "../kernels/fill.wgsl.js";
 import { BufferPool } from "../memory/pool.js";
-import { Arena } from "../memory/scope.js";
 import { Storage } from "../memory/storage.js";
 import { checkShape, expectDtype, sizeOf, type Rows, type Shape } from "../shape.js";
-import { Tensor } from "../tensor.js";
+import { Tensor, type TapeNode } from "../tensor.js";
 import { rangeOf } from "./buffer-range.js";
 import type { Capabilities } from "./capabilities.js";
 import { DeviceMemory, type PoolInUse } from "./device-memory.js";
@@ -16,6 +13,7 @@ import { PipelineCache } from "./pipeline-cache.js";
 import { Profiler } from "./profile.js";
 import { CommandQueue } from "./queue.js";
 import { Recorder } from "./recorder.js";
+import { Arena } from "./scope.js";
 
 /** What a device is made of; `requestDevice` fills it in. */
 export interface DeviceParts {
@@ -102,13 +100,6 @@ export class Device implements Disposable, AsyncDisposable {
   zeros(shape: Shape, dtype: Dtype, label = "zeros", rowCapacity?: number): Tensor {
     const tensor = this.empty(shape, dtype, label, rowCapacity);
     this.#queue.clear(rangeOf(tensor));
-    return tensor;
-  }
-
-  /** A tensor filled with one value. */
-  full(shape: Shape, value: number, dtype: Dtype, label = "full"): Tensor {
-    const tensor = this.empty(shape, dtype, label);
-    fillKernel.run(this, { y: tensor }, { size: tensor.size, value }, { dtype });
     return tensor;
   }
 
@@ -218,7 +209,7 @@ export class Device implements Disposable, AsyncDisposable {
   }
 
   /** Used by ops: lets the current scope free a node that nothing returned reaches. */
-  register(node: GradNode): GradNode {
+  register<N extends TapeNode>(node: N): N {
     this.#arenas.at(-1)?.nodes.add(node);
     return node;
   }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { add, backward, linear, mul, OutOfMemoryError, requestDevice, sum, type Device, type Tensor } from "../index.js";
+import { add, backward, full, linear, mul, OutOfMemoryError, requestDevice, sum, type Device, type Tensor } from "../index.js";
 
 let device: Device;
 beforeAll(async () => {
@@ -10,7 +10,7 @@ afterAll(() => device?.dispose());
 /** A step with tensors of several sizes, some of them kept for the backward pass. */
 function step(weight: Tensor): void {
   device.scope(() => {
-    const x = device.full([64, 32], 1, "f32");
+    const x = full(device, [64, 32], 1, "f32");
     const hidden = linear(x, weight); // [64, 128]
     const product = device.scope(() => add(mul(hidden, hidden), hidden));
     backward(sum(product)).dispose();
@@ -19,7 +19,7 @@ function step(weight: Tensor): void {
 
 describe("a rehearsal", () => {
   it("tells the peak of what it rehearses to the byte, and does nothing", async () => {
-    using weight = device.full([128, 32], 0.5, "f32");
+    using weight = full(device, [128, 32], 0.5, "f32");
     weight.requiresGrad = true;
     await device.memory.trim();
     const before = device.memory.info();
@@ -34,7 +34,7 @@ describe("a rehearsal", () => {
   });
 
   it("counts on from the free buffers there are", async () => {
-    using weight = device.full([128, 32], 0.5, "f32");
+    using weight = full(device, [128, 32], 0.5, "f32");
     weight.requiresGrad = true;
     step(weight);
     const { allocatedBytes } = device.memory.info();
@@ -44,7 +44,7 @@ describe("a rehearsal", () => {
   it("lets kernels be compiled ahead", async () => {
     const fresh = await requestDevice();
     try {
-      const once = (): void => fresh.scope(() => void mul(fresh.full([8], 1, "f32"), fresh.full([8], 1, "f32")));
+      const once = (): void => fresh.scope(() => void mul(full(fresh, [8], 1, "f32"), full(fresh, [8], 1, "f32")));
       fresh.memory.rehearse(once);
       expect(fresh.recorder.numPipelines).toBe(0);
       await fresh.recorder.warmUp();

@@ -9,8 +9,8 @@ export interface RequestDeviceOptions {
   powerPreference?: PowerPreference;
   /** In Node: Dawn's null backend, which compiles every shader and computes nothing. */
   nullBackend?: boolean;
-  /** In Node: more Dawn toggles. */
-  dawnFeatures?: string[];
+  /** In Node: an adapter by a part of its name, in any letter case ("h100"). Throws CapabilityError, with the names there are, if none has it; in a browser always. */
+  adapter?: string | undefined;
   /** Refuse an adapter that runs on the CPU. */
   hardwareOnly?: boolean;
 }
@@ -27,11 +27,11 @@ const wantedLimits = [
 ] as const;
 
 /**
- * Opens the best adapter: Dawn in Node, `navigator.gpu` in a browser. Asks for every feature a kernel can use and for the adapter's own limits.
+ * Opens the best adapter, or the one that is named: Dawn in Node, `navigator.gpu` in a browser. Asks for every feature a kernel can use and for the adapter's own limits.
  * Throws CapabilityError if there is no adapter.
  */
 export async function requestDevice(options: RequestDeviceOptions = {}): Promise<Device> {
-  const { gpu, release } = await openGpu({ nullBackend: options.nullBackend ?? false, dawnFeatures: options.dawnFeatures ?? [] });
+  const { gpu, release } = await openGpu({ nullBackend: options.nullBackend ?? false, adapter: options.adapter });
   try {
     const adapter = await gpu.requestAdapter({ powerPreference: options.powerPreference ?? "high-performance" });
     if (!adapter) throw new CapabilityError({ operation: "requestDevice", ...noAdapter }, { missing: "adapter" });

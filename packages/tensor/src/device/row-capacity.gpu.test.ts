@@ -3,6 +3,7 @@ import {
   add,
   backward,
   checkpoint,
+  full,
   gatherRows,
   linear,
   linearLogProbs,
@@ -28,7 +29,7 @@ beforeAll(async () => {
     "f32",
   );
   weight.requiresGrad = true;
-  norm = device.full([16], 1, "f32");
+  norm = full(device, [16], 1, "f32");
 });
 afterAll(() => {
   weight.dispose();
@@ -99,7 +100,7 @@ describe("the capacity of rows", () => {
   it("of a matrix that happens to have as many rows stays its own", () => {
     device.scope(() => {
       const x = device.empty([64, 64], "f32", "x", 1024);
-      const w = device.full([64, 64], 0.5, "f32");
+      const w = full(device, [64, 64], 0.5, "f32");
       w.requiresGrad = true;
       const gradients = backward(sum(linear(x, w)));
       expect(gradients.take(w)!.rowCapacity).toBeUndefined();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { KernelError } from "../errors.js";
-import { requestDevice, type Capabilities, type Device } from "../index.js";
+import { full, requestDevice, type Capabilities, type Device } from "../index.js";
 import { defineKernel, kernelRegistry, read, write } from "./define-kernel.js";
 import { rmsNormKernel } from "./rms-norm.wgsl.js";
 
@@ -70,7 +70,7 @@ describe("a kernel", () => {
     });
     kernelRegistry.delete("broken");
     using own = await requestDevice({ nullBackend: true });
-    broken.run(own, { x: own.full([1], 0, "f32"), y: own.full([1], 0, "f32") }, {}, {});
+    broken.run(own, { x: full(own, [1], 0, "f32"), y: full(own, [1], 0, "f32") }, {}, {});
     const failure = await own.sync().catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(KernelError);
     expect(String(failure)).toMatch(

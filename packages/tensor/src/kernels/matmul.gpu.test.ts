@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device } from "../device/device.js";
 import { requestDevice } from "../device/request-device.js";
 import { f16BitsToNumber, numberToF16Bits, type FloatDtype } from "../dtype.js";
+import { full } from "../ops/full.js";
 import { gemm, type Gemm } from "../ops/gemm.js";
 import type { Tensor } from "../tensor.js";
 import { matmulKernel } from "./matmul.wgsl.js";
@@ -235,8 +236,8 @@ it("what stands around the matrix units is right, as seen with emulated ones", a
       const bits = (values: Uint16Array): Tensor => device.fromBytes(new Uint8Array(values.buffer), [values.length / 2], "f32");
       device.recorder.variants.set("matmul", "subgroupMatrixEmulated");
       const c = device.scope("emulated", () => {
-        const result = device.full([m, n], 0.25, "f32");
-        const bias = device.full([n], 2, "f32");
+        const result = full(device, [m, n], 0.25, "f32");
+        const bias = full(device, [n], 2, "f32");
         matmulKernel.run(
           device,
           { a: bits(a), b: bits(b), bias, addend: bias, c: result },

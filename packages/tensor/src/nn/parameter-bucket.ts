@@ -1,7 +1,7 @@
 import type { GradientSink } from "../autograd/gradients.js";
 import type { Device } from "../device/device.js";
 import { ShapeError } from "../errors.js";
-import { addInPlace } from "../ops/add.js";
+import { addInPlace } from "../autograd/untaped.js";
 import { sizeOf, type Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 

@@ -1,8 +1,5 @@
 import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
-import { ShapeError } from "../errors.js";
-import { addInPlaceKernel } from "../kernels/elementwise.wgsl.js";
-import { packingOf } from "../kernels/lib/vector.js";
 import type { Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { binary } from "./apply-binary.js";
@@ -32,18 +29,6 @@ export function sub(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions 
 /** a · b, element by element; shapes as in `add`. */
 export function mul(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions = {}): Tensor {
   return mulOp({ a, b }, { dtype }).output;
-}
-
-/** target += scale · addend, outside the tape; same size. */
-export function addInPlace(target: Tensor, addend: Tensor, scale = 1): void {
-  if (target.size !== addend.size) throw new ShapeError(`addInPlace: sizes differ; expected ${target.size} elements, got ${addend.size}`);
-  const { count, of } = packingOf(target.size);
-  addInPlaceKernel.run(
-    target.device,
-    { a: target, b: addend },
-    { count, scale },
-    { aType: of(target.dtype as FloatDtype), bType: of(addend.dtype as FloatDtype) },
-  );
 }
 
 interface Pair {

@@ -1,9 +1,11 @@
 export { nothingOverflowed, writeBfloat16, type Bfloat16Target } from "./bfloat16.js";
 export { concat } from "./concat.js";
 export { dropoutMask, type DropoutMaskOptions } from "./dropout-mask.js";
-export { add, addInPlace, mul, sub, type ElementwiseOptions } from "./add.js";
+export { addInPlace } from "../autograd/untaped.js";
+export { add, mul, sub, type ElementwiseOptions } from "./add.js";
 export { cast } from "./cast.js";
 export { div } from "./div.js";
+export { full } from "./full.js";
 export { linear, type LinearOptions } from "./linear.js";
 export { lowRankAdd, type LowRankAddOptions } from "./low-rank-add.js";
 export { mean, sum, sumLast } from "./sum.js";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { backward, lowRankAdd, requestDevice, sum, type Device } from "../index.js";
+import { backward, full, lowRankAdd, requestDevice, sum, type Device } from "../index.js";
 
 // Values and gradients of lowRankAdd in every variant are compared with float64 by the cases of packages/testing/src/oracle.
 
@@ -32,10 +32,10 @@ describe("lowRankAdd", () => {
   });
 
   it("a b of 1e-6 survives, since sums are f32 and rounded once", async () => {
-    using base = device.full([64, 64], 1, "f32");
-    using x = device.full([64, 64], 1, "f32");
-    using a = device.full([16, 64], 1, "f32");
-    using b = device.full([64, 16], 1e-6, "f32");
+    using base = full(device, [64, 64], 1, "f32");
+    using x = full(device, [64, 64], 1, "f32");
+    using a = full(device, [16, 64], 1, "f32");
+    using b = full(device, [64, 16], 1e-6, "f32");
     using y = lowRankAdd(base, x, a, b, { scale: 2 });
     const [value] = await y.read();
     expect(value).toBeCloseTo(1 + 2 * 64 * 16 * 1e-6, 6);
@@ -43,10 +43,10 @@ describe("lowRankAdd", () => {
 
   it("the sum is rounded to f16 once, not the product before it", async () => {
     if (!device.capabilities.shaderF16) return; // no f16 tensors there
-    using base = device.full([16, 16], 1 + 2 ** -12, "f32"); // a quarter of a unit in the last place of f16
-    using x = device.full([16, 16], 1, "f32");
-    using a = device.full([8, 16], 2 ** -7, "f32");
-    using b = device.full([16, 8], 2 ** -12, "f32");
+    using base = full(device, [16, 16], 1 + 2 ** -12, "f32"); // a quarter of a unit in the last place of f16
+    using x = full(device, [16, 16], 1, "f32");
+    using a = full(device, [8, 16], 2 ** -7, "f32");
+    using b = full(device, [16, 8], 2 ** -12, "f32");
     using y = lowRankAdd(base, x, a, b, { scale: 1.5, dtype: "f16" });
     expect([...(await y.read())]).toEqual(Array(256).fill(1 + 2 ** -10));
   });

@@ -3,6 +3,7 @@ import { outerKernel } from "../kernels/outer.wgsl.js";
 import { sumRowsKernel } from "../kernels/sum.wgsl.js";
 import { expectDtype, rowsOf, sizeOf, type Rows, type Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
+import { full } from "./full.js";
 
 /** Sum of all elements, f32 → [] f32. */
 export function sum(x: Tensor): Tensor {
@@ -39,7 +40,7 @@ const sumOp = defineOp("sum", {
   },
   // dx[row, col] = factor · dy[row]
   vjp({ device }, _saved, dy, _needs, { input, numRows, factor }) {
-    const ones = device.full([sizeOf(input.shape) / numRows], factor, "f32");
+    const ones = full(device, [sizeOf(input.shape) / numRows], factor, "f32");
     return { x: outer(dy, ones, input) };
   },
 });

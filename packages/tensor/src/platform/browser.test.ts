@@ -21,3 +21,9 @@ it("tells the person at the browser what to do where there is none, and nothing 
   await expect(openGpu()).rejects.toThrow(/not loaded securely.*open it over https:\/\/, or from localhost$/);
   for (const text of Object.values(noAdapter)) expect(text).not.toMatch(/Node|npm|libvulkan|@kto/);
 });
+
+it("names no adapters", async () => {
+  await expect(openGpu({ adapter: "H100" })).rejects.toThrow(
+    /^requestDevice: a browser does not let a page name an adapter; expected no adapter, got .*H100.*; use powerPreference/,
+  );
+});

@@ -10,7 +10,18 @@ export const noAdapter: NoAdapter = {
 };
 
 /** The browser's own WebGPU. Throws CapabilityError where there is none, with what the person at the browser can do. */
-export async function openGpu(_options: GpuOptions = {}): Promise<GpuHandle> {
+export async function openGpu({ adapter }: GpuOptions = {}): Promise<GpuHandle> {
+  if (adapter !== undefined)
+    throw new CapabilityError(
+      {
+        operation: "requestDevice",
+        problem: "a browser does not let a page name an adapter",
+        expected: "no adapter",
+        got: `"${adapter}"`,
+        advice: 'use powerPreference ("high-performance" or "low-power") to tell a fast one from a thrifty one',
+      },
+      { missing: "adapters by name" },
+    );
   const gpu = globalThis.navigator?.gpu;
   if (gpu) return { gpu, release: () => undefined };
   const { isSecureContext = true } = globalThis as { isSecureContext?: boolean };

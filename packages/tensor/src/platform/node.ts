@@ -20,14 +20,47 @@ export const noAdapter: NoAdapter = {
 };
 
 /** Opens Dawn in Node. The handle keeps the instance alive; `release()` lets the process exit. */
-export async function openGpu({ nullBackend = false, dawnFeatures = [] }: GpuOptions = {}): Promise<GpuHandle> {
+export async function openGpu({ nullBackend = false, adapter }: GpuOptions = {}): Promise<GpuHandle> {
   const { create, globals } = await importDawn();
   for (const [name, value] of Object.entries(globals)) if (!(name in globalThis)) Object.assign(globalThis, { [name]: value });
   // Kernels check every index themselves; the driver's checks on top cost 7 to 19 % of a matrix product.
-  const toggles = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "disable_robustness", ...dawnFeatures];
-  const gpu = create([`enable-dawn-features=${toggles.join(",")}`, ...(nullBackend ? ["backend=null"] : [])]);
+  const toggles = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "disable_robustness"];
+  const options = [`enable-dawn-features=${toggles.join(",")}`, ...(nullBackend ? ["backend=null"] : [])];
+  const gpu = adapter === undefined ? create(options) : await createNamed(create, options, adapter);
   pinned().add(gpu);
   return { gpu, release: () => void pinned().delete(gpu) };
+}
+
+/** Dawn takes a part of an adapter's name, but in the letter case that it has; where there is no such adapter its error lists the names. */
+async function createNamed(create: Dawn["create"], options: string[], name: string): Promise<GPU> {
+  const first = await tryNamed(create, options, name);
+  if (first.gpu) return first.gpu;
+  const wanted = name.toLowerCase();
+  const match = first.names.find((each) => each.toLowerCase().includes(wanted));
+  const second = match === undefined ? undefined : await tryNamed(create, options, match);
+  if (second?.gpu) return second.gpu;
+  const known = first.names.length > 0 ? first.names.map((each) => `"${each}"`).join(" or ") : "the name of an adapter";
+  throw new CapabilityError(
+    {
+      operation: "requestDevice",
+      problem: "no adapter of that name",
+      expected: `a part of ${known}`,
+      got: `"${name}"`,
+      advice: "leave adapter out for the best one",
+    },
+    { missing: `adapter "${name}"`, cause: first.cause },
+  );
+}
+
+async function tryNamed(create: Dawn["create"], options: string[], name: string): Promise<{ gpu?: GPU; names: string[]; cause?: unknown }> {
+  try {
+    const gpu = create([...options, `adapter=${name}`]);
+    await gpu.requestAdapter();
+    return { gpu, names: [] };
+  } catch (cause) {
+    const names = [...(cause as Error).message.matchAll(/^ \* backend: '.*', name: '(.*)'$/gm)].map((found) => found[1]!);
+    return { names: [...new Set(names)], cause };
+  }
 }
 
 /** Dawn is an optional peer: it brings 132 MB for five platforms, which only those who open a GPU in Node need. */

@@ -7,8 +7,8 @@ export type NoAdapter = Omit<ErrorParts, "operation">;
 export interface GpuOptions {
   /** Dawn's null backend: compiles shaders on any machine and computes nothing. */
   nullBackend?: boolean;
-  /** More Dawn toggles, for example "disable_robustness". */
-  dawnFeatures?: string[];
+  /** Part of an adapter's name, in any letter case. */
+  adapter?: string | undefined;
 }
 
 /** An open WebGPU implementation. */

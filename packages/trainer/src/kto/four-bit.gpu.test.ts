@@ -2,7 +2,7 @@ import { Dataset, type DataRow } from "@kto/datasets";
 import { getPeftModel, mergeAndUnload, withoutAdapters } from "@kto/lora";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { openModel } from "@kto/qwen2/node";
-import { requestDevice, type Device, type Tensor } from "@kto/tensor";
+import { full, requestDevice, type Device, type Tensor } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { KTOTrainer, type TrainLog } from "../index.js";
@@ -77,7 +77,7 @@ test("adapters go on, off and into four-bit layers", async () => {
   const model = getPeftModel(base, { r: 4, loraAlpha: 64, targetModules: "all-linear" }, { seed: 1 });
   const { bucket } = model.activeAdapter;
   for (const [name, parameter] of bucket.parameters) {
-    if (name.endsWith("lora_B")) device.copyInto(parameter, device.full(parameter.shape, 0.02, "f32"));
+    if (name.endsWith("lora_B")) device.copyInto(parameter, full(device, parameter.shape, 0.02, "f32"));
   }
   const adapted = await logitsOf();
   const off = await withoutAdaptersRead(model, logitsOf);

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { add, backward, DisposedError, mul, requestDevice, scale, sum, type Device, type Tensor } from "../index.js";
+import { add, backward, DisposedError, full, mul, requestDevice, scale, sum, type Device, type Tensor } from "../index.js";
 
 let device: Device;
 let before = 0;
@@ -18,7 +18,7 @@ const live = (): number => device.memory.info().liveStorages - before;
 describe("a scope", () => {
   it("frees what it made, and keeps what it returns, also inside arrays, maps and objects", async () => {
     const kept = device.scope("step", () => {
-      const x = device.full([4], 2, "f32");
+      const x = full(device, [4], 2, "f32");
       const y = scale(x, 3);
       return { list: [y], map: new Map([["z", scale(y, 2)]]), number: 7 };
     });
@@ -32,7 +32,7 @@ describe("a scope", () => {
   it("gives what it returns to the scope around it", () => {
     let inner: Tensor | undefined;
     device.scope("outer", () => {
-      inner = device.scope("inner", () => scale(device.full([1], 1, "f32"), 2));
+      inner = device.scope("inner", () => scale(full(device, [1], 1, "f32"), 2));
       expect(inner.isDisposed).toBe(false);
     });
     expect(inner!.isDisposed).toBe(true);
@@ -41,7 +41,7 @@ describe("a scope", () => {
   it("names itself, the tensor and the op when a freed tensor is used", () => {
     let leaked: Tensor | undefined;
     device.scope("layer 3", () => {
-      leaked = scale(device.full([2], 1, "f32"), 2);
+      leaked = scale(full(device, [2], 1, "f32"), 2);
     });
     expect(() => add(leaked!, leaked!)).toThrow(DisposedError);
     expect(() => add(leaked!, leaked!)).toThrow(
@@ -52,7 +52,7 @@ describe("a scope", () => {
   it("frees everything when its body throws", () => {
     expect(() =>
       device.scope(() => {
-        device.full([1000], 1, "f32");
+        full(device, [1000], 1, "f32");
         throw new Error("stop");
       }),
     ).toThrow("stop");

@@ -1,11 +1,10 @@
-import type { GradNode } from "../autograd/node.js";
-import { Tensor } from "../tensor.js";
+import { Tensor, type TapeNode, type TensorOwner } from "../tensor.js";
 
 /** Everything made between the start and the end of a scope: tensors, and the autograd nodes that saved some of them. */
-export class Arena {
+export class Arena implements TensorOwner {
   readonly label: string;
   readonly tensors: Set<Tensor> = new Set();
-  readonly nodes: Set<GradNode> = new Set();
+  readonly nodes: Set<TapeNode> = new Set();
 
   constructor(label: string) {
     this.label = label;
@@ -15,7 +14,7 @@ export class Arena {
   close(survivors: unknown, parent: Arena | undefined): void {
     const kept = new Set<Tensor>();
     collectTensors(survivors, kept);
-    const liveNodes = new Set<GradNode>();
+    const liveNodes = new Set<TapeNode>();
     for (const tensor of kept) if (tensor.node) this.#mark(tensor.node, liveNodes);
     for (const node of this.nodes) {
       if (!liveNodes.has(node)) node.release();
@@ -29,7 +28,7 @@ export class Arena {
     }
   }
 
-  #mark(node: GradNode, live: Set<GradNode>): void {
+  #mark(node: TapeNode, live: Set<TapeNode>): void {
     const stack = [node];
     for (let next = stack.pop(); next; next = stack.pop()) {
       if (live.has(next) || !this.nodes.has(next)) continue;
