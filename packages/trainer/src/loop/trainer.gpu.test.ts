@@ -2,7 +2,7 @@ import { memoryStore, type Store } from "@kto/core";
 import { Dataset } from "@kto/datasets";
 import { getPeftModel, parseAdapterConfig, type LoraWeights } from "@kto/lora";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
-import { requestDevice, type Device } from "@kto/tensor";
+import { full, requestDevice, type Device } from "@kto/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KTOTrainer, type KTOConfig, type KTOTrainerOptions } from "../index.js";
 import { tinyModel, tinyRows } from "../testing/tiny-model.js";
@@ -131,7 +131,7 @@ describe("the reference of a run", () => {
     expect(await lossesOf(() => undefined)).toEqual([0.5, 1]);
     const byHand = await lossesOf((model) => {
       for (const [name, parameter] of model.activeAdapter.bucket.parameters)
-        if (name.endsWith("lora_B")) device.scope(() => device.copyInto(parameter, device.full(parameter.shape, 0.3, "f32")));
+        if (name.endsWith("lora_B")) device.scope(() => device.copyInto(parameter, full(device, parameter.shape, 0.3, "f32")));
     });
     expect(byHand).toEqual([0.5, 2]);
   });
