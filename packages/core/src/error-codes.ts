@@ -33,7 +33,7 @@ export const errorCodes = {
   TRAINER_CONFIG: "a training argument is outside its range",
   TRAINER_USAGE: "a trainer was made or used in a way that cannot work",
   WRITE: "a file could not be written; what was there before is unchanged",
-} as const satisfies Record<string, string>;
+} as const;
 
 /** A stable name of a kind of error, for programs. */
 export type ErrorCode = keyof typeof errorCodes;
