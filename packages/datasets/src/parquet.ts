@@ -1,11 +1,13 @@
+import type * as Hyparquet from "hyparquet";
+import type * as HyparquetCompressors from "hyparquet-compressors";
 import { FormatError, type ByteSource } from "@kto/core";
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
 
 import { Dataset, type DataRow } from "./dataset.js";
 import { expectRows, readBytes, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
-type ParquetLibrary = Pick<typeof import("hyparquet"), "parquetMetadataAsync" | "parquetReadObjects"> &
-  Pick<typeof import("hyparquet-compressors"), "compressors">;
+type ParquetLibrary = Pick<typeof Hyparquet, "parquetMetadataAsync" | "parquetReadObjects"> &
+  Pick<typeof HyparquetCompressors, "compressors">;
 
 /** Decoder and decompressors, loaded when the first Parquet file is read: a page that reads JSON Lines does without their 100 kB. */
 async function parquetLibrary(): Promise<ParquetLibrary> {

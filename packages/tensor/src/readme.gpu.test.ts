@@ -27,8 +27,9 @@ const AsyncFunction = (async () => {}).constructor as new (...text: string[]) =>
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 
-it("the sample prints what the README says", () => {
-  const sample = /```js\n([\s\S]*?)```/.exec(readme)![1]!.replace(/import (\{.*\}) from "(.*)";/, 'const $1 = await import("$2");');
+it("the sample prints what the README says", async () => {
+  const { code } = await transform(/```ts\n([\s\S]*?)```/.exec(readme)![1]!, { loader: "ts" });
+  const sample = code.replace(/import (\{.*\}) from "(.*)";/, 'const $1 = await import("$2");');
   const install = process.env["KTO_DEVICE"] === "gpu" ? "" : 'await (await import("@kto/software-gpu")).installSoftwareGpu();\n';
   const flags = ["--conditions=@kto/source", "--import=tsx", "--input-type=module", "--eval", install + sample];
   const printed = execFileSync(process.execPath, flags, { cwd: root, encoding: "utf8" });
@@ -37,7 +38,7 @@ it("the sample prints what the README says", () => {
 
 it("the kernel and op of the README work as written, and are called as it says", async () => {
   const names = { always, backward, defineKernel, defineOp, mul, read, scale, sum, wgsl, write };
-  const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]!);
+  const blocks = [...readme.matchAll(/```ts fragment\n([\s\S]*?)```/g)].map((match) => match[1]!);
   expect(blocks).toHaveLength(2);
   const { code } = await transform(`${blocks.join("\n")}\nexport {};`, { loader: "ts" });
   using device = await requestDevice();

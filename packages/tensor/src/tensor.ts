@@ -119,9 +119,10 @@ export class Tensor implements Disposable {
     return `Tensor [${this.shape.join(", ")}] ${this.dtype} (${this.label})${this.isDisposed ? ", disposed" : ""}`;
   }
 
-  /** What `console.log` prints in Node, instead of the device and its buffers. */
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this.toString();
+  static {
+    // What `console.log` prints in Node, instead of the device and its buffers.
+    const inspect = Symbol.for("nodejs.util.inspect.custom");
+    Object.defineProperty(Tensor.prototype, inspect, { value: Tensor.prototype.toString });
   }
 
   /** Used by scopes only. */

@@ -82,7 +82,7 @@ export class ExpressionReader {
   }
 
   /** What stands alone in a tag: a group of one, or a tuple. With `conditional` off an `if` in it is refused. */
-  readGroup(node: LibraryExpression, { conditional = true, tuple = true } = {}): Expression {
+  readGroup(node: LibraryExpression, { conditional = true, tuple = true }: { conditional?: boolean; tuple?: boolean } = {}): Expression {
     if (node.type !== "CallExpression" || this.mark(node.callee)?.type !== "group") return this.refuse("an expression out of place");
     const items = this.counted(node.args);
     const mark = this.mark(node.args[0]) as Mark & { type: "items" };
@@ -234,7 +234,7 @@ export class ExpressionReader {
   }
 
   /** Refuses what the library's tree cannot say as Jinja2 means it. */
-  refuse(what: string, line = this.line): never {
+  refuse(what: string, line: number = this.line): never {
     return syntaxError(`${what} cannot be read as Jinja2 reads it`, line);
   }
 }

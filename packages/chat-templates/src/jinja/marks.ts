@@ -22,7 +22,7 @@ export type Mark = { shown: string; line: number } & (
 );
 
 /** Words that stand for marks, as the library's lexer reads words. Names of this shape in a template become marks themselves. */
-export const MARK_WORD = /^_\d+$/;
+export const MARK_WORD: RegExp = /^_\d+$/;
 
 /** The marks of one template. */
 export class Marks {

@@ -32,7 +32,7 @@ export class View {
   constructor(
     readonly typeName: "dict_keys" | "dict_values" | "dict_items" | "range",
     readonly items: Value[],
-    readonly bounds?: readonly [start: number, stop: number, step: number],
+    readonly bounds?: readonly [start: number, stop: number, step: number] | undefined,
   ) {}
 }
 

@@ -3,6 +3,11 @@ import { isKtoError, WriteError } from "../errors.js";
 import type { Store, StoreEntry } from "../store.js";
 import { byName, bytesOf, isHalfWritten, pathParts, writeContent } from "./content.js";
 
+declare global {
+  /** Merges with that of `dom`; without it, keeps these declarations whole. */
+  interface FileSystemDirectoryHandle {}
+}
+
 /** A file in the folder beside one that is being replaced: while it is there, that folder is not whole. */
 const REPLACING = ".replacing";
 

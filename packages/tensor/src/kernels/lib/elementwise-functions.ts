@@ -11,7 +11,7 @@ const least = 1.1754944e-38;
 const mostExponent = 88.5;
 
 /** Functions of two values, as the body of a WGSL function of `a` and `b`. */
-export const binaryFunctions = {
+export const binaryFunctions: Readonly<Record<BinaryFunction, string>> = {
   add: "return a + b;",
   sub: "return a - b;",
   mul: "return a * b;",
@@ -21,9 +21,9 @@ export const binaryFunctions = {
       let quotient = a / select(b, least, abs(b) < least);
       return select(select(quotient, most, quotient > most), -most, quotient < -most);
    `,
-} as const;
+};
 
-export type BinaryFunction = keyof typeof binaryFunctions;
+export type BinaryFunction = "add" | "sub" | "mul" | "div";
 
 /** A function of one value x and of parameters p and q, with its derivative, given what it saves: x, its result y, or nothing. */
 interface UnaryText {
@@ -37,7 +37,8 @@ interface UnaryText {
 /** From the bits: exp and log of a NaN are numbers on some devices. */
 const isNan = wgsl`fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }`;
 
-const unaries = {
+/** Functions of one value, by name. */
+export const unaryFunctions: Readonly<Record<UnaryFunction, UnaryText>> = {
   scale: { value: "x * p", saves: "none", derivative: "p" },
   shift: { value: "x + p", saves: "none", derivative: "1.0" },
   sigmoid: { value: "select(exp(-abs(x)), 1.0, x >= 0.0) / (1.0 + exp(-abs(x)))", saves: "y", derivative: "y * (1.0 - y)" },
@@ -69,9 +70,6 @@ const unaries = {
       }`,
   },
   clamp: { value: "select(select(x, p, x < p), q, x > q)", saves: "x", derivative: "select(0.0, 1.0, x >= p && x <= q)" },
-} as const satisfies Record<string, UnaryText>;
+};
 
-export type UnaryFunction = keyof typeof unaries;
-
-/** Functions of one value, by name. */
-export const unaryFunctions: Readonly<Record<UnaryFunction, UnaryText>> = unaries;
+export type UnaryFunction = "scale" | "shift" | "sigmoid" | "maximum" | "log" | "exp" | "logSigmoid" | "clamp";
