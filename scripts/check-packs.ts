@@ -1,79 +1,102 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { entriesOf, listPackages, type Package, ROOT } from "../packages/testing/src/structure/workspace.js";
+import { dirname, join } from "node:path";
+import { transformSync } from "esbuild";
+import { comparable, promisedLines, readmeSamples, type Sample } from "../packages/testing/src/structure/samples.js";
+import { entriesOf, listPackages, ROOT } from "../packages/testing/src/structure/workspace.js";
+import { packAll, type Pack } from "./packs/stage.js";
+import { compileAll } from "./packs/types.js";
+import { borrow, bytesBelow, closure, installInto, run } from "./packs/user-project.js";
 
-// Packs every published package as npm would, installs each alone into an empty project, imports all its entries there, and for the libraries
-// that stand alone runs the first sample of their README. Needs a build. `npm run check:packs`
+// Packs every published package and uses the tarballs in empty folders as a user would: one small package alone, then all together: every entry is
+// imported, the samples of the READMEs are compiled and run, the types hold for every compiler and setting. Needs a build. `npm run check:packs`
 
-/** Their README's first js block is run; a GPU comes from the workspace's own software-gpu, preloaded. */
-const RUN_SAMPLE = ["@kto/losses", "@kto/safetensors", "@kto/chat-templates", "@kto/datasets", "@kto/tensor"];
-
-const packages = listPackages().filter(({ manifest }) => !manifest.private);
 const scratch = mkdtempSync(join(tmpdir(), "kto-packs-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
-function run(command: string, args: string[], cwd: string): string {
-  return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: 300_000 });
-}
-
-/** Packs a package; gives the tarball's path. */
-function pack({ folder, name }: Package): string {
-  const [made] = JSON.parse(run("npm", ["pack", "--json", "--pack-destination", scratch, folder], ROOT)) as {
-    filename: string;
-    files: { path: string }[];
-  }[];
-  const tests = made!.files.filter(({ path }) => /\.test\.|fixtures\//.test(path));
-  if (tests.length > 0) throw new Error(`${name} packs tests: ${tests.map(({ path }) => path).join(", ")}`);
-  return join(scratch, made!.filename.replace("@", "").replace("/", "-"));
-}
-
-/** The package and the workspace's packages that it needs. */
-function closure(name: string): Set<string> {
-  const { manifest } = packages.find((candidate) => candidate.name === name)!;
-  const needed = Object.keys(manifest.dependencies ?? {}).filter((dependency) => dependency.startsWith("@kto/"));
-  return new Set([name, ...needed.flatMap((dependency) => [...closure(dependency)])]);
-}
-
-/** A project that has installed this package and nothing else. */
-function makeProject({ name }: Package, tarballs: Map<string, string>): string {
-  const project = join(scratch, name.replace("/", "-"));
-  mkdirSync(project);
-  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }));
-  const files = [...closure(name)].map((needed) => tarballs.get(needed)!);
-  run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", ...files], project);
-  const installed = readdirSync(join(project, "node_modules", "@kto")).map((folder) => `@kto/${folder}`);
-  const surplus = installed.filter((other) => !closure(name).has(other));
-  if (surplus.length > 0) throw new Error(`${name} brought ${surplus.join(", ")}`);
-  return project;
-}
-
-function useIt(entry: Package, project: string): void {
-  const imports = entriesOf(entry).map(({ specifier }) => `await import("${specifier}");`);
-  writeFileSync(join(project, "import-all.js"), imports.join("\n"));
-  run(process.execPath, ["import-all.js"], project);
-  if (!RUN_SAMPLE.includes(entry.name)) return;
-
-  const sample = /```js\n([\s\S]*?)```/.exec(readFileSync(join(entry.folder, "README.md"), "utf8"))?.[1];
-  if (!sample) throw new Error(`README of ${entry.name} has no js block`);
-  writeFileSync(join(project, "sample.js"), sample);
-  const softwareGpu = pathToFileURL(join(ROOT, "packages/software-gpu/dist/index.js")).href;
-  writeFileSync(join(project, "gpu.js"), `import { installSoftwareGpu } from "${softwareGpu}";\nawait installSoftwareGpu();\n`);
-  run(process.execPath, ["--import", "./gpu.js", "sample.js"], project);
-}
-
-const tarballs = new Map(packages.map((entry) => [entry.name, pack(entry)]));
-let failures = 0;
-for (const entry of packages) {
+async function check(label: string, action: () => unknown): Promise<void> {
+  const started = Date.now();
   try {
-    useIt(entry, makeProject(entry, tarballs));
-    console.log(`ok    ${entry.name}`);
+    await action();
+    console.log(`ok    ${label} (${((Date.now() - started) / 1000).toFixed(0)} s)`);
   } catch (error) {
-    failures++;
-    const { message, stderr } = error as Error & { stderr?: string };
-    console.log(`FAIL  ${entry.name}\n${stderr || message}`);
+    process.exitCode = 1;
+    console.log(`FAIL  ${label}\n${(error as Error).message}`);
   }
 }
-process.exitCode = failures === 0 ? 0 : 1;
+
+/** `npm i @kto/losses` installs what it needs and no Dawn; opening a GPU there says what is missing. */
+function checkSmallPackage(packs: readonly Pack[]): void {
+  const folder = join(scratch, "losses");
+  const needed = closure("@kto/losses", packs, ({ source }) => dependenciesOf(source));
+  installInto(folder, needed);
+  const megabytes = bytesBelow(join(folder, "node_modules")) / 1e6;
+  if (megabytes > 8) throw new Error(`npm i @kto/losses installs ${megabytes.toFixed(1)} MB; expected at most 8`);
+  writeFileSync(
+    join(folder, "open.js"),
+    'import { requestDevice } from "@kto/tensor";\nawait requestDevice().catch(({ code, message }) => console.log(`${code} ${message}`));',
+  );
+  const said = run(process.execPath, ["open.js"], folder);
+  if (!/^CAPABILITY .*run: npm i webgpu$/.test(said.trim()))
+    throw new Error(`without webgpu: expected an error that says npm i webgpu, got ${said}`);
+}
+
+function dependenciesOf(folder: string): string[] {
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { dependencies?: Record<string, string> };
+  return Object.keys(manifest.dependencies ?? {});
+}
+
+/** Everything installed, with the data that samples name and a software GPU that is there before they begin. */
+function prepareAll(folder: string, packs: readonly Pack[]): void {
+  installInto(folder, packs);
+  for (const name of ["@sparticuz/chromium", "@types/node", "undici-types"]) borrow(folder, name);
+  for (const path of ["examples/quickstart/model", "examples/quickstart/data", "packages/testing/fixtures/model"]) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    symlinkSync(join(ROOT, path), join(folder, path));
+  }
+  writeFileSync(join(folder, "gpu.js"), 'import { installSoftwareGpu } from "@kto/software-gpu";\nawait installSoftwareGpu();\n');
+}
+
+function importAll(folder: string): void {
+  const entries = listPackages()
+    .filter(({ manifest }) => !manifest.private)
+    .flatMap(entriesOf);
+  writeFileSync(join(folder, "import-all.js"), entries.map(({ specifier }) => `await import("${specifier}");`).join("\n"));
+  run(process.execPath, ["import-all.js"], folder);
+}
+
+function runSample(folder: string, { name, code }: Sample): void {
+  writeFileSync(join(folder, `${name}.js`), transformSync(code, { loader: "ts", target: "node20" }).code);
+  const printed = run(process.execPath, ["--import", "./gpu.js", `${name}.js`], folder, { KTO_DEVICE: "software" });
+  const promised = promisedLines(code);
+  const lines = promised && comparable(printed, promised);
+  if (promised && lines!.join("\n") !== promised.join("\n"))
+    throw new Error(`it prints\n${lines!.join("\n")}\nand its comments say\n${promised.join("\n")}`);
+}
+
+async function checkTypes(folder: string, samples: readonly Sample[]): Promise<void> {
+  const typed = samples.filter((sample) => sample.typed);
+  for (const { name, code } of typed) writeFileSync(join(folder, `${name}.ts`), `${code}\nexport {};\n`);
+  const entries = listPackages()
+    .filter(({ manifest }) => !manifest.private)
+    .flatMap(entriesOf);
+  const useOf = (wanted: typeof entries): string =>
+    wanted.map(({ specifier }, index) => `import * as entry${index} from "${specifier}";\nexport { entry${index} };\n`).join("");
+  writeFileSync(join(folder, "every-entry.ts"), useOf(entries));
+  writeFileSync(join(folder, "every-browser-entry.ts"), useOf(entries.filter(({ browser }) => browser)));
+  const nodeFiles = ["every-entry.ts", ...typed.map(({ name }) => `${name}.ts`)];
+  for (const { label, complaints } of await compileAll(folder, nodeFiles, ["every-browser-entry.ts"])) {
+    await check(`types: ${label}`, () => {
+      if (complaints) throw new Error(complaints);
+    });
+  }
+}
+
+const packs = packAll(scratch);
+const samples = readmeSamples();
+const folder = join(scratch, "all");
+await check("npm i @kto/losses", () => checkSmallPackage(packs));
+await check(`npm i of all ${packs.length} packages`, () => prepareAll(folder, packs));
+await check("every entry is imported", () => importAll(folder));
+await checkTypes(folder, samples);
+for (const sample of samples.filter((candidate) => candidate.run)) await check(sample.place, () => runSample(folder, sample));

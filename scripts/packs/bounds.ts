@@ -3,19 +3,19 @@
  * what it should not, or has earned a new one.
  */
 export const tarballBounds: Readonly<Record<string, number>> = {
-  "@kto/chat-templates": 65,
+  "@kto/chat-templates": 70,
   "@kto/cli": 80,
-  "@kto/core": 10,
+  "@kto/core": 45,
   "@kto/datasets": 40,
   "@kto/hub": 60,
   "@kto/lora": 40,
   "@kto/losses": 15,
   "@kto/nf4": 45,
   "@kto/optim": 20,
-  "@kto/qwen2": 30,
+  "@kto/qwen2": 40,
   "@kto/safetensors": 40,
   "@kto/software-gpu": 15,
-  "@kto/tensor": 135,
+  "@kto/tensor": 150,
   "@kto/tokenizer": 25,
-  "@kto/trainer": 55,
+  "@kto/trainer": 80,
 };

@@ -57,7 +57,7 @@ describe("installSoftwareGpu", () => {
 
   it("runs the sample of the README", () => {
     const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-    const sample = /```js\n([\s\S]*?)```/.exec(readme)![1]!;
+    const sample = /```js.*\n([\s\S]*?)```/.exec(readme)![1]!;
     expect(runInChild(`console.log = (value) => process.stdout.write(JSON.stringify(String(value)));${sample}`)).toMatch(/swiftshader/i);
   });
 });
