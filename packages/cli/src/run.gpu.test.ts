@@ -102,6 +102,26 @@ describe("kto train", () => {
     expect(metricsOf("stopped")).toEqual(metricsOf("whole"));
   });
 
+  it("resuming a finished run changes nothing, and says so", async () => {
+    const files = ["train_results.json", "metrics.jsonl", "trainer_state.json", "adapter_model.safetensors", "resolved_config.yaml"];
+    const contents = (): string[] => files.map((name) => readFileSync(folder.file("stopped", name), "latin1"));
+    const before = contents();
+    const { status, stdout, stderr } = await kto(train("stopped", "--resume_from_checkpoint", "true", "--json"));
+    expect({ status, results: JSON.parse(stdout) as unknown }).toEqual({ status: 0, results: JSON.parse(before[0]!) as unknown });
+    expect(stderr).toContain("checkpoint-5 is the end of this run");
+    expect(contents()).toEqual(before);
+  });
+
+  it("goes on with another learning rate and more steps, and says so", async () => {
+    cpSync(folder.file("stopped"), folder.file("further"), { recursive: true });
+    const flags = ["--resume_from_checkpoint", "true", "--max_steps", "7", "--learning_rate", "5e-4"];
+    const { status, stderr } = await kto(train("further", ...flags));
+    expect(status).toBe(0);
+    expect(stderr).toContain("with another learning_rate than before: 0.0005, there 0.001");
+    expect(stderr).toContain("with another max_steps than before: 7, there 5");
+    expect(metricsOf("further").map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
   it("refuses a finished run's folder, and replaces it when told to", async () => {
     cpSync(folder.file("again"), folder.file("old"), { recursive: true });
     expect((await kto(train("old"))).status).toBe(2);
