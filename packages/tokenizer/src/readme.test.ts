@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
-it("runs the sample of the README", () => {
+it("runs the sample of the README, in the root of a clone", () => {
   const sample = /```js\n([\s\S]*?)```/.exec(readFileSync(new URL("../README.md", import.meta.url), "utf8"))![1]!;
   const printed = execFileSync(process.execPath, ["--conditions=@kto/source", "--import=tsx", "--input-type=module", "--eval", sample], {
-    cwd: fileURLToPath(new URL("..", import.meta.url)),
+    cwd: fileURLToPath(new URL("../../..", import.meta.url)),
     encoding: "utf8",
   });
   expect(printed.trimEnd().split("\n")).toEqual([
