@@ -1,6 +1,5 @@
-import { always, computeMain, defineKernel, oneGroupPer, read, wgsl, write, type Kernel } from "@kto/tensor";
+import { always, computeMain, defineKernel, oneGroupPer, read, times, wgsl, write, type Kernel } from "@kto/tensor";
 import { decodeFunctions, type DecodeBinding, type DecodeParam, type DecodeSpec } from "./lib/decode.js";
-import { unrolled } from "./lib/unrolled.js";
 
 /**
  * w[i] = f16 or f32 of T(f32(codes[code_i] · scale of block i / blockSize)): a four-bit matrix in full. `plain`: a thread writes one word of w, in any
@@ -91,7 +90,7 @@ function vectorBody(spec: ExpandSpec): string {
       loadTables(lane);
       let first = foldedIndex(group, groups) * WORKGROUP_SIZE * WORDS_PER_LANE + lane;
       let words = params.size / 8u;
-      ${unrolled(spec.wordsPerLane, (j) => `if (first + ${j * spec.workgroupSize}u < words) { expandWord(first + ${j * spec.workgroupSize}u); }`)}
+      ${times(spec.wordsPerLane, (j) => `if (first + ${j * spec.workgroupSize}u < words) { expandWord(first + ${j * spec.workgroupSize}u); }`)}
     }`;
 }
 

@@ -1,6 +1,5 @@
-import { always, computeMain, defineKernel, oneGroupPer, read, wgsl, write, type FloatDtype, type Kernel } from "@kto/tensor";
+import { always, computeMain, defineKernel, oneGroupPer, read, unroll, wgsl, write, type FloatDtype, type Kernel } from "@kto/tensor";
 import { decodeFunctions, fourWeights, type DecodeBinding, type DecodeParam, type DecodeSpec } from "./lib/decode.js";
-import { unrolled } from "./lib/unrolled.js";
 
 /**
  * dx[row, k] = sum over n of dy[row, n] · W[n, k] [+ dx[row, k]] for few rows, straight from the codes of W [n, k], k a multiple of 8; f32.
@@ -42,17 +41,21 @@ export const matVecBackwardKernel: Kernel<MatVecBackwardSpec, DecodeBinding | "d
     ],
     wgsl: (spec) => {
       const wordLanes = spec.workgroupSize / spec.depthLanes;
-      const add = (r: number): string => wgsl`
-        let gradient${r} = f32(dy[row${r} * params.n + n]);
-        low${r} += gradient${r} * low;
-        high${r} += gradient${r} * high;`;
-      const put = (r: number): string => wgsl`
-        let lowTotal${r} = sumOverDepth(low${r}, lane);
-        let highTotal${r} = sumOverDepth(high${r}, lane);
-        if (isMine && group.z * ROWS + ${r}u < params.m) {
-          let place = 2u * (row${r} * words + word);
-          dx[place] = ${spec.accumulate ? "dx[place] + " : ""}lowTotal${r};
-          dx[place + 1u] = ${spec.accumulate ? "dx[place + 1u] + " : ""}highTotal${r};
+      const start = wgsl`
+        let row@i = min(group.z * ROWS + @iu, params.m - 1u);
+        var low@i = vec4<f32>();
+        var high@i = vec4<f32>();`;
+      const add = wgsl`
+        let gradient@i = f32(dy[row@i * params.n + n]);
+        low@i += gradient@i * low;
+        high@i += gradient@i * high;`;
+      const put = wgsl`
+        let lowTotal@i = sumOverDepth(low@i, lane);
+        let highTotal@i = sumOverDepth(high@i, lane);
+        if (isMine && group.z * ROWS + @iu < params.m) {
+          let place = 2u * (row@i * words + word);
+          dx[place] = ${spec.accumulate ? "dx[place] + " : ""}lowTotal@i;
+          dx[place + 1u] = ${spec.accumulate ? "dx[place + 1u] + " : ""}highTotal@i;
         }`;
       return wgsl`
         ${decodeFunctions(spec)}
@@ -65,16 +68,16 @@ export const matVecBackwardKernel: Kernel<MatVecBackwardSpec, DecodeBinding | "d
           let wantedWord = foldedIndex(group, groups) * ${wordLanes}u + lane % ${wordLanes}u;
           let word = min(wantedWord, words - 1u);
           let isMine = wantedWord < words && lane < ${wordLanes}u;
-          ${unrolled(spec.rows, (r) => `let row${r} = min(group.z * ROWS + ${r}u, params.m - 1u);\nvar low${r} = vec4<f32>();\nvar high${r} = vec4<f32>();`)}
+          ${unroll(spec.rows, start)}
           for (var n = lane / ${wordLanes}u; n < params.n; n += DEPTH_LANES) {
             let place = n * words + word;
             let packed = codes[place];
             let scale = scaleOf(place >> (params.blockShift - 3u));
             let low = fourWeights(packed, scale);
             let high = fourWeights(packed >> 16u, scale);
-            ${unrolled(spec.rows, add)}
+            ${unroll(spec.rows, add)}
           }
-          ${unrolled(spec.rows, put)}
+          ${unroll(spec.rows, put)}
         }`;
     },
   });

@@ -1,7 +1,18 @@
-import { always, computeMain, defineKernel, oneGroupPer, oneThreadPer, read, reduceEnables, reduceSum, wgsl, write } from "@kto/tensor";
+import {
+  always,
+  computeMain,
+  defineKernel,
+  oneGroupPer,
+  oneThreadPer,
+  read,
+  reduceEnables,
+  reduceSum,
+  unroll,
+  wgsl,
+  write,
+} from "@kto/tensor";
 import type { FloatDtype, Kernel, Reduce } from "@kto/tensor";
 import { decodeFunctions, fourWeights, type DecodeBinding, type DecodeParam, type DecodeSpec } from "./lib/decode.js";
-import { unrolled } from "./lib/unrolled.js";
 
 /**
  * y[row, n] = sum over k of x[row, k] · W[n, k] [+ bias[n]] for few rows, straight from the codes of W [n, k], k a multiple of 8. Sums in f32, rounded
@@ -59,21 +70,21 @@ export const matVecKernel: Kernel<MatVecSpec, DecodeBinding | "x" | "bias" | "y"
         let col = foldedIndex(group, groups)${spec.reduce === "serial" ? " * WORKGROUP_SIZE + lane" : ""};
         if (col >= params.n) { return; }
         let words = params.k / 8u;
-        ${unrolled(spec.rows, (r) => `let row${r} = min(group.z * ROWS + ${r}u, params.m - 1u);`)}
-        ${unrolled(spec.rows, (r) => `var sum${r} = 0.0;`)}
+        ${unroll(spec.rows, "let row@i = min(group.z * ROWS + @iu, params.m - 1u);")}
+        ${unroll(spec.rows, "var sum@i = 0.0;")}
         for (var word = ${spec.reduce === "serial" ? "0u; word < words; word++" : "lane; word < words; word += WORKGROUP_SIZE"}) {
           let place = col * words + word;
           let packed = codes[place];
           let scale = scaleOf(place >> (params.blockShift - 3u));
           let low = fourWeights(packed, scale);
           let high = fourWeights(packed >> 16u, scale);
-          ${unrolled(spec.rows, (r) => `sum${r} += dot(vec4<f32>(x[2u * (row${r} * words + word)]), low) + dot(vec4<f32>(x[2u * (row${r} * words + word) + 1u]), high);`)}
+          ${unroll(spec.rows, "sum@i += dot(vec4<f32>(x[2u * (row@i * words + word)]), low) + dot(vec4<f32>(x[2u * (row@i * words + word) + 1u]), high);")}
         }
-        ${unrolled(
+        ${unroll(
           spec.rows,
-          (r) => wgsl`
-            let total${r} = reduceSum(sum${r}, lane)${spec.hasBias ? " + bias[col]" : ""};
-            if (${spec.reduce === "serial" ? "" : "lane == 0u && "}group.z * ROWS + ${r}u < params.m) { y[row${r} * params.n + col] = Dtype(total${r}); }`,
+          wgsl`
+            let total@i = reduceSum(sum@i, lane)${spec.hasBias ? " + bias[col]" : ""};
+            if (${spec.reduce === "serial" ? "" : "lane == 0u && "}group.z * ROWS + @iu < params.m) { y[row@i * params.n + col] = Dtype(total@i); }`,
         )}
       }`,
   });

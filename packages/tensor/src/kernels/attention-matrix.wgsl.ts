@@ -17,6 +17,7 @@ import {
 } from "./lib/attention-matrix.js";
 import { groupEndVariable, keysOfGroup, lastKeyOfQuery, type QueryPlaces } from "./lib/attention.js";
 import { computeMain } from "./lib/grid.js";
+import { sumOfFourLanes } from "./lib/reduce.js";
 import { subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 import { wgsl } from "./wgsl.js";
 
@@ -58,10 +59,7 @@ export const attentionMatrixKernel: Kernel<
     ${groupEndVariable(spec)}
     ${fetchFunction("k", "v", "keyRow", "numKeys")}
 
-    fn rowSum(value: f32) -> f32 {
-      let pair = value + subgroupShuffleXor(value, 1u);
-      return pair + subgroupShuffleXor(pair, 2u);
-    }
+    ${sumOfFourLanes("rowSum", "f32")}
     fn rowMax(value: f32) -> f32 {
       let pair = max(value, subgroupShuffleXor(value, 1u));
       return max(pair, subgroupShuffleXor(pair, 2u));

@@ -2,6 +2,7 @@ import type { Capabilities } from "../../device/capabilities.js";
 import { always, type Variant } from "../define-kernel.js";
 import { wgsl } from "../wgsl.js";
 import { oneGroupPer, oneThreadPer } from "./grid.js";
+import { sumOfFourLanes } from "./reduce.js";
 import { unroll } from "./unroll.js";
 
 /** The shape an attention kernel is specialised on. `vector` divides headDim. */
@@ -103,14 +104,8 @@ function rowsOfFourLanes(tile: number): string {
     var<workgroup> statisticTile: array<vec2<f32>, TILE>;
     var<workgroup> reach: atomic<u32>;
 
-    fn rowSum(value: vec4<f32>) -> vec4<f32> {
-      let pair = value + subgroupShuffleXor(value, 1u);
-      return pair + subgroupShuffleXor(pair, 2u);
-    }
-    fn rowSumPair(value: vec2<f32>) -> vec2<f32> {
-      let pair = value + subgroupShuffleXor(value, 1u);
-      return pair + subgroupShuffleXor(pair, 2u);
-    }`;
+    ${sumOfFourLanes("rowSum", "vec4<f32>")}
+    ${sumOfFourLanes("rowSumPair", "vec2<f32>")}`;
 }
 
 /** A lane's row of `NUM_HEADS` or `NUM_KEY_VALUE_HEADS` heads. */

@@ -60,3 +60,12 @@ function reduction(
 export function reduceEnables({ reduce }: { reduce: Reduce }): string[] {
   return reduce === "subgroup" ? ["enable subgroups;"] : [];
 }
+
+/** `fn name(value: type) -> type`: the sum over the four neighbouring lanes that share a row, the same in each of them. */
+export function sumOfFourLanes(name: string, type: "f32" | "vec2<f32>" | "vec4<f32>"): string {
+  return wgsl`
+    fn ${name}(value: ${type}) -> ${type} {
+      let pair = value + subgroupShuffleXor(value, 1u);
+      return pair + subgroupShuffleXor(pair, 2u);
+    }`;
+}
