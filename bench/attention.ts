@@ -20,15 +20,15 @@ import { gradientOf, valuesOf, type OracleCase } from "../packages/testing/src/o
 import { normalizedMeanSquareError } from "../packages/testing/src/index.js";
 
 const kernels = ["attention", "attentionDq", "attentionDkDv"];
-const variants: Record<string, Record<string, string>> = {
-  chosen: {},
-  subgroup: Object.fromEntries(kernels.map((name) => [name, "subgroup"])),
-  plain: Object.fromEntries(kernels.map((name) => [name, "plain"])),
-};
+const vectors = (variant: string): Record<string, string> => ({
+  causalAttention: "vector",
+  ...Object.fromEntries(kernels.map((name) => [name, variant])),
+});
+const variants: Record<string, Record<string, string>> = { chosen: {}, subgroup: vectors("subgroup"), plain: vectors("plain") };
 
 function force(device: Device, forced: Record<string, string>): void {
   device.recorder.variants.clear();
-  for (const [kernel, variant] of Object.entries(forced)) device.recorder.variants.set(kernel, variant);
+  for (const [name, variant] of Object.entries(forced)) device.recorder.variants.set(name, variant);
 }
 
 /** Normalised mean square errors of the result and of the gradients, for a gradient of this size. */

@@ -1,4 +1,4 @@
-import type { Capabilities } from "@kto/tensor";
+import { wayRegistry, type Capabilities } from "@kto/tensor";
 import type { AnyKernel } from "../packages/testing/src/kernels/sources.js";
 import { kernelRegistry } from "./all-kernels.js";
 import { readKernelDocs, type KernelDoc } from "./kernel-docs.js";
@@ -28,11 +28,18 @@ export function kernelCatalogue(root: string): string {
     "",
     "Every kernel of `@kto/tensor` and `@kto/nf4`, from its declaration. Written by `npm run kernels:catalogue`; do not edit. The WGSL itself: `npm run kernels:print <kernel> <variant>`.",
     "A variant is chosen from the capabilities of the device and the spec, the first that fits; `device.recorder.variants.set(kernel, variant)` forces one.",
+    `Ops that choose between sets of kernels have ways, most demanding first, and \`device.recorder.variants.set(op, way)\` forces one: ${ways()}.`,
     "",
     kernels.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(" · "),
     "",
     ...kernels.map((kernel) => section(kernel, docs.get(kernel.name))),
   ].join("\n");
+}
+
+/** "`causalAttention` (matrix, vector)" */
+function ways(): string {
+  const ops = [...wayRegistry.values()].sort((a, b) => (a.op < b.op ? -1 : 1));
+  return ops.map((each) => `\`${each.op}\` (${each.ways.map(({ name }) => name).join(", ")})`).join(", ");
 }
 
 function section(kernel: AnyKernel, doc: KernelDoc | undefined): string {

@@ -3,24 +3,29 @@ import { DeviceLostError, ShapeError } from "../errors.js";
 import { Tensor } from "../tensor.js";
 import type { Gradients } from "./gradients.js";
 import { edgeOf, GradNode, type Saved } from "./node.js";
+import { defineWays, type Way } from "./ways.js";
 
 type Inputs = Record<string, Tensor | undefined>;
 type Needs<I> = { readonly [K in keyof I]: boolean };
 
 /** What an op's functions get besides their inputs. */
-export interface OpContext {
+export interface OpContext<P = never, R = never> {
   readonly device: Device;
+  /** What records the kernels of the way that is forced, or of the first that fits. Throws CapabilityError if it cannot compute this. */
+  way(problem: P): R;
 }
 
 /** An op in one place: forward, what it keeps, its vjp. */
-export interface OpDefinition<I extends Inputs, A, S extends Saved, E> {
+export interface OpDefinition<I extends Inputs, A, S extends Saved, E, P = never, R = never> {
+  /** Sets of kernels between which each call chooses, most demanding first; `device.recorder.variants` forces one by the op's name. */
+  ways?: readonly Way<P, R>[];
   /** Output, what the vjp needs of the forward pass, and outputs through which no gradient flows. */
-  forward(context: OpContext, inputs: I, attributes: A): { output: Tensor; saved: S; extra?: E };
+  forward(context: OpContext<P, R>, inputs: I, attributes: A): { output: Tensor; saved: S; extra?: E };
   /** The vjp takes a `dy` in f16 too, as GEMM operands may be; otherwise it is f32. */
   acceptsHalfGradient?: boolean;
   /** Gradients of the inputs that `needs` names, given that of the output: f32, or f16 from ops whose inputs are f16. */
   vjp(
-    context: OpContext & {
+    context: OpContext<P, R> & {
       gradients: Gradients;
       /** By input: the f32 sum of what other ops gave, which the vjp may add to in place and return instead of a tensor of its own. */
       partial: { readonly [K in keyof I]?: Tensor | undefined };
@@ -45,14 +50,16 @@ export type Op<I extends Inputs, A, E> = (inputs: I, attributes: A) => OpResult<
  * Makes an op of a forward function and its vjp. Calling it records kernels at once; it is put on the tape only if an input needs a gradient and
  * the device is not inside `noGrad`. Everything made inside either function but not returned or saved is freed when the function ends.
  */
-export function defineOp<I extends Inputs, A, S extends Saved, E = undefined>(
+export function defineOp<I extends Inputs, A, S extends Saved, E = undefined, P = never, R = never>(
   name: string,
-  definition: OpDefinition<I, A, S, E>,
+  definition: OpDefinition<I, A, S, E, P, R>,
 ): Op<I, A, E> {
+  const ways = definition.ways && defineWays(name, definition.ways);
   return (inputs, attributes) => {
     const device = deviceOf(name, inputs);
     const result = device.scope(name, () => {
-      const { output, saved, extra } = definition.forward({ device }, inputs, attributes);
+      const way = (problem: P): R => ways!.choose(device, problem).record; // without ways nobody has a problem to call it with
+      const { output, saved, extra } = definition.forward({ device, way }, inputs, attributes);
       output.label = name;
       const names = Object.keys(inputs);
       const edges = device.isRecordingGradients ? names.map((key) => edgeOf(inputs[key])) : [];
@@ -66,7 +73,7 @@ export function defineOp<I extends Inputs, A, S extends Saved, E = undefined>(
             kept.held,
             (dy, gradients, sums) => {
               const partial = Object.fromEntries(names.map((key, index) => [key, sums[index]])) as { [K in keyof I]?: Tensor };
-              const byName = definition.vjp({ device, gradients, partial }, kept.saved, dy, needs, attributes);
+              const byName = definition.vjp({ device, way, gradients, partial }, kept.saved, dy, needs, attributes);
               return names.map((key) => byName[key] || undefined);
             },
             definition.acceptsHalfGradient,

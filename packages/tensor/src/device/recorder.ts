@@ -1,6 +1,7 @@
 import { CapabilityError } from "@kto/core";
 import type { BufferRange } from "./buffer-range.js";
 import type { Capabilities } from "./capabilities.js";
+import { ForcedVariants } from "./forced-variants.js";
 import type { CompiledKernel, KernelSource, PipelineCache } from "./pipeline-cache.js";
 import type { KernelTiming, Profiler } from "./profile.js";
 import type { CommandQueue } from "./queue.js";
@@ -15,8 +16,8 @@ export interface RecorderParts {
 
 /** What kernels and copies are recorded with, which of their variants run, and how long they take: `device.recorder`. */
 export class Recorder {
-  /** Forces a variant by kernel name, for tests and for bisecting: `device.recorder.variants.set("matmul", "plain")`. */
-  readonly variants: Map<string, string> = new Map();
+  /** Forces a variant of a kernel, or a way of an op, for tests and for bisecting: `device.recorder.variants.set("matmul", "plain")`. */
+  readonly variants: ForcedVariants = new ForcedVariants();
   readonly #parts: RecorderParts;
 
   constructor(parts: RecorderParts) {

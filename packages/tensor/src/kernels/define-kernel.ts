@@ -1,6 +1,7 @@
 import type { Capabilities } from "../device/capabilities.js";
 import { bindingOf } from "../device/buffer-range.js";
 import type { Device } from "../device/device.js";
+import { declareVariants } from "../device/forced-variants.js";
 import type { CompiledKernel, KernelSource } from "../device/pipeline-cache.js";
 import { KernelError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
@@ -57,6 +58,8 @@ export interface Kernel<S extends Spec, B extends string, P extends string> exte
   /** Chooses a variant. Throws KernelError if none fits or the forced one does not. */
   choose(capabilities: Capabilities, spec: Partial<S>, forced?: string): { variant: Variant<S>; spec: S };
   source(variant: Variant<S>, spec: S): KernelSource;
+  /** The whole spec with which `run` records this one on a device; throws as `choose` does. */
+  specOn(device: Device, spec: Partial<S>): S;
 }
 
 /** Every kernel that has been defined, for the catalogue and the compile test. */
@@ -118,6 +121,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
       ...(definition as unknown as KernelDefinition<S, never, never>),
       choose,
       source,
+      specOn: (device, given) => find(device, given).spec,
       run(device, tensors, values, given) {
         const prepared = find(device, given);
         if (device.recorder.isRehearsing) {
@@ -135,6 +139,11 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
         device.recorder.dispatch(compiled, ranges, (view) => packParams(view, params, values), grid);
       },
     };
+    declareVariants(
+      "kernel",
+      definition.name,
+      definition.variants.map(({ name }) => name),
+    );
     kernelRegistry.set(definition.name, kernel as unknown as Kernel<never, string, string>);
     return kernel as never;
   };

@@ -86,6 +86,12 @@ export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<M
   wgsl: (spec) => bodies[spec.method](spec),
 });
 
+/** Workgroups that keep a GPU busy with this variant: a product of fewer is split along its depth. Undefined for those on matrix units, which do not split. */
+export function groupsToFill({ method, tileShape }: MatmulSpec): number | undefined {
+  if (method === "subgroupMatrix") return undefined;
+  return tileShape === "square" ? 256 : 512;
+}
+
 type MatrixTiling = Pick<GemmSpec, "subgroupRows" | "subgroupCols" | "subgroupsDown" | "subgroupsAcross" | "tileDepth">;
 
 function matrixSpec(matrix: GemmSpec["matrix"], tiling: MatrixTiling): Partial<GemmSpec> {

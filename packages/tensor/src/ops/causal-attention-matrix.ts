@@ -1,6 +1,7 @@
 import type { Device } from "../device/device.js";
-import type { FloatDtype } from "../dtype.js";
-import type { AttentionMatrixSpec, HeadShape } from "../kernels/lib/attention-matrix.js";
+import type { Capabilities } from "../device/capabilities.js";
+import type { Way } from "../autograd/ways.js";
+import { isMatrixHeadDim, type AttentionMatrixSpec, type HeadShape } from "../kernels/lib/attention-matrix.js";
 import {
   attentionGroupSumKernel,
   attentionMatrixDkDvKernel,
@@ -9,82 +10,58 @@ import {
   attentionMatrixStatisticsKernel,
 } from "../kernels/attention-matrix-backward.wgsl.js";
 import { attentionMatrixKernel } from "../kernels/attention-matrix.wgsl.js";
-import type { Kernel } from "../kernels/define-kernel.js";
-import type { Shape } from "../shape.js";
+import type { Variant } from "../kernels/define-kernel.js";
 import type { Tensor } from "../tensor.js";
+import {
+  alignedSize,
+  keyValueShape,
+  type AttentionForward,
+  type AttentionGradients,
+  type AttentionPasses,
+  type AttentionProblem,
+  type AttentionSaved,
+} from "./causal-attention-ways.js";
 
-/** What the backward pass of attention reads. */
-export interface AttentionSaved {
-  q: Tensor;
-  k: Tensor;
-  v: Tensor;
-  out: Tensor;
-  logSumExp: Tensor;
-  starts: Tensor;
-  ends: Tensor;
-}
+/** On matrix units, which take f16; sums in f32. */
+export const matrixAttention: Way<AttentionProblem, AttentionPasses> = {
+  name: "matrix",
+  lacks(_capabilities, { heads: { headDim }, inputType }) {
+    if (inputType !== "f16") return `expected q, k and v in f16, got ${inputType}`;
+    return isMatrixHeadDim(headDim) ? undefined : `expected a headDim that is a multiple of 32, at most 128, got ${headDim}`;
+  },
+  when: (capabilities, { direction, heads }) =>
+    direction === "forward"
+      ? fits(attentionMatrixKernel, capabilities, heads)
+      : fits(attentionMatrixDqKernel, capabilities, heads) && fits(attentionMatrixDkDvKernel, capabilities, heads),
+  record: { forward, backward },
+};
 
-/** What it gives, f32; those that are needed. */
-export interface AttentionGradients {
-  dq?: Tensor;
-  dk?: Tensor;
-  dv?: Tensor;
-}
-
-/** True where the forward pass runs on matrix units: f16 inputs, a device that has them, and no other kernel forced. */
-export function forwardUsesMatrices(device: Device, shape: HeadShape, inputType: FloatDtype): boolean {
-  return usesMatrices(device, shape, inputType, attentionMatrixKernel, "attention");
-}
-
-/** The same for the backward pass. */
-export function backwardUsesMatrices(device: Device, shape: HeadShape, inputType: FloatDtype): boolean {
-  return (
-    usesMatrices(device, shape, inputType, attentionMatrixDqKernel, "attentionDq") &&
-    usesMatrices(device, shape, inputType, attentionMatrixDkDvKernel, "attentionDkDv")
-  );
-}
-
-function usesMatrices<S extends AttentionMatrixSpec>(
-  device: Device,
-  shape: HeadShape,
-  inputType: FloatDtype,
-  kernel: Kernel<S, never, never>,
-  otherKernel: string,
+function fits<S extends AttentionMatrixSpec>(
+  { variants }: { variants: readonly Variant<S>[] },
+  capabilities: Capabilities,
+  heads: HeadShape,
 ): boolean {
-  if (inputType !== "f16") return false;
-  if (device.recorder.variants.has(kernel.name)) return true;
-  return (
-    !device.recorder.variants.has(otherKernel) &&
-    kernel.variants.some((variant) => variant.when(device.capabilities, { ...variant.spec, ...shape } as S))
-  );
+  return variants.some(({ when, spec }) => when(capabilities, { ...spec, ...heads } as S));
 }
 
-/** Records the forward pass; out and logSumExp as in `causalAttention`. */
-export function matrixForward(
-  device: Device,
-  { q, k, v, starts, lastKeys }: { q: Tensor; k: Tensor; v: Tensor; starts: Tensor; lastKeys: Tensor | undefined },
-  shape: HeadShape,
-  out: Tensor,
-  logSumExp: Tensor,
-): void {
+function forward(device: Device, { q, k, v, starts, lastKeys, out, logSumExp }: AttentionForward, heads: HeadShape): void {
   attentionMatrixKernel.run(
     device,
     { q, k, v, starts, lastKeys: lastKeys ?? starts, out, logSumExp },
     { numTokens: q.shape[0]!, numKeys: k.shape[0]! },
-    { ...shape, outVector: vectorOf(out), queries: lastKeys ? "last" : "all" },
+    { ...heads, outVector: vectorOf(out), queries: lastKeys ? "last" : "all" },
   );
 }
 
-/** Records the backward pass. Gradients are f32. */
-export function matrixBackward(
+function backward(
   device: Device,
   saved: AttentionSaved,
   dOut: Tensor,
   needs: { q: boolean; k: boolean; v: boolean },
-  shape: HeadShape,
+  heads: HeadShape,
 ): AttentionGradients {
   const { q, k, v, out, logSumExp, starts, ends } = saved;
-  const { numHeads, numKeyValueHeads, headDim } = shape;
+  const { numHeads, numKeyValueHeads, headDim } = heads;
   const numTokens = q.shape[0]!;
   const numRows = numTokens * numHeads;
   const statistics = device.empty([numRows + 1, 2], "f32", "attentionStatistics");
@@ -101,7 +78,7 @@ export function matrixBackward(
   const gradients: AttentionGradients = {};
   if (needs.q) {
     gradients.dq = device.rowsLike(q, q.shape, "f32", "dq");
-    attentionMatrixDqKernel.run(device, { q, k, v, starts, dOut: half, statistics, dq: gradients.dq }, { numTokens }, { ...shape });
+    attentionMatrixDqKernel.run(device, { q, k, v, starts, dOut: half, statistics, dq: gradients.dq }, { numTokens }, { ...heads });
   }
   if (needs.k || needs.v) {
     const perHead = device.rowsLike(q, [numTokens, 2 * numHeads * headDim], "f32", "dk and dv of each query head"); // all dk, then all dv
@@ -109,7 +86,7 @@ export function matrixBackward(
       device,
       { q, k, v, starts, ends, dOut: half, statistics, dKeyValue: perHead },
       { numTokens, valueOffset: q.size },
-      { ...shape },
+      { ...heads },
     );
     const valueOffset = alignedSize(k.size);
     const dKeyValue = device.rowsLike(k, keyValueShape(k), "f32", "dKeyValue");
@@ -124,18 +101,6 @@ export function matrixBackward(
     gradients.dv = device.viewOf(dKeyValue, v.shape, 4 * valueOffset, "dv");
   }
   return gradients;
-}
-
-/** Rows of dk and dv, with room for dv to start where a tensor may. */
-export function keyValueShape({ shape, size }: Tensor): Shape {
-  const numTokens = shape[0]!;
-  const most = Math.max(1, numTokens); // without tokens there is nothing to make room for
-  return [numTokens, (2 * size) / most + Math.ceil(63 / most)];
-}
-
-/** f32 elements rounded up to 256 bytes, where a tensor may start. */
-export function alignedSize(size: number): number {
-  return Math.ceil(size / 64) * 64;
 }
 
 function vectorOf({ dtype }: Tensor): "vec4<u32>" | "vec4<f32>" {

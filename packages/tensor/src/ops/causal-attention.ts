@@ -2,22 +2,11 @@ import { defineOp } from "../autograd/define-op.js";
 import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { attentionDkDvKernel, attentionDqKernel, attentionStatisticsKernel } from "../kernels/attention-backward.wgsl.js";
-import { attentionKernel } from "../kernels/attention.wgsl.js";
-import type { AttentionShape } from "../kernels/lib/attention.js";
 import type { HeadShape } from "../kernels/lib/attention-matrix.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
-import {
-  alignedSize,
-  keyValueShape,
-  backwardUsesMatrices,
-  forwardUsesMatrices,
-  matrixBackward,
-  matrixForward,
-  type AttentionGradients,
-  type AttentionSaved,
-} from "./causal-attention-matrix.js";
+import { matrixAttention } from "./causal-attention-matrix.js";
+import { vectorAttention } from "./causal-attention-vector.js";
 
 /** Where the rows of a packed batch lie: for each query, the first key of its row and one past the last, each [numTokens] u32. */
 export interface SegmentBounds {
@@ -130,82 +119,31 @@ export function causalAttention(q: Tensor, k: Tensor, v: Tensor, options: Causal
     expectDtype("causalAttention", name, tensor, "u32");
     expectShape("causalAttention", name, tensor, [numTokens]);
   }
-  return attentionOp({ q, k, v }, { starts, ends, lastKeys, shape: { numHeads, numKeyValueHeads, headDim }, dtype }).output;
+  return attentionOp({ q, k, v }, { starts, ends, lastKeys, heads: { numHeads, numKeyValueHeads, headDim }, dtype }).output;
 }
 
 interface Attributes extends SegmentBounds {
-  shape: HeadShape;
+  heads: HeadShape;
   dtype: FloatDtype;
 }
 
 const attentionOp = defineOp("causalAttention", {
-  forward({ device }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, lastKeys, shape, dtype }: Attributes) {
-    const numTokens = q.shape[0]!;
-    const inputType = q.dtype as FloatDtype;
+  ways: [matrixAttention, vectorAttention],
+  forward({ device, way }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, lastKeys, heads, dtype }: Attributes) {
     const out = device.rowsLike(q, q.shape, dtype, "causalAttention");
-    const logSumExp = device.rowsLike(q, [numTokens, shape.numHeads], "f32", "logSumExp");
-    if (forwardUsesMatrices(device, shape, inputType)) matrixForward(device, { q, k, v, starts, lastKeys }, shape, out, logSumExp);
-    else
-      attentionKernel.run(
-        device,
-        { q, k, v, starts, lastKeys: lastKeys ?? starts, out, logSumExp },
-        { numTokens, numKeys: k.shape[0]! },
-        { ...shape, vector: vectorOf(shape), inputType, dtype, queries: lastKeys ? "last" : "all" },
-      );
+    const logSumExp = device.rowsLike(q, [q.shape[0]!, heads.numHeads], "f32", "logSumExp");
+    const { forward } = way({ direction: "forward", heads, inputType: q.dtype as FloatDtype });
+    forward(device, { q, k, v, starts, lastKeys, out, logSumExp }, heads);
     return { output: out, saved: { q, k, v, out, logSumExp, starts, ends } };
   },
   // With p = softmax, dP = dOut · vᵀ and delta = rowsum(dOut ⊙ out): dS = p ⊙ (dP − delta), dq = dS · k / √headDim, dk = dSᵀ · q / √headDim, dv = pᵀ · dOut
-  vjp({ device }, saved, dOut, needs, { shape, lastKeys }) {
+  vjp({ device, way }, saved, dOut, needs, { heads, lastKeys }) {
     if (lastKeys)
       throw new ShapeError(
         `causalAttention: gradients need a query for every key; expected none of lastKeys, got ${saved.q.shape[0]} queries placed among ${saved.k.shape[0]} keys; run what keeps keys inside device.noGrad`,
       );
-    const onMatrices = backwardUsesMatrices(device, shape, saved.q.dtype as FloatDtype);
-    const { dq, dk, dv } = (onMatrices ? matrixBackward : vectorBackward)(device, saved, dOut, needs, shape);
+    const { backward } = way({ direction: "backward", heads, inputType: saved.q.dtype as FloatDtype });
+    const { dq, dk, dv } = backward(device, saved, dOut, needs, heads);
     return { q: needs.q && dq, k: needs.k && dk, v: needs.v && dv };
   },
 });
-
-function vectorBackward(
-  device: Device,
-  saved: AttentionSaved,
-  dOut: Tensor,
-  needs: { q: boolean; k: boolean; v: boolean },
-  heads: HeadShape,
-): AttentionGradients {
-  const { q, k, v, out, logSumExp, starts, ends } = saved;
-  const shape: AttentionShape = { ...heads, vector: vectorOf(heads) };
-  const spec = { ...shape, inputType: q.dtype as FloatDtype };
-  const numTokens = q.shape[0]!;
-  const statistics = device.rowsLike(q, [numTokens, heads.numHeads, 2], "f32", "attentionStatistics");
-  attentionStatisticsKernel.run(
-    device,
-    { out, dOut, logSumExp, statistics },
-    { numTokens },
-    { ...shape, outType: out.dtype as FloatDtype },
-  );
-  const gradients: AttentionGradients = {};
-  if (needs.q) {
-    gradients.dq = device.rowsLike(q, q.shape, "f32", "dq");
-    attentionDqKernel.run(device, { q, k, v, starts, dOut, statistics, dq: gradients.dq }, { numTokens }, spec);
-  }
-  if (needs.k || needs.v) {
-    // One storage for both keeps the kernel within the eight buffers that every device binds.
-    const valueOffset = alignedSize(k.size);
-    const dKeyValue = device.rowsLike(k, keyValueShape(k), "f32", "dKeyValue");
-    const vectorSize = shape.vector === "vec4" ? 4 : 2;
-    attentionDkDvKernel.run(
-      device,
-      { q, k, v, starts, ends, dOut, statistics, dKeyValue },
-      { numTokens, valueOffset: valueOffset / vectorSize },
-      spec,
-    );
-    gradients.dk = device.viewOf(dKeyValue, k.shape, 0, "dk");
-    gradients.dv = device.viewOf(dKeyValue, v.shape, 4 * valueOffset, "dv");
-  }
-  return gradients;
-}
-
-function vectorOf({ headDim }: HeadShape): "vec4" | "vec2" {
-  return headDim % 4 === 0 ? "vec4" : "vec2";
-}

@@ -1,7 +1,7 @@
 import type { FloatDtype } from "../dtype.js";
 import { tiledTile } from "../kernels/lib/gemm-tiled.js";
 import type { TileShape } from "../kernels/lib/gemm.js";
-import { matmulKernel, type MatmulSpec } from "../kernels/matmul.wgsl.js";
+import { groupsToFill, matmulKernel, type MatmulSpec } from "../kernels/matmul.wgsl.js";
 import { splitSumKernel } from "../kernels/split-sum.wgsl.js";
 import type { Tensor } from "../tensor.js";
 
@@ -29,7 +29,7 @@ export interface Gemm {
   aOffset?: number;
   bOffset?: number;
   cOffset?: number;
-  /** Parts of the depth that are summed side by side; by default as many as keep a GPU busy. */
+  /** Parts of the depth that are summed side by side; by default as many as keep a GPU busy. Matrix units take the depth as a whole. */
   splits?: number;
 }
 
@@ -54,11 +54,14 @@ export function gemm(product: Gemm): void {
     device,
     { a, b, bias: a, addend: a, c: parts },
     { ...sides, alpha: 1, cOffset: 0 },
-    { ...specOf(product), dtype: "f32", hasBias: false, hasAddend: false, accumulate: false },
+    { ...specOf(product), ...partRounding },
   );
   splitSumKernel.run(device, { parts, bias: bias ?? a, addend: addend ?? a, c }, { size: m * n, n, splits, alpha, cOffset }, rounding);
   parts.dispose();
 }
+
+/** Parts of the depth are f32, and alone. */
+const partRounding = { dtype: "f32", hasBias: false, hasAddend: false, accumulate: false } as const;
 
 /** What of the kernel's spec depends on the operands. */
 function specOf({
@@ -92,19 +95,17 @@ function tileShapeOf(m: number, n: number): TileShape {
 }
 
 /** A product with a long depth and a small result has too few tiles to keep a device busy: its depth is split, and the parts are added in a second pass. */
-function splitDepth({ a, b, m, n, k, splits }: Gemm): { splits: number; depthPerSplit: number } {
-  const tileShape = tileShapeOf(m, n);
-  const { rows, cols, depth } = tiledTile({ tileShape });
+function splitDepth(product: Gemm): { splits: number; depthPerSplit: number } {
+  const { a, m, n, k, splits } = product;
+  const { software } = a.device.capabilities;
+  const { rows, cols, depth } = tiledTile({ tileShape: tileShapeOf(m, n) });
+  const leastDepth = splits ? depth : software ? 512 : 4 * depth;
+  const whole = { splits: 1, depthPerSplit: k };
+  if (leastDepth >= k) return whole;
+  const fill = groupsToFill(matmulKernel.specOn(a.device, { ...specOf(product), ...partRounding }));
+  if (fill === undefined) return whole;
   const tiles = Math.ceil(m / rows) * Math.ceil(n / cols);
-  const wanted = splits ?? Math.ceil(wantedGroups(a, b, tileShape) / tiles);
-  const leastDepth = splits ? depth : a.device.capabilities.software ? 512 : 4 * depth;
+  const wanted = splits ?? Math.ceil((software ? 2 : fill) / tiles);
   const depthPerSplit = Math.max(leastDepth, Math.ceil(k / wanted / depth) * depth);
-  return wanted <= 1 || depthPerSplit >= k ? { splits: 1, depthPerSplit: k } : { splits: Math.ceil(k / depthPerSplit), depthPerSplit };
-}
-
-/** Workgroups that keep a device busy; 1 where the product has another kernel, which does not split. */
-function wantedGroups(a: Tensor, b: Tensor, tileShape: TileShape): number {
-  if (a.device.capabilities.software) return 2;
-  if (a.dtype === "f16" && b.dtype === "f16") return 1;
-  return tileShape === "square" ? 256 : 512;
+  return wanted <= 1 || depthPerSplit >= k ? whole : { splits: Math.ceil(k / depthPerSplit), depthPerSplit };
 }

@@ -30,7 +30,7 @@ export interface OracleCase {
   storage?: FloatDtype;
   /** Storage that rounds the gradients most (operands of a GEMM, for example); default f32. */
   gradientStorage?: FloatDtype;
-  /** Variants, by kernel, with which a case of f16 tensors runs where WGSL has no f16: kernels on matrix units emulate them and read f16 as bits. */
+  /** Way and variants, by op and kernel, with which a case of f16 tensors runs where WGSL has no f16: kernels on matrix units emulate them and read f16 as bits. */
   emulated?: Readonly<Record<string, string>>;
   /** Has more than 65,535 workgroups, so that on a software adapter, where one with a barrier takes a millisecond, only the chosen variants run. */
   manyGroups?: boolean;

@@ -1,6 +1,6 @@
 import { expectClose } from "../index.js";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { backward, causalAttention, mul, requestDevice, segmentBounds, sum, type Device, type Tensor } from "@kto/tensor";
+import { backward, CapabilityError, causalAttention, mul, requestDevice, segmentBounds, sum, type Device, type Tensor } from "@kto/tensor";
 
 let device: Device;
 
@@ -74,6 +74,7 @@ describe("causalAttention", () => {
   });
 
   it("has a gradient that scales with dOut, however small, although matrix units take it in f16", async () => {
+    device.recorder.variants.set("causalAttention", "matrix");
     for (const kernel of ["attentionMatrix", "attentionMatrixDq", "attentionMatrixDkDv"]) device.recorder.variants.set(kernel, "emulated");
     const scaled = async (scale: number): Promise<number[][]> => {
       const { q, k, v } = inputs(40, "f16");
@@ -82,6 +83,24 @@ describe("causalAttention", () => {
       return Promise.all([q, k, v].map(async (tensor) => Array.from(await gradients.get(tensor)!.read(), (value) => value / scale)));
     };
     expect(await scaled(2 ** -60)).toEqual(await scaled(1));
+  });
+
+  it("refuses to compute in a forced way that cannot", () => {
+    device.recorder.variants.set("causalAttention", "matrix");
+    const { q, k, v } = inputs(3, "f32");
+    const refusal = "causalAttention: the way that variants forces cannot compute this; matrix: expected";
+    expect(() => causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [3]) })).toThrow(
+      `${refusal} q, k and v in f16, got f32; force another, or none`,
+    );
+    const half = inputs(3, "f16");
+    const narrow = { numHeads: 4, numKeyValueHeads: 2, headDim: 16, dtype: "f32" as const };
+    expect(() => causalAttention(half.q, half.k, half.v, { ...narrow, ...segmentBounds(device, [3]) })).toThrow(
+      `${refusal} a headDim that is a multiple of 32, at most 128, got 16; force another, or none`,
+    );
+    device.recorder.variants.delete("causalAttention");
+    const out = causalAttention(q, k, v, { ...heads, ...segmentBounds(device, [3]) });
+    device.recorder.variants.set("causalAttention", "matrix");
+    expect(() => backward(sum(out))).toThrow(CapabilityError);
   });
 
   it("computes only the gradients that are needed", () => {

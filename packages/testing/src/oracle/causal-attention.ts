@@ -134,7 +134,7 @@ export function attentionCase(
   const numTokens = starts.length;
   const numbers = new Numbers(numTokens + headDim);
   const ofKeys = keyLengths ? ` of ${keyLengths.join(", ")}` : "";
-  const forwardKernels = { attentionMatrix: "emulated" };
+  const forwardKernels = { causalAttention: "matrix", attentionMatrix: "emulated" };
   const backwardKernels = { attentionMatrixDq: "emulated", attentionMatrixDkDv: "emulated" };
   return {
     name: `causalAttention ${name}: rows of ${lengths.join(", ")}${ofKeys}, ${numHeads}/${numKeyValueHeads} × ${headDim} ${inputType} → ${dtype}`,

@@ -1,48 +1,71 @@
 import type { Device } from "@kto/tensor";
 import { expectClose, expectSmallError, gemmTolerance, gradientFactor, toleranceOf } from "../tolerances.js";
 import { gradientOf, usesF16, valuesOf, type Arrays, type OracleCase } from "./case.js";
-import { possibleVariants, recordKernels, runCase, type CaseResult } from "./run-case.js";
+import { otherWays, possibleVariants, recordChoices, runCase, type CaseResult, type Choices } from "./run-case.js";
 
 /**
- * Runs a case on a device and throws unless outputs and gradients agree with float64 within the tolerances, in the chosen variants and in each
+ * Runs a case on a device and throws unless outputs and gradients agree with float64 within the tolerances, in the chosen ways and variants and in each
  * that the device has the features for; unless a second run gives the same bits; and unless all memory was given back.
  *
  * @returns names of the kernels that ran; none if the case needs f16 and the device has none
  */
 export async function checkCase(device: Device, oracle: OracleCase): Promise<string[]> {
-  if (usesF16(oracle) && !device.capabilities.shaderF16) {
+  const { variants } = device.recorder;
+  const isEmulated = usesF16(oracle) && !device.capabilities.shaderF16;
+  if (isEmulated) {
     if (!oracle.emulated) return []; // other kernels on f16 tensors need the feature; the run on a GPU has it
-    for (const [kernel, variant] of Object.entries(oracle.emulated)) device.recorder.variants.set(kernel, variant);
+    for (const [name, variant] of Object.entries(oracle.emulated)) variants.set(name, variant);
   }
   const values = valuesOf(oracle);
   const outputs = oracle.forward(values);
-  const gradients = oracle.vjp?.(values, gradientOf(outputs["y"]!)) ?? {};
+  const expected = { outputs, gradients: oracle.vjp?.(values, gradientOf(outputs["y"]!)) ?? {} };
   const liveBefore = device.memory.info().liveStorages;
 
-  let first: CaseResult | undefined;
-  const used = await recordKernels(async () => {
-    first = await runCase(device, oracle, outputs["y"]);
-  });
-  expectAgreement(oracle, first!, outputs, gradients, "chosen variants");
-  const differing = differingValues(await runCase(device, oracle, outputs["y"]), first!);
+  const { first, choices } = await checkVariants(device, oracle, expected, "chosen ways");
+  const differing = differingValues(await runCase(device, oracle, outputs["y"]), first);
   if (differing.length > 0) throw new Error(`${oracle.name}: a second run gave other bits in ${differing.join(", ")}`);
 
-  const manyVariants = !(oracle.manyGroups && device.capabilities.software);
-  for (const [kernel, specs] of manyVariants ? used : []) {
-    const variants = possibleVariants(kernel, specs, device.capabilities);
-    if (variants.length < 2) continue;
-    const forcedBefore = device.recorder.variants.get(kernel);
-    for (const variant of variants) {
-      device.recorder.variants.set(kernel, variant);
-      expectAgreement(oracle, await runCase(device, oracle, outputs["y"]), outputs, gradients, `${kernel} ${variant}`);
+  const kernels = new Set(choices.kernels.keys());
+  for (const [op, problems] of isEmulated ? [] : choices.ways) {
+    for (const way of otherWays(op, problems, device.capabilities)) {
+      variants.set(op, way);
+      const other = await checkVariants(device, oracle, expected, `${op} ${way}`);
+      for (const kernel of other.choices.kernels.keys()) kernels.add(kernel);
     }
-    if (forcedBefore === undefined) device.recorder.variants.delete(kernel);
-    else device.recorder.variants.set(kernel, forcedBefore);
+    variants.delete(op);
   }
 
   const left = device.memory.info().liveStorages - liveBefore;
   if (left !== 0) throw new Error(`${oracle.name}: ${left} storages were not given back`);
-  return [...used.keys()];
+  return [...kernels];
+}
+
+/** Checks a case as ways and variants are now, and then in each variant of each kernel that ran. Gives the first result, and what was chosen for it. */
+async function checkVariants(
+  device: Device,
+  oracle: OracleCase,
+  { outputs, gradients }: { outputs: Arrays; gradients: Arrays },
+  label: string,
+): Promise<{ first: CaseResult; choices: Choices }> {
+  const { variants } = device.recorder;
+  let first: CaseResult | undefined;
+  const choices = await recordChoices(async () => {
+    first = await runCase(device, oracle, outputs["y"]);
+  });
+  expectAgreement(oracle, first!, outputs, gradients, label);
+  const manyVariants = !(oracle.manyGroups && device.capabilities.software);
+  for (const [kernel, specs] of manyVariants ? choices.kernels : []) {
+    const names = possibleVariants(kernel, specs, device.capabilities);
+    if (names.length < 2) continue;
+    const forcedBefore = variants.get(kernel);
+    for (const name of names) {
+      variants.set(kernel, name);
+      expectAgreement(oracle, await runCase(device, oracle, outputs["y"]), outputs, gradients, `${label}, ${kernel} ${name}`);
+    }
+    if (forcedBefore === undefined) variants.delete(kernel);
+    else variants.set(kernel, forcedBefore);
+  }
+  return { first: first!, choices };
 }
 
 /** Names of results that are not the same in both runs. */

@@ -1,4 +1,15 @@
-import { backward, kernelRegistry, mul, sum, type Capabilities, type Device, type Tensor } from "@kto/tensor";
+import {
+  backward,
+  kernelRegistry,
+  mul,
+  sum,
+  wayRegistry,
+  type Capabilities,
+  type Device,
+  type Tensor,
+  type Variant,
+  type Way,
+} from "@kto/tensor";
 import { gradientOf, type OracleCase } from "./case.js";
 
 /** What a case gave on a device: outputs and gradients by name. */
@@ -41,36 +52,71 @@ async function readAll(tensors: Record<string, Tensor | undefined>): Promise<Rec
   return values;
 }
 
-/** Specs with which each kernel was run while `body` ran, by kernel name. */
-export async function recordKernels(body: () => Promise<void>): Promise<Map<string, object[]>> {
-  const used = new Map<string, object[]>();
+/** What was chosen while something ran. */
+export interface Choices {
+  /** Specs with which each kernel was run, by kernel name. */
+  kernels: Map<string, object[]>;
+  /** Problems for which each op chose between its ways, with the way it took, by op name. */
+  ways: Map<string, { problem: unknown; way: string }[]>;
+}
+
+/** Which kernels run while `body` does, and which ways ops take. */
+export async function recordChoices(body: () => Promise<void>): Promise<Choices> {
+  const choices: Choices = { kernels: new Map(), ways: new Map() };
   const kernels = [...kernelRegistry.values()];
-  const originals = kernels.map((kernel) => kernel.run);
+  const ops = [...wayRegistry.values()];
+  const runs = kernels.map((kernel) => kernel.run);
+  const chooses = ops.map((op) => op.choose);
   kernels.forEach((kernel, index) => {
     kernel.run = (device, bindings, params, spec) => {
-      const specs = used.get(kernel.name);
-      if (specs) specs.push(spec);
-      else used.set(kernel.name, [spec]);
-      originals[index]!(device, bindings, params, spec);
+      append(choices.kernels, kernel.name, spec);
+      runs[index]!(device, bindings, params, spec);
+    };
+  });
+  ops.forEach((op, index) => {
+    op.choose = (device, problem) => {
+      const way = chooses[index]!(device, problem);
+      append(choices.ways, op.op, { problem, way: way.name });
+      return way;
     };
   });
   try {
     await body();
   } finally {
-    kernels.forEach((kernel, index) => (kernel.run = originals[index]!));
+    kernels.forEach((kernel, index) => (kernel.run = runs[index]!));
+    ops.forEach((op, index) => (op.choose = chooses[index]!));
   }
-  return used;
+  return choices;
+}
+
+function append<T>(lists: Map<string, T[]>, name: string, item: T): void {
+  const list = lists.get(name);
+  if (list) list.push(item);
+  else lists.set(name, [item]);
 }
 
 /** Variants of a kernel that the device has the features for with all of these specs, also those it would not choose. */
 export function possibleVariants(name: string, specs: readonly object[], capabilities: Capabilities): string[] {
-  const kernel = kernelRegistry.get(name)!;
-  const views = [capabilities, { ...capabilities, software: !capabilities.software }];
-  return kernel.variants
-    .filter((variant) =>
-      views.some((view) =>
-        specs.every((spec) => variant.when(view, Object.assign<object, object, object>({}, variant.spec, spec) as never)),
-      ),
-    )
+  const fits = (view: Capabilities, variant: Variant<never>, spec: object): boolean =>
+    variant.when(view, Object.assign<object, object, object>({}, variant.spec, spec) as never);
+  return kernelRegistry
+    .get(name)!
+    .variants.filter((variant) => viewsOf(capabilities).some((view) => specs.every((spec) => fits(view, variant, spec))))
     .map((variant) => variant.name);
+}
+
+/** Ways of an op that the device has the features for with all of these problems, apart from one that it took for all of them. */
+export function otherWays(name: string, choices: readonly { problem: unknown; way: string }[], capabilities: Capabilities): string[] {
+  const fits = (view: Capabilities, way: Way<never, unknown>, problem: unknown): boolean =>
+    !way.lacks?.(view, problem as never) && way.when(view, problem as never);
+  return wayRegistry
+    .get(name)!
+    .ways.filter((way) => choices.some((choice) => choice.way !== way.name))
+    .filter((way) => viewsOf(capabilities).some((view) => choices.every(({ problem }) => fits(view, way, problem))))
+    .map((way) => way.name);
+}
+
+/** The device as it is, and as a GPU or a software adapter, whichever it is not. */
+function viewsOf(capabilities: Capabilities): Capabilities[] {
+  return [capabilities, { ...capabilities, software: !capabilities.software }];
 }

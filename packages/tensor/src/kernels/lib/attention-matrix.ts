@@ -39,14 +39,16 @@ export function matrixGrid(numTokens: number, { numHeads, workgroupSize }: Atten
 /** On matrix units with workgroups of this size, or emulated for tests. */
 export function matrixVariants<S extends AttentionMatrixSpec>(stages: 1 | 2, workgroupSize: 128 | 256): Variant<S>[] {
   const when = (capabilities: Capabilities, spec: S): boolean =>
-    hasSubgroupMatrix(capabilities) &&
-    spec.headDim % 32 === 0 &&
-    spec.headDim <= 128 &&
-    matrixBytes(spec, stages) <= capabilities.maxWorkgroupStorageBytes;
+    hasSubgroupMatrix(capabilities) && isMatrixHeadDim(spec.headDim) && matrixBytes(spec, stages) <= capabilities.maxWorkgroupStorageBytes;
   return [
     { name: "subgroupMatrix", when, spec: { matrix: "subgroup", workgroupSize } as Partial<S> },
     { name: "emulated", when: () => false, spec: { matrix: "emulated", workgroupSize: 128 } as Partial<S> },
   ];
+}
+
+/** True for the sizes of heads that the tiles divide into, and that fit into workgroup memory. */
+export function isMatrixHeadDim(headDim: number): boolean {
+  return headDim % 32 === 0 && headDim <= 128;
 }
 
 /** vec4s in a row of scores and of weights: odd, so that neighbouring rows lie in different banks. */
