@@ -4,7 +4,9 @@ import { importsOf, listPackages, packageOf, sourceFiles } from "./workspace.js"
 
 /** The arrows of docs/style.md, section 2. A package may use what its arrows reach. */
 const ARROWS: Record<string, string[]> = {
-  cli: ["trainer", "qwen2", "tokenizer", "hub", "software-gpu"],
+  kto: ["cli"],
+  cli: ["kit"],
+  kit: ["trainer", "qwen2", "tokenizer", "hub", "software-gpu"],
   trainer: ["losses", "optim", "lora", "datasets"],
   losses: ["tensor"],
   optim: ["tensor"],

@@ -45,7 +45,7 @@ export interface Entry {
 
 /** The entries of a package that hold code. */
 export function entriesOf({ name, manifest }: Package): Entry[] {
-  const paths = Object.keys(manifest.exports ?? {}).filter((path) => !path.endsWith(".json"));
+  const paths = Object.keys(manifest.exports ?? {}).filter((path) => !/\.js(on)?$/.test(path)); // no code of ours to bundle: files as they are
   return paths.map((path) => ({ specifier: name + path.slice(1), path, browser: path !== "./node" && !NODE_ONLY.has(name) }));
 }
 

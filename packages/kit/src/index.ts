@@ -1,0 +1,12 @@
+export { directory, opfs } from "./output/directory.js";
+export { blobDirectory, httpDirectory, memoryStore } from "@kto/core";
+export { deviceChoice, type DeviceChoice } from "./device/device-choice.js";
+export { openDevice, type OpenDeviceOptions } from "./device/open-device.js";
+export { loadAdapter, type LoadAdapterOptions } from "./models/load-adapter.js";
+export { loadModel, type LoadedModel, type LoadModelOptions } from "./models/load-model.js";
+export type { AdapterFiles, ModelFiles } from "./models/model-files.js";
+export { openAdapter, openModel, openTokenizer } from "./models/open-model.js";
+export { loadDataset, type LoadDatasetOptions } from "./data/load-dataset.js";
+export { OutputError } from "./output/output-error.js";
+export { metricsFile, resultsFile, RunFolder, type FolderLock, type RunFolderOptions } from "./output/run-folder.js";
+export type { HubPlaceOptions, PlaceOptions } from "./platform/types.js";

@@ -1,0 +1,47 @@
+import { ArgumentError, type ByteDirectory } from "@kto/core";
+import { loadCausalLM, type DecoderForCausalLM, type QuantizeOnLoad } from "@kto/qwen2";
+import type { Device, FloatDtype } from "@kto/tensor";
+import type { Tokenizer } from "@kto/tokenizer";
+import type { PlaceOptions } from "../platform/types.js";
+import type { ModelFiles } from "./model-files.js";
+import { openModel } from "./open-model.js";
+
+/** A model on a device with what belongs to it. */
+export type LoadedModel = DecoderForCausalLM & {
+  /** As it was given to `loadModel`; what adapters name as their base. */
+  readonly name: string;
+  /** undefined when the model has none: then only tokenised rows can be used. */
+  readonly tokenizer: Tokenizer | undefined;
+  readonly files: ModelFiles;
+};
+
+/** How a model is loaded. */
+export interface LoadModelOptions extends PlaceOptions {
+  device: Device;
+  /** Storage and operands; default `auto`: f16 where the device has it. */
+  dtype?: FloatDtype | "auto" | undefined;
+  /** Quantise 16-bit weights to NF4 while they load. Checkpoints in four bits load as they are. */
+  loadIn4bit?: boolean | undefined;
+  /** Also quantise the scales of `loadIn4bit`; default true. */
+  bnb4bitUseDoubleQuant?: boolean | undefined;
+  onProgress?(progress: { loadedBytes: number; totalBytes: number }): void;
+}
+
+/**
+ * Puts a model's weights on a device. The model is its caller's to dispose.
+ *
+ * @param place  a folder, an address (browser), a name on the hub `owner/name[@revision]`, a directory of files, or what `openModel` gave
+ * @throws as `openModel`; ShapeError, DtypeError for weights that contradict the config; CapabilityError for f16 on a device without it;
+ *   OutOfMemoryError
+ */
+export async function loadModel(place: string | ByteDirectory | ModelFiles, options: LoadModelOptions): Promise<LoadedModel> {
+  const { device, dtype = "auto", loadIn4bit = false, bnb4bitUseDoubleQuant = true, signal, onProgress } = options;
+  if (!device)
+    throw new ArgumentError(
+      "loadModel: device is missing; expected what openDevice() resolves to, got nothing; pass { device: await openDevice() }",
+    );
+  const files = typeof place === "object" && "config" in place ? place : await openModel(place, options);
+  const quantization: QuantizeOnLoad | undefined = loadIn4bit ? { loadIn4bit, bnb4bitUseDoubleQuant } : undefined;
+  const model = await loadCausalLM(files.directory, { device, dtype, quantization, signal, onProgress });
+  return Object.assign(model, { name: files.name, tokenizer: files.tokenizer, files });
+}

@@ -1,0 +1,24 @@
+import type { ByteDirectory } from "@kto/core";
+import type { LoraConfig } from "@kto/lora";
+import type { DecoderConfig } from "@kto/qwen2";
+import type { Tokenizer } from "@kto/tokenizer";
+
+/** A model's files, looked at before anything is put on a device: config and weights' headers are well-formed. */
+export interface ModelFiles {
+  /** As it was given: a path, an address, a name on the hub. */
+  readonly name: string;
+  readonly directory: ByteDirectory;
+  readonly config: DecoderConfig;
+  /** The model's tokenizer; undefined when it has none. */
+  readonly tokenizer: Tokenizer | undefined;
+  /** The repository that was read and its commit; undefined for what is not on the hub. */
+  readonly hub: { id: string; commit: string } | undefined;
+}
+
+/** An adapter's files, looked at before anything is put on a device. */
+export interface AdapterFiles {
+  readonly name: string;
+  readonly directory: ByteDirectory;
+  readonly config: LoraConfig;
+  readonly hub: { id: string; commit: string } | undefined;
+}

@@ -1,0 +1,58 @@
+import { openPlace } from "#platform";
+import { SourceError, type ByteDirectory } from "@kto/core";
+import { readAdapterConfig } from "@kto/lora";
+import { readModelConfig, type DecoderConfig } from "@kto/qwen2";
+import { openCheckpoint } from "@kto/safetensors";
+import { loadTokenizer } from "@kto/tokenizer";
+import type { OpenPlace, PlaceOptions } from "../platform/types.js";
+import { readJsonFile } from "./json-file.js";
+import type { AdapterFiles, ModelFiles } from "./model-files.js";
+
+/**
+ * Finds a model, fetches what loading it needs and looks at its config, the headers of its weights and its tokenizer, without a device: what is wrong
+ * with it is known before gigabytes are read.
+ *
+ * @param place  a folder, an address (browser), a name on the hub `owner/name[@revision]`, or a directory of files
+ * @throws SourceError for a place that is none, FormatError for unusable contents, HubError
+ */
+export async function openModel(place: string | ByteDirectory, options: PlaceOptions = {}): Promise<ModelFiles> {
+  const { directory, hub } = await found(place, "model", options);
+  const config = await configOf(directory);
+  await (await openCheckpoint(directory)).dispose();
+  return { name: nameOf(place), directory, config, tokenizer: await tokenizerOf(directory), hub };
+}
+
+/** The tokenizer of a model, without its weights; undefined when it has none. Throws as {@link openModel}, TokenizerError. */
+export async function openTokenizer(place: string | ByteDirectory, options: PlaceOptions = {}): Promise<ModelFiles["tokenizer"]> {
+  return tokenizerOf((await found(place, "tokenizer", options)).directory);
+}
+
+/** Finds an adapter as peft saves it, fetches its files and reads its config. Throws as {@link openModel}, LoraConfigError. */
+export async function openAdapter(place: string | ByteDirectory, options: PlaceOptions = {}): Promise<AdapterFiles> {
+  const { directory, hub } = await found(place, "adapter", options);
+  return { name: nameOf(place), directory, config: await readAdapterConfig(directory), hub };
+}
+
+const nameOf = (place: string | ByteDirectory): string => (typeof place === "string" ? place : place.name);
+
+function found(place: string | ByteDirectory, kind: "model" | "tokenizer" | "adapter", options: PlaceOptions): Promise<OpenPlace> {
+  return typeof place === "string" ? openPlace(place, kind, options) : Promise.resolve({ directory: place, hub: undefined });
+}
+
+async function configOf(directory: ByteDirectory): Promise<DecoderConfig> {
+  const json = await readJsonFile(directory, "config.json", { where: `${directory.name}/config.json`, advice: "copy it again" });
+  if (json === undefined) {
+    throw new SourceError(`model: ${directory.name} has no config.json; expected a model in Hugging Face layout; check the path`, {
+      source: directory.name,
+      reason: "ENOENT",
+    });
+  }
+  return readModelConfig(json, `${directory.name}/config.json`);
+}
+
+async function tokenizerOf(directory: ByteDirectory): Promise<ModelFiles["tokenizer"]> {
+  const file = await directory.open("tokenizer.json");
+  if (!file) return undefined;
+  await file.dispose?.();
+  return loadTokenizer(directory);
+}

@@ -1,0 +1,3 @@
+export { gpuMemory, type GpuMemory } from "./device/gpu-memory.js";
+export { mendingCommand, NoAdapterError, whyNoHardware } from "./device/hardware.js";
+export { expandHome, hasSplits, isFolder, isHubId } from "./platform/node-places.js";

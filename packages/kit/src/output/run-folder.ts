@@ -1,0 +1,162 @@
+import { isKtoError, WriteError, type Store } from "@kto/core";
+import { listCheckpoints, type RunOutput } from "@kto/trainer";
+import { OutputError } from "./output-error.js";
+
+/** Written last by the command: a folder that has it holds a finished run. */
+export const resultsFile = "train_results.json";
+export const metricsFile = "metrics.jsonl";
+
+/** Files of a finished run: the command's results, or the adapter's config, which `saveModel` writes last. */
+const lastFiles = [resultsFile, "adapter_config.json"];
+
+/** Files of a run besides its checkpoints, removed when a new run takes the folder over. */
+const runFiles = [...lastFiles, metricsFile, "trainer_state.json", "resolved_config.yaml", "adapter_model.safetensors", "README.md"];
+
+/** What is asked of a folder that runs go to. */
+export interface RunFolderOptions {
+  /** Replace the run that it holds. */
+  overwrite?: boolean | undefined;
+  /** Files that are written when the run begins: path and text. */
+  files?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Keeps a second run out of a folder. */
+export interface FolderLock {
+  /** Throws OutputError while another run holds the folder. */
+  expectFree(): Promise<void>;
+  /** Takes the folder; resolves to what gives it back. Throws OutputError if another run has it. */
+  take(): Promise<() => Promise<void>>;
+}
+
+/**
+ * The folder of a run: its checkpoints, `metrics.jsonl`, the trained adapter. One that holds a run, finished or not, is refused unless `overwrite` or a
+ * resume was asked for; while a run works in it, any other is.
+ */
+export class RunFolder implements RunOutput {
+  readonly store: Store;
+  readonly #lock: FolderLock;
+  readonly #overwrite: boolean;
+  readonly #files: Readonly<Record<string, string>>;
+  #release: (() => Promise<void>) | undefined;
+
+  constructor(store: Store, lock: FolderLock, { overwrite = false, files = {} }: RunFolderOptions = {}) {
+    this.store = store;
+    this.#lock = lock;
+    this.#overwrite = overwrite;
+    this.#files = files;
+  }
+
+  /** Throws OutputError if the folder is in use, or holds a run that nobody asked to replace or to go on with. Writes nothing. */
+  async check({ resumes }: { resumes: boolean }): Promise<void> {
+    await this.#lock.expectFree();
+    if (!this.#overwrite && !resumes) await this.#expectNoRun();
+  }
+
+  /** Takes the folder. What an earlier run left goes, or, on resuming, what it logged after `startStep`. Throws as `check`. */
+  async begin({ startStep }: { startStep: number | undefined }): Promise<void> {
+    this.#release = await this.#lock.take();
+    try {
+      if (startStep !== undefined) await cutMetrics(this.store, startStep);
+      else await this.#clear();
+      for (const [path, text] of Object.entries(this.#files)) await this.store.write(path, text);
+    } catch (error) {
+      await this.end();
+      throw error;
+    }
+  }
+
+  /** Appends a record to `metrics.jsonl` and waits until it is kept. Throws WriteError; the lines before it stay whole. */
+  async appendMetrics(record: object): Promise<void> {
+    try {
+      await this.store.append(metricsFile, `${JSON.stringify(record)}\n`);
+    } catch (cause) {
+      if (!isKtoError(cause) || cause.code !== "WRITE") throw cause;
+      const { path, reason } = cause as WriteError;
+      throw new WriteError(
+        {
+          operation: "metrics",
+          problem: `${path} was not written`,
+          got: `${reason}${reason === "ENOSPC" ? ": the disk is full" : ""}`,
+          advice: "the last checkpoint is unchanged: free some space and go on with {resumeFromCheckpoint} true",
+          fields: ["resumeFromCheckpoint"],
+        },
+        { path, reason, cause },
+      );
+    }
+  }
+
+  /** Gives the folder back. */
+  async end(): Promise<void> {
+    const release = this.#release;
+    this.#release = undefined;
+    await release?.();
+  }
+
+  /** What a finished run came to, where the command left it there; undefined for a folder without. */
+  async results(): Promise<Record<string, number> | undefined> {
+    const text = await readText(this.store, resultsFile);
+    return text === undefined ? undefined : (JSON.parse(text) as Record<string, number>);
+  }
+
+  async #clear(): Promise<void> {
+    if (!this.#overwrite) await this.#expectNoRun(); // another run may have come and gone since `check`
+    for (const name of [...runFiles, ...(await listCheckpoints(this.store))]) await this.store.remove(name);
+  }
+
+  async #expectNoRun(): Promise<void> {
+    const { name: path } = this.store;
+    const names = new Set((await this.store.list()).map(({ name }) => name));
+    if (lastFiles.some((name) => names.has(name))) {
+      throw new OutputError(
+        {
+          operation: "{outputDir}",
+          problem: `${path} holds a finished run`,
+          expected: "a new folder",
+          advice: "pass {overwriteOutputDir} to replace it, or choose another",
+          fields: ["outputDir", "overwriteOutputDir"],
+        },
+        { path },
+      );
+    }
+    const checkpoint = (await listCheckpoints(this.store)).at(-1);
+    if (checkpoint === undefined) return;
+    throw new OutputError(
+      {
+        operation: "{outputDir}",
+        problem: `${path} holds an unfinished run with ${checkpoint}`,
+        expected: "a new folder",
+        advice: "go on with {resumeFromCheckpoint} true, or pass {overwriteOutputDir} to replace it",
+        fields: ["outputDir", "resumeFromCheckpoint", "overwriteOutputDir"],
+      },
+      { path },
+    );
+  }
+}
+
+/** Keeps the lines up to `step`; a line that a killed process left half-written goes too. */
+async function cutMetrics(store: Store, step: number): Promise<void> {
+  const text = await readText(store, metricsFile);
+  if (text === undefined) return;
+  const whole = text.split("\n").slice(0, -1); // what stands after the last newline is half a line, or nothing
+  const after = whole.findIndex((line) => !(stepOf(line) <= step));
+  const kept = after < 0 ? whole : whole.slice(0, after);
+  await store.write(metricsFile, kept.map((line) => `${line}\n`).join(""));
+}
+
+async function readText(store: Store, path: string): Promise<string | undefined> {
+  const source = await store.open(path);
+  if (!source) return undefined;
+  try {
+    return new TextDecoder().decode(await source.slice(0, source.byteLength));
+  } finally {
+    await source.dispose?.();
+  }
+}
+
+function stepOf(line: string): number {
+  try {
+    return (JSON.parse(line) as { step: number }).step;
+  } catch {
+    return Infinity;
+  }
+}

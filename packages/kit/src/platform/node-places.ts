@@ -1,0 +1,120 @@
+import { existsSync, statSync } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { FormatError, SourceError, type ListedDirectory } from "@kto/core";
+import { fileDirectory } from "@kto/core/node";
+import type { Dataset } from "@kto/datasets";
+import { folderDirectory, loadDataset } from "@kto/datasets/node";
+import { pickleFiles } from "@kto/hub";
+import { hub, resolveFourBit, snapshotDownload, type CacheOptions } from "@kto/hub/node";
+import { adapterFiles, expectAdapter, orNoFolder, smallFiles, weightFiles, withRevision } from "../hub/repo-files.js";
+import { looksLikeHubId } from "../place.js";
+import type { LoadDatasetOptions } from "../data/load-dataset.js";
+import type { OpenPlace, PlaceKind, PlaceOptions } from "./types.js";
+
+/** A path with `~` for the home folder. */
+export function expandHome(path: string): string {
+  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
+}
+
+/** True for a name on the hub where nothing of that name lies on the disk, which would win. */
+export function isHubId(given: string): boolean {
+  return looksLikeHubId(given) && !existsSync(given);
+}
+
+/** True for a folder that is there. */
+export function isFolder(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory();
+}
+
+/** True if a data set has splits: it is a folder, or on the hub. */
+export function hasSplits(place: string): boolean {
+  return isFolder(expandHome(place)) || isHubId(place);
+}
+
+/** The folder given where there is one, else the snapshot in the cache of a repository of the hub, with what is needed. */
+export async function openPlace(given: string, kind: PlaceKind, options: PlaceOptions = {}): Promise<OpenPlace> {
+  if (!isHubId(given)) return { directory: await localFolder(expandHome(given), kind), hub: undefined };
+  const access = cacheOptions(options);
+  return orNoFolder(given, async () => {
+    const asked = withRevision(given, options.revision);
+    const id = kind === "model" && options.prefer4bitCheckpoint ? await fourBit(asked, access, options.onNote) : asked;
+    const source = hub(id, access);
+    if (kind === "adapter") await expectAdapter(source);
+    const weights = kind === "model" ? await weightFiles(source) : [];
+    const include = kind === "adapter" ? adapterFiles : [...smallFiles, ...weights.map(literalPattern)];
+    // What was looked at is what is fetched; without a look the snapshot finds the commit itself and remembers it for when there is no network.
+    const revision = kind === "model" ? (await source.resolve()).commit : undefined;
+    const { path, commit } = await snapshotDownload(id, { ...access, ...(revision && { revision }), include });
+    return { directory: fileDirectory(path), hub: { id, commit } };
+  });
+}
+
+/** Rows of a data file, of a folder with data files, or of a data set of the hub. */
+export async function loadPlace(given: string, options: LoadDatasetOptions): Promise<Dataset> {
+  const { split, config, maxRows, signal, onProgress } = options;
+  const reading = { maxRows, signal, onProgress };
+  const path = expandHome(given);
+  if (isFolder(path)) return loadDataset(folderDirectory(path), { ...reading, split, config });
+  if (!isHubId(given)) return loadDataset(path, reading);
+  return orNoFolder(given, async () => {
+    const source = hub(withRevision(given, options.revision), { ...cacheOptions(options), repoType: "dataset" });
+    const dataset = await loadDataset(source, { ...reading, split, config });
+    options.onCommit?.((await source.resolve()).commit);
+    return dataset;
+  });
+}
+
+function cacheOptions({ hub: access = {}, signal }: Pick<PlaceOptions, "hub" | "signal">): CacheOptions {
+  return { ...access, signal };
+}
+
+async function fourBit(id: string, access: CacheOptions, onNote: PlaceOptions["onNote"]): Promise<string> {
+  const found = await resolveFourBit(id, access);
+  onNote?.(
+    found.mapped
+      ? `model: ${found.id} (four-bit checkpoint of ${id})`
+      : `note: the hub has no four-bit checkpoint of ${id}; taking ${id} itself`,
+  );
+  return found.id;
+}
+
+/** A pattern that matches just this name. */
+function literalPattern(name: string): string {
+  return name.replace(/[*?[]/g, "[$&]");
+}
+
+async function localFolder(path: string, kind: PlaceKind): Promise<ListedDirectory> {
+  if (kind === "adapter") return fileDirectory(path); // whose config is read next
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) {
+    if (kind === "model") await expectReadableWeights(path);
+    return fileDirectory(path);
+  }
+  const isGguf = /\.gguf$/i.test(path);
+  throw new SourceError(
+    `model: ${path} ${found ? (isGguf ? "is a GGUF file" : "is no folder") : "does not exist"}; expected the folder of a model or its name on the hub (owner/name), got ${found ? "a file" : "no such path"}; ${isGguf ? "GGUF is for inference: give the model that it was made from" : "check the path"}`,
+    { source: path, reason: found ? "ENOTDIR" : "ENOENT" },
+  );
+}
+
+/** Throws FormatError for a folder whose weights are there only in formats that are not read. */
+async function expectReadableWeights(path: string): Promise<void> {
+  const names = (await readdir(path)).sort();
+  if (names.some((name) => name.endsWith(".safetensors") || name === "model.safetensors.index.json")) return;
+  const [pickle] = pickleFiles(names.map((name) => ({ path: name, size: 0 })));
+  const gguf = names.find((name) => /\.gguf$/i.test(name));
+  if (pickle) {
+    throw new FormatError(
+      `model: ${path} holds only pickle weights (${pickle.path}); expected *.safetensors, since a pickle file can run any code; save the model again with transformers, which writes safetensors`,
+      { source: path },
+    );
+  }
+  if (gguf !== undefined) {
+    throw new FormatError(
+      `model: ${path} holds a GGUF file (${gguf}); expected *.safetensors in Hugging Face layout; GGUF is for inference: give the model that it was made from`,
+      { source: path },
+    );
+  }
+}
