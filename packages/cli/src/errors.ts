@@ -21,17 +21,6 @@ export class NotBuiltError extends KtoError {
   }
 }
 
-/** The output folder cannot be used: another process works in it, or it holds a run. */
-export class OutputError extends KtoError {
-  override name = "OutputError";
-  readonly path: string;
-
-  constructor(text: ErrorText, { path, cause }: { path: string; cause?: unknown }) {
-    super("OUTPUT", text, { cause });
-    this.path = path;
-  }
-}
-
 /** The reason of an abort: SIGINT, SIGTERM, or the caller's signal; or what came of one, with what was kept. */
 export class InterruptedError extends KtoError {
   override name = "InterruptedError";
@@ -64,14 +53,23 @@ export function errorLines(error: unknown): string[] {
   return [line("UNEXPECTED", `${message ?? String(error)}; this is a mistake in kto; run again with --debug and report what it prints`)];
 }
 
+/** Fields that a message tells the user to add to the command line. */
+const addedFlags: ReadonlySet<string> = new Set(["device", "overwriteOutputDir", "resumeFromCheckpoint"]);
+
 /** A library's name of a field as configs and flags spell it. */
 export function fieldName(field: string): string {
-  return field === "device.memory.budgetBytes" ? "max_memory" : snakeCase(field);
+  if (field === "device.memory.budgetBytes") return "max_memory";
+  return `${addedFlags.has(field) ? "--" : ""}${snakeCase(field)}`;
 }
 
 /** True for an error of the hub, its network or its cache, also one made by another copy of the package. */
 export function isHubError(error: unknown): error is HubError {
   return isKtoError(error) && error.code === "HUB";
+}
+
+/** True for a folder that a run cannot take: nothing was written to it. */
+export function isOutputError(error: unknown): boolean {
+  return isKtoError(error) && error.code === "OUTPUT";
 }
 
 /** True if an error tells that a file could not be written or read. */

@@ -1,5 +1,6 @@
 import { isKtoError, nearestName } from "@kto/core";
 import type { HubErrorReason } from "@kto/hub";
+import { deviceChoice, type DeviceChoice } from "@kto/kit";
 import type { Command } from "./commands/command.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
@@ -7,10 +8,18 @@ import { downloadCommand } from "./commands/download.js";
 import { evaluateCommand } from "./commands/evaluate.js";
 import { scoreCommand } from "./commands/score.js";
 import { trainCommand } from "./commands/train.js";
-import { ConfigError, errorLines, exitStatus, InterruptedError, isFileSystemError, isHubError, NotBuiltError } from "./errors.js";
+import {
+  ConfigError,
+  errorLines,
+  exitStatus,
+  InterruptedError,
+  isFileSystemError,
+  isHubError,
+  isOutputError,
+  NotBuiltError,
+} from "./errors.js";
 import { parseFlags } from "./flags.js";
 import type { Io, TextSink } from "./io.js";
-import { deviceChoice } from "./load/device.js";
 import { Console, maxWidth, wrap } from "./render/console.js";
 import { commandHelp, programHelp } from "./render/help.js";
 import { versions } from "./resolved-config.js";
@@ -80,8 +89,17 @@ async function run(argv: readonly string[], io: Io, begin: () => void): Promise<
     return exitStatus.done;
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes);
-  const options = { ...common, device: deviceChoice(device, io.env) };
+  const options = { ...common, device: chosenDevice(device, io.env) };
   return command.run({ operands, fields, options, io, console: new Console(io, options), begin });
+}
+
+/** `--device`, or `KTO_DEVICE`. Throws ConfigError for another word. */
+function chosenDevice(flag: string | undefined, env: Io["env"]): DeviceChoice {
+  try {
+    return flag === undefined ? deviceChoice(env["KTO_DEVICE"], "KTO_DEVICE") : deviceChoice(flag, "--device");
+  } catch (error) {
+    throw new ConfigError([(error as Error).message]);
+  }
 }
 
 /** Columns of a terminal; a pipe has no end of line to look to. */
@@ -110,7 +128,7 @@ function unknownCommand(name: string): Error {
 }
 
 function exitStatusOf(error: unknown, begun: boolean): number {
-  if (error instanceof ConfigError) return exitStatus.wrongInput;
+  if (error instanceof ConfigError || isOutputError(error)) return exitStatus.wrongInput;
   if (begun || !(isKtoError(error) || isFileSystemError(error))) return exitStatus.failed;
   if (!isKtoError(error)) return exitStatus.wrongInput;
   const isFailure = isHubError(error) ? hubFailures.has(error.reason) : deviceFailures.has(error.code);

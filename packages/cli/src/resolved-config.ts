@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { diskName } from "@kto/core/config";
 import { stringify } from "yaml";
 import { trainFields, type TrainField, type TrainValues } from "./config/train-fields.js";
-import { hasSplits, isHubId } from "./load/place.js";
+import { hasSplits, isHubId } from "@kto/kit/node";
 
 /** This package's version and the runtime's. */
 export function versions(): Record<string, string> {

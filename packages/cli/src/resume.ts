@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { checkpointStep } from "@kto/trainer";
+import { folderStore } from "@kto/core/node";
+import { checkpointStep, listCheckpoints } from "@kto/trainer";
 import { ConfigError } from "./errors.js";
-import { checkpointsIn } from "./run-folder.js";
 
 /** A checkpoint to resume from. */
 export interface FoundCheckpoint {
@@ -15,7 +15,7 @@ export interface FoundCheckpoint {
 /** `resume_from_checkpoint`: true finds the newest complete checkpoint of the output folder, a name or path that one. Throws ConfigError when the one named is not there. */
 export async function findCheckpoint(wanted: true | string, outputDir: string): Promise<FoundCheckpoint | undefined> {
   if (wanted === true) {
-    const complete = (await checkpointsIn(outputDir)).filter((name) => isComplete(join(outputDir, name)));
+    const complete = (await listCheckpoints(folderStore(outputDir))).filter((name) => isComplete(join(outputDir, name)));
     const name = complete.at(-1);
     return name === undefined ? undefined : { name, path: join(outputDir, name) };
   }

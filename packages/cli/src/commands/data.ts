@@ -6,10 +6,9 @@ import { commandValues } from "../config/check-command.js";
 import { dataFields } from "../config/input-fields.js";
 import { trainFields } from "../config/train-fields.js";
 import { exitStatus } from "../errors.js";
-import { openData, readChatTemplate } from "../load/data-file.js";
+import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess } from "../load/hub-access.js";
-import { tokenizerPath } from "../load/hub-model.js";
-import { openTokenizer } from "../load/model-folder.js";
+import { findTokenizer, openData } from "../load/inputs.js";
 import { plainDataReport, renderDataReport, renderRawReport, type RawReport } from "../render/data-report.js";
 import type { Command, CommandInput } from "./command.js";
 
@@ -48,12 +47,11 @@ async function data(input: CommandInput): Promise<number> {
     places === 1 ? [] : [`data: not usable; expected one data file or data set, got ${places}; see kto data --help`],
   );
   const access = hubAccess(io, console);
-  const tokenizer = values.model === null ? undefined : await openTokenizer(await tokenizerPath(values.model, access));
+  const tokenizer = values.model === null ? undefined : await findTokenizer(values.model, access);
   const chatTemplate = await readChatTemplate(values.chatTemplate);
   const dataset = await openData(values.data ?? operands[0]!, access, {
     split: values.split,
     config: values.datasetConfig,
-    signal: io.signal,
   });
   const count = values.head ?? dataset.length;
   begin();
@@ -73,9 +71,9 @@ async function data(input: CommandInput): Promise<number> {
     lossType: values.lossType,
     desirableWeight: values.desirableWeight,
     undesirableWeight: values.undesirableWeight,
-    ...(tokenizer ? { tokenizer } : {}),
-    ...(chatTemplate === undefined ? {} : { chatTemplate }),
-    ...(io.signal ? { signal: io.signal } : {}),
+    tokenizer,
+    chatTemplate,
+    signal: io.signal,
   });
   if (options.json) io.stdout.write(`${JSON.stringify(plainDataReport(report))}\n`);
   else for (const line of renderDataReport(report, console)) io.stdout.write(`${line}\n`);

@@ -1,9 +1,10 @@
+import { gpuMemory, mendingCommand, NoAdapterError, whyNoHardware, type GpuMemory } from "@kto/kit/node";
 import type { Device } from "@kto/tensor";
 import { exitStatus } from "../errors.js";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { hubStatus, type HubStatus } from "../load/hub-status.js";
-import { mendingCommand, NoAdapterError, openDevice, whyNoHardware } from "../load/device.js";
-import { adapterInfo, gpuMemory, type AdapterInfo, type GpuMemory } from "../load/gpu-info.js";
+import { adapterInfo, type AdapterInfo } from "../load/adapter-info.js";
+import { commandDevice } from "../load/on-device.js";
 import { maxWidth, wrap } from "../render/console.js";
 import { formatBytes, formatCount } from "../render/format.js";
 import { versions } from "../resolved-config.js";
@@ -41,7 +42,7 @@ interface DoctorReport {
 const largestError = 2e-3;
 
 async function doctor(input: CommandInput): Promise<number> {
-  const { operands, options, io, console, begin } = input;
+  const { operands, options, io, begin } = input;
   commandValues("doctor", {}, input, expectNoOperands("doctor", operands));
   const hub = hubStatus(io);
   const report: Omit<DoctorReport, "hub"> = {
@@ -57,7 +58,7 @@ async function doctor(input: CommandInput): Promise<number> {
   const reason = options.device === "auto" ? whyNoHardware(io.env) : undefined; // before the software adapter names its own driver
   let device: Device | undefined;
   try {
-    device = await openDevice(options.device, io, console);
+    device = await commandDevice(input);
     await examine(device, report);
   } catch (error) {
     report.problems.push({

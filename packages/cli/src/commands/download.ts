@@ -33,7 +33,8 @@ async function download(input: CommandInput): Promise<number> {
   const access = hubAccess(io, console);
   const { path, files, bytes } = await downloading(access, () =>
     snapshotDownload(id, {
-      ...access.options,
+      ...access.hub,
+      signal: io.signal,
       repoType: values.repoType,
       ...(values.revision === null ? {} : { revision: values.revision }),
       ...(values.include ? { include: [...values.include] } : {}),

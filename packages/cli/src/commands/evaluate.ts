@@ -1,12 +1,12 @@
 import { pickFields, redeclared } from "@kto/core/config";
+import { loadAdapter } from "@kto/kit";
 import { PeftModel } from "@kto/lora";
 import { KTOTrainer, prepareKtoDataset, type KTOConfig } from "@kto/trainer";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
-import { inputFields, quantization } from "../config/input-fields.js";
+import { inputFields } from "../config/input-fields.js";
 import { trainFields } from "../config/train-fields.js";
 import { exitStatus } from "../errors.js";
-import { openDevice } from "../load/device.js";
-import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
+import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { describeData } from "../render/banner.js";
 import { formatNumber } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
@@ -44,22 +44,12 @@ async function evaluate(input: CommandInput): Promise<number> {
   const values = commandValues("evaluate", evaluateFields, input, expectNoOperands("evaluate", input.operands));
   const names = Object.keys(argumentFields) as (keyof typeof argumentFields)[];
   const args: Partial<KTOConfig> = Object.fromEntries(names.map((name) => [name, values[name]]));
-  const { dataset, adapter, folder, text } = await openModelAndData(values, input);
-  const prepared = await prepareKtoDataset(dataset, {
-    ...args,
-    ...text,
-    ...(io.signal ? { signal: io.signal } : {}),
-  });
+  const { dataset, adapter, model: files, text } = await openModelAndData(values, input);
+  const prepared = await prepareKtoDataset(dataset, { ...args, ...text, signal: io.signal });
 
-  await using device = await openDevice(options.device, io, console);
-  using base = await loadModel(folder, {
-    device,
-    dtype: operandDtype(values.dtype ?? "auto", device),
-    console,
-    ...quantization(values),
-    ...(io.signal ? { signal: io.signal } : {}),
-  });
-  using model = adapter === undefined ? new PeftModel(base) : await withAdapter(base, adapter);
+  await using device = await commandDevice(input);
+  using base = await loadWeights(files, device, console, { ...values, dtype: operandDtype(values.dtype, device), signal: io.signal });
+  using model = adapter === undefined ? new PeftModel(base) : await loadAdapter(base, adapter);
   describeData(console, prepared, "data");
   input.begin();
   const progress = console.progress("evaluating", prepared.rows.length);
@@ -70,7 +60,7 @@ async function evaluate(input: CommandInput): Promise<number> {
     reference: values.adapter === null ? "base" : values.reference,
     onEvent: (event) => event.type === "evaluateProgress" && progress.update(event.done),
   });
-  const metrics = await trainer.evaluate(io.signal ? { signal: io.signal } : {});
+  const metrics = await trainer.evaluate({ signal: io.signal });
   progress.stop();
   if (options.json) io.stdout.write(`${JSON.stringify(metrics)}\n`);
   else for (const [name, value] of Object.entries(metrics)) io.stdout.write(`${name.padEnd(28)}${formatNumber(value, 6)}\n`);

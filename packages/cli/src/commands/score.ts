@@ -1,6 +1,6 @@
 import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
 import { pickFields } from "@kto/core/config";
-import { PeftModel } from "@kto/lora";
+import { loadAdapter } from "@kto/kit";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import {
   adviseOnMemory,
@@ -14,11 +14,10 @@ import {
   type TokenizeOptions,
 } from "@kto/trainer";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
-import { inputFields, quantization } from "../config/input-fields.js";
+import { inputFields } from "../config/input-fields.js";
 import { trainFields } from "../config/train-fields.js";
 import { exitStatus, fieldName } from "../errors.js";
-import { openDevice } from "../load/device.js";
-import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
+import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { formatCount } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
 import { openModelAndData } from "./model-and-data.js";
@@ -50,22 +49,14 @@ interface Score {
 }
 
 async function score(input: CommandInput): Promise<number> {
-  const { io, options, console } = input;
+  const { io, console } = input;
   const values = commandValues("score", scoreFields, input, expectNoOperands("score", input.operands));
-  const { dataset, adapter, folder, text } = await openModelAndData(values, input);
-  const rows = candidates(dataset, values.maxLength, {
-    ...text,
-  });
+  const { dataset, adapter, model: files, text } = await openModelAndData(values, input);
+  const rows = candidates(dataset, values.maxLength, text);
 
-  await using device = await openDevice(options.device, io, console);
-  using base = await loadModel(folder, {
-    device,
-    dtype: operandDtype(values.dtype ?? "auto", device),
-    console,
-    ...quantization(values),
-    ...(io.signal ? { signal: io.signal } : {}),
-  });
-  using model = adapter === undefined ? new PeftModel(base) : await withAdapter(base, adapter);
+  await using device = await commandDevice(input);
+  using base = await loadWeights(files, device, console, { ...values, dtype: operandDtype(values.dtype, device), signal: io.signal });
+  using model = adapter ? await loadAdapter(base, adapter) : undefined;
   input.begin();
   const progress = console.progress("scoring", rows.length);
   let numDropped = 0;
@@ -74,7 +65,7 @@ async function score(input: CommandInput): Promise<number> {
     io.signal?.throwIfAborted();
     const batch = rows.slice(start, start + size);
     const scores = await scoresOf(
-      model.base,
+      model?.base ?? base,
       batch.flat().flatMap(({ dropped, ids }) => (dropped === undefined ? [cutRow(ids, values.maxLength)] : [])),
     ).catch((error: unknown) => {
       throw adviseOnMemory(error, ["perDeviceEvalBatchSize", "maxLength"]);

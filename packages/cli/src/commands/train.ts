@@ -1,25 +1,21 @@
 import { describeError, isKtoError } from "@kto/core";
 import { folderStore } from "@kto/core/node";
 import { parseRepoId } from "@kto/hub";
+import { directory, loadAdapter, resultsFile, type AdapterFiles, type LoadedModel } from "@kto/kit";
+import { isHubId } from "@kto/kit/node";
 import { getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
-import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
 import { KTOTrainer, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
 import { field, orNull, path, type GivenFields } from "@kto/core/config";
 import { withHome } from "../config/check-command.js";
-import { quantization } from "../config/input-fields.js";
 import { readConfigFile } from "../config/read-config.js";
 import { flagsOver, trainConfig, type TrainConfig } from "../config/train-config.js";
 import { trainFields, type TrainValues } from "../config/train-fields.js";
 import { ConfigError, exitStatus, fieldName } from "../errors.js";
-import { openDevice } from "../load/device.js";
-import { memoryBudget } from "../load/memory-budget.js";
-import { loadModel, operandDtype, withAdapter } from "../load/model-folder.js";
-import { isHubId } from "../load/place.js";
+import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { describeAdapter, describeData, describeDevice, describeMemory, describeModel, describePlan } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
-import { resultsName, RunFolder } from "../run-folder.js";
 import type { FoundCheckpoint } from "../resume.js";
 import type { Command, CommandInput } from "./command.js";
 import { gather, type Materials } from "./train-materials.js";
@@ -43,21 +39,15 @@ export const trainCommand: Command = {
 };
 
 async function train(input: CommandInput): Promise<number> {
-  const { io, options, console } = input;
+  const { io, console } = input;
   const given = await allFields(input.operands, input.fields, io.env);
   const materials = await gather(trainConfig(given, io.env), input);
   const { values } = materials.config;
-  await using device = await openDevice(options.device, io, console);
+  await using device = await commandDevice(input, values.maxMemory);
   const dtype = chooseDtype(materials.config, device, console);
   for (const note of materials.config.notes) console.line(`note: ${note}`);
   describeDevice(console, device, dtype);
-  using base = await loadModel(materials.folder, {
-    device,
-    dtype,
-    console,
-    ...quantization(values),
-    ...(io.signal ? { signal: io.signal } : {}),
-  });
+  using base = await loadWeights(materials.model, device, console, { ...values, dtype, signal: io.signal });
   describeModel(console, base, values.modelNameOrPath);
   using model = await adapted(base, values, materials.adapter);
   describeAdapter(console, model);
@@ -98,8 +88,8 @@ function chooseDtype({ values, given }: TrainConfig, device: Device, console: Co
 }
 
 /** The base with the adapter that is trained: one from a folder, or a fresh one. */
-async function adapted(base: DecoderForCausalLM, values: TrainValues, folder: string | undefined): Promise<PeftModel<DecoderForCausalLM>> {
-  if (folder !== undefined) return withAdapter(base, folder);
+async function adapted(base: LoadedModel, values: TrainValues, adapter: AdapterFiles | undefined): Promise<PeftModel<LoadedModel>> {
+  if (adapter !== undefined) return loadAdapter(base, adapter);
   return getPeftModel(
     base,
     {
@@ -121,21 +111,13 @@ function baseModel({ modelNameOrPath: given, modelRevision: revision }: TrainVal
   return { baseModelNameOrPath: named.repo, revision: named.revision ?? (revision === "main" ? null : revision) };
 }
 
-async function runTraining(
-  input: CommandInput,
-  materials: Materials,
-  model: PeftModel<DecoderForCausalLM>,
-  dtype: FloatDtype,
-): Promise<number> {
+async function runTraining(input: CommandInput, materials: Materials, model: PeftModel<LoadedModel>, dtype: FloatDtype): Promise<number> {
   const { io, console, options } = input;
-  const { config, args, tokenizer, chatTemplate, prepared, checkpoint } = materials;
+  const { config, args, chatTemplate, prepared, checkpoint } = materials;
   const { values } = config;
-  const folder = await RunFolder.open(values.outputDir, {
-    overwrite: values.overwriteOutputDir,
-    resume: (values.resumeFromCheckpoint ?? false) !== false,
-  });
+  const resolved = formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits);
+  const folder = directory(values.outputDir, { overwrite: values.overwriteOutputDir, files: { "resolved_config.yaml": resolved } });
   const display = new TrainDisplay(console, { estimatesKl: values.lossType === "kto" });
-  model.device.memory.budgetBytes = memoryBudget(model.device, values.maxMemory);
   let lastCheckpoint: string | undefined;
   let step = 0;
   const trainer = new KTOTrainer({
@@ -143,8 +125,7 @@ async function runTraining(
     args,
     prepared,
     reference: values.reference,
-    output: folder.store,
-    tokenizer,
+    output: folder,
     chatTemplate,
     onEvent(event) {
       if (event.type === "update") step = event.step;
@@ -156,26 +137,21 @@ async function runTraining(
     const run = await plan(trainer, materials, io.signal);
     step = run.startStep;
     describePlan(console, run, values);
-    const earlier = run.isFinished ? folder.results() : undefined;
+    const earlier = run.isFinished ? await folder.results() : undefined;
     if (earlier !== undefined) {
-      console.line(`${run.resumedFrom} is the end of this run: nothing is left to train, and ${folder.path} stays as it is`);
+      console.line(`${run.resumedFrom} is the end of this run: nothing is left to train, and ${values.outputDir} stays as it is`);
       io.stdout.write(`${options.json ? JSON.stringify(earlier) : `nothing is left to train after update ${run.startStep}`}\n`);
       return exitStatus.done;
     }
-    // Not before: a run that does not fit leaves an earlier run's files alone.
     input.begin();
-    folder.begin(
-      run.resumedFrom === undefined ? undefined : run.startStep,
-      formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits),
-    );
     describeMemory(console, run.memory);
-    for await (const log of run.train({ signal: io.signal })) folder.appendMetrics(metricsLine(log));
+    for await (const log of run.train({ signal: io.signal })) await folder.appendMetrics(metricsLine(log));
     display.stop();
     const output = trainer.result!;
     const results = resultsOf(output);
     await trainer.saveModel();
-    await folder.write(resultsName, `${JSON.stringify(results, null, 2)}\n`); // last: a folder that has it holds a finished run
-    display.finish(trainer.progress.logHistory, output.peakGpuMemoryBytes, folder.path);
+    await folder.store.write(resultsFile, `${JSON.stringify(results, null, 2)}\n`); // last: a folder that has it holds a finished run
+    display.finish(trainer.progress.logHistory, output.peakGpuMemoryBytes, values.outputDir);
     const trainOutput = `TrainOutput(global_step=${output.globalStep}, training_loss=${output.trainingLoss}, metrics=${JSON.stringify(output.metrics)})`;
     io.stdout.write(`${options.json ? JSON.stringify(results) : trainOutput}\n`);
     return exitStatus.done;
@@ -187,8 +163,6 @@ async function runTraining(
     }
     io.stderr.write(interruption(step, lastCheckpoint, checkpoint));
     return exitStatus.interrupted;
-  } finally {
-    await folder.close();
   }
 }
 

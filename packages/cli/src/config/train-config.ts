@@ -3,7 +3,7 @@ import { createSchedule, optimizerNote, scheduleKwargsFromDisk } from "@kto/opti
 import { ktoContradictions, ktoFields, type KTOConfig } from "@kto/trainer";
 import { ConfigError } from "../errors.js";
 import type { Io } from "../io.js";
-import { hasSplits } from "../load/place.js";
+import { hasSplits } from "@kto/kit/node";
 import { checkGiven, mistakeLine } from "./check-command.js";
 import { trainFields, type TrainField, type TrainValues } from "./train-fields.js";
 

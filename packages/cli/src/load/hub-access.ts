@@ -1,4 +1,5 @@
-import { cacheFolder, hubEndpoint, hubToken, isOffline, type CacheOptions } from "@kto/hub/node";
+import { cacheFolder, hubEndpoint, hubToken, isOffline } from "@kto/hub/node";
+import type { HubPlaceOptions, PlaceOptions } from "@kto/kit";
 import { ConfigError, InterruptedError } from "../errors.js";
 import type { Io } from "../io.js";
 import type { Console } from "../render/console.js";
@@ -6,7 +7,10 @@ import { DownloadDisplay } from "../render/download-display.js";
 
 /** A command's way to the hub. */
 export interface HubAccess {
-  readonly options: CacheOptions;
+  /** Where the hub and its cache are, as the environment says; progress goes to stderr. */
+  readonly hub: HubPlaceOptions & { endpoint: string };
+  /** The same for the functions of the kit. */
+  readonly place: PlaceOptions;
   readonly display: DownloadDisplay;
   /** What was read from the hub: commits by the ids that were asked for, `datasets/` before those of data sets. */
   readonly commits: Map<string, string>;
@@ -15,31 +19,29 @@ export interface HubAccess {
 /** Longer without a word looks as though the command hung. */
 const silentMs = 3000;
 
-/** Where the hub and its cache are, as the environment says; progress goes to stderr. */
+/** The way to the hub that the environment names; progress goes to stderr. */
 export function hubAccess(io: Io, console: Console): HubAccess {
   const display = new DownloadDisplay(console);
-  return {
-    options: {
-      endpoint: hubEndpoint(io.env),
-      token: hubToken(io.env) ?? false,
-      cacheDir: cacheFolder(io.env),
-      offline: isOffline(io.env),
-      onProgress: display.show,
-      ...(io.signal ? { signal: io.signal } : {}),
-    },
-    display,
-    commits: new Map(),
-  };
+  const hub = {
+    endpoint: hubEndpoint(io.env),
+    token: hubToken(io.env) ?? false,
+    cacheDir: cacheFolder(io.env),
+    offline: isOffline(io.env),
+    onProgress: display.show,
+  } as const;
+  return { hub, place: { hub, signal: io.signal }, display, commits: new Map() };
 }
 
 /** Runs a download; its bars go when it ends. An abort becomes an InterruptedError that says what was kept. Throws ConfigError for an address that is none. */
-export async function downloading<Result>({ options, display }: HubAccess, work: () => Promise<Result>): Promise<Result> {
-  const { signal, endpoint } = options;
-  if (!URL.canParse(endpoint!) || !/^https?:$/.test(new URL(endpoint!).protocol))
+export async function downloading<Result>(
+  { hub: { endpoint }, place: { signal }, display }: HubAccess,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
     throw new ConfigError([
       `HF_ENDPOINT: not the address of a hub; expected https://…, got ${JSON.stringify(endpoint)}; unset it, or mend it`,
     ]);
-  const patience = setTimeout(() => display.waiting(endpoint!), silentMs);
+  const patience = setTimeout(() => display.waiting(endpoint), silentMs);
   try {
     return await work();
   } catch (error) {

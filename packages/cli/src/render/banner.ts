@@ -1,3 +1,4 @@
+import { gpuMemory } from "@kto/kit/node";
 import { countLoraParameters, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
@@ -11,7 +12,7 @@ import {
 } from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import type { TrainValues } from "../config/train-fields.js";
-import { adapterInfo, gpuMemory } from "../load/gpu-info.js";
+import { adapterInfo } from "../load/adapter-info.js";
 import type { Console } from "./console.js";
 import { formatBytes, formatCount } from "./format.js";
 
