@@ -1,0 +1,2 @@
+#!/usr/bin/env node
+await import("@kto/cli/bin/kto.js");

@@ -1,0 +1,2 @@
+export * from "@kto/kit";
+export { KTOTrainer } from "@kto/trainer";
