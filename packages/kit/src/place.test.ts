@@ -76,7 +76,8 @@ it("what is wrong with a place is told before a device is opened", async () => {
     );
     await expect(loadDataset(join(folder, "none.jsonl"))).rejects.toThrow(/none\.jsonl/);
     await expect(loadDataset(join(folder, "empty.jsonl"))).rejects.toThrow(/empty/);
-    await expect(loadModel(folder, {} as never)).rejects.toThrow(/device is missing; expected what openDevice\(\) resolves to/);
+    for (const options of [{}, undefined])
+      await expect(loadModel(folder, options as never)).rejects.toThrow(/device is missing; expected what openDevice\(\) resolves to/);
   } finally {
     rmSync(folder, { recursive: true });
   }

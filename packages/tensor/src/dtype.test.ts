@@ -54,6 +54,10 @@ describe("checkDtype", () => {
     expect(() => checkDtype("tensor", dtype)).toThrow(`tensor: unknown dtype; expected f32, f16, u32, i32, got ${dtype}${advice}`);
   });
 
+  it("says that there is none", () => {
+    expect(() => checkDtype("tensor", undefined as never)).toThrow("tensor: dtype is missing; expected f32, f16, u32, i32, got undefined");
+  });
+
   it("takes ours", () => {
     for (const dtype of ["f32", "f16", "u32", "i32"]) expect(() => checkDtype("tensor", dtype)).not.toThrow();
   });

@@ -20,6 +20,7 @@ const otherNames: Readonly<Record<string, Dtype>> = {
 /** Throws DtypeError unless `dtype` is a storage type of ours; names the one that was probably meant. */
 export function checkDtype(op: string, dtype: string): asserts dtype is Dtype {
   if (dtypes.includes(dtype as Dtype)) return;
+  if (typeof dtype !== "string") throw new DtypeError(`${op}: dtype is missing; expected ${dtypes.join(", ")}, got ${String(dtype)}`);
   const meant = (Object.hasOwn(otherNames, dtype) ? otherNames[dtype] : undefined) ?? nearestName(dtype, dtypes);
   throw new DtypeError(`${op}: unknown dtype; expected ${dtypes.join(", ")}, got ${dtype}${meant ? `; did you mean ${meant}?` : ""}`);
 }

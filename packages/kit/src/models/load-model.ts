@@ -35,7 +35,7 @@ export interface LoadModelOptions extends PlaceOptions {
  *   OutOfMemoryError
  */
 export async function loadModel(place: string | ByteDirectory | ModelFiles, options: LoadModelOptions): Promise<LoadedModel> {
-  const { device, dtype = "auto", loadIn4bit = false, bnb4bitUseDoubleQuant = true, signal, onProgress } = options;
+  const { device, dtype = "auto", loadIn4bit = false, bnb4bitUseDoubleQuant = true, signal, onProgress } = options ?? {};
   if (!device)
     throw new ArgumentError(
       "loadModel: device is missing; expected what openDevice() resolves to, got nothing; pass { device: await openDevice() }",

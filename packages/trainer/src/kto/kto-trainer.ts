@@ -5,7 +5,7 @@ import { ktoConfig, type KTOConfig } from "../config/kto-config.js";
 import type { TrainOutput } from "../loop/events.js";
 import type { PlannedRun } from "../loop/planned-run.js";
 import { Trainer, type PlanOptions, type SharedTrainerOptions } from "../loop/trainer.js";
-import { refuseOldNames, trainedModel, type TrainableModel } from "../loop/trained-model.js";
+import { refuseWrongOptions, trainedModel, type TrainableModel } from "../loop/trained-model.js";
 import type { LogRecord, RunProgress } from "../loop/trainer-state.js";
 import type { TrainingRun } from "../loop/training-run.js";
 import type { ReferenceKind } from "../scoring/reference.js";
@@ -35,7 +35,7 @@ export class KTOTrainer implements Disposable {
   readonly #ownsAdapter: boolean;
 
   constructor(options: KTOTrainerOptions) {
-    refuseOldNames("KTOTrainer", options);
+    refuseWrongOptions("KTOTrainer", options);
     const { model, peftConfig, args, reference, ...shared } = options;
     this.args = ktoConfig(args);
     const { adapted, tokenizer, isNew } = trainedModel("KTOTrainer", { model, peftConfig, seed: this.args.seed });

@@ -27,10 +27,29 @@ const oldNames: Readonly<Record<string, string>> = {
   memoryBudgetBytes: "device.memory.budgetBytes: the budget is a property of the device",
 };
 
-/** Throws TrainerUsageError for an option that is called otherwise now. */
-export function refuseOldNames(operation: string, options: object): void {
-  const old = Object.keys(options ?? {}).find((name) => Object.hasOwn(oldNames, name));
+/** Throws TrainerUsageError for an option that is called otherwise now, and for one that is no opened thing. */
+export function refuseWrongOptions(operation: string, options: object): void {
+  if (!options)
+    throw new TrainerUsageError(
+      `${operation}: there are no options; expected a model, its data and what to train; pass e.g. { model, peftConfig: { r: 16 }, trainDataset }`,
+    );
+  const old = Object.keys(options).find((name) => Object.hasOwn(oldNames, name));
   if (old !== undefined) throw new TrainerUsageError(`${operation}: ${old} is no option any more; use ${oldNames[old]}`);
+  refuseUnopened(operation, options as Record<string, unknown>);
+}
+
+/** Throws TrainerUsageError for what is a path or plain rows where something opened is expected. */
+function refuseUnopened(operation: string, { model, trainDataset, evalDataset, output }: Record<string, unknown>): void {
+  const refuse = (name: string, value: unknown, expected: string, todo: string): void => {
+    const got = Array.isArray(value) ? "an array" : typeof value === "string" ? JSON.stringify(value) : `a ${typeof value}`;
+    throw new TrainerUsageError(`${operation}: ${name} is not usable; expected ${expected}, got ${got}; pass ${todo}`);
+  };
+  if (model && typeof model !== "object") refuse("model", model, "an open model", "await loadModel(place, { device }) of @kto/kit");
+  for (const [name, dataset] of Object.entries({ trainDataset, evalDataset }))
+    if (dataset !== undefined && (dataset === null || typeof dataset !== "object" || Array.isArray(dataset)))
+      refuse(name, dataset, "a Dataset", "await loadDataset(place) of @kto/kit, or Dataset.from(rows) of @kto/datasets");
+  if (output !== undefined && (output === null || typeof output !== "object"))
+    refuse("output", output, "a store, or a folder for a run", "directory(path) of @kto/kit");
 }
 
 /** Puts a fresh adapter on a base model, or takes the one that is there. Throws TrainerUsageError where there is neither model nor adapter, or an adapter too many. */

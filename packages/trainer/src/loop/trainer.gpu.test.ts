@@ -144,6 +144,19 @@ describe("options that cannot work are one clear error", () => {
     ["isFreshAdapter", { isFreshAdapter: true }, /isFreshAdapter is no option any more; use nothing: an adapter knows/],
     ["checkpoints", { checkpoints: {} }, /checkpoints is no option any more; use output/],
     ["memoryBudgetBytes", { memoryBudgetBytes: 1 }, /memoryBudgetBytes is no option any more; use device\.memory\.budgetBytes/],
+    ["a path for a model", { model: "folder" }, /model is not usable; expected an open model, got "folder"; pass await loadModel/],
+    [
+      "a path for data",
+      { model: {}, trainDataset: "x.jsonl" },
+      /trainDataset is not usable; expected a Dataset, got "x\.jsonl"; pass await loadDataset/,
+    ],
+    [
+      "plain rows",
+      { model: {}, evalDataset: [] },
+      /evalDataset is not usable; expected a Dataset, got an array; pass .* Dataset\.from\(rows\)/,
+    ],
+    ["a path for an output", { model: {}, output: "outputs" }, /output is not usable; .* got "outputs"; pass directory\(path\)/],
+    ["nothing at all", undefined as never, /^KTOTrainer: there are no options; expected a model/],
   ])("%s", (_what, options, message) => {
     expect(() => new KTOTrainer(options as KTOTrainerOptions)).toThrow(message);
   });
