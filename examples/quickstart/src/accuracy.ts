@@ -1,4 +1,4 @@
-import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Tokenizer } from "@kto/tokenizer";
 import { sampleAnswers } from "./sample.js";
 import { isRight, testSums, type Sum } from "./sums.js";
@@ -11,14 +11,14 @@ export interface Exam {
   accuracy: number;
 }
 
-/** Asks every held-out question `timesEach` times at temperature 1. */
+/** Asks every held-out question `timesEach` times at temperature 1. Rejects with `signal.reason` when told to stop. */
 export async function examine(
-  model: Qwen2ForCausalLM,
+  model: DecoderForCausalLM,
   tokenizer: Tokenizer,
-  { timesEach = 2, seed = 11 }: { timesEach?: number; seed?: number } = {},
+  { timesEach = 2, seed = 11, signal }: { timesEach?: number; seed?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<Exam> {
   const sums = Array.from({ length: timesEach }, () => testSums).flat();
-  const texts = await sampleAnswers(model, tokenizer, sums, { seed });
+  const texts = await sampleAnswers(model, tokenizer, sums, { seed, signal });
   const answers = sums.map((sum, index) => ({ sum, text: texts[index]!, isRight: isRight(sum, texts[index]!) }));
   const numRight = answers.filter((answer) => answer.isRight).length;
   return { answers, numRight, accuracy: numRight / answers.length };

@@ -4,7 +4,6 @@ import { writeQwen2Config } from "@kto/qwen2";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { expect, test } from "vitest";
 import { numTrainRows, type MarkedAnswer } from "./marked-answers.js";
-import { deviceChoice } from "./open-device.js";
 import { modelFolder, testFile, trainFile } from "./paths.js";
 import { tinyConfig } from "./pretraining.js";
 import { isRight, numberLimit, questionText, testSums, trainSums } from "./sums.js";
@@ -64,11 +63,4 @@ test("held-out sums are not trained on, and together they are all", () => {
   const texts = new Set([...trainSums, ...testSums].map(questionText));
   expect(texts.size).toBe(numberLimit ** 2);
   expect(trainSums.length + testSums.length).toBe(numberLimit ** 2);
-});
-
-test("--device and KTO_DEVICE", () => {
-  expect(deviceChoice([], {})).toBe("auto");
-  expect(deviceChoice([], { KTO_DEVICE: "gpu" })).toBe("gpu");
-  expect(deviceChoice(["--device", "software"], { KTO_DEVICE: "gpu" })).toBe("software");
-  expect(() => deviceChoice(["--device", "tpu"], {})).toThrow("--device: not usable; expected one of auto, gpu, software, got tpu");
 });

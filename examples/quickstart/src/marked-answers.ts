@@ -1,4 +1,4 @@
-import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Tokenizer } from "@kto/tokenizer";
 import type { ChatMessage } from "@kto/trainer";
 import { sampleAnswers } from "./sample.js";
@@ -18,7 +18,7 @@ export interface MarkedAnswer {
 
 /** Rows `first` to `end` of a data file: the model answers, the sum is checked. Any part of the file can be made alone. */
 export async function markedAnswers(
-  model: Qwen2ForCausalLM,
+  model: DecoderForCausalLM,
   tokenizer: Tokenizer,
   split: "train" | "test",
   first: number,

@@ -2,8 +2,8 @@ import { fileURLToPath } from "node:url";
 
 const inExample = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
-/** The example's folder; paths in `kto.yaml` are seen from here. */
-export const exampleFolder: string = inExample("");
+export const repositoryFolder: string = inExample("../..");
+export const readmeFile: string = inExample("README.md");
 export const configFile: string = inExample("kto.yaml");
 export const modelFolder: string = inExample("model");
 export const trainFile: string = inExample("data/train.jsonl");

@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { openDevice } from "@kto/kit";
 import { writeQwen2Config } from "@kto/qwen2";
 import { writeSafetensorsFile } from "@kto/safetensors/node";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { examine } from "./accuracy.js";
-import { openDevice } from "./open-device.js";
 import { modelFolder } from "./paths.js";
 import { pretrain, tinyConfig } from "./pretraining.js";
 import { json, tokenizerFiles } from "./tokenizer-files.js";
@@ -13,7 +13,7 @@ import { json, tokenizerFiles } from "./tokenizer-files.js";
 const numSteps = 2400;
 const timesEach = 5;
 
-await using device = await openDevice("software");
+await using device = await openDevice({ device: "software" });
 await mkdir(modelFolder, { recursive: true });
 for (const [name, content] of tokenizerFiles()) await writeFile(join(modelFolder, name), content);
 const tokenizer = await loadTokenizer(modelFolder);

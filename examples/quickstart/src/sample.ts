@@ -1,5 +1,5 @@
 import { gatherRows, type Tensor } from "@kto/tensor";
-import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Tokenizer } from "@kto/tokenizer";
 import { uniform } from "./seeded.js";
 import { questionMessages, type Sum } from "./sums.js";
@@ -14,19 +14,22 @@ export interface SampleOptions {
   maxNewTokens?: number;
   /** Number of the first question, where a batch is part of a longer list. */
   firstIndex?: number;
+  /** Stops between two tokens; the promise then rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined;
 }
 
 /** One sampled answer to each question. All prefixes are run again for every token: simple, and quick enough for answers of two tokens. */
 export async function sampleAnswers(
-  model: Qwen2ForCausalLM,
+  model: DecoderForCausalLM,
   tokenizer: Tokenizer,
   sums: readonly Sum[],
-  { seed, temperature = 1, maxNewTokens = 4, firstIndex = 0 }: SampleOptions,
+  { seed, temperature = 1, maxNewTokens = 4, firstIndex = 0, signal }: SampleOptions,
 ): Promise<string[]> {
   const prompts = sums.map((sum) => tokenizer.applyChatTemplate(questionMessages(sum), { addGenerationPrompt: true }));
   const answers: number[][] = sums.map(() => []);
   let open = sums.map((_, index) => index);
   for (let step = 0; step < maxNewTokens && open.length > 0; step++) {
+    signal?.throwIfAborted();
     const logits = await lastLogits(
       model,
       open.map((index) => [...prompts[index]!, ...answers[index]!]),
@@ -46,7 +49,7 @@ export async function sampleAnswers(
 }
 
 /** Logits after the last token of each row, [numRows, vocabSize]. */
-async function lastLogits(model: Qwen2ForCausalLM, rows: readonly number[][]): Promise<Float32Array> {
+async function lastLogits(model: DecoderForCausalLM, rows: readonly number[][]): Promise<Float32Array> {
   const { device } = model;
   let end = 0;
   const lastTokens = rows.map((row) => (end += row.length) - 1);

@@ -14,6 +14,8 @@ export interface Io {
   env: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGINT and SIGTERM: the step in flight is finished, a checkpoint written. */
   signal?: AbortSignal;
+  /** How the user runs this again with one more flag, as an interrupted run advises; default "the same command and". */
+  again?: string;
 }
 
 /** Flags that every command takes. */
