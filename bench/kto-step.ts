@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { Dataset } from "@kto/datasets";
 import { getPeftModel, type PeftModel } from "@kto/lora";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
-import { openModel } from "@kto/qwen2/node";
+import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device, type FloatDtype, type KernelTiming } from "@kto/tensor";
 import { KTOTrainer, type MemoryPlan, type TrainerEvent } from "@kto/trainer";
 import { watchDriverMemory } from "./driver-memory.js";
@@ -65,7 +65,7 @@ if (options["max-memory"] !== undefined) device.memory.budgetBytes = Number(opti
 const dtype = options.dtype as FloatDtype;
 const started = performance.now();
 const base = options.model
-  ? await Qwen2ForCausalLM.fromPretrained(openModel(options.model), { device, dtype })
+  ? await Qwen2ForCausalLM.fromPretrained(fileDirectory(options.model), { device, dtype })
   : randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, dtype);
 const recordedMs = performance.now() - started;
 await device.sync();

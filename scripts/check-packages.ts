@@ -48,7 +48,7 @@ async function problemsOfTypes({ tarball }: Pack): Promise<string[]> {
   const kinds = ["node16-esm", "bundler"] as const;
   return kinds.flatMap((resolutionKind) => {
     const problems = filterProblems(analysis, { resolutionKind }).filter(
-      (problem) => !("entrypoint" in problem && problem.entrypoint.endsWith(".json")),
+      (problem) => !("entrypoint" in problem && /\.js(on)?$/.test(problem.entrypoint)), // files as they are, without types,
     );
     return problems.map((problem) => `attw: ${resolutionKind}: ${JSON.stringify(problem)}`);
   });

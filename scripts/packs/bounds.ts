@@ -8,6 +8,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/core": 45,
   "@kto/datasets": 40,
   "@kto/hub": 60,
+  "@kto/kit": 32,
   "@kto/lora": 40,
   "@kto/losses": 15,
   "@kto/nf4": 45,
@@ -18,4 +19,5 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/tensor": 150,
   "@kto/tokenizer": 25,
   "@kto/trainer": 80,
+  kto: 10,
 };

@@ -53,13 +53,17 @@ export function errorLines(error: unknown): string[] {
   return [line("UNEXPECTED", `${message ?? String(error)}; this is a mistake in kto; run again with --debug and report what it prints`)];
 }
 
-/** Fields that a message tells the user to add to the command line. */
-const addedFlags: ReadonlySet<string> = new Set(["device", "overwriteOutputDir", "resumeFromCheckpoint"]);
+/** Names of the libraries that the command spells otherwise than by rule: fields, and flags to add to the command line. */
+const otherNames: Readonly<Record<string, string>> = {
+  "device.memory.budgetBytes": "max_memory",
+  device: "--device",
+  overwrite: "--overwrite_output_dir",
+  resumeFrom: "--resume_from_checkpoint",
+};
 
 /** A library's name of a field as configs and flags spell it. */
 export function fieldName(field: string): string {
-  if (field === "device.memory.budgetBytes") return "max_memory";
-  return `${addedFlags.has(field) ? "--" : ""}${snakeCase(field)}`;
+  return otherNames[field] ?? snakeCase(field);
 }
 
 /** True for an error of the hub, its network or its cache, also one made by another copy of the package. */

@@ -12,7 +12,7 @@ import {
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadCausalLM, type DecoderForCausalLM } from "./index.js";
-import { openModel } from "./node.js";
+import { fileDirectory } from "./node.js";
 
 let device: Device;
 beforeAll(async () => {
@@ -86,7 +86,7 @@ const prompts = [
 ];
 
 test("a prompt in pieces, over a cache, gives the bits of the logits of the whole", async () => {
-  using model = await loadCausalLM(openModel(fixturePath("model")), { device, dtype: "f32" });
+  using model = await loadCausalLM(fileDirectory(fixturePath("model")), { device, dtype: "f32" });
   using whole = device.scope(() => device.noGrad(() => model.logits(model.hiddenStates(model.packRows(prompts)))));
   const expected = rowsOf((await whole.read()) as Float32Array, model.vocabSize);
   const cuts = [

@@ -5,7 +5,7 @@ import { requestDevice, sizeOf, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Qwen2ForCausalLM, weightSpecs, writeQwen2Config, type Qwen2Config } from "./index.js";
-import { openModel } from "./node.js";
+import { fileDirectory } from "./node.js";
 
 /** 309 MB in bf16, the largest tensor of it 33 MB. */
 const config: Qwen2Config = {
@@ -54,13 +54,13 @@ async function writeZeros(): Promise<void> {
 
 test("the host's memory while loading does not grow with the model: 1.5 of its largest tensor and 300 MB", async () => {
   await writeZeros();
-  (await Qwen2ForCausalLM.fromPretrained(openModel(fixturePath("model-bf16")), { device, dtype: "f32" })).dispose(); // compiles
+  (await Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("model-bf16")), { device, dtype: "f32" })).dispose(); // compiles
   const ofDevice = (): number => (device.capabilities.software ? device.memory.info().allocatedBytes : 0); // whose memory is the host's
   const hostBytes = (): number => process.memoryUsage.rss() - ofDevice();
   let most = 0;
   const measure = (): void => void (most = Math.max(most, hostBytes()));
   const timer = setInterval(measure, 3);
-  using model = await Qwen2ForCausalLM.fromPretrained(openModel(folder), { device, dtype: "f32", onProgress: measure });
+  using model = await Qwen2ForCausalLM.fromPretrained(fileDirectory(folder), { device, dtype: "f32", onProgress: measure });
   clearInterval(timer);
   const sizes = weightSpecs(config).map(({ shape }) => 2 * sizeOf(shape));
   expect(model.numParameters * 2).toBeGreaterThan(300e6);

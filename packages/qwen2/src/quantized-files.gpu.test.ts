@@ -9,7 +9,7 @@ import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, readFixtureJson } from "@kto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Qwen2ForCausalLM } from "./index.js";
-import { openModel } from "./node.js";
+import { fileDirectory } from "./node.js";
 
 let device: Device;
 let live: number;
@@ -64,7 +64,7 @@ describe("a checkpoint of bitsandbytes", () => {
     };
     for (const [index, shard] of shards.entries()) files[`part-${index}.safetensors`] = await encodeSafetensors(shard);
     using sharded = await load(files);
-    using whole = await Qwen2ForCausalLM.fromPretrained(openModel(fixturePath("nf4/model-dynamic")), { device, dtype: "f32" });
+    using whole = await Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("nf4/model-dynamic")), { device, dtype: "f32" });
     expect([...sharded.quantizedWeights.keys()]).toEqual([...whole.quantizedWeights.keys()]);
     expect(await logitsOf(sharded)).toEqual(await logitsOf(whole));
   });
@@ -92,7 +92,7 @@ describe("a checkpoint of bitsandbytes", () => {
   });
 
   test("is written as transformers wrote it, to the byte", async () => {
-    using model = await Qwen2ForCausalLM.fromPretrained(openModel(fixturePath("nf4/model-dynamic")), { device, dtype: "f32" });
+    using model = await Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("nf4/model-dynamic")), { device, dtype: "f32" });
     const tensors: [string, TensorToWrite][] = [];
     for (const name of [...dynamic.tensors.keys()].reverse()) {
       const weight = model.quantizedWeights.get(name);
@@ -151,7 +151,7 @@ describe("what is no checkpoint that can be trained", () => {
     try {
       const file = join(path, "tiny.gguf");
       await writeFile(file, "GGUF");
-      await expect(Qwen2ForCausalLM.fromPretrained(openModel(file), { device })).rejects.toThrow(
+      await expect(Qwen2ForCausalLM.fromPretrained(fileDirectory(file), { device })).rejects.toThrow(
         "tiny.gguf: is no folder; expected a model folder with model.safetensors; GGUF files are not read, take the model's safetensors",
       );
     } finally {

@@ -5,7 +5,7 @@ import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, readFixtureJson } from "@kto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { DecoderForCausalLM, loadCausalLM, Qwen2ForCausalLM, type Qwen2Config, type QuantizeOnLoad, type SaveProgress } from "./index.js";
-import { openModel } from "./node.js";
+import { fileDirectory } from "./node.js";
 
 const tiny: Qwen2Config = {
   modelType: "qwen2",
@@ -33,7 +33,7 @@ beforeEach(() => (live = device.memory.info().liveStorages));
 afterEach(() => expect(device.memory.info().liveStorages, "buffers left over").toBe(live));
 
 const load = (folder: string, quantization?: QuantizeOnLoad): Promise<DecoderForCausalLM> =>
-  loadCausalLM(openModel(fixturePath(folder)), { device, dtype: "f32", quantization });
+  loadCausalLM(fileDirectory(fixturePath(folder)), { device, dtype: "f32", quantization });
 
 async function logitsOf(model: DecoderForCausalLM): Promise<ArrayLike<number>> {
   using logits = device.scope(() => device.noGrad(() => model.logits(model.hiddenStates(model.packRows([[1, 2, 3, 250, 7], [9]])))));

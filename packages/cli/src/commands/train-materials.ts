@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
 import { isHubId } from "@kto/kit/node";
@@ -31,8 +32,10 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   const args = trainerArguments(values);
   ktoConfig(args);
   const resume = (values.resumeFromCheckpoint ?? false) !== false;
-  await directory(values.outputDir, { overwrite: values.overwriteOutputDir }).check({ resumes: resume });
   const checkpoint = resume ? await findCheckpoint(values.resumeFromCheckpoint as true | string, values.outputDir) : undefined;
+  // A checkpoint of another folder is a new run here: one that is here would be mixed with it.
+  const resumes = resume && (checkpoint === undefined || resolve(dirname(checkpoint.path)) === resolve(values.outputDir));
+  await directory(values.outputDir, { overwrite: values.overwriteOutputDir }).check({ resumes });
   if (resume && checkpoint === undefined)
     console.line(`note: ${values.outputDir} has no checkpoint to resume from; starting at the beginning`);
   const hub = hubAccess(io, console);

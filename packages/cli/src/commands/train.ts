@@ -1,9 +1,7 @@
 import { describeError, isKtoError } from "@kto/core";
 import { folderStore } from "@kto/core/node";
-import { parseRepoId } from "@kto/hub";
 import { directory, loadAdapter, resultsFile, type AdapterFiles, type LoadedModel } from "@kto/kit";
-import { isHubId } from "@kto/kit/node";
-import { getPeftModel, type LoraConfig, type PeftModel } from "@kto/lora";
+import { getPeftModel, type PeftModel } from "@kto/lora";
 import type { Device, FloatDtype } from "@kto/tensor";
 import { KTOTrainer, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
 import { field, orNull, path, type GivenFields } from "@kto/core/config";
@@ -16,7 +14,6 @@ import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { describeAdapter, describeData, describeDevice, describeMemory, describeModel, describePlan } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
-import type { FoundCheckpoint } from "../resume.js";
 import type { Command, CommandInput } from "./command.js";
 import { gather, type Materials } from "./train-materials.js";
 
@@ -98,17 +95,11 @@ async function adapted(base: LoadedModel, values: TrainValues, adapter: AdapterF
       loraDropout: values.loraDropout,
       targetModules: values.loraTargetModules,
       useRslora: values.useRslora,
-      ...baseModel(values),
+      baseModelNameOrPath: base.name,
+      revision: base.revision ?? null,
     },
     { seed: values.seed },
   );
-}
-
-/** The base model as peft records it: a path, or a name on the hub and its revision. */
-function baseModel({ modelNameOrPath: given, modelRevision: revision }: TrainValues): Pick<LoraConfig, "baseModelNameOrPath" | "revision"> {
-  if (!isHubId(given)) return { baseModelNameOrPath: given, revision: null };
-  const named = parseRepoId(given);
-  return { baseModelNameOrPath: named.repo, revision: named.revision ?? (revision === "main" ? null : revision) };
 }
 
 async function runTraining(input: CommandInput, materials: Materials, model: PeftModel<LoadedModel>, dtype: FloatDtype): Promise<number> {
@@ -125,7 +116,8 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     args,
     prepared,
     reference: values.reference,
-    output: folder,
+    // The command gives the folder back itself, when everything is in it.
+    output: { store: folder.store, check: (asked) => folder.check(asked), begin: (run) => folder.begin(run) },
     chatTemplate,
     onEvent(event) {
       if (event.type === "update") step = event.step;
@@ -161,8 +153,10 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
       if (lastCheckpoint !== undefined) console.warn(`the last checkpoint is ${lastCheckpoint}; --resume_from_checkpoint goes on from it`);
       throw error;
     }
-    io.stderr.write(interruption(step, lastCheckpoint, checkpoint));
+    io.stderr.write(interruption(step, lastCheckpoint ?? checkpoint?.path, io.again));
     return exitStatus.interrupted;
+  } finally {
+    await folder.end();
   }
 }
 
@@ -187,11 +181,10 @@ function resultsOf({ metrics, globalStep, peakGpuMemoryBytes, plannedGpuMemoryBy
   };
 }
 
-/** What is said after SIGINT or SIGTERM. */
-function interruption(step: number, lastCheckpoint: string | undefined, resumed: FoundCheckpoint | undefined): string {
-  const path = lastCheckpoint ?? resumed?.path;
+/** What is said after SIGINT or SIGTERM, with the last checkpoint and how the user runs this again. */
+function interruption(step: number, path: string | undefined, again = "the same command and"): string {
   if (path === undefined) return "kto: interrupted before the first update; there is nothing to resume from\n";
-  return `kto: interrupted after update ${step}; the checkpoint is in ${path}\nkto: go on with the same command and --resume_from_checkpoint ${path}\n`;
+  return `kto: interrupted after update ${step}; the checkpoint is in ${path}\nkto: go on with ${again} --resume_from_checkpoint ${path}\n`;
 }
 
 /** One line of `metrics.jsonl`. */

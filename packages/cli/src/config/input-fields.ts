@@ -1,5 +1,4 @@
-import { field, integer, orNull, path, pickFields, renamed, requiredField, text, type Values } from "@kto/core/config";
-import type { QuantizeOnLoad } from "@kto/qwen2";
+import { field, integer, orNull, path, pickFields, renamed, requiredField, text } from "@kto/core/config";
 import { modelFields } from "./model-fields.js";
 
 const { modelNameOrPath, adapterNameOrPath } = modelFields;
@@ -40,10 +39,3 @@ export const dataFields = {
   head: field(orNull(integer(0)), 3, { group: "data", help: "how many samples are shown; null for all" }),
   ...pickFields(modelFields, "datasetConfig", "chatTemplate"),
 };
-
-/** What `load_in_4bit` asks of the loader. */
-export function quantization(values: Pick<Values<typeof modelFields>, "loadIn4bit" | "useBnbNestedQuant">): {
-  quantization?: QuantizeOnLoad;
-} {
-  return values.loadIn4bit ? { quantization: { loadIn4bit: true, bnb4bitUseDoubleQuant: values.useBnbNestedQuant } } : {};
-}

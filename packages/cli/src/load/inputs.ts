@@ -1,7 +1,7 @@
 import { DataFileError, type DataRow, type Dataset } from "@kto/datasets";
 import { loadDataset as loadFile } from "@kto/datasets/node";
 import { loadDataset, openAdapter, openModel, openTokenizer, type AdapterFiles, type ModelFiles } from "@kto/kit";
-import { isFolder, isHubId } from "@kto/kit/node";
+import { hasSplits, isFolder, isHubId } from "@kto/kit/node";
 import type { Console } from "../render/console.js";
 import { downloading, type HubAccess } from "./hub-access.js";
 
@@ -57,7 +57,8 @@ export async function openDataFile(path: string, access: HubAccess, { maxRows }:
 /** Rows of a data file, or of a split of a folder or of a data set of the hub; remembers the commit. Throws as `loadDataset` of the kit. */
 export function openData(place: string, access: HubAccess, { split, config, maxRows }: DataChoice = {}): Promise<Dataset<DataRow>> {
   const { hub, signal } = access.place;
-  const options = { split: split ?? undefined, config: config ?? undefined, maxRows: maxRows ?? undefined, hub, signal };
+  const part = hasSplits(place) ? { split: split ?? undefined, config: config ?? undefined } : {};
+  const options = { ...part, maxRows: maxRows ?? undefined, hub, signal };
   const read = (): Promise<Dataset> =>
     loadDataset(place, { ...options, onCommit: (commit) => access.commits.set(`datasets/${place}`, commit) });
   return isHubId(place) ? downloading(access, read) : read();

@@ -1,24 +1,7 @@
 import { loadPlace } from "#platform";
 import { blobSource, type ListedDirectory } from "@kto/core";
-import { DataFileError, loadDataset as readDataset, type DataRow, type Dataset, type ReadProgress } from "@kto/datasets";
-import type { HubPlaceOptions } from "../platform/types.js";
-
-/** Which rows are read, and how. */
-export interface LoadDatasetOptions {
-  /** A split of a folder or of a data set of the hub; needed where there are several. */
-  split?: string | undefined;
-  /** A configuration of a data set of the hub. */
-  config?: string | undefined;
-  /** The first so many rows. */
-  maxRows?: number | undefined;
-  /** Branch, tag or commit of a data set of the hub; its name may hold one instead, after `@`. */
-  revision?: string | undefined;
-  hub?: HubPlaceOptions | undefined;
-  signal?: AbortSignal | undefined;
-  onProgress?(progress: ReadProgress): void;
-  /** Is told which commit of a data set of the hub was read. */
-  onCommit?(commit: string): void;
-}
+import { DataFileError, loadDataset as readDataset, type DataRow, type Dataset } from "@kto/datasets";
+import { withoutSplits, type LoadDatasetOptions } from "./file-options.js";
 
 /**
  * Rows of a data file (JSON Lines, JSON, CSV, TSV, Parquet, told apart by content), or of a split of a folder or of a data set of the hub, of which
@@ -40,8 +23,7 @@ export async function loadDataset<Row extends object = DataRow>(
 function rowsOf(place: string | Blob | ListedDirectory, options: LoadDatasetOptions): Promise<Dataset> {
   if (typeof place === "string") return loadPlace(place, options);
   const { split, config, maxRows, signal, onProgress } = options;
-  const reading = { maxRows, signal, onProgress };
-  if (!(place instanceof Blob)) return readDataset(place, { ...reading, split, config });
+  if (!(place instanceof Blob)) return readDataset(place, { maxRows, signal, onProgress, split, config });
   const source = blobSource(place);
-  return readDataset(source, { ...reading, name: source.name });
+  return readDataset(source, { ...withoutSplits(source.name ?? "the file", options), name: source.name });
 }

@@ -10,6 +10,8 @@ import { openModel } from "./open-model.js";
 export type LoadedModel = DecoderForCausalLM & {
   /** As it was given to `loadModel`; what adapters name as their base. */
   readonly name: string;
+  /** Branch, tag or commit of a model of the hub, where another than the main one was asked for. */
+  readonly revision: string | undefined;
   /** undefined when the model has none: then only tokenised rows can be used. */
   readonly tokenizer: Tokenizer | undefined;
   readonly files: ModelFiles;
@@ -43,5 +45,5 @@ export async function loadModel(place: string | ByteDirectory | ModelFiles, opti
   const files = typeof place === "object" && "config" in place ? place : await openModel(place, options);
   const quantization: QuantizeOnLoad | undefined = loadIn4bit ? { loadIn4bit, bnb4bitUseDoubleQuant } : undefined;
   const model = await loadCausalLM(files.directory, { device, dtype, quantization, signal, onProgress });
-  return Object.assign(model, { name: files.name, tokenizer: files.tokenizer, files });
+  return Object.assign(model, { name: files.name, revision: files.revision, tokenizer: files.tokenizer, files });
 }

@@ -5,8 +5,10 @@ import type { Tokenizer } from "@kto/tokenizer";
 
 /** A model's files, looked at before anything is put on a device: config and weights' headers are well-formed. */
 export interface ModelFiles {
-  /** As it was given: a path, an address, a name on the hub. */
+  /** Where peft finds it: a path, an address, a name on the hub without its revision. */
   readonly name: string;
+  /** Branch, tag or commit that was asked for of a repository of the hub; undefined for its main one, and for what is not there. */
+  readonly revision: string | undefined;
   readonly directory: ByteDirectory;
   readonly config: DecoderConfig;
   /** The model's tokenizer; undefined when it has none. */

@@ -1,4 +1,4 @@
-import { openPlace } from "#platform";
+import { nameOfPath, openPlace } from "#platform";
 import { SourceError, type ByteDirectory } from "@kto/core";
 import { readAdapterConfig } from "@kto/lora";
 import { readModelConfig, type DecoderConfig } from "@kto/qwen2";
@@ -19,7 +19,7 @@ export async function openModel(place: string | ByteDirectory, options: PlaceOpt
   const { directory, hub } = await found(place, "model", options);
   const config = await configOf(directory);
   await (await openCheckpoint(directory)).dispose();
-  return { name: nameOf(place), directory, config, tokenizer: await tokenizerOf(directory), hub };
+  return { ...named(place, hub, options), directory, config, tokenizer: await tokenizerOf(directory), hub };
 }
 
 /** The tokenizer of a model, without its weights; undefined when it has none. Throws as {@link openModel}, TokenizerError. */
@@ -28,9 +28,20 @@ export async function openTokenizer(place: string | ByteDirectory, options: Plac
 }
 
 /** Finds an adapter as peft saves it, fetches its files and reads its config. Throws as {@link openModel}, LoraConfigError. */
-export async function openAdapter(place: string | ByteDirectory, options: PlaceOptions = {}): Promise<AdapterFiles> {
+export async function openAdapter(
+  place: string | ByteDirectory,
+  { adapterName, ...options }: PlaceOptions & { adapterName?: string | undefined } = {},
+): Promise<AdapterFiles> {
   const { directory, hub } = await found(place, "adapter", options);
-  return { name: nameOf(place), directory, config: await readAdapterConfig(directory), hub };
+  return { name: nameOf(place), directory, config: await readAdapterConfig(directory, adapterName), hub };
+}
+
+/** Name and revision as an adapter's config records its base. */
+function named(place: string | ByteDirectory, hub: OpenPlace["hub"], { revision }: PlaceOptions): Pick<ModelFiles, "name" | "revision"> {
+  if (typeof place !== "string") return { name: place.name, revision: undefined };
+  if (!hub) return { name: nameOfPath(place), revision: undefined };
+  const [name, written] = place.split("@");
+  return { name: name!, revision: written ?? (revision === "main" ? undefined : revision) };
 }
 
 const nameOf = (place: string | ByteDirectory): string => (typeof place === "string" ? place : place.name);

@@ -22,7 +22,7 @@ it("a folder that holds a run is refused, unless that is what was asked for", as
   await expect(check(at("file"))).rejects.toThrow(/file is a file; expected a folder, or a path where one can be made/);
   for (const name of ["train_results.json", "adapter_config.json"]) {
     write(`finished/${name}`, "{}");
-    await expect(check(at("finished"))).rejects.toThrow(/finished holds a finished run; expected a new folder; pass overwriteOutputDir/);
+    await expect(check(at("finished"))).rejects.toThrow(/finished holds a finished run; expected a new folder; pass overwrite/);
     await check(at("finished"), true);
     await directory(at("finished"), { overwrite: true }).check({ resumes: false });
     rmSync(at("finished"), { recursive: true });
@@ -72,6 +72,23 @@ it("a resumed run cuts its metrics back, half a line too, and appends", async ()
   await run.appendMetrics({ step: 3, loss: 0.5 });
   await run.end();
   expect(readFileSync(at("run", "metrics.jsonl"), "utf8")).toBe('{"step":1}\n{"step":2,"text":"é"}\n{"step":3,"loss":0.5}\n');
+});
+
+it("what lies in a folder without a run is left alone", async () => {
+  for (const name of ["README.md", "trainer_state.json", "tokenizer.json"]) write(`mine/${name}`, "mine");
+  const run = directory(at("mine"), { files: { "resolved_config.yaml": "seed: 1\n" } });
+  await run.begin({ startStep: undefined });
+  await expect(run.begin({ startStep: undefined })).rejects.toThrow(/has a run already/);
+  await run.end();
+  expect(readdirSync(at("mine"))).toEqual(["README.md", "resolved_config.yaml", "tokenizer.json", "trainer_state.json"]);
+});
+
+it("a run that goes on from an earlier checkpoint leaves the later ones behind", async () => {
+  for (const step of [5, 10]) write(`run/checkpoint-${step}/x`, "");
+  const run = directory(at("run"));
+  await run.begin({ startStep: 5 });
+  await run.end();
+  expect(readdirSync(at("run"))).toEqual(["checkpoint-5"]);
 });
 
 it("opfs is for browsers", () => expect(() => opfs("outputs")).toThrow(/expected a browser, got Node; use directory\("outputs"\)/));

@@ -1,5 +1,5 @@
 import { isKtoError, WriteError, type Store } from "@kto/core";
-import { listCheckpoints, type RunOutput } from "@kto/trainer";
+import { checkpointStep, listCheckpoints, type RunOutput } from "@kto/trainer";
 import { OutputError } from "./output-error.js";
 
 /** Written last by the command: a folder that has it holds a finished run. */
@@ -9,8 +9,19 @@ export const metricsFile = "metrics.jsonl";
 /** Files of a finished run: the command's results, or the adapter's config, which `saveModel` writes last. */
 const lastFiles = [resultsFile, "adapter_config.json"];
 
-/** Files of a run besides its checkpoints, removed when a new run takes the folder over. */
-const runFiles = [...lastFiles, metricsFile, "trainer_state.json", "resolved_config.yaml", "adapter_model.safetensors", "README.md"];
+/** Files of a run besides its checkpoints, removed when another run replaces it. */
+const runFiles = [
+  ...lastFiles,
+  metricsFile,
+  "trainer_state.json",
+  "resolved_config.yaml",
+  "adapter_model.safetensors",
+  "README.md",
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "chat_template.jinja",
+];
 
 /** What is asked of a folder that runs go to. */
 export interface RunFolderOptions {
@@ -52,11 +63,21 @@ export class RunFolder implements RunOutput {
     if (!this.#overwrite && !resumes) await this.#expectNoRun();
   }
 
-  /** Takes the folder. What an earlier run left goes, or, on resuming, what it logged after `startStep`. Throws as `check`. */
+  /** Takes the folder. What a run that is replaced left goes, or, on resuming, what was logged and saved after `startStep`. Throws as `check`. */
   async begin({ startStep }: { startStep: number | undefined }): Promise<void> {
+    if (this.#release)
+      throw new OutputError(
+        {
+          operation: "{outputDir}",
+          problem: `${this.store.name} has a run already`,
+          expected: "a folder object of its own for each run",
+          fields: ["outputDir"],
+        },
+        { path: this.store.name },
+      );
     this.#release = await this.#lock.take();
     try {
-      if (startStep !== undefined) await cutMetrics(this.store, startStep);
+      if (startStep !== undefined) await this.#cutBack(startStep);
       else await this.#clear();
       for (const [path, text] of Object.entries(this.#files)) await this.store.write(path, text);
     } catch (error) {
@@ -77,8 +98,8 @@ export class RunFolder implements RunOutput {
           operation: "metrics",
           problem: `${path} was not written`,
           got: `${reason}${reason === "ENOSPC" ? ": the disk is full" : ""}`,
-          advice: "the last checkpoint is unchanged: free some space and go on with {resumeFromCheckpoint} true",
-          fields: ["resumeFromCheckpoint"],
+          advice: "the last checkpoint is unchanged: free some space and go on with {resumeFrom} true",
+          fields: ["resumeFrom"],
         },
         { path, reason, cause },
       );
@@ -98,9 +119,19 @@ export class RunFolder implements RunOutput {
     return text === undefined ? undefined : (JSON.parse(text) as Record<string, number>);
   }
 
+  /** Removes what the run had logged and saved after a step: from here on it takes another way. */
+  async #cutBack(startStep: number): Promise<void> {
+    await cutMetrics(this.store, startStep);
+    for (const name of await listCheckpoints(this.store)) if (checkpointStep(name)! > startStep) await this.store.remove(name);
+  }
+
   async #clear(): Promise<void> {
     if (!this.#overwrite) await this.#expectNoRun(); // another run may have come and gone since `check`
-    for (const name of [...runFiles, ...(await listCheckpoints(this.store))]) await this.store.remove(name);
+    const names = new Set((await this.store.list()).map(({ name }) => name));
+    const checkpoints = await listCheckpoints(this.store);
+    const holdsRun = [...lastFiles, metricsFile].some((name) => names.has(name)) || checkpoints.length > 0;
+    if (!holdsRun) return; // what lies there is somebody's, not a run's
+    for (const name of [...runFiles, ...checkpoints]) await this.store.remove(name);
   }
 
   async #expectNoRun(): Promise<void> {
@@ -112,8 +143,8 @@ export class RunFolder implements RunOutput {
           operation: "{outputDir}",
           problem: `${path} holds a finished run`,
           expected: "a new folder",
-          advice: "pass {overwriteOutputDir} to replace it, or choose another",
-          fields: ["outputDir", "overwriteOutputDir"],
+          advice: "pass {overwrite} to replace it, or choose another",
+          fields: ["outputDir", "overwrite"],
         },
         { path },
       );
@@ -125,8 +156,8 @@ export class RunFolder implements RunOutput {
         operation: "{outputDir}",
         problem: `${path} holds an unfinished run with ${checkpoint}`,
         expected: "a new folder",
-        advice: "go on with {resumeFromCheckpoint} true, or pass {overwriteOutputDir} to replace it",
-        fields: ["outputDir", "resumeFromCheckpoint", "overwriteOutputDir"],
+        advice: "go on with {resumeFrom} true, or pass {overwrite} to replace it",
+        fields: ["outputDir", "resumeFrom", "overwrite"],
       },
       { path },
     );

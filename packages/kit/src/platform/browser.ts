@@ -5,7 +5,7 @@ import { requestDevice, type Device } from "@kto/tensor";
 import type { OpenDeviceOptions } from "../device/open-device.js";
 import { withRevision } from "../hub/repo-files.js";
 import { looksLikeHubId } from "../place.js";
-import type { LoadDatasetOptions } from "../data/load-dataset.js";
+import { withoutSplits, type LoadDatasetOptions } from "../data/file-options.js";
 import type { OpenPlace, PlaceKind, PlaceOptions } from "./types.js";
 
 /** The browser's own GPU; how much memory is free no browser tells. */
@@ -19,6 +19,9 @@ export async function openPlatformDevice({ device: choice = "auto", adapter, max
   return device;
 }
 
+/** An address as it was written. */
+export const nameOfPath = (given: string): string => given;
+
 /** An address, or a repository of the hub that is read over the network. */
 export async function openPlace(given: string, _kind: PlaceKind, options: PlaceOptions = {}): Promise<OpenPlace> {
   if (!looksLikeHubId(given)) return { directory: httpDirectory(given, { signal: options.signal }), hub: undefined };
@@ -31,7 +34,7 @@ export async function openPlace(given: string, _kind: PlaceKind, options: PlaceO
 export async function loadPlace(given: string, options: LoadDatasetOptions): Promise<Dataset> {
   const { split, config, maxRows, signal, onProgress } = options;
   const reading = { maxRows, signal, onProgress };
-  if (!looksLikeHubId(given)) return loadDataset(await httpSource(given, { signal }), { ...reading, name: given });
+  if (!looksLikeHubId(given)) return loadDataset(await httpSource(given, { signal }), { ...withoutSplits(given, options), name: given });
   const source = hub(withRevision(given, options.revision), { ...options.hub, signal, repoType: "dataset" });
   const dataset = await loadDataset(source, { ...reading, split, config });
   options.onCommit?.((await source.resolve()).commit);

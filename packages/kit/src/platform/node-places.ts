@@ -10,7 +10,7 @@ import { pickleFiles } from "@kto/hub";
 import { hub, resolveFourBit, snapshotDownload, type CacheOptions } from "@kto/hub/node";
 import { adapterFiles, expectAdapter, orNoFolder, smallFiles, weightFiles, withRevision } from "../hub/repo-files.js";
 import { looksLikeHubId } from "../place.js";
-import type { LoadDatasetOptions } from "../data/load-dataset.js";
+import { withoutSplits, type LoadDatasetOptions } from "../data/file-options.js";
 import type { OpenPlace, PlaceKind, PlaceOptions } from "./types.js";
 
 /** A path with `~` for the home folder. */
@@ -57,7 +57,7 @@ export async function loadPlace(given: string, options: LoadDatasetOptions): Pro
   const reading = { maxRows, signal, onProgress };
   const path = expandHome(given);
   if (isFolder(path)) return loadDataset(folderDirectory(path), { ...reading, split, config });
-  if (!isHubId(given)) return loadDataset(path, reading);
+  if (!isHubId(given)) return loadDataset(path, withoutSplits(given, options));
   return orNoFolder(given, async () => {
     const source = hub(withRevision(given, options.revision), { ...cacheOptions(options), repoType: "dataset" });
     const dataset = await loadDataset(source, { ...reading, split, config });

@@ -5,7 +5,7 @@ import { freeBytes, memoryBudget } from "../device/gpu-memory.js";
 import { NoAdapterError, whyNoDevice, whyNoHardware } from "../device/hardware.js";
 import type { OpenDeviceOptions } from "../device/open-device.js";
 
-export { loadPlace, openPlace } from "./node-places.js";
+export { expandHome as nameOfPath, loadPlace, openPlace } from "./node-places.js";
 
 /** Where nobody listens: a run on the software adapter is a hundred times slower, which must not go unsaid. */
 // oxlint-disable-next-line no-console

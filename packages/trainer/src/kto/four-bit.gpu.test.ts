@@ -1,7 +1,7 @@
 import { Dataset, type DataRow } from "@kto/datasets";
 import { getPeftModel, mergeAndUnload, withoutAdapters } from "@kto/lora";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
-import { openModel } from "@kto/qwen2/node";
+import { fileDirectory } from "@kto/qwen2/node";
 import { full, requestDevice, type Device, type Tensor } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => device.dispose());
 
 const open = (): Promise<Qwen2ForCausalLM> =>
-  Qwen2ForCausalLM.fromPretrained(openModel(fixturePath("nf4/model-dynamic")), { device, dtype: "f32" });
+  Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("nf4/model-dynamic")), { device, dtype: "f32" });
 
 /** The same model with every weight in f32. */
 async function dequantized(): Promise<Qwen2ForCausalLM> {

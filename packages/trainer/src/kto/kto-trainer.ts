@@ -2,6 +2,7 @@ import type { Store } from "@kto/core";
 import type { LoraConfig, PeftModel } from "@kto/lora";
 import type { CausalLM } from "@kto/tensor";
 import { ktoConfig, type KTOConfig } from "../config/kto-config.js";
+import { TrainerUsageError } from "../loop/errors.js";
 import type { TrainOutput } from "../loop/events.js";
 import type { PlannedRun } from "../loop/planned-run.js";
 import { Trainer, type PlanOptions, type SharedTrainerOptions } from "../loop/trainer.js";
@@ -52,6 +53,11 @@ export class KTOTrainer implements Disposable {
   /** What a run came to, when it has finished. */
   get result(): TrainOutput | undefined {
     return this.#trainer.result;
+  }
+
+  /** Gone; throws TrainerUsageError. */
+  get output(): never {
+    throw new TrainerUsageError("KTOTrainer: output is what the run writes to; what it came to is in result");
   }
 
   /** Tokenises and pairs the data; the others do it if it was not done. Throws DataPreparationError and RowError. */

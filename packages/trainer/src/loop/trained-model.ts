@@ -8,6 +8,8 @@ export interface NamedModel extends CausalLM {
   readonly tokenizer?: Tokenizer | undefined;
   /** A path, or a name on the hub: the base model in the adapter's config. */
   readonly name?: string | undefined;
+  /** Branch, tag or commit of a model of the hub. */
+  readonly revision?: string | undefined;
 }
 
 /** A base model, or one with adapters, of which the first active one is trained. */
@@ -72,7 +74,11 @@ export function trainedModel(
     throw new TrainerUsageError(
       `${operation}: the model has no adapter to train; expected peftConfig, or a model of getPeftModel, got a base model alone; pass e.g. peftConfig: { r: 16 }`,
     );
-  const adapted = getPeftModel(model, { baseModelNameOrPath: model.name ?? null, ...peftConfig }, { seed });
+  const adapted = getPeftModel(
+    model,
+    { baseModelNameOrPath: model.name ?? null, revision: model.revision ?? null, ...peftConfig },
+    { seed },
+  );
   return { adapted, tokenizer: model.tokenizer, isNew: true };
 }
 

@@ -113,7 +113,7 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
   }
 
   async #plan({ resumeFrom, signal }: PlanOptions): Promise<PlannedRun> {
-    await this.#output?.check?.({ resumes: resumeFrom !== undefined });
+    if (this.#collective.rank === 0) await this.#output?.check?.({ resumes: resumeFrom !== undefined });
     const { rows } = await this.prepare("train", signal);
     if (this.args.evalStrategy !== "no") await this.prepare("eval", signal);
     const counts = planRun(rows.length, this.args, this.#collective.size);
@@ -187,15 +187,16 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       throw new TrainerUsageError(
         "train: this trainer has trained already; expected one run a trainer; make a new one, or resume from a checkpoint with it",
       );
-    this.#hasTrained = true;
     const run = await plan();
+    this.#hasTrained = true; // from here on; a run that was refused may be tried again
     const { model, progress } = this;
     const { device } = model;
     using parts = await this.#open();
     const rows = (await this.prepare("train")).rows;
     const isResumed = run.checkpoint !== undefined;
+    const output = this.#collective.rank === 0 ? this.#output : undefined; // the others write nothing
+    await output?.begin?.({ startStep: isResumed ? run.startStep : undefined });
     try {
-      await this.#output?.begin?.({ startStep: isResumed ? run.startStep : undefined });
       if (run.checkpoint) {
         run.checkpoint.restore(model, parts.optimizer);
         Object.assign(progress, structuredClone(run.checkpoint.state.progress));
@@ -223,7 +224,7 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       return this.result;
     } finally {
       device.memory.limitBytes = Infinity;
-      await this.#output?.end?.();
+      await output?.end?.();
     }
   }
 

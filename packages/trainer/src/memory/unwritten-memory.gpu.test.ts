@@ -1,7 +1,7 @@
 import { Dataset } from "@kto/datasets";
 import { getPeftModel } from "@kto/lora";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
-import { openModel } from "@kto/qwen2/node";
+import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { expect, test } from "vitest";
@@ -22,7 +22,7 @@ function poison(device: Device): void {
 async function train(folder: string, isPoisoned: boolean): Promise<{ losses: number[]; adapter: Float32Array[] }> {
   await using device = await requestDevice();
   if (isPoisoned) poison(device);
-  using base = await Qwen2ForCausalLM.fromPretrained(openModel(fixturePath(folder)), { device });
+  using base = await Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath(folder)), { device });
   using model = getPeftModel(base, { r: 4, loraDropout: 0.1, targetModules: "all-linear" }, { seed: 5 });
   const lengths = [7, 40, 19, 3, 66, 12, 25, 31];
   const rows = lengths.map((length, row) => {
