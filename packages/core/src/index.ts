@@ -2,6 +2,7 @@
 export { blobSource, bytesSource, type ByteSource, readExactly } from "./bytes/byte-source.js";
 export { blobDirectory, type ByteDirectory, httpDirectory, type ListedDirectory } from "./bytes/directory.js";
 export { httpSource, type HttpSourceOptions } from "./bytes/http-source.js";
+export { readText } from "./bytes/read-text.js";
 export { commonPrefixLength } from "./common-prefix.js";
 export { type ErrorCode, errorCodes } from "./error-codes.js";
 export {
@@ -19,6 +20,7 @@ export {
   SourceError,
   WriteError,
 } from "./errors.js";
+export { expandHome } from "./expand-home.js";
 export { nearestName } from "./nearest-name.js";
 export type { ByteSink, Store, StoreEntry } from "./store.js";
 export { memoryStore } from "./store/memory-store.js";

@@ -1,6 +1,6 @@
-import { readdir, stat } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
-import type { ListedDirectory } from "@kto/core";
+import { join } from "node:path";
+import { SourceError, type ListedDirectory } from "@kto/core";
+import { fileDirectory } from "@kto/core/node";
 
 import { DataFileError } from "./errors.js";
 import { openFile } from "./file-source.js";
@@ -9,25 +9,16 @@ import { openFile } from "./file-source.js";
 export function folderDirectory(path: string): ListedDirectory {
   return {
     name: path,
-    async list() {
-      const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
-        const code = (cause as NodeJS.ErrnoException).code;
-        throw new DataFileError(`loadDataset: ${path} cannot be listed (${code}); expected a folder with data files; check the path`, {
-          file: path,
-          cause,
-        });
-      });
-      const files = await Promise.all(
-        entries
-          .filter((entry) => entry.isFile() || entry.isSymbolicLink())
-          .map(async (entry) => {
-            const file = join(entry.parentPath, entry.name);
-            const stats = await stat(file).catch(() => undefined);
-            return stats?.isFile() ? [{ path: relative(path, file).split(sep).join("/"), size: stats.size }] : [];
-          }),
-      );
-      return files.flat();
-    },
+    list: () =>
+      fileDirectory(path)
+        .list()
+        .catch((cause: unknown) => {
+          if (!(cause instanceof SourceError)) throw cause;
+          throw new DataFileError(
+            `loadDataset: ${path} cannot be listed (${cause.reason}); expected a folder with data files; check the path`,
+            { file: path, cause },
+          );
+        }),
     open: (fileName) => openFile("loadDataset", join(path, fileName)),
   };
 }

@@ -1,4 +1,4 @@
-import { readExactly, SourceError, type ByteDirectory } from "@kto/core";
+import { readText, SourceError, type ByteDirectory } from "@kto/core";
 import { openSafetensors } from "@kto/safetensors";
 import type { ModuleTree } from "@kto/tensor";
 import { readAdapterWeights } from "./adapter-files.js";
@@ -25,19 +25,17 @@ export interface LoadedAdapter {
 export async function readAdapterConfig(directory: ByteDirectory, adapterName: string = DEFAULT_ADAPTER): Promise<LoraConfig> {
   const file = inside(adapterName, ADAPTER_CONFIG_FILE);
   const path = `${directory.name}/${file}`;
-  const source = await directory.open(file);
-  if (!source)
+  const text = await readText(directory, file);
+  if (text === undefined)
     throw new SourceError(`readAdapterConfig: ${path}: no such file; expected the folder of an adapter; check the path`, {
       source: path,
       reason: "ENOENT",
     });
   try {
-    return parseAdapterConfig(new TextDecoder().decode(await readExactly(source, 0, source.byteLength)));
+    return parseAdapterConfig(text);
   } catch (error) {
     if (!(error instanceof LoraConfigError)) throw error;
     throw new LoraConfigError(`${path}: ${error.message}`, { field: error.field, cause: error });
-  } finally {
-    await source.dispose?.();
   }
 }
 

@@ -2,6 +2,7 @@ import { FormatError } from "@kto/core";
 import { expect, test } from "vitest";
 import { readModelConfig, readQwen2Config, weightSpecs } from "./index.js";
 import { familyOf } from "./decoder/architecture.js";
+import { openModel } from "./node.js";
 
 const json = {
   model_type: "qwen2",
@@ -44,4 +45,10 @@ test("the tensors of a Qwen2 layer, in the order of the forward pass", () => {
     "model.layers.0.mlp.down_proj.weight 64x160 matrix",
     "model.norm.weight 64 norm",
   ]);
+});
+
+test("the old name of what opens a folder says the new ones", () => {
+  expect(() => openModel("./model")).toThrow(
+    /openModel: this function is gone; expected fileDirectory\("\.\/model"\) .* or loadModel of @kto\/kit/,
+  );
 });

@@ -5,22 +5,9 @@ import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { loadWeights, packRows, Qwen2ForCausalLM, weightSpecs, type LoadProgress, type Qwen2Config } from "./index.js";
+import { tinyConfig } from "./testing/tiny-config.js";
 
-const config: Qwen2Config = {
-  modelType: "qwen2",
-  vocabSize: 11,
-  hiddenSize: 6,
-  intermediateSize: 10,
-  numHiddenLayers: 1,
-  numAttentionHeads: 3,
-  numKeyValueHeads: 1,
-  headDim: 2,
-  rmsNormEps: 1e-6,
-  ropeTheta: 10_000,
-  maxPositionEmbeddings: 8,
-  tieWordEmbeddings: false,
-  eosTokenId: undefined,
-};
+const config: Qwen2Config = { ...tinyConfig, tieWordEmbeddings: false };
 
 let device: Device;
 let live: number;

@@ -4,24 +4,9 @@ import { openCheckpoint, openSafetensors, toFloat32 } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, readFixtureJson } from "@kto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { DecoderForCausalLM, loadCausalLM, Qwen2ForCausalLM, type Qwen2Config, type QuantizeOnLoad, type SaveProgress } from "./index.js";
+import { DecoderForCausalLM, loadCausalLM, Qwen2ForCausalLM, type QuantizeOnLoad, type SaveProgress } from "./index.js";
 import { fileDirectory } from "./node.js";
-
-const tiny: Qwen2Config = {
-  modelType: "qwen2",
-  vocabSize: 11,
-  hiddenSize: 6,
-  intermediateSize: 10,
-  numHiddenLayers: 1,
-  numAttentionHeads: 3,
-  numKeyValueHeads: 1,
-  headDim: 2,
-  rmsNormEps: 1e-6,
-  ropeTheta: 10_000,
-  maxPositionEmbeddings: 8,
-  tieWordEmbeddings: true,
-  eosTokenId: undefined,
-};
+import { tinyConfig } from "./testing/tiny-config.js";
 
 let device: Device;
 let live: number;
@@ -134,7 +119,7 @@ describe("a model in four bits that was not so on disk", () => {
 
 describe("another dtype", () => {
   test("f32 to f16 and bf16 rounds to nearest even, and config.json says so", async () => {
-    using model = Qwen2ForCausalLM.initialize(tiny, { device, random: () => 1, std: 1 });
+    using model = Qwen2ForCausalLM.initialize(tinyConfig, { device, random: () => 1, std: 1 });
     const name = "model.layers.0.mlp.up_proj.weight";
     const values = [1 + 2 ** -11, 1 + 3 * 2 ** -11, 1 + 2 ** -8, 1 + 3 * 2 ** -8, -65504, 2 ** -24];
     device.writeBytes(model.weights.get(name)!, new Uint8Array(Float32Array.from(values).buffer));
@@ -153,7 +138,7 @@ describe("another dtype", () => {
   });
 
   test("a value that f16 cannot hold names tensor and element, and leaves no model", async () => {
-    using model = Qwen2ForCausalLM.initialize(tiny, { device, random: () => 0 });
+    using model = Qwen2ForCausalLM.initialize(tinyConfig, { device, random: () => 0 });
     device.writeBytes(model.weights.get("model.norm.weight")!, new Uint8Array(Float32Array.of(1, 65520).buffer));
     const store = memoryStore();
     await expect(model.savePretrained(store, { dtype: "f16" })).rejects.toThrow(
@@ -168,18 +153,18 @@ test("a tied head is not written, and a smaller model leaves nothing of the larg
   using large = await load("model");
   await large.savePretrained(store, { maxShardBytes: 50_000 });
   await store.write("tokenizer.json", "{}");
-  using small = Qwen2ForCausalLM.initialize(tiny, { device, random: () => 0.5 });
+  using small = Qwen2ForCausalLM.initialize(tinyConfig, { device, random: () => 0.5 });
   await small.savePretrained(store);
   expect(await namesIn(store)).toEqual(["config.json", "model.safetensors", "tokenizer.json"]);
   const reader = await openCheckpoint(store);
   expect([...reader.tensors.keys()].sort()).toEqual([...small.weights.keys()].sort());
   await reader.dispose();
   using again = await Qwen2ForCausalLM.fromPretrained(store, { device, dtype: "f32" });
-  expect(again.config).toEqual(tiny);
+  expect(again.config).toEqual(tinyConfig);
 });
 
 test("a dtype or size that is none is refused before anything is written", async () => {
-  using model = Qwen2ForCausalLM.initialize(tiny, { device, random: () => 0 });
+  using model = Qwen2ForCausalLM.initialize(tinyConfig, { device, random: () => 0 });
   const store = memoryStore();
   await store.write("config.json", "{}");
   await expect(model.savePretrained(store, { dtype: "float16" as "f16" })).rejects.toThrow(

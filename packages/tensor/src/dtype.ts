@@ -33,9 +33,6 @@ export function byteSize(dtype: Dtype): number {
   return dtype === "f16" ? 2 : 4;
 }
 
-/** What `Tensor.read` gives for a dtype; f16 is widened to f32. */
-export type TypedArrayOf<D extends Dtype> = D extends "u32" ? Uint32Array : D extends "i32" ? Int32Array : Float32Array;
-
 const widenView = new DataView(new ArrayBuffer(4));
 
 /** Value of IEEE binary16 bits. */

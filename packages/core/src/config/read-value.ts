@@ -1,3 +1,4 @@
+import { expandHome } from "../expand-home.js";
 import type { FieldType } from "./field.js";
 
 /** YAML 1.1's words for booleans, which Python reads so and YAML 1.2 does not. */
@@ -26,8 +27,7 @@ export function readValue({ kind, convert }: FieldType<unknown>, given: unknown,
     const word = booleanWords.get(given.toLowerCase());
     if (word !== undefined) return word;
   }
-  if (typeof given === "string" && home !== undefined && (kind === "path" || kind === "booleanOrText"))
-    return given.replace(/^~(?=\/|$)/, () => home);
+  if (typeof given === "string" && home !== undefined && (kind === "path" || kind === "booleanOrText")) return expandHome(given, home);
   return convert ? convert(given) : given;
 }
 

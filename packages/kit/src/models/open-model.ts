@@ -4,7 +4,7 @@ import { readAdapterConfig } from "@kto/lora";
 import { readModelConfig, type DecoderConfig } from "@kto/qwen2";
 import { openCheckpoint } from "@kto/safetensors";
 import { loadTokenizer } from "@kto/tokenizer";
-import type { OpenPlace, PlaceOptions } from "../platform/types.js";
+import type { OpenPlace, PlaceKind, PlaceOptions } from "../platform/types.js";
 import { readJsonFile } from "./json-file.js";
 import type { AdapterFiles, ModelFiles } from "./model-files.js";
 
@@ -46,7 +46,7 @@ function named(place: string | ByteDirectory, hub: OpenPlace["hub"], { revision 
 
 const nameOf = (place: string | ByteDirectory): string => (typeof place === "string" ? place : place.name);
 
-function found(place: string | ByteDirectory, kind: "model" | "tokenizer" | "adapter", options: PlaceOptions): Promise<OpenPlace> {
+function found(place: string | ByteDirectory, kind: PlaceKind, options: PlaceOptions): Promise<OpenPlace> {
   return typeof place === "string" ? openPlace(place, kind, options) : Promise.resolve({ directory: place, hub: undefined });
 }
 

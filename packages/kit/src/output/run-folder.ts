@@ -1,4 +1,4 @@
-import { isKtoError, WriteError, type Store } from "@kto/core";
+import { isKtoError, readText, WriteError, type Store } from "@kto/core";
 import { checkpointStep, listCheckpoints, type RunOutput } from "@kto/trainer";
 import { OutputError } from "./output-error.js";
 
@@ -31,6 +31,14 @@ export interface RunFolderOptions {
   files?: Readonly<Record<string, string>> | undefined;
 }
 
+/** What lies in a folder. */
+interface Contents {
+  /** Of files and folders. */
+  names: ReadonlySet<string>;
+  /** Names of checkpoints, oldest first. */
+  checkpoints: readonly string[];
+}
+
 /** Keeps a second run out of a folder. */
 export interface FolderLock {
   /** Throws OutputError while another run holds the folder. */
@@ -60,7 +68,7 @@ export class RunFolder implements RunOutput {
   /** Throws OutputError if the folder is in use, or holds a run that nobody asked to replace or to go on with. Writes nothing. */
   async check({ resumes }: { resumes: boolean }): Promise<void> {
     await this.#lock.expectFree();
-    if (!this.#overwrite && !resumes) await this.#expectNoRun();
+    if (!this.#overwrite && !resumes) this.#expectNoRun(await this.#contents());
   }
 
   /** Takes the folder. What a run that is replaced left goes, or, on resuming, what was logged and saved after `startStep`. Throws as `check`. */
@@ -126,17 +134,19 @@ export class RunFolder implements RunOutput {
   }
 
   async #clear(): Promise<void> {
-    if (!this.#overwrite) await this.#expectNoRun(); // another run may have come and gone since `check`
-    const names = new Set((await this.store.list()).map(({ name }) => name));
-    const checkpoints = await listCheckpoints(this.store);
+    const { names, checkpoints } = await this.#contents();
+    if (!this.#overwrite) this.#expectNoRun({ names, checkpoints }); // another run may have come and gone since `check`
     const holdsRun = [...lastFiles, metricsFile].some((name) => names.has(name)) || checkpoints.length > 0;
     if (!holdsRun) return; // what lies there is somebody's, not a run's
     for (const name of [...runFiles, ...checkpoints]) await this.store.remove(name);
   }
 
-  async #expectNoRun(): Promise<void> {
+  async #contents(): Promise<Contents> {
+    return { names: new Set((await this.store.list()).map(({ name }) => name)), checkpoints: await listCheckpoints(this.store) };
+  }
+
+  #expectNoRun({ names, checkpoints }: Contents): void {
     const { name: path } = this.store;
-    const names = new Set((await this.store.list()).map(({ name }) => name));
     if (lastFiles.some((name) => names.has(name))) {
       throw new OutputError(
         {
@@ -149,7 +159,7 @@ export class RunFolder implements RunOutput {
         { path },
       );
     }
-    const checkpoint = (await listCheckpoints(this.store)).at(-1);
+    const checkpoint = checkpoints.at(-1);
     if (checkpoint === undefined) return;
     throw new OutputError(
       {
@@ -172,16 +182,6 @@ async function cutMetrics(store: Store, step: number): Promise<void> {
   const after = whole.findIndex((line) => !(stepOf(line) <= step));
   const kept = after < 0 ? whole : whole.slice(0, after);
   await store.write(metricsFile, kept.map((line) => `${line}\n`).join(""));
-}
-
-async function readText(store: Store, path: string): Promise<string | undefined> {
-  const source = await store.open(path);
-  if (!source) return undefined;
-  try {
-    return new TextDecoder().decode(await source.slice(0, source.byteLength));
-  } finally {
-    await source.dispose?.();
-  }
 }
 
 function stepOf(line: string): number {

@@ -1,8 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
-import { FormatError, SourceError, type ListedDirectory } from "@kto/core";
+import { expandHome as expand, FormatError, SourceError, type ListedDirectory } from "@kto/core";
 import { fileDirectory } from "@kto/core/node";
 import type { Dataset } from "@kto/datasets";
 import { folderDirectory, loadDataset } from "@kto/datasets/node";
@@ -15,7 +14,7 @@ import type { OpenPlace, PlaceKind, PlaceOptions } from "./types.js";
 
 /** A path with `~` for the home folder. */
 export function expandHome(path: string): string {
-  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
+  return expand(path, homedir());
 }
 
 /** True for a name on the hub where nothing of that name lies on the disk, which would win. */
@@ -25,7 +24,7 @@ export function isHubId(given: string): boolean {
 
 /** True for a folder that is there. */
 export function isFolder(path: string): boolean {
-  return existsSync(path) && statSync(path).isDirectory();
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** True if a data set has splits: it is a folder, or on the hub. */

@@ -16,9 +16,8 @@ export async function openPlatformDevice(options: OpenDeviceOptions): Promise<De
   const { env = process.env, onNote = warn } = options;
   const choice = options.device === undefined ? deviceChoice(env["KTO_DEVICE"], "KTO_DEVICE") : deviceChoice(options.device, "device");
   const device = await openChosen(choice, env, onNote, options.adapter);
-  const free = freeBytes(device);
   device.memory.readFreeBytes = () => freeBytes(device);
-  device.memory.budgetBytes = options.maxMemory ?? memoryBudget(device.memory.info().allocatedBytes, free);
+  device.memory.budgetBytes = options.maxMemory ?? memoryBudget(device.memory.info().allocatedBytes, freeBytes(device));
   return device;
 }
 

@@ -1,4 +1,4 @@
-import { CapabilityError, FormatError, type ByteDirectory } from "@kto/core";
+import { CapabilityError, FormatError, readText, type ByteDirectory } from "@kto/core";
 import { expectBitsandbytes, type Nf4Weight } from "@kto/nf4";
 import { openCheckpoint } from "@kto/safetensors";
 import type { Device, FloatDtype, Tensor } from "@kto/tensor";
@@ -61,21 +61,18 @@ export async function loadDecoder(
 }
 
 async function readJson(directory: ByteDirectory, fileName: string): Promise<unknown> {
-  const source = await directory.open(fileName);
-  if (!source)
+  const text = await readText(directory, fileName);
+  if (text === undefined)
     throw new FormatError(
       `fromPretrained: ${directory.name} has no ${fileName}; expected a model folder in Hugging Face layout, with safetensors files; GGUF files and pickles are not read`,
       { source: directory.name },
     );
   try {
-    const text = new TextDecoder().decode(await source.slice(0, source.byteLength));
     return JSON.parse(text);
   } catch (cause) {
     throw new FormatError(
       `fromPretrained: ${directory.name}: ${fileName} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
       { source: directory.name, cause },
     );
-  } finally {
-    await source.dispose?.();
   }
 }

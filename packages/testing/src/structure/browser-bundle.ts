@@ -1,9 +1,22 @@
 import { builtinModules } from "node:module";
-import { build, type Metafile, type Plugin } from "esbuild";
+import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
 import { ROOT } from "./workspace.js";
 
 const NODE_MODULES = new Set(builtinModules);
 const isForNode = (specifier: string): boolean => /^(node:|webgpu$|webgpu\/)/.test(specifier) || NODE_MODULES.has(specifier);
+
+/** From source, for a browser, in memory. */
+const forBrowser = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  write: false,
+  metafile: true,
+  platform: "browser",
+  format: "esm",
+  target: "es2022",
+  conditions: ["@kto/source"],
+  logLevel: "silent",
+} satisfies BuildOptions & { metafile: true; write: false };
 
 export interface BrowserBundle {
   code: string;
@@ -20,17 +33,9 @@ export async function bundleForBrowser(specifier: string): Promise<BrowserBundle
     setup: ({ onResolve }) => onResolve({ filter: /^[^.#/]/ }, ({ path }) => (isForNode(path) ? { path, external: true } : undefined)),
   };
   const result = await build({
+    ...forBrowser,
     stdin: { contents: `export * from "${specifier}";`, resolveDir: ROOT },
-    absWorkingDir: ROOT,
-    bundle: true,
-    write: false,
-    metafile: true,
-    platform: "browser",
-    format: "esm",
-    target: "es2022",
-    conditions: ["@kto/source"],
     plugins: [leaveOut],
-    logLevel: "silent",
   });
   const inputs = Object.entries(result.metafile.inputs);
   return { code: result.outputFiles[0]!.text, forbidden: forbiddenIn(inputs), files: inputs.map(([path]) => path) };
@@ -39,18 +44,10 @@ export async function bundleForBrowser(specifier: string): Promise<BrowserBundle
 /** Packages that a page loads before anything is asked of `names` of `specifier`: what only a dynamic import reaches is left out. */
 export async function packagesLoadedFirst(specifier: string, names: readonly string[]): Promise<Set<string>> {
   const { metafile } = await build({
+    ...forBrowser,
     stdin: { contents: `export { ${names.join(", ")} } from "${specifier}";`, resolveDir: ROOT },
-    absWorkingDir: ROOT,
-    bundle: true,
     splitting: true,
     outdir: "bundle",
-    write: false,
-    metafile: true,
-    platform: "browser",
-    format: "esm",
-    target: "es2022",
-    conditions: ["@kto/source"],
-    logLevel: "silent",
   });
   const first = Object.keys(metafile.outputs).find((path) => metafile.outputs[path]!.entryPoint === "<stdin>")!;
   const open = [first];

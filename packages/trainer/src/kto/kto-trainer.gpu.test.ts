@@ -6,26 +6,12 @@ import { runInNewContext } from "node:vm";
 import { folderStore } from "@kto/core/node";
 import { Dataset, type DataRow } from "@kto/datasets";
 import { getPeftModel, type LoraConfig } from "@kto/lora";
-import { Qwen2ForCausalLM, type Qwen2Config } from "@kto/qwen2";
+import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { requestDevice, type Device } from "@kto/tensor";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { KTOTrainer, listCheckpoints, NonFiniteLossError, type KTOConfig, type TrainerEvent } from "../index.js";
+import { tinyModel, tinyRows } from "../testing/tiny-model.js";
 
-const config: Qwen2Config = {
-  modelType: "qwen2",
-  vocabSize: 37,
-  hiddenSize: 24,
-  intermediateSize: 40,
-  numHiddenLayers: 2,
-  numAttentionHeads: 3,
-  numKeyValueHeads: 1,
-  headDim: 8,
-  rmsNormEps: 1e-6,
-  ropeTheta: 10_000,
-  maxPositionEmbeddings: 64,
-  tieWordEmbeddings: true,
-  eosTokenId: undefined,
-};
 const lora: Partial<LoraConfig> = { r: 4, loraAlpha: 8, targetModules: "all-linear" };
 const args: Partial<KTOConfig> = {
   perDeviceTrainBatchSize: 4,
@@ -43,8 +29,7 @@ let base: Qwen2ForCausalLM;
 let folder: string;
 beforeAll(async () => {
   device = await requestDevice();
-  base = Qwen2ForCausalLM.initialize(config, { device, random: normals(1), std: 0.3 });
-  device.scope(() => base.hiddenStates(base.packRows([[1]]))); // makes the tables of positions, which stay
+  base = tinyModel(device);
 });
 afterAll(() => {
   base.dispose();
@@ -151,7 +136,7 @@ describe("checkpoints", () => {
 
 describe("evaluation", () => {
   test("weighs the loss by rows and equals the training loss of the same rows", async () => {
-    const rows = makeRows(6);
+    const rows = tinyRows(6);
     using model = getPeftModel(base, lora);
     const trainer = new KTOTrainer({
       model,
@@ -165,7 +150,7 @@ describe("evaluation", () => {
 
   test("runs during training at its steps", async () => {
     const events: TrainerEvent[] = [];
-    await run({ evalStrategy: "steps", evalSteps: 3 }, { evalRows: makeRows(4), onEvent: (event) => events.push(event) });
+    await run({ evalStrategy: "steps", evalSteps: 3 }, { evalRows: tinyRows(4), onEvent: (event) => events.push(event) });
     expect(events.filter(({ type }) => type === "evaluate")).toHaveLength(2);
   });
 });
@@ -190,7 +175,7 @@ test("memory is flat over 200 updates", async () => {
   await run(
     { maxSteps: 200, perDeviceTrainBatchSize: 2, gradientAccumulationSteps: 1, loggingSteps: 10 },
     {
-      rows: makeRows(8),
+      rows: tinyRows(8),
       onEvent: (event) => {
         if (event.type !== "update" || event.step % 20 !== 0) return;
         live.push(device.memory.info().liveStorages);
@@ -235,7 +220,7 @@ async function run(given: Partial<KTOConfig> = {}, settings: RunSettings = {}): 
   try {
     const trainer = new KTOTrainer({
       model,
-      trainDataset: Dataset.from(settings.rows ?? makeRows(22)),
+      trainDataset: Dataset.from(settings.rows ?? tinyRows(22)),
       ...(settings.evalRows ? { evalDataset: Dataset.from(settings.evalRows) } : {}),
       args: { ...args, ...given },
       ...(settings.store ? { output: folderStore(folder) } : {}),
@@ -261,27 +246,4 @@ async function collect(trainer: KTOTrainer, { resumeFrom, stopAfter, signal }: R
 /** What must repeat: everything but speed. */
 function numbers({ step, loss, gradNorm, learningRate, metrics }: Run["logs"][number]): unknown {
   return { step, loss, gradNorm, learningRate, metrics };
-}
-
-/** Rows whose good answers repeat the prompt's first token and whose bad ones do not. */
-function makeRows(count: number): DataRow[] {
-  return Array.from({ length: count }, (_, row) => {
-    const first = 1 + ((row * 7) % 30);
-    const label = row % 3 !== 0;
-    return {
-      prompt_ids: [first, 31 + (row % 3), ...(row % 4 === 0 ? [5, 6] : [])],
-      completion_ids: label ? [first, first, 36] : [(first + 11) % 30, 36],
-      label,
-    };
-  });
-}
-
-/** Standard normals, seeded. */
-function normals(seed: number): () => number {
-  let state = seed >>> 0;
-  const uniform = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return (state + 0.5) / 2 ** 32;
-  };
-  return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
 }

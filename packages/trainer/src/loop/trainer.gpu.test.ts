@@ -21,7 +21,7 @@ afterAll(() => {
   device.dispose();
 });
 
-const trainerOf = (given: Partial<KTOConfig> = {}, output?: Store): KTOTrainer =>
+const trainerOf = (given: Partial<KTOConfig> = {}, output?: KTOTrainerOptions["output"]): KTOTrainer =>
   new KTOTrainer({ model: base, peftConfig, trainDataset: Dataset.from(tinyRows(12)), args: { ...settings, ...given }, output });
 
 /** The adapter of a whole run. */
@@ -87,6 +87,23 @@ describe("a planned run", () => {
     expect(await run.train()).toMatchObject({ globalStep: 3, metrics: { train_steps_per_second: 0 } });
     expect(await again.model.readAdapter()).toEqual(adapter);
   });
+});
+
+test("a trainer that is asked twice at once trains once; one whose output was refused may be asked again", async () => {
+  let refuses = true;
+  const output = {
+    store: memoryStore(),
+    check: async () => {
+      if (refuses) throw new Error("in use");
+    },
+  };
+  using trainer = trainerOf({}, output);
+  await expect(trainer.train()).rejects.toThrow("in use");
+  refuses = false;
+  const [first, second] = await Promise.allSettled([trainer.train(), trainer.train()]);
+  expect(first).toMatchObject({ status: "fulfilled", value: { globalStep: 3 } });
+  expect(second).toMatchObject({ status: "rejected", reason: { message: expect.stringContaining("has trained already") } });
+  expect(() => trainer.output).toThrow(/what it came to is in result/);
 });
 
 test("saveModel writes adapter, card, tokenizer files and state to output, or to the store given", async () => {

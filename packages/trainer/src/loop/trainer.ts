@@ -187,8 +187,11 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       throw new TrainerUsageError(
         "train: this trainer has trained already; expected one run a trainer; make a new one, or resume from a checkpoint with it",
       );
-    const run = await plan();
-    this.#hasTrained = true; // from here on; a run that was refused may be tried again
+    this.#hasTrained = true;
+    const run = await plan().catch((error: unknown) => {
+      this.#hasTrained = false; // a run that was refused may be asked for again
+      throw error;
+    });
     const { model, progress } = this;
     const { device } = model;
     using parts = await this.#open();
