@@ -20,7 +20,9 @@ export {
   SourceError,
   WriteError,
 } from "./errors.js";
+export { excerpt, shorten } from "./excerpt.js";
 export { expandHome } from "./expand-home.js";
+export { Float, floatText, isFloat } from "./json/float.js";
 export { nearestName } from "./nearest-name.js";
 export type { ByteSink, Store, StoreEntry } from "./store.js";
 export { memoryStore } from "./store/memory-store.js";

@@ -24,9 +24,3 @@ export class RowError extends KtoError {
     this.column = facts.column;
   }
 }
-
-/** A short piece of text or JSON for an error message. */
-export function excerpt(value: unknown, maxLength = 60): string {
-  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
-  return text.length <= maxLength ? text : `${text.slice(0, maxLength)}…`;
-}

@@ -1,6 +1,5 @@
-import { FormatError } from "@kto/core";
+import { excerpt, FormatError, shorten } from "@kto/core";
 import { Dataset, type DataRow } from "./dataset.js";
-import { excerpt } from "./errors.js";
 import { isObject } from "./jsonl.js";
 import { expectRows, readText, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
@@ -38,7 +37,7 @@ function parseRows(text: string, name: string): DataRow[] {
     value = JSON.parse(text);
   } catch (cause) {
     throw new FormatError(
-      `readJson: ${name} is not JSON; expected an array of objects, got ${excerpt(text.trim())} (${(cause as Error).message}); mend the file`,
+      `readJson: ${name} is not JSON; expected an array of objects, got ${shorten(text.trim())} (${(cause as Error).message}); mend the file`,
       {
         source: name,
         cause,

@@ -1,6 +1,5 @@
-import { FormatError, type ByteSource } from "@kto/core";
+import { type ByteSource, FormatError, shorten } from "@kto/core";
 import { Dataset, type DataRow } from "./dataset.js";
-import { excerpt } from "./errors.js";
 import { expectRows, readText, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /** A longer line would not fit a JavaScript string together with its neighbours. */
@@ -52,7 +51,7 @@ async function* lineGroups(
 function parseLine(text: string, line: number, name: string): DataRow {
   const fail = (what: string, cause?: unknown): never => {
     throw new FormatError(
-      `readJsonl: line ${line} of ${name} ${what}; expected one JSON object, got ${excerpt(text.trim())}; mend or remove that line`,
+      `readJsonl: line ${line} of ${name} ${what}; expected one JSON object, got ${shorten(text.trim())}; mend or remove that line`,
       {
         source: name,
         line,

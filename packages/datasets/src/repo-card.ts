@@ -1,6 +1,4 @@
-import { type ListedDirectory, FormatError } from "@kto/core";
-
-import { excerpt } from "./errors.js";
+import { excerpt, FormatError, type ListedDirectory } from "@kto/core";
 import { isObject } from "./jsonl.js";
 import { readBytes } from "./source.js";
 

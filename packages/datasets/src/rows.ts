@@ -1,5 +1,6 @@
+import { excerpt } from "@kto/core";
 import type { DataRow } from "./dataset.js";
-import { excerpt, RowError } from "./errors.js";
+import { RowError } from "./errors.js";
 import { isObject } from "./jsonl.js";
 
 /** One message of a conversation. */

@@ -1,4 +1,5 @@
-import { checkFields, excerpt, libraryText, type Values } from "@kto/core/config";
+import { excerpt } from "@kto/core";
+import { checkFields, libraryText, type Values } from "@kto/core/config";
 import { loraFields } from "./config-fields.js";
 import { LoraConfigError } from "./errors.js";
 import { otherFields } from "./other-fields.js";

@@ -1,4 +1,4 @@
-import { floatText } from "./printing.js";
+import { floatText } from "@kto/core";
 import { PythonError, typeError } from "./python-error.js";
 import { Tuple, typeName, type Value } from "./values.js";
 

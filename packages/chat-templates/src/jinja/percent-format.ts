@@ -1,4 +1,5 @@
-import { floatText, represent, toText } from "./printing.js";
+import { floatText } from "@kto/core";
+import { represent, toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
 import { isNumber, Tuple, typeName, type Value } from "./values.js";
 

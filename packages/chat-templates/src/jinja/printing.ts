@@ -1,3 +1,4 @@
+import { floatText } from "@kto/core";
 import { Callable, Generator, Namespace, Tuple, Undefined, View, type Value } from "./values.js";
 
 /** `str(value)`: how a value is printed. */
@@ -30,21 +31,6 @@ export function represent(value: Value): string {
 
 function dictText(dict: ReadonlyMap<Value, Value>): string {
   return `{${[...dict].map(([key, item]) => `${represent(key)}: ${represent(item)}`).join(", ")}}`;
-}
-
-/** Shortest digits that read back as the same float, with an exponent below 1e-4 and from 1e16 on. */
-export function floatText(value: number): string {
-  if (Number.isNaN(value)) return "nan";
-  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-  if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
-  const [mantissa = "", exponentText = "0"] = value.toExponential().split("e");
-  const exponent = Number(exponentText);
-  if (exponent < -4 || exponent >= 16) {
-    const digits = Math.abs(exponent).toString().padStart(2, "0");
-    return `${mantissa}e${exponent < 0 ? "-" : "+"}${digits}`;
-  }
-  const decimals = mantissa.replace(/^-?\d\.?/, "").length;
-  return value.toFixed(Math.max(1, decimals - exponent));
 }
 
 const UNPRINTABLE = /[\p{C}\p{Z}]/u;

@@ -1,3 +1,4 @@
+import { isFloat } from "@kto/core";
 import { PythonError, typeError } from "./python-error.js";
 
 /**
@@ -174,7 +175,7 @@ export function toIndex(value: Value): number {
 }
 
 /**
- * A JavaScript value as a template value. Whole numbers that JavaScript holds exactly become `int`, other numbers `float`;
+ * A JavaScript value as a template value. Whole numbers that JavaScript holds exactly become `int`, other numbers and a `Float` of `@kto/core` `float`;
  * keys whose value is `undefined` are left out. Throws Python's TypeError for functions, symbols and class instances.
  */
 export function fromJs(input: unknown): Value {
@@ -187,6 +188,7 @@ export function fromJs(input: unknown): Value {
       return Number.isSafeInteger(input) && !Object.is(input, -0) ? BigInt(input) : input;
     case "object": {
       if (input === null) return null;
+      if (isFloat(input)) return input.valueOf();
       if (Array.isArray(input)) return input.map((item) => (item === undefined ? null : fromJs(item)));
       if (input instanceof Map) return new Map([...input].map(([key, value]) => [fromJs(key), fromJs(value)]));
       const entries = Object.entries(input).filter(([, value]) => value !== undefined);

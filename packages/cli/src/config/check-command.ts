@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
+import { excerpt } from "@kto/core";
 import {
   checkFields,
-  excerpt,
   mistakeText,
   path,
   readValue,

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { excerpt, type GivenFields } from "@kto/core/config";
+import { excerpt } from "@kto/core";
+import type { GivenFields } from "@kto/core/config";
 import { parseDocument } from "yaml";
 import { ConfigError } from "../errors.js";
 

@@ -1,6 +1,7 @@
+import { excerpt } from "../excerpt.js";
 import { nearestName } from "../nearest-name.js";
 import { defaultsOf, type Field, type Fields, type Values } from "./field.js";
-import { excerpt, type Mistake } from "./mistake.js";
+import type { Mistake } from "./mistake.js";
 import { asksForNothing, type OtherFields } from "./other-field.js";
 import { readValue } from "./read-value.js";
 import { diskName, diskNames, snakeCase } from "./spelling.js";
@@ -35,6 +36,9 @@ export interface CheckOptions {
   /** The folder that `~` means in paths. */
   home?: string | undefined;
 }
+
+/** Letters of two values of one field that are compared. */
+const maxCompared = 1_000_000;
 
 /** Checks given values against fields. Nothing is thrown: every mistake is listed, each with its place. */
 export function checkFields<Declared extends Fields>(
@@ -83,7 +87,7 @@ export function checkFields<Declared extends Fields>(
   }
 
   function checkTwice(field: string, value: unknown, place: string): void {
-    if (JSON.stringify(raw.get(field)) === JSON.stringify(value)) return;
+    if (excerpt(raw.get(field), maxCompared) === excerpt(value, maxCompared)) return;
     const problem = `it means the same as ${places.get(field)!}, which is given too`;
     const got = `${excerpt(raw.get(field))} and ${excerpt(value)}`;
     mistakes.push({ kind: "unusable", place, field, problem, expected: "one of the two", got, advice: "remove one" });

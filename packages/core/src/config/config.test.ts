@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { KtoError } from "../index.js";
+import { excerpt, KtoError } from "../index.js";
 import {
   boolean,
   booleanOr,
@@ -9,7 +9,6 @@ import {
   defaultsOf,
   describeFields,
   diskNames,
-  excerpt,
   field,
   fieldTable,
   ignored,

@@ -36,7 +36,7 @@ export {
   where,
 } from "./field-types.js";
 export { jsonSchema, type JsonSchema } from "./json-schema.js";
-export { excerpt, libraryText, mistakeText, type Mistake, type RuleMistake, type UnusableValue } from "./mistake.js";
+export { libraryText, mistakeText, type Mistake, type RuleMistake, type UnusableValue } from "./mistake.js";
 export { asksForNothing, ignored, refused, refusedUnless, type OtherField, type OtherFields } from "./other-field.js";
 export { readFlag, readUnknown, readValue } from "./read-value.js";
 export { memorySize } from "./size.js";

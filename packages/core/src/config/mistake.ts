@@ -1,4 +1,5 @@
 import type { ErrorParts } from "../errors.js";
+import { excerpt } from "../excerpt.js";
 
 /** Something wrong with a config. */
 export type Mistake = UnknownField | RefusedField | UnusableValue;
@@ -58,10 +59,4 @@ export function libraryText(operation: string, mistake: Mistake, names: readonly
   const problem = `there is no field "${mistake.name}"`;
   if (mistake.nearest !== undefined) return { operation, problem, advice: `did you mean ${mistake.nearest}?` };
   return { operation, problem, expected: `one of ${names.join(", ")}` };
-}
-
-/** A short text of a value, for messages. */
-export function excerpt(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length <= 60 ? text : `${text.slice(0, 60)}…`;
 }

@@ -1,3 +1,5 @@
+import { excerpt } from "../excerpt.js";
+
 /** A field of trl, peft or transformers that is none here: `refused` where it asks for something else than is done, `ignored` where it changes no number. */
 export interface OtherField {
   readonly fate: "refused" | "ignored";
@@ -27,5 +29,5 @@ export function ignored(why?: string): OtherField {
 
 /** True if another field holds a value that asks for nothing. */
 export function asksForNothing({ off }: OtherField, value: unknown): boolean {
-  return value === null || value === undefined || off.some((one) => JSON.stringify(one) === JSON.stringify(value));
+  return value === null || value === undefined || off.some((one) => excerpt(one) === excerpt(value));
 }
