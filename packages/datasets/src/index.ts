@@ -1,4 +1,5 @@
 export { readCsv, type CsvOptions } from "./csv.js";
+export { DataNotes, describeNote, type DataNote } from "./data-notes.js";
 export { Dataset, type DataRow, type RowOptions, type RowProgress, type RowSource, type SplitOptions } from "./dataset.js";
 export { DataFileError, RowError } from "./errors.js";
 export { extractPrompt } from "./extract-prompt.js";

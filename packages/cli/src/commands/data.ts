@@ -75,6 +75,7 @@ async function data(input: CommandInput): Promise<number> {
     chatTemplate,
     signal: io.signal,
   });
+  console.dataNotes(report.notes);
   if (options.json) io.stdout.write(`${JSON.stringify(plainDataReport(report))}\n`);
   else for (const line of renderDataReport(report, console)) io.stdout.write(`${line}\n`);
   return exitStatus.done;

@@ -1,4 +1,4 @@
-import { detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
+import { DataNotes, detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
 import { pickFields } from "@kto/core/config";
 import { loadAdapter } from "@kto/kit";
 import type { DecoderForCausalLM } from "@kto/qwen2";
@@ -52,7 +52,9 @@ async function score(input: CommandInput): Promise<number> {
   const { io, console } = input;
   const values = commandValues("score", scoreFields, input, expectNoOperands("score", input.operands));
   const { dataset, adapter, model: files, text } = await openModelAndData(values, input);
-  const rows = candidates(dataset, values.maxLength, text);
+  const notes = new DataNotes();
+  const rows = candidates(dataset, values.maxLength, { ...text, notes });
+  console.dataNotes(notes.list());
 
   await using device = await commandDevice(input);
   using base = await loadWeights(files, device, console, { ...values, dtype: operandDtype(values.dtype, device), signal: io.signal });

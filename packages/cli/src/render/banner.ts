@@ -60,7 +60,7 @@ export function describeAdapter(console: Console, model: PeftModel<DecoderForCau
 }
 
 /** Rows, classes, lengths, and what is dropped or cut and why; warnings of trl's. */
-export function describeData(console: Console, { rows, dropped, classBalance, lengths }: PreparedKtoDataset, name: string): void {
+export function describeData(console: Console, { rows, dropped, classBalance, lengths, notes }: PreparedKtoDataset, name: string): void {
   const { sequence, completion, numTruncated } = lengths;
   console.fact(
     name,
@@ -78,6 +78,7 @@ export function describeData(console: Console, { rows, dropped, classBalance, le
       `${indices.length} dropped, ${describeDropKind(kind, fieldName)} (row ${indices.slice(0, 5).join(", ")}${indices.length > 5 ? ", …" : ""})`,
     );
   if (numTruncated > 0) console.fact("", `${formatCount(numTruncated)} longer than max_length, cut at the end`);
+  console.dataNotes(notes);
   const warning = describeBalance(classBalance, fieldName);
   if (warning !== undefined) console.warn(warning);
 }

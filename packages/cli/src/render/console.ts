@@ -1,4 +1,5 @@
 import { MultiBar, type SingleBar } from "cli-progress";
+import { describeNote, type DataNote } from "@kto/datasets";
 import type { Io, TextSink } from "../io.js";
 import { colorsOf } from "./colors.js";
 import { clip } from "./format.js";
@@ -64,6 +65,11 @@ export class Console {
   /** Something worth knowing, in dim lines. */
   note(text: string): void {
     for (const part of wrap(`note: ${text}`, this.width)) this.line(this.colors.dim(part));
+  }
+
+  /** What was noted while rows were read, a line each. */
+  dataNotes(notes: readonly DataNote[]): void {
+    for (const note of notes) this.line(`note: ${describeNote(note)}`);
   }
 
   /** A warning, also when quiet. */

@@ -1,5 +1,5 @@
 import { commonPrefixLength } from "@kto/core";
-import { RowError, columnOf, idsOf, textOf, type DataRow, type TextOrMessages } from "@kto/datasets";
+import { RowError, columnOf, idsOf, textOf, type DataNotes, type DataRow, type TextOrMessages } from "@kto/datasets";
 
 import { DataPreparationError } from "./errors.js";
 import type { ScoredRow } from "./rows.js";
@@ -11,6 +11,8 @@ export interface TokenizeOptions {
   tokenizer?: Tokenizer | undefined;
   /** Jinja text used in place of the model's own template. */
   chatTemplate?: string | undefined;
+  /** Is told what is worth knowing of how rows are read. */
+  notes?: DataNotes | undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { DataRow, Dataset, RowFormat } from "@kto/datasets";
+import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
 
 import { lengthHistogram, type HistogramBin, type RowLengths } from "../data/lengths.js";
 import type { DroppedRow } from "../data/rows.js";
@@ -37,6 +37,8 @@ export interface DataReport {
   /** Sequence lengths before anything is cut. */
   histogram: HistogramBin[];
   dropped: DroppedRow[];
+  /** What is worth knowing of how the rows were read, one of a kind. */
+  notes: DataNote[];
   samples: ReportSample[];
 }
 
@@ -48,7 +50,7 @@ export interface DataReportOptions extends PrepareKtoOptions {
 
 /** Prepares a dataset as the trainer would and says what came of it. Throws as {@link prepareKtoDataset} does. */
 export async function dataReport(dataset: Dataset<DataRow>, options: DataReportOptions = {}): Promise<DataReport> {
-  const { rows, dropped, format, classBalance, lengths, sequenceLengths } = await prepareKtoDataset(dataset, options);
+  const { rows, dropped, format, classBalance, lengths, sequenceLengths, notes } = await prepareKtoDataset(dataset, options);
   const { head = 3, tokenizer } = options;
   return {
     columns: [...dataset.columnNames],
@@ -58,6 +60,7 @@ export async function dataReport(dataset: Dataset<DataRow>, options: DataReportO
     lengths,
     histogram: lengthHistogram(sequenceLengths),
     dropped,
+    notes,
     samples: rows.slice(0, head).map((row) => sampleOf(row, tokenizer)),
   };
 }

@@ -1,4 +1,4 @@
-import { DataFileError, labelOf, RowError, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
+import { DataFileError, DataNotes, labelOf, RowError, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
 import { klCompletionSources, type KtoLossType } from "@kto/losses/plain";
 
 import { checkConfig } from "../config/check-config.js";
@@ -42,6 +42,8 @@ export interface PreparedKtoDataset {
   lengths: RowLengths;
   /** Tokens of each row before it was cut. */
   sequenceLengths: number[];
+  /** What is worth knowing of how the rows were read, one of a kind. */
+  notes: DataNote[];
 }
 
 /**
@@ -54,7 +56,7 @@ export interface PreparedKtoDataset {
  * @see trl 1.16, KTOTrainer
  */
 export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: PrepareKtoOptions = {}): Promise<PreparedKtoDataset> {
-  const { maxLength = 1024, perDeviceTrainBatchSize = 8, lossType = "kto" } = options;
+  const { maxLength = 1024, perDeviceTrainBatchSize = 8, lossType = "kto", notes = new DataNotes() } = options;
   checkConfig(
     "prepareKtoDataset",
     ktoFields,
@@ -81,7 +83,7 @@ export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: Prep
   for (let index = 0; index < source.length; index++) {
     const place = sourceIndex(index);
     const row = source.at(index);
-    const ids = tokenizeRow(row, place, options);
+    const ids = tokenizeRow(row, place, { ...options, notes });
     const label = labelOf(row, place);
     const reason = reasonToDrop(ids, maxLength);
     if (reason === undefined) rows.push({ ...ids, label, sourceIndex: place });
@@ -103,6 +105,7 @@ export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: Prep
     ),
     lengths: rowLengths(rows, maxLength),
     sequenceLengths: rows.map(rowLength),
+    notes: notes.list(),
   };
 }
 
