@@ -1,4 +1,4 @@
-import { ArgumentError } from "@kto/core";
+import { ArgumentError, excerpt } from "@kto/core";
 import { randperm } from "./random.js";
 
 /** One row as it stands in a file: column name to value. */
@@ -114,6 +114,51 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     const source = this.#source;
     const length = Math.min(count, source.length);
     return new Dataset({ length, at: (index) => (index < length ? source.at(index) : undefined) });
+  }
+
+  /**
+   * The same rows with other names of columns, `{ question: "prompt" }`; each column stays in its place. Throws `ArgumentError` for a column that there
+   * is not, and for a new name that another column has. No row is copied before it is read.
+   */
+  renameColumns(names: Readonly<Record<string, string>>): Dataset<DataRow> {
+    const renamed = new Map(Object.entries(names));
+    this.#expectColumns("renameColumns", renamed.keys());
+    const after = this.columnNames.map((column) => renamed.get(column) ?? column);
+    const twice = after.find((column, index) => after.indexOf(column) !== index);
+    if (twice !== undefined) {
+      throw new ArgumentError(
+        `renameColumns: two columns would be called ${excerpt(twice)}; expected distinct names, got ${excerpt(names)}; remove one with removeColumns`,
+      );
+    }
+    return this.#withEntries(after, (entries) => entries.map(([column, value]) => [renamed.get(column) ?? column, value]));
+  }
+
+  /** The same rows without some of their columns. Throws `ArgumentError` for a column that there is not. No row is copied before it is read. */
+  removeColumns(columns: string | readonly string[]): Dataset<DataRow> {
+    const removed = new Set([columns].flat());
+    this.#expectColumns("removeColumns", removed);
+    const after = this.columnNames.filter((column) => !removed.has(column));
+    return this.#withEntries(after, (entries) => entries.filter(([column]) => !removed.has(column)));
+  }
+
+  #withEntries(columnNames: readonly string[], change: (entries: [string, unknown][]) => [string, unknown][]): Dataset<DataRow> {
+    const source = this.#source;
+    const at = (index: number): DataRow | undefined => {
+      const row = source.at(index);
+      return row && Object.fromEntries(change(Object.entries(row)));
+    };
+    const changed = new Dataset<DataRow>({ length: this.length, at });
+    changed.#columnNames = columnNames;
+    return changed;
+  }
+
+  #expectColumns(operation: string, columns: Iterable<string>): void {
+    for (const column of columns) {
+      if (this.columnNames.includes(column)) continue;
+      throw new ArgumentError(
+        `${operation}: there is no column ${excerpt(column)}; expected one of ${excerpt(this.columnNames, 200)}, got ${excerpt(column)}; check its spelling`,
+      );
+    }
   }
 
   /** `transform` applied to every row, in order. */

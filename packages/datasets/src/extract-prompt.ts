@@ -1,5 +1,6 @@
+import { isFloat } from "@kto/core";
 import type { DataRow } from "./dataset.js";
-import { RowError } from "./errors.js";
+import { rowError } from "./errors.js";
 import { textOf, type TextOrMessages } from "./rows.js";
 
 /**
@@ -7,7 +8,7 @@ import { textOf, type TextOrMessages } from "./rows.js";
  *
  * The prompt ends at the first place where `chosen` and `rejected` differ (code points of text, messages of conversations), or one earlier when a single
  * space stands just before it. As in trl, the search stops at the last place compared when one side begins with the other, and at place 0 the one before
- * is the last of `chosen`. Throws `RowError` when a side is missing or empty or the two are not of one kind.
+ * is the last of `chosen`. Throws `RowError` when a side is missing or empty, where trl fails too, or the two are not of one kind.
  *
  * @see trl 1.16, extract_prompt
  */
@@ -18,10 +19,21 @@ export function extractPrompt<Row extends DataRow>(
   const chosen = textOf(row, "chosen", index);
   const rejected = textOf(row, "rejected", index);
   if (typeof chosen !== typeof rejected) {
-    throw new RowError(
-      `extractPrompt: row ${index}: chosen and rejected are not of one kind; expected two texts or two conversations, got one of each; mend row ${index} (counted from 0)`,
-      { row: index, column: "rejected" },
-    );
+    throw rowError(index, {
+      problem: "chosen and rejected are not of one kind",
+      expected: "two texts or two conversations",
+      got: "one of each",
+      column: "rejected",
+    });
+  }
+  const empty = chosen.length === 0 ? "chosen" : rejected.length === 0 ? "rejected" : undefined;
+  if (empty !== undefined) {
+    throw rowError(index, {
+      problem: `"${empty}" is empty, so that there is no prompt in it`,
+      expected: "the prompt and an answer",
+      got: "nothing",
+      column: empty,
+    });
   }
   if (typeof chosen === "string") {
     const [prompt, chosenRest, rejectedRest] = splitShared([...chosen], [...(rejected as string)]);
@@ -40,12 +52,20 @@ function splitShared<Element>(chosen: Element[], rejected: Element[]): [Element[
   return [chosen.slice(0, end), chosen.slice(end), rejected.slice(end)]; // end may be −1, which counts from the back
 }
 
-/** Equal JSON values; a field that is null equals one that is absent. */
+/** Equal JSON values as Python compares them: numbers by value, true as 1; a field that is null equals one that is absent. */
 function sameValue(a: unknown, b: unknown): boolean {
-  const left = a ?? null;
-  const right = b ?? null;
+  const [left, right] = [plainOf(a), plainOf(b)];
+  // oxlint-disable-next-line eqeqeq -- an integer past 2^53 is a bigint, and == compares it with a number by value
+  if (typeof left !== "object" && typeof right !== "object" && typeof left !== "string" && typeof right !== "string") return left == right;
   if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return left === right;
   if (Array.isArray(left) !== Array.isArray(right)) return false;
   const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
   return [...keys].every((key) => sameValue((left as DataRow)[key], (right as DataRow)[key]));
+}
+
+/** A value in the form in which it is compared. */
+function plainOf(value: unknown): unknown {
+  if (value instanceof Map) return Object.fromEntries(value as Map<string, unknown>);
+  if (isFloat(value) || typeof value === "boolean") return Number(value);
+  return value ?? null;
 }

@@ -1,6 +1,8 @@
 import type { DataRow, Dataset } from "./dataset.js";
-import { RowError } from "./errors.js";
-import { isConversation } from "./rows.js";
+import { layoutOfDataset } from "./layouts/index.js";
+import { labelColumns } from "./labels.js";
+import type { Layout } from "./layouts/layout.js";
+import { isGiven } from "./rows.js";
 
 /** What kind of rows a dataset holds. */
 export interface RowFormat {
@@ -11,20 +13,40 @@ export interface RowFormat {
   type: "unpaired" | "paired" | "implicit-prompt" | "prompt-completion" | "tokenized";
   /** Lists of messages rather than plain text, judged by the first row. */
   conversational: boolean;
+  /** Name of the layout that the rows came in, one of {@link layouts}; that of the type where it is trl's own. */
+  layout: string;
 }
 
-const TEXT_COLUMNS = ["prompt", "completion", "chosen", "rejected"];
+const answerColumns = ["prompt", "completion", "chosen", "rejected"];
 
 /** The format of a dataset from its columns and first row. Throws `RowError` with the columns found when it is none that preference training takes. */
 export function detectFormat(dataset: Dataset<DataRow>): RowFormat {
-  const has = (...columns: string[]): boolean => columns.every((column) => dataset.columnNames.includes(column));
+  return formatOf(dataset, layoutOfDataset(dataset));
+}
+
+/** The format of a dataset whose layout is known. */
+export function formatOf(dataset: Dataset<DataRow>, { name, shape, toTrl }: Layout): RowFormat {
   const first = dataset.length > 0 ? dataset.at(0) : {};
-  const conversational = isConversation(first[TEXT_COLUMNS.find((column) => first[column] !== undefined && first[column] !== null) ?? ""]);
-  if (has("prompt_ids", "completion_ids")) return { type: "tokenized", conversational: false };
-  if (has("chosen", "rejected")) return { type: (first["prompt"] ?? null) === null ? "implicit-prompt" : "paired", conversational };
-  if (has("prompt", "completion")) return { type: has("label") ? "unpaired" : "prompt-completion", conversational };
-  throw new RowError(
-    `detectFormat: a column is missing in row 0; expected prompt, completion and label, or prompt, chosen and rejected, or chosen and rejected, or prompt_ids, completion_ids and label, got ${JSON.stringify(dataset.columnNames)}; rename the columns`,
-    { row: 0 },
-  );
+  return {
+    type: shape === "unpaired" && !isLabelled(dataset) ? "prompt-completion" : shape,
+    conversational: shape !== "tokenized" && isConversational(first, toTrl),
+    layout: name,
+  };
+}
+
+/** True if any row has a column for labels. */
+export function isLabelled(dataset: Dataset<DataRow>): boolean {
+  return labelColumns.some((column) => dataset.columnNames.includes(column));
+}
+
+/** True for a row whose first text is a list; a row that cannot be read is judged by what stands in it. */
+function isConversational(row: DataRow, toTrl: Layout["toTrl"]): boolean {
+  let read = row;
+  try {
+    read = toTrl?.(row, 0) ?? row;
+  } catch {
+    // its mistake is told when it is read
+  }
+  const column = answerColumns.find((name) => isGiven(read[name]));
+  return column !== undefined && typeof read[column] === "object";
 }

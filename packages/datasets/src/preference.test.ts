@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
-import { Dataset, detectFormat, extractPrompt, idsOf, labelOf, textOf, unpairPreferenceDataset, type DataRow } from "./index.js";
+import { Float } from "@kto/core";
+import { Dataset, DataNotes, detectFormat, extractPrompt, idsOf, labelOf, textOf, unpairPreferenceDataset, type DataRow } from "./index.js";
 
 const fixtures = new URL("../../testing/fixtures/", import.meta.url);
 const user = [{ role: "user", content: "hi" }];
@@ -28,9 +29,20 @@ describe("extractPrompt", () => {
     });
   });
 
-  it("names the row of a pair that is incomplete or mixed", () => {
+  it("compares values as Python does: numbers by value, and objects whatever JavaScript makes of their keys", () => {
+    const call = (value: unknown): object => ({ role: "assistant", tool_calls: [{ arguments: value }] });
+    const shared = (a: unknown, b: unknown): number =>
+      (extractPrompt({ chosen: [call(a), ...assistant], rejected: [call(b), ...user] }).prompt as unknown[]).length;
+    expect([shared({ n: 25 }, { n: new Float(25) }), shared({ n: new Float(1) }, { n: new Float(2) })]).toEqual([1, 0]);
+    expect([shared({ n: 9007199254740993n }, { n: 9007199254740992 }), shared({ n: true }, { n: 1 })]).toEqual([0, 1]);
+    expect([shared(new Map([["1", "a"]]), { 1: "a" }), shared(new Map([["1", "a"]]), { 1: "b" })]).toEqual([1, 0]);
+    expect(shared("1", 1)).toBe(0);
+  });
+
+  it("names the row of a pair that is incomplete, empty or mixed", () => {
     expect(() => extractPrompt({ chosen: "a" }, 3)).toThrow('row 3: the column "rejected" is missing');
     expect(() => extractPrompt({ chosen: "a", rejected: user }, 3)).toThrow("row 3: chosen and rejected are not of one kind");
+    expect(() => extractPrompt({ chosen: "a", rejected: "" }, 3)).toThrow('row 3: "rejected" is empty');
   });
 });
 
@@ -72,37 +84,55 @@ describe("detectFormat", () => {
     [{ prompt: null, chosen: "c", rejected: "r" }, "implicit-prompt", false],
     [{ prompt_ids: [1], completion_ids: [2], label: true }, "tokenized", false],
   ])("%j is %s", (row, type, conversational) => {
-    expect(detectFormat(Dataset.from<DataRow>([row]))).toEqual({ type, conversational });
+    expect(detectFormat(Dataset.from<DataRow>([row]))).toEqual({
+      type,
+      conversational,
+      layout: type === "prompt-completion" ? "unpaired" : type,
+    });
   });
 
   it("says which columns it found", () => {
-    expect(() => detectFormat(Dataset.from<DataRow>([{ question: "p", answer: "c" }]))).toThrow('got ["question","answer"]');
+    expect(() => detectFormat(Dataset.from<DataRow>([{ question: "p", answer: "c" }]))).toThrow(
+      'got the columns ["question","answer"]; say which column is which (--prompt_column',
+    );
   });
 });
 
 describe("checks of a row", () => {
-  it("takes true, false, 1 and 0 as labels and nothing else", () => {
-    expect([true, false, 1, 0].map((label) => labelOf({ label }, 0))).toEqual([true, false, true, false]);
-    for (const label of ["true", "1", 2, [], Number.NaN]) {
-      expect(() => labelOf({ label }, 5)).toThrow("row 5: the label has the wrong type or value; expected true, false, 1 or 0");
+  it("takes true, false, 1 and 0 as labels, also as text, and thumbs; and nothing else", () => {
+    const notes = new DataNotes();
+    const read = (labels: unknown[]): boolean[] => labels.map((label, index) => labelOf({ label }, index, notes));
+    expect(read([true, 1, 1.0])).toEqual([true, true, true]);
+    expect(read([false, 0, -0])).toEqual([false, false, false]);
+    expect(notes.list()).toEqual([]);
+    expect(read(["true", "True", "TRUE", " true ", "1", "👍", "👍\u{fe0f}", "👍\u{1f3fd}"])).toEqual(Array(8).fill(true));
+    expect(read(["false", "False", "FALSE", "0", "👎", "👎\u{fe0e}", "👎\u{1f3ff}\u{fe0f}"])).toEqual(Array(7).fill(false));
+    expect(notes.list()).toMatchObject([{ kind: "labels as text", count: 8, row: 0 }]);
+    expect(labelOf({ kto_tag: false }, 0)).toBe(false);
+    const others = ["yes", "good", "desirable", "", "1.0", "👌", -1, 2, 0.5, [], {}, Number.NaN, Infinity, 1n];
+    for (const label of others) {
+      expect(() => labelOf({ label }, 5)).toThrow("row 5: the label is neither true nor false; expected true, false, 1, 0, or as text");
     }
+    expect(() => labelOf({ label: "yes" }, 5)).toThrow('got "yes" (string); mend or remove row 5 (counted from 0)');
     expect(() => labelOf({ prompt: "p" }, 5)).toThrow('row 5: the column "label" is missing; expected a value, got ["prompt"]');
+    expect(() => labelOf({ label: null }, 5)).toThrow('row 5: the column "label" is missing (it is null)');
   });
 
-  it("refuses text and conversations that are empty or neither", () => {
-    for (const prompt of ["", [], [{ role: "user", content: "" }], [{ role: "user", content: null }]]) {
-      expect(() => textOf({ prompt }, "prompt", 2)).toThrow('row 2: "prompt" is empty');
-    }
-    for (const prompt of [7, ["hi"], [{ content: "hi" }], { role: "user" }]) {
+  it("takes text and conversations, which may be empty, and refuses what is neither", () => {
+    const call = [{ role: "assistant", content: null, tool_calls: [{}] }];
+    for (const prompt of ["", " ", [], [{ role: "user", content: "" }], [{ role: "user" }], call])
+      expect(textOf({ prompt }, "prompt", 2)).toBe(prompt);
+    for (const prompt of [7, ["hi"], [{ content: "hi" }], { role: "user" }, [{ role: 7 }]]) {
       expect(() => textOf({ prompt }, "prompt", 2)).toThrow('row 2: "prompt" is neither text nor a conversation');
     }
-    const call = [{ role: "assistant", content: null, tool_calls: [{}] }];
-    expect(textOf({ prompt: call }, "prompt", 0)).toBe(call);
+    for (const prompt of [null, undefined]) expect(() => textOf({ prompt }, "prompt", 2)).toThrow('row 2: the column "prompt" is missing');
   });
 
   it("takes lists and typed arrays of ids", () => {
     expect(idsOf({ ids: new Uint32Array([1, 2]) }, "ids", 0)).toEqual([1, 2]);
-    for (const ids of [[], [-1], [0.5], ["x"], "12", 3])
+    expect(idsOf({ ids: [3n, new Float(4)] }, "ids", 0)).toEqual([3, 4]);
+    expect(idsOf({ ids: [] }, "ids", 0)).toEqual([]);
+    for (const ids of [[-1], [0.5], ["1"], [true], [null], "12", 3])
       expect(() => idsOf({ ids }, "ids", 4)).toThrow('row 4: "ids" is not a list of token ids');
   });
 });

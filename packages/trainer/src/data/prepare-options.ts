@@ -11,6 +11,8 @@ export interface PrepareProgress {
 export interface PrepareOptions extends TokenizeOptions {
   /** Rows whose prompt alone is this long are dropped, longer rows keep their start; null for neither. Default 1024, as in trl. */
   maxLength?: number | null | undefined;
+  /** Refuses data of which rows would be dropped. Default false: they are dropped and counted. */
+  strict?: boolean | undefined;
   /** Called every hundred rows and at the end. */
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
   /** Stops the work; the promise then rejects with `signal.reason`. */
@@ -23,6 +25,11 @@ const rowsBetweenReports = 100;
 export async function reportProgress(done: number, total: number, { onProgress, signal }: PrepareOptions): Promise<void> {
   if (done % rowsBetweenReports !== 0 && done !== total) return;
   onProgress?.({ done, total });
+  await letOthersRun(signal);
+}
+
+/** Lets other work of the event loop run. Rejects with `signal.reason` when told to stop. */
+export async function letOthersRun(signal: AbortSignal | undefined): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve));
   signal?.throwIfAborted();
 }

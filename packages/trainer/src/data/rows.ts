@@ -1,3 +1,5 @@
+import { listedRows, RowError } from "@kto/datasets";
+
 /** A prompt and its completion as ids: what a model scores. In a run both are cut already, so that no other place needs to know how long a row may be. */
 export interface ScoredRow {
   promptIds: readonly number[];
@@ -14,14 +16,45 @@ export interface SourceRow {
 export interface DroppedRow {
   /** Index of the row in the dataset given; for pairs, of the pair. */
   index: number;
+  /** For pairs: the side, true for the chosen one. */
+  label?: boolean;
   reason: DropReason;
 }
 
-/** Why a row is dropped: its prompt alone is `length` of `limit` tokens. */
-export interface DropReason {
-  kind: "prompt fills maxLength";
-  length: number;
-  limit: number;
+/** Why a row is dropped: where trl would have nothing to train on, or fail. */
+export type DropReason =
+  | { kind: "prompt fills maxLength"; /** Tokens of the prompt. */ length: number; limit: number }
+  | { kind: Exclude<DropKind, "prompt fills maxLength"> };
+
+/** Kinds of reasons to drop a row. */
+export type DropKind = "prompt fills maxLength" | keyof typeof emptyKinds;
+
+const emptyKinds = {
+  "no prompt": "the prompt is a conversation without a message",
+  "no completion": "there is no answer: the completion has no message, or the conversation does not end with the assistant",
+  "nothing shared": "chosen and rejected begin with nothing that both share, so that there is no prompt",
+  "no content": "a message has no content, and the chat template needs it",
+  "nothing scored": "the completion has no token that can be scored",
+} as const;
+
+/** A row that is empty where training needs something: it is dropped and counted, and no mistake. */
+export class EmptyRowError extends RowError {
+  override name = "EmptyRowError";
+  readonly reason: DropReason;
+
+  constructor(row: number, kind: keyof typeof emptyKinds, cause?: unknown) {
+    super(
+      {
+        operation: `row ${row}`,
+        problem: emptyKinds[kind],
+        expected: "something to train on",
+        got: "nothing",
+        advice: `complete or remove row ${row} (counted from 0)`,
+      },
+      { row, cause },
+    );
+    this.reason = { kind };
+  }
 }
 
 /** Tokens of a row. */
@@ -41,18 +74,30 @@ export function cutRow<Row extends ScoredRow>(row: Row, maxLength: number | null
   return { ...row, promptIds, completionIds: row.completionIds.slice(0, maxLength - promptIds.length) };
 }
 
-/** Why trl would not train on a row, before it is cut, or undefined if it would. */
-export function reasonToDrop({ promptIds }: ScoredRow, maxLength: number | null): DropReason | undefined {
-  if (maxLength === null || promptIds.length < maxLength) return undefined;
-  return { kind: "prompt fills maxLength", length: promptIds.length, limit: maxLength };
+/** Why a row is not trained on, before it is cut, or undefined if it is. */
+export function reasonToDrop(row: ScoredRow, maxLength: number | null): DropReason | undefined {
+  const { length } = row.promptIds;
+  if (maxLength !== null && length >= maxLength) return { kind: "prompt fills maxLength", length, limit: maxLength };
+  return numScoredTokens(row) === 0 ? { kind: "nothing scored" } : undefined;
 }
 
 /** A kind of reason as a sentence, with the config field as `spell` writes it. */
-export function describeDropKind(_kind: DropReason["kind"], spell: (field: string) => string = (field) => field): string {
-  return `the prompt fills ${spell("maxLength")}`;
+export function describeDropKind(kind: DropKind, spell: (field: string) => string = (field) => field): string {
+  return kind === "prompt fills maxLength" ? `the prompt fills ${spell("maxLength")}` : emptyKinds[kind];
 }
 
 /** A reason as a sentence: `the prompt fills maxLength: 1030 of 1024 tokens`. */
-export function describeDrop({ kind, length, limit }: DropReason, spell?: (field: string) => string): string {
-  return `${describeDropKind(kind, spell)}: ${length} of ${limit} tokens`;
+export function describeDrop(reason: DropReason, spell?: (field: string) => string): string {
+  const text = describeDropKind(reason.kind, spell);
+  return reason.kind === "prompt fills maxLength" ? `${text}: ${reason.length} of ${reason.limit} tokens` : text;
+}
+
+/** Dropped rows as sentences, one a kind: `the prompt fills maxLength (rows 3, 5 and 12 more)`. */
+export function describeDrops(dropped: readonly DroppedRow[], spell?: (field: string) => string, most?: number): string[] {
+  const kinds = new Map<DropKind, Set<number>>();
+  for (const { index, reason } of dropped) kinds.set(reason.kind, (kinds.get(reason.kind) ?? new Set()).add(index));
+  return Array.from(
+    kinds,
+    ([kind, rows]) => `${describeDropKind(kind, spell)} (${rows.size === 1 ? "row" : "rows"} ${listedRows(rows, most)})`,
+  );
 }

@@ -1,8 +1,8 @@
-import { commonPrefixLength } from "@kto/core";
-import { RowError, columnOf, idsOf, textOf, type DataNotes, type DataRow, type TextOrMessages } from "@kto/datasets";
+import { commonPrefixLength, excerpt } from "@kto/core";
+import { columnOf, idsOf, isSilent, rowError, textOf, type DataNotes, type DataRow, type TextOrMessages } from "@kto/datasets";
 
 import { DataPreparationError } from "./errors.js";
-import type { ScoredRow } from "./rows.js";
+import { EmptyRowError, type ScoredRow } from "./rows.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /** How rows become ids. */
@@ -20,7 +20,8 @@ export interface TokenizeOptions {
  *
  * Standard rows: the EOS text is appended to a completion that does not end with it; prompt and prompt + completion are encoded with special tokens.
  * Conversations: the prompt is rendered with the generation prompt, prompt + completion without. In both the completion starts where the two lists of
- * ids first differ. Throws `RowError` (column missing, empty or of the wrong type, a template that refuses the row) and `DataPreparationError` (no tokenizer).
+ * ids first differ; it may have no token. An empty text is trained on as any other. Throws `RowError` (column missing or of the wrong type, a template that
+ * refuses the row), `EmptyRowError` (a conversation without a message) and `DataPreparationError` (no tokenizer).
  *
  * @see trl 1.16, KTOTrainer
  */
@@ -38,15 +39,6 @@ export function tokenizeRow(row: DataRow, index: number, options: TokenizeOption
   }
   const [shorter, longer] = encodeBoth(row, index, prompt, completion, tokenizer, options.chatTemplate);
   const boundary = commonPrefixLength(shorter, longer);
-  if (boundary === longer.length) {
-    throw new RowError(
-      `row ${index}: the completion adds no token to the prompt; expected at least 1, got 0; complete or remove row ${index} (counted from 0)`,
-      {
-        row: index,
-        column: "completion",
-      },
-    );
-  }
   return { promptIds: longer.slice(0, boundary), completionIds: longer.slice(boundary) };
 }
 
@@ -64,11 +56,15 @@ function encodeBoth(
     return [tokenizer.encode(prompt, { addSpecialTokens: true }), tokenizer.encode(text, { addSpecialTokens: true })];
   }
   if (typeof prompt === "string" || typeof completion === "string") {
-    throw new RowError(
-      `row ${index}: prompt and completion are not of one kind; expected two texts or two conversations, got one of each; mend row ${index} (counted from 0)`,
-      { row: index, column: "completion" },
-    );
+    throw rowError(index, {
+      problem: "prompt and completion are not of one kind",
+      expected: "two texts or two conversations",
+      got: "one of each",
+      column: "completion",
+    });
   }
+  if (prompt.length === 0) throw new EmptyRowError(index, "no prompt");
+  if (completion.length === 0) throw new EmptyRowError(index, "no completion");
   const shared = { tokenize: true as const, ...templateOptions(row, index, chatTemplate) };
   try {
     return [
@@ -76,13 +72,13 @@ function encodeBoth(
       tokenizer.applyChatTemplate([...prompt, ...completion], { ...shared, addGenerationPrompt: false }),
     ];
   } catch (cause) {
-    throw new RowError(
-      `row ${index}: the chat template refuses the conversation; expected one that it renders, got "${(cause as Error).message}"; mend row ${index} (counted from 0)`,
-      {
-        row: index,
-        cause,
-      },
-    );
+    if ([...prompt, ...completion].some(isSilent)) throw new EmptyRowError(index, "no content", cause);
+    throw rowError(index, {
+      problem: "the chat template refuses the conversation",
+      expected: "one that it renders",
+      got: JSON.stringify((cause as Error).message),
+      cause,
+    });
   }
 }
 
@@ -116,12 +112,11 @@ function toolsOf(row: DataRow, index: number): object[] {
     }
   }
   if (Array.isArray(tools)) return tools;
-  throw new RowError(
-    `row ${index}: "tools" is not a list; expected a list or its JSON text, got ${typeof tools}; mend row ${index} (counted from 0)`,
-    {
-      row: index,
-      column: "tools",
-      cause,
-    },
-  );
+  throw rowError(index, {
+    problem: '"tools" is not a list',
+    expected: "a list or its JSON text",
+    got: excerpt(tools),
+    column: "tools",
+    cause,
+  });
 }

@@ -29,6 +29,8 @@ export interface ReportSample {
 /** What training would see of a dataset. JSON all through. */
 export interface DataReport {
   columns: string[];
+  /** Those of them that are not read. */
+  unreadColumns: string[];
   format: RowFormat;
   /** Rows in the data; rows that are trained on (a pair is two); rows dropped. */
   counts: { source: number; prepared: number; dropped: number };
@@ -50,10 +52,11 @@ export interface DataReportOptions extends PrepareKtoOptions {
 
 /** Prepares a dataset as the trainer would and says what came of it. Throws as {@link prepareKtoDataset} does. */
 export async function dataReport(dataset: Dataset<DataRow>, options: DataReportOptions = {}): Promise<DataReport> {
-  const { rows, dropped, format, classBalance, lengths, sequenceLengths, notes } = await prepareKtoDataset(dataset, options);
+  const { rows, dropped, format, classBalance, lengths, sequenceLengths, notes, unreadColumns } = await prepareKtoDataset(dataset, options);
   const { head = 3, tokenizer } = options;
   return {
     columns: [...dataset.columnNames],
+    unreadColumns,
     format,
     counts: { source: dataset.length, prepared: rows.length, dropped: dropped.length },
     classBalance,

@@ -4,9 +4,9 @@ import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { cutRow, tokenizeRow, type ScoredRow, type Tokenizer } from "../data/index.js";
-import { toPreferenceRows } from "./preference-rows.js";
+import { cutRow, type ScoredRow, type Tokenizer } from "../data/index.js";
 import { mismatched, prepareKtoDataset, type KtoRow, type PrepareKtoOptions } from "./prepare-kto-dataset.js";
+import { tokenizeRows } from "./read-rows.js";
 
 const fixtures = new URL("../../../testing/fixtures/", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, fixtures), "utf8");
@@ -66,12 +66,10 @@ describe("prepareKtoDataset makes trl's columns", () => {
     expect(await prepared(name)).toEqual(expected);
   });
 
-  it.each(list("kto/tokenized").map((file) => file.replace(".jsonl", "")))("%s, before anything is cut", (name) => {
+  it.each(list("kto/tokenized").map((file) => file.replace(".jsonl", "")))("%s, before anything is cut", async (name) => {
     const { data, options } = recipe(name);
-    const { rows, sourceIndex } = toPreferenceRows(Dataset.from(readRows(data)));
-    const whole = Array.from(rows, (row, index) => ({ row: sourceIndex(index), ...tokenizeRow(row, index, { tokenizer, ...options }) }));
-    const kept = whole.filter(({ promptIds }) => promptIds.length < options.maxLength!);
-    expect(kept).toEqual(
+    const { rows } = await tokenizeRows(Dataset.from(readRows(data)), { tokenizer, ...options });
+    expect(rows.map(({ sourceIndex, promptIds, completionIds }) => ({ row: sourceIndex, promptIds, completionIds }))).toEqual(
       readRows<TrlRow>(`kto/tokenized/${name}.jsonl`).map((row) => ({
         row: row.row,
         promptIds: row.prompt_ids,

@@ -2,5 +2,5 @@ export { classBalance, describeBalance, type BalanceWarning, type ClassBalance, 
 export { dataReport, type DataReport, type DataReportOptions, type ReportSample, type ReportToken } from "./data-report.js";
 export { ktoMethod } from "./kto-method.js";
 export { KTOTrainer, type KTOTrainerOptions } from "./kto-trainer.js";
-export { toPreferenceRows, type PreferenceRows } from "./preference-rows.js";
+export { checkRows, tokenizeRows, type CheckedRows, type CheckOptions, type TokenizedRow, type TokenizedRows } from "./read-rows.js";
 export { prepareKtoDataset, type KtoRow, type PreparedKtoDataset, type PrepareKtoOptions } from "./prepare-kto-dataset.js";

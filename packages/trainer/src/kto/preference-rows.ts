@@ -1,25 +1,140 @@
-import { Dataset, detectFormat, extractPrompt, unpairedPlace, unpairPreferenceDataset, type DataRow, type RowFormat } from "@kto/datasets";
+import {
+  type DataNotes,
+  type DataRow,
+  type Dataset,
+  expectLayout,
+  extractPrompt,
+  formatOf,
+  isLabelled,
+  labelOf,
+  layoutOfDataset,
+  type Layout,
+  type Message,
+  rowError,
+  type RowFormat,
+  textOf,
+  unpairedPlace,
+} from "@kto/datasets";
+import { EmptyRowError } from "../data/rows.js";
 
-/** Rows `prompt, completion, label` or `prompt_ids, completion_ids, label` of a dataset, whatever form it came in. */
+/** Rows `prompt, completion` or `prompt_ids, completion_ids` with their labels, whatever layout they came in. Each is made and checked when it is read. */
 export interface PreferenceRows {
   format: RowFormat;
-  rows: Dataset<DataRow>;
+  /** How many there are: twice the pairs. */
+  length: number;
+  /** False for data without a column of labels. */
+  hasLabels: boolean;
+  /** Columns of the data that are not read. */
+  unreadColumns: string[];
   /** Index in the dataset given (for pairs: of the pair) of row `index`. */
   sourceIndex(index: number): number;
+  /** The columns that are tokenised, of the types they must have. Throws `RowError`, and `EmptyRowError` for a row that is dropped. */
+  textAt(index: number): DataRow;
+  /** The label; undefined where the data has none. Throws `RowError`. */
+  labelAt(index: number): boolean | undefined;
 }
 
 /**
- * trl's first two steps: the shared prompt is taken out of pairs without one, then pairs are unpaired. Rows are made as they are read.
- * Throws `RowError` for columns that are no preference data.
+ * trl's first two steps, for every layout that is read: the shared prompt is taken out of pairs without one, then pairs are unpaired.
+ * Throws `RowError` for columns that are no preference data. What is worth knowing is noted.
  */
-export function toPreferenceRows(dataset: Dataset<DataRow>): PreferenceRows {
-  const format = detectFormat(dataset);
-  if (format.type !== "paired" && format.type !== "implicit-prompt") return { format, rows: dataset, sourceIndex: (index) => index };
-  const pairs = format.type === "implicit-prompt" ? withPrompts(dataset) : dataset;
-  return { format, rows: unpairPreferenceDataset(pairs), sourceIndex: (index) => unpairedPlace(index, dataset.length).pair };
+export function toPreferenceRows(dataset: Dataset<DataRow>, notes: DataNotes): PreferenceRows {
+  const layout = layoutOfDataset(dataset);
+  const format = formatOf(dataset, layout);
+  const isPairs = layout.shape === "paired" || layout.shape === "implicit-prompt";
+  const placeOf = (index: number): { pair: number; label: boolean | undefined } =>
+    isPairs ? unpairedPlace(index, dataset.length) : { pair: index, label: undefined };
+  const hasLabels = isPairs || isLabelled(dataset);
+  noteLayout(dataset, layout, format, notes);
+  return {
+    format,
+    length: isPairs ? 2 * dataset.length : dataset.length,
+    hasLabels,
+    unreadColumns: dataset.columnNames.filter((column) => !layout.reads.includes(column)),
+    sourceIndex: (index) => placeOf(index).pair,
+    textAt(index) {
+      const { pair, label } = placeOf(index);
+      const row = dataset.at(pair);
+      expectLayout(row, pair, layout);
+      const read = layout.toTrl?.(row, pair, notes) ?? row;
+      if (layout.shape === "tokenized") return read;
+      const { chosen, rejected, ...rest } = layout.shape === "implicit-prompt" ? withPrompt(read, pair) : read;
+      const text = isPairs ? { ...rest, completion: label ? chosen : rejected } : read;
+      expectOneKind(text, pair, format, label === undefined ? "completion" : label ? "chosen" : "rejected");
+      return text;
+    },
+    labelAt(index) {
+      const { pair, label } = placeOf(index);
+      if (isPairs) return label;
+      return hasLabels ? labelOf(dataset.at(pair), pair, notes) : undefined;
+    },
+  };
 }
 
-function withPrompts(dataset: Dataset<DataRow>): Dataset<DataRow> {
-  const { length } = dataset;
-  return Dataset.from({ length, at: (index: number) => (index < length ? extractPrompt(dataset.at(index), index) : undefined) });
+/** A pair with the prompt that its sides share. Throws `EmptyRowError` where there is none, and trl fails. */
+function withPrompt(row: DataRow, index: number): DataRow {
+  const isEmpty = (column: string): boolean => textOf(row, column, index).length === 0;
+  if (isEmpty("chosen") || isEmpty("rejected")) throw new EmptyRowError(index, "nothing shared");
+  const pair = extractPrompt(row, index);
+  if (typeof pair.prompt !== "string" && pair.prompt.length === 0) throw new EmptyRowError(index, "nothing shared");
+  return pair;
+}
+
+/** Throws unless prompt and completion are both text or both conversations, as those of the other rows are; and for a conversation without a message. */
+function expectOneKind(row: DataRow, index: number, { conversational }: RowFormat, answer: string): void {
+  const prompt = textOf(row, "prompt", index);
+  const completion = textOf({ [answer]: row["completion"] }, answer, index);
+  const isMixed = (typeof prompt === "string") !== (typeof completion === "string");
+  const isOther = (value: unknown): boolean => (typeof value === "string") === conversational;
+  // An empty text is trained on, but not as a conversation.
+  if (prompt.length === 0 && (typeof prompt !== "string" || isMixed || isOther(prompt))) throw new EmptyRowError(index, "no prompt");
+  if (completion.length === 0 && (typeof completion !== "string" || isMixed)) throw new EmptyRowError(index, "no completion");
+  if (isMixed) throw notOneKind(row, index, answer);
+  if (isOther(prompt)) {
+    throw rowError(index, {
+      problem: "it is not of the kind of the first row",
+      expected: conversational ? "conversations" : "texts",
+      got: conversational ? "texts" : "conversations",
+      advice: "keep texts and conversations in files of their own",
+      column: "prompt",
+    });
+  }
+}
+
+function notOneKind({ prompt, completion }: DataRow, index: number, answer: string): Error {
+  const isPair = answer !== "completion";
+  const answers = isPair ? "chosen and rejected" : "completion";
+  const [first] = Array.isArray(completion) ? (completion as Partial<Message>[]) : [];
+  const isWhole = first !== undefined && first.role !== "assistant";
+  const advice = isWhole
+    ? `${isPair ? `${answers} hold` : `the ${answers} holds`} the whole conversation, prompt included: ${isPair ? "leave the column prompt out (--remove_columns prompt; removeColumns in code)" : "split it, or name it with --messages_column"}`
+    : typeof prompt === "string"
+      ? 'write the prompt as [{"role": "user", "content": …}]'
+      : `write ${answers} as [{"role": "assistant", "content": …}]`;
+  return rowError(index, {
+    problem: `prompt and ${answers} are not of one kind`,
+    expected: "texts, or conversations",
+    got:
+      typeof prompt === "string" ? `a text as prompt, and conversations as ${answers}` : `a conversation as prompt, and text as ${answers}`,
+    advice,
+    column: isPair ? "prompt" : "completion",
+  });
+}
+
+function noteLayout(
+  dataset: Dataset<DataRow>,
+  { name, title, columns, becomes, shape }: Layout,
+  format: RowFormat,
+  notes: DataNotes,
+): void {
+  if (name !== shape) notes.add("layout", `the rows are ${title} (${columns.replaceAll("`", "")}): ${becomes.replaceAll("`", "")}`);
+  const isPairs = shape === "paired" || shape === "implicit-prompt";
+  if (isPairs && isLabelled(dataset))
+    notes.add("label of pairs", "the column label is not read beside two answers, of which one is desirable and one is not");
+  const { chosen } = dataset.at(0);
+  if (isPairs && !format.conversational && typeof chosen === "string" && /^\s*Human:[^]*\n\s*Assistant:/.test(chosen))
+    notes.add(
+      "dialogues as text",
+      "the texts are dialogues of Human: and Assistant:, and are trained on as text, without the chat template, as trl does",
+    );
 }

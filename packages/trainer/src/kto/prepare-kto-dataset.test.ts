@@ -26,6 +26,7 @@ const tokenizer: Tokenizer = {
 const idsOf = (text: string): number[] => Array.from(text, (character) => character.codePointAt(0)!);
 const dataset = (...rows: DataRow[]): Dataset<DataRow> => Dataset.from(rows);
 const good = { prompt: "p", completion: "c", label: true };
+const talk = { prompt: [{ role: "user", content: "hi" }], completion: [{ role: "assistant", content: "yes" }], label: true };
 const options = { tokenizer, perDeviceTrainBatchSize: 2 };
 
 describe("tokenizeRow", () => {
@@ -75,6 +76,77 @@ describe("prepareKtoDataset", () => {
     expect(lengths).toMatchObject({ numTruncated: 2, prompt: { min: 2, mean: 3, median: 3, max: 4 }, sequence: { max: 8 } });
   });
 
+  it("trains on empty texts as trl does, and drops what has no message or no token", async () => {
+    const answer = (content: unknown): DataRow[] => [{ role: "assistant", content }];
+    const texts = dataset(
+      { ...good, completion: "" },
+      { ...good, prompt: "" },
+      { ...good, prompt: "", completion: "" },
+      { ...good, completion: [] },
+    );
+    const read = await prepareKtoDataset(texts, options);
+    expect(read.rows.map(({ promptIds, completionIds }) => [promptIds, completionIds])).toEqual([
+      [[1, ...idsOf("p")], idsOf("$")],
+      [[1], idsOf("c$")],
+      [[1], idsOf("$")],
+    ]);
+    expect(read.dropped).toEqual([{ index: 3, reason: { kind: "no completion" } }]);
+
+    const needsContent: Tokenizer = {
+      ...tokenizer,
+      applyChatTemplate(messages, given) {
+        if (messages.length === 0 || messages.some(({ content }) => typeof content !== "string")) throw new Error("no content");
+        return tokenizer.applyChatTemplate(messages, given);
+      },
+    };
+    const talks = dataset(
+      talk,
+      { ...talk, completion: answer("") },
+      { ...talk, completion: [] },
+      { ...talk, prompt: [] },
+      { ...talk, completion: answer(null) },
+      { ...talk, prompt: "", completion: "" },
+      { ...talk, completion: "" },
+    );
+    const { rows, dropped } = await prepareKtoDataset(talks, { ...options, tokenizer: needsContent });
+    expect(rows.map(({ sourceIndex, completionIds }) => [sourceIndex, completionIds])).toEqual([[0, idsOf("yes")]]);
+    expect(dropped.map(({ index, reason }) => [index, reason.kind])).toEqual([
+      [1, "nothing scored"], // this template ends no turn, so that an empty answer adds nothing
+      [2, "no completion"],
+      [3, "no prompt"],
+      [4, "no content"],
+      [5, "no prompt"],
+      [6, "no completion"],
+    ]);
+    const lenient = await prepareKtoDataset(dataset(talk, { ...talk, completion: answer(null) }), options);
+    expect(lenient.dropped).toEqual([]);
+    await expect(prepareKtoDataset(talks, { ...options, tokenizer: needsContent, strict: true })).rejects.toMatchObject({
+      code: "DATA_PREPARATION",
+      message: expect.stringMatching(
+        /^data: 6 rows would be dropped; expected none, as strict asks, got .*conversation does not end with the assistant \(rows 2, 6\).*leave strict out$/,
+      ),
+    });
+  });
+
+  it("drops a pair whose sides share nothing to take for a prompt, and one side alone where the other is empty", async () => {
+    const pairs = dataset({ chosen: "q a", rejected: "q b" }, { chosen: "", rejected: "q b" }, { chosen: "yes", rejected: "no" });
+    const { rows, dropped } = await prepareKtoDataset(pairs, options);
+    expect(rows.map(({ sourceIndex, promptIds }) => [sourceIndex, promptIds])).toEqual([
+      [0, [1, ...idsOf("q")]],
+      [2, [1]],
+      [0, [1, ...idsOf("q")]],
+      [2, [1]],
+    ]);
+    expect(dropped).toEqual([true, false].map((label) => ({ index: 1, label, reason: { kind: "nothing shared" } })));
+    const ids = dataset(
+      { prompt_ids: [1], completion_ids: [], label: true },
+      { prompt_ids: [], completion_ids: [3], label: true },
+      { prompt_ids: [], completion_ids: [3, 4], label: false },
+    );
+    const read = await prepareKtoDataset(ids, options);
+    expect([read.rows.map(({ sourceIndex }) => sourceIndex), read.dropped.map(({ index }) => index)]).toEqual([[2], [0, 1]]);
+  });
+
   it("keeps every row where maxLength is null, and borrows nothing for apo_zero_unpaired", async () => {
     const rows = dataset({ ...good, prompt: "p".repeat(5000) }, good);
     const result = await prepareKtoDataset(rows, { tokenizer, maxLength: null, perDeviceTrainBatchSize: 1, lossType: "apo_zero_unpaired" });
@@ -87,7 +159,7 @@ describe("prepareKtoDataset", () => {
       dataset({ chosen: "q yes", rejected: "q no" }, { chosen: "r one", rejected: "r two" }),
       options,
     );
-    expect(format).toEqual({ type: "implicit-prompt", conversational: false });
+    expect(format).toEqual({ type: "implicit-prompt", conversational: false, layout: "implicit-prompt" });
     expect(rows.map(({ sourceIndex, label }) => [sourceIndex, label])).toEqual([
       [0, true],
       [1, true],
@@ -128,24 +200,46 @@ describe("prepareKtoDataset", () => {
 
   it.each<[string, DataRow[], string]>([
     [
-      "a label that is a string",
-      [good, { ...good, label: "true" }],
-      "row 1: the label has the wrong type or value; expected true, false, 1 or 0, got true (string)",
+      "a label that is another text",
+      [good, { ...good, label: "yes" }],
+      "row 1: the label is neither true nor false; expected true, false, 1, 0",
     ],
     ["a missing label", [good, { prompt: "p", completion: "c" }], 'row 1: the column "label" is missing'],
-    ["no label at all", [{ prompt: "p", completion: "c" }], 'row 0: the column "label" is missing'],
+    ["no label at all", [{ prompt: "p", completion: "c" }, good], 'row 0: the column "label" is missing'],
+    ["no column of labels", Array(2).fill({ prompt: "p", completion: "c" }), 'row 0 and every other: the column "label" is missing'],
     ["a missing completion", [good, { prompt: "p", label: true }], 'row 1: the column "completion" is missing'],
-    ["an empty prompt", [good, { ...good, prompt: "" }], 'row 1: "prompt" is empty'],
-    ["an empty completion", [good, { ...good, completion: [] }], 'row 1: "completion" is empty'],
-    ["an implicit prompt that is empty", [{ chosen: "yes", rejected: "no" }], 'row 0: "prompt" is empty'],
     ["mixed kinds", [{ ...good, completion: [{ role: "assistant", content: "c" }] }], "row 0: prompt and completion are not of one kind"],
+    ["another kind than the first row's", [good, talk], "row 1: it is not of the kind of the first row; expected texts, got conversations"],
+    ["another layout", [good, { prompt: "p", chosen: "c", rejected: "d" }], "row 1: it is of another layout than the rows before"],
+    ["images", [{ ...good, images: ["a.png"] }], 'row 0: "images" holds more than text'],
     ["ids that are no ids", [{ prompt_ids: [1.5], completion_ids: [1], label: true }], 'row 0: "prompt_ids" is not a list of token ids'],
-    ["other columns", [{ question: "p" }], "a column is missing in row 0"],
+    ["other columns", [{ question: "p" }], "the rows are of no layout that is read; expected prompt, completion and label"],
+    [
+      "a question beside two answers",
+      [{ question: "p", chosen: "a", rejected: "b" }],
+      "say that it is the prompt (--prompt_column question)",
+    ],
   ])("names the row with %s", async (_what, rows, message) => {
     await expect(prepareKtoDataset(dataset(...rows), options)).rejects.toMatchObject({
       code: "ROW",
       message: expect.stringContaining(message),
     });
+  });
+
+  it("tells all that is wrong at once, a sentence for each kind, with its rows", async () => {
+    const rows = [good, { ...good, label: "yes" }, { ...good, completion: 4 }, { ...good, label: "no" }, { prompt: "p", label: 2 }];
+    await expect(prepareKtoDataset(dataset(...rows), options)).rejects.toMatchObject({
+      row: 1,
+      mistakes: [
+        'row 1 and 2 more: the label is neither true nor false; expected true, false, 1, 0, or as text true, false, 1, 0 (in any case), 👍 or 👎, got "yes" (string); mend or remove them: rows 1, 3, 4 (counted from 0)',
+        'row 2: "completion" is neither text nor a conversation; expected a string or [{"role": …, "content": …}, …], got 4; mend or remove row 2 (counted from 0)',
+        'row 4: the column "completion" is missing; expected a value, got ["prompt","label"]; complete or remove row 4 (counted from 0)',
+      ],
+    });
+    const pairs = Array.from({ length: 30 }, () => ({ prompt: "p", chosen: [...talk.prompt, ...talk.completion], rejected: talk.prompt }));
+    await expect(prepareKtoDataset(dataset(...pairs), options)).rejects.toThrow(
+      /^row 0 and every other: prompt and chosen and rejected are not of one kind; .*; chosen and rejected hold the whole conversation, prompt included: leave the column prompt out \(--remove_columns prompt; removeColumns in code\)$/,
+    );
   });
 
   it("names the row that the template refuses, and keeps the cause", async () => {
@@ -176,7 +270,7 @@ describe("prepareKtoDataset", () => {
       message: expect.stringContaining("there is no tokenizer"),
     });
     await expect(prepareKtoDataset(dataset({ ...good, prompt: "ppp" }), { ...options, maxLength: 2 })).rejects.toThrow(
-      "every row was dropped",
+      "data: every row was dropped; expected at least one row to train on, got the prompt fills maxLength (row 0); mend them, or raise maxLength",
     );
     await expect(prepareKtoDataset(dataset(good), { ...options, maxLength: 0 })).rejects.toThrow("maxLength is not a number of tokens");
   });

@@ -1,4 +1,4 @@
-import { DataFileError, DataNotes, labelOf, RowError, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
+import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
 import { klCompletionSources, type KtoLossType } from "@kto/losses/plain";
 
 import { checkConfig } from "../config/check-config.js";
@@ -6,11 +6,10 @@ import { ktoContradictions } from "../config/kto-config.js";
 import { ktoFields } from "../config/kto-fields.js";
 import { DataPreparationError } from "../data/errors.js";
 import { rowLengths, type RowLengths } from "../data/lengths.js";
-import { expectMaxLength, reportProgress, type PrepareOptions } from "../data/prepare-options.js";
-import { cutRow, reasonToDrop, rowLength, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
-import { tokenizeRow } from "../data/tokenize-row.js";
+import type { PrepareOptions } from "../data/prepare-options.js";
+import { cutRow, rowLength, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
 import { classBalance, type ClassBalance, type ClassWeights } from "./class-balance.js";
-import { toPreferenceRows } from "./preference-rows.js";
+import { tokenizeRows } from "./read-rows.js";
 
 /** One row as the KTO trainer takes it, cut to `maxLength`. */
 export interface KtoRow extends ScoredRow, SourceRow {
@@ -38,6 +37,8 @@ export interface PreparedKtoDataset {
   dropped: DroppedRow[];
   /** Form of the rows given. */
   format: RowFormat;
+  /** Columns of the data that are not read. */
+  unreadColumns: string[];
   classBalance: ClassBalance;
   lengths: RowLengths;
   /** Tokens of each row before it was cut. */
@@ -47,16 +48,16 @@ export interface PreparedKtoDataset {
 }
 
 /**
- * Rows for the KTO trainer, with trl 1.16's rules and in its order: implicit prompts are taken out, pairs unpaired, the EOS text is appended to plain
+ * Rows for the KTO trainer, with trl 1.16's rules and in its order: rows of other layouts are made trl's, implicit prompts are taken out, pairs unpaired, the EOS text is appended to plain
  * completions, rows are tokenised, over-long prompts dropped, completions rotated by one inside blocks of `perDeviceTrainBatchSize`, and what is too long is cut.
  *
- * Rows with `prompt_ids` and `completion_ids` need no tokenizer. Throws `RowError` for a row that cannot be used, `DataFileError` for a dataset without
- * rows, `DataPreparationError` for batch size 1 with `kto`, a missing tokenizer, or when every row was dropped.
+ * Rows with `prompt_ids` and `completion_ids` need no tokenizer. Throws `RowError` for all rows that cannot be used, `DataFileError` for a dataset without
+ * rows, `DataPreparationError` for batch size 1 with `kto`, a missing tokenizer, when every row was dropped, or any under `strict`.
  *
  * @see trl 1.16, KTOTrainer
  */
 export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: PrepareKtoOptions = {}): Promise<PreparedKtoDataset> {
-  const { maxLength = 1024, perDeviceTrainBatchSize = 8, lossType = "kto", notes = new DataNotes() } = options;
+  const { maxLength = 1024, perDeviceTrainBatchSize = 8, lossType = "kto" } = options;
   checkConfig(
     "prepareKtoDataset",
     ktoFields,
@@ -66,46 +67,17 @@ export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: Prep
       toError: (text) => new DataPreparationError(text),
     },
   );
-  expectMaxLength(maxLength);
-  if (dataset.length === 0) {
-    throw new DataFileError("prepareKtoDataset: the dataset is empty; expected at least 1 row, got 0; check that it is the data you mean");
-  }
-  const { rows: source, format, sourceIndex } = toPreferenceRows(dataset);
-  if (format.type === "prompt-completion") {
-    throw new RowError(
-      'row 0: the column "label" is missing; expected true or false in each row, got ' + JSON.stringify(dataset.columnNames) + "; add it",
-      { row: 0, column: "label" },
-    );
-  }
-
-  const rows: KtoRow[] = [];
-  const dropped: DroppedRow[] = [];
-  for (let index = 0; index < source.length; index++) {
-    const place = sourceIndex(index);
-    const row = source.at(index);
-    const ids = tokenizeRow(row, place, { ...options, notes });
-    const label = labelOf(row, place);
-    const reason = reasonToDrop(ids, maxLength);
-    if (reason === undefined) rows.push({ ...ids, label, sourceIndex: place });
-    else dropped.push({ index: place, reason });
-    await reportProgress(index + 1, source.length, options);
-  }
-  if (rows.length === 0) {
-    throw new DataPreparationError(
-      `prepareKtoDataset: every row was dropped; expected a prompt shorter than maxLength ${maxLength}, got ${dropped.length} longer ones; raise maxLength`,
-    );
-  }
+  const { rows: tokenized, ...read } = await tokenizeRows(dataset, options);
+  const rows: KtoRow[] = tokenized.map(({ label, ...row }) => ({ ...row, label: label! }));
   return {
     rows: (lossType === "kto" ? withKlCompletions(rows, perDeviceTrainBatchSize) : rows).map((row) => cutKtoRow(row, maxLength)),
-    dropped,
-    format,
+    ...read,
     classBalance: classBalance(
       rows.map((row) => row.label),
       options,
     ),
     lengths: rowLengths(rows, maxLength),
     sequenceLengths: rows.map(rowLength),
-    notes: notes.list(),
   };
 }
 

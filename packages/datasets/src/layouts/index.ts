@@ -1,0 +1,121 @@
+import { excerpt } from "@kto/core";
+import { Dataset, type DataRow } from "../dataset.js";
+import { RowError, rowError } from "../errors.js";
+import { columnOf, isGiven } from "../rows.js";
+import { conversationLayouts } from "./conversation-layouts.js";
+import { instructionLayouts } from "./instruction-layouts.js";
+import type { Layout } from "./layout.js";
+import { openaiLayout } from "./openai-layout.js";
+import { trlLayouts } from "./trl-layouts.js";
+
+const [tokenized, paired, implicitPrompt, unpaired] = trlLayouts as [Layout, Layout, Layout, Layout];
+const [conversationPairs, ...otherConversations] = conversationLayouts as [Layout, ...Layout[]];
+const [instructionPairs, ...otherInstructions] = instructionLayouts as [Layout, ...Layout[]];
+
+/** Every layout that is read. A row is of the first that it has the columns of. */
+export const layouts: readonly Layout[] = [
+  tokenized,
+  conversationPairs,
+  instructionPairs,
+  paired,
+  implicitPrompt,
+  openaiLayout,
+  unpaired,
+  ...otherConversations,
+  ...otherInstructions,
+];
+
+/** Columns of questions: beside texts `chosen` and `rejected` they are the prompt, and taking what both begin with for it would be wrong. */
+const questionColumns = ["question", "query", "instruction", "input", "problem", "user"];
+
+/** Columns of what is no text. */
+const mediaColumns = ["image", "images", "video", "videos", "audio", "audios"];
+
+/** The layout of a dataset: that of its first row, or of what its rows have together. Throws `RowError`, which lists the columns, where it is none. */
+export function layoutOfDataset(dataset: Dataset<DataRow>): Layout {
+  const first = dataset.length > 0 ? dataset.at(0) : {};
+  const layout = layoutOfRow(first) ?? layoutOfRow(allColumns(dataset));
+  if (layout === undefined) {
+    throw new RowError(
+      {
+        operation: "data",
+        problem: "the rows are of no layout that is read",
+        expected:
+          "prompt, completion and label; or prompt, chosen and rejected; or chosen and rejected; or conversations (messages) and label; or instruction, output and label; or prompt_ids, completion_ids and label",
+        got: `the columns ${excerpt(dataset.columnNames, 200)}`,
+        advice:
+          "say which column is which (--prompt_column, --completion_column, --label_column, --chosen_column, --rejected_column, --messages_column; renameColumns in code)",
+      },
+      { row: 0 },
+    );
+  }
+  if (layout === implicitPrompt) expectNoQuestion(first);
+  return layout;
+}
+
+/** Throws `RowError` for a row that is not of the layout of its dataset: another's, one that lacks a column, or one with more than text. */
+export function expectLayout(row: DataRow, index: number, layout: Layout): void {
+  const own = layoutOfRow(row);
+  if (own !== layout) {
+    const needed = new Set(layout.needs.flat());
+    const missing = layout.needs.find((group) => !hasOneOf(row, group));
+    if (missing !== undefined && (own === undefined || own.needs.flat().every((column) => needed.has(column)))) {
+      columnOf(row, missing.find((column) => column in row) ?? missing[0]!, index);
+    }
+    throw rowError(index, {
+      problem: "it is of another layout than the rows before",
+      expected: `${layout.title} (${plain(layout.columns)})`,
+      got: own === undefined ? `the columns ${excerpt(Object.keys(row))}` : `${own.title} (${plain(own.columns)})`,
+      advice: "keep each layout in a file of its own",
+    });
+  }
+  const media = mediaColumns.find((column) => isGiven(row[column]) && !(Array.isArray(row[column]) && row[column].length === 0));
+  if (media === undefined) return;
+  throw rowError(index, {
+    problem: `"${media}" holds more than text`,
+    expected: "rows of text",
+    got: excerpt(row[media]),
+    advice: `remove the column to train on the text alone (--remove_columns ${media}; removeColumns in code)`,
+    column: media,
+  });
+}
+
+/** Names of columns without the marks of Markdown. */
+export function plain(columns: string): string {
+  return columns.replaceAll("`", "");
+}
+
+function layoutOfRow(row: DataRow): Layout | undefined {
+  return layouts.find(({ needs, when }) => needs.every((group) => hasOneOf(row, group)) && (when?.(row) ?? true));
+}
+
+function hasOneOf(row: DataRow, columns: readonly string[]): boolean {
+  return columns.some((column) => isGiven(row[column]));
+}
+
+/** For each column, the first value that is given. */
+function allColumns(dataset: Dataset<DataRow>): DataRow {
+  const all: DataRow = {};
+  for (const row of dataset) for (const [column, value] of Object.entries(row)) if (isGiven(value)) all[column] ??= value;
+  return all;
+}
+
+function expectNoQuestion(row: DataRow): void {
+  const { chosen } = row;
+  if (typeof chosen !== "string") return;
+  const column = questionColumns.find((name) => {
+    const question = row[name];
+    return typeof question === "string" && question.trim() !== "" && !chosen.includes(question.trim());
+  });
+  if (column === undefined) return;
+  throw new RowError(
+    {
+      operation: "data",
+      problem: `there is no column "prompt", and chosen and rejected do not hold the text of "${column}"`,
+      expected: "prompt, chosen and rejected, or texts that begin with the prompt",
+      got: `the columns ${excerpt(Object.keys(row), 200)}`,
+      advice: `say that it is the prompt (--prompt_column ${column}), or that it is not used (--remove_columns ${column})`,
+    },
+    { row: 0, column },
+  );
+}

@@ -1,0 +1,35 @@
+import type { DataNotes } from "../data-notes.js";
+import type { DataRow } from "../dataset.js";
+
+/** What rows become: `prompt, completion, label` · `prompt, chosen, rejected` · `chosen, rejected` with the prompt in both · ids. */
+export type RowShape = "unpaired" | "paired" | "implicit-prompt" | "tokenized";
+
+/** A way in which people lay out preference data in columns, and what it becomes. */
+export interface Layout {
+  /** Short and stable, for programs. */
+  readonly name: string;
+  /** What it is called in messages. */
+  readonly title: string;
+  /** Its columns, for messages and docs; `[x]` may be absent. */
+  readonly columns: string;
+  /** What it becomes, in one clause. */
+  readonly becomes: string;
+  /** Columns that it reads, where they are there. */
+  readonly reads: readonly string[];
+  readonly shape: RowShape;
+  /** Columns that a row of it has, one of each group. A column that is null is absent. */
+  readonly needs: readonly (readonly string[])[];
+  /** What else must hold of a row that has them. */
+  when?(row: DataRow): boolean;
+  /** The row as trl takes it, without its label; absent where it is so already. Throws `RowError` for values that are not what the layout says. */
+  toTrl?(row: DataRow, index: number, notes?: DataNotes): DataRow;
+}
+
+/** Columns that a template is given. */
+export const templateColumns = ["tools", "chat_template_kwargs"];
+
+/** A row of these columns, with what every layout hands on to templates. */
+export function trlRow(row: DataRow, columns: DataRow): DataRow {
+  const handedOn = templateColumns.filter((column) => column in row).map((column) => [column, row[column]]);
+  return { ...Object.fromEntries(handedOn), ...columns };
+}
