@@ -1,5 +1,6 @@
 import { describeError, type ErrorText, isKtoError, KtoError } from "@kto/core";
 import { snakeCase } from "@kto/core/config";
+import type { RowError } from "@kto/datasets";
 import type { HubError } from "@kto/hub";
 
 /** The command line or a config is wrong; every mistake is a line of its own. */
@@ -43,6 +44,7 @@ const explanations: Readonly<Record<string, string>> = {
 /** One line for each thing that is wrong: `kto: error[CODE]: what is wrong; expected …, got …; what to do`. */
 export function errorLines(error: unknown): string[] {
   if (error instanceof ConfigError) return error.mistakes.map((mistake) => line("CONFIG", mistake));
+  if (isRowError(error)) return error.mistakes.map((mistake) => line("ROW", mistake));
   if (isKtoError(error)) return [line(error.code, describeError(error, fieldName))];
   const { code, syscall, path, message } = (error ?? {}) as NodeJS.ErrnoException;
   if (code !== undefined && syscall !== undefined) {
@@ -64,6 +66,11 @@ const otherNames: Readonly<Record<string, string>> = {
 /** A library's name of a field as configs and flags spell it. */
 export function fieldName(field: string): string {
   return otherNames[field] ?? snakeCase(field);
+}
+
+/** True for what is wrong with rows, a sentence for each kind of mistake; also one made by another copy of the package. */
+function isRowError(error: unknown): error is RowError {
+  return isKtoError(error) && error.code === "ROW";
 }
 
 /** True for an error of the hub, its network or its cache, also one made by another copy of the package. */

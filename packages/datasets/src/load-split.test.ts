@@ -29,7 +29,7 @@ it("reads a split of kto-mix-14k's schema, its shards one after the other", asyn
   const train = await loadDataset(directory, { split: "train", onProgress });
   expect(train.toArray()).toEqual(rows.slice(0, 50));
   expect(train.at(20)).toEqual(rows[20]);
-  expect(detectFormat(train)).toEqual({ type: "unpaired", conversational: true });
+  expect(detectFormat(train)).toEqual({ type: "unpaired", conversational: true, layout: "unpaired" });
   expect((await loadDataset(directory, { split: "test" })).toArray()).toEqual(rows.slice(50));
   expect(directory.numOpen()).toBe(0);
   const last = onProgress.mock.calls.at(-1)![0];

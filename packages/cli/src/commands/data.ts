@@ -1,13 +1,14 @@
 import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
 import { pickFields } from "@kto/core/config";
-import { detectFormat, isConversation, type DataRow, type Dataset } from "@kto/datasets";
-import { dataReport, type DataReport } from "@kto/trainer";
+import { detectFormat, isConversation, isSilent, layoutOfDataset, rowError, type DataRow, type Dataset, type Message } from "@kto/datasets";
+import { checkRows, dataReport } from "@kto/trainer";
 import { commandValues } from "../config/check-command.js";
 import { dataFields } from "../config/input-fields.js";
 import { trainFields } from "../config/train-fields.js";
 import { exitStatus } from "../errors.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess } from "../load/hub-access.js";
+import { withColumns } from "../load/columns.js";
 import { findTokenizer, openData } from "../load/inputs.js";
 import { plainDataReport, renderDataReport, renderRawReport, type RawReport } from "../render/data-report.js";
 import type { Command, CommandInput } from "./command.js";
@@ -49,35 +50,35 @@ async function data(input: CommandInput): Promise<number> {
   const access = hubAccess(io, console);
   const tokenizer = values.model === null ? undefined : await findTokenizer(values.model, access);
   const chatTemplate = await readChatTemplate(values.chatTemplate);
-  const dataset = await openData(values.data ?? operands[0]!, access, {
-    split: values.split,
-    config: values.datasetConfig,
-  });
-  const count = values.head ?? dataset.length;
+  const read = await openData(values.data ?? operands[0]!, access, { split: values.split, config: values.datasetConfig });
+  const dataset = withColumns(read, values, (note) => console.line(`note: ${note}`));
+  const count = values.head ?? Infinity;
+  const isRaw = !tokenizer && detectFormat(dataset).type !== "tokenized";
+  const report = isRaw
+    ? await rawReport(dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE, values.strict)
+    : await dataReport(dataset, {
+        head: count,
+        maxLength: values.maxLength,
+        perDeviceTrainBatchSize: values.perDeviceTrainBatchSize,
+        lossType: values.lossType,
+        desirableWeight: values.desirableWeight,
+        undesirableWeight: values.undesirableWeight,
+        tokenizer,
+        chatTemplate,
+        strict: values.strict,
+        signal: io.signal,
+      });
   begin();
-  if (!tokenizer && detectFormat(dataset).type !== "tokenized") {
-    const report = rawReport(dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE);
-    if (options.json) io.stdout.write(`${JSON.stringify(report)}\n`);
-    else for (const line of renderRawReport(report)) io.stdout.write(`${line}\n`);
-    console.line(
-      `note: without --model there is no tokenizer: nothing is tokenised or dropped${chatTemplate === undefined ? ", and conversations are rendered with the default template" : ""}`,
-    );
-    return exitStatus.done;
-  }
-  const report: DataReport = await dataReport(dataset, {
-    head: count,
-    maxLength: values.maxLength,
-    perDeviceTrainBatchSize: values.perDeviceTrainBatchSize,
-    lossType: values.lossType,
-    desirableWeight: values.desirableWeight,
-    undesirableWeight: values.undesirableWeight,
-    tokenizer,
-    chatTemplate,
-    signal: io.signal,
-  });
   console.dataNotes(report.notes);
+  if (isRaw) {
+    console.line(
+      `note: without --model there is no tokenizer: nothing is tokenised, and no row is dropped for its length${chatTemplate === undefined && report.format.conversational ? "; conversations are rendered with the default template" : ""}`,
+    );
+  }
+  if (values.head !== null && count > report.samples.length && count !== dataFields.head.initial)
+    console.line(`note: head: ${count} samples are asked for, and there are ${report.samples.length}`);
   if (options.json) io.stdout.write(`${JSON.stringify(plainDataReport(report))}\n`);
-  else for (const line of renderDataReport(report, console)) io.stdout.write(`${line}\n`);
+  else for (const line of "lengths" in report ? renderDataReport(report, console) : renderRawReport(report)) io.stdout.write(`${line}\n`);
   return exitStatus.done;
 }
 
@@ -85,26 +86,27 @@ async function data(input: CommandInput): Promise<number> {
 const placeholders = { bos_token: "<bos>", eos_token: "<eos>" };
 
 /** What can be said of rows without a tokenizer. */
-function rawReport(dataset: Dataset<DataRow>, count: number, chatTemplate: string): RawReport {
-  const format = detectFormat(dataset);
-  let desirable = 0;
-  let undesirable = 0;
-  for (const { label } of dataset) {
-    if (label === true || label === 1) desirable++;
-    else if (label === false || label === 0) undesirable++;
-  }
-  const pairs = format.type === "paired" || format.type === "implicit-prompt";
+async function rawReport(dataset: Dataset<DataRow>, count: number, chatTemplate: string, strict: boolean): Promise<RawReport> {
+  const { format, labels, dropped, unreadColumns, notes } = await checkRows(dataset, { strict });
+  const { toTrl } = layoutOfDataset(dataset);
+  const skipped = new Set(dropped.map(({ index }) => index));
   return {
     columns: [...dataset.columnNames],
+    unreadColumns,
     format,
     counts: { source: dataset.length, prepared: null, dropped: null },
-    classBalance: pairs ? { desirable: dataset.length, undesirable: dataset.length } : { desirable, undesirable },
-    samples: Array.from(dataset.take(count), (row) => ({ row, texts: renderedTexts(row, chatTemplate) })),
+    classBalance: { desirable: labels.filter(Boolean).length, undesirable: labels.filter((label) => !label).length },
+    dropped,
+    notes,
+    samples: Array.from(dataset.take(Math.min(count, dataset.length)), (row, index) => ({
+      row,
+      texts: skipped.has(index) ? [] : renderedTexts(toTrl?.(row, index) ?? row, index, chatTemplate),
+    })),
   };
 }
 
 /** Each completion of a row with its prompt, as text. */
-function renderedTexts(row: DataRow, chatTemplate: string): string[] {
+function renderedTexts(row: DataRow, index: number, chatTemplate: string): string[] {
   const { prompt } = row;
   const completions = ["completion", "chosen", "rejected"]
     .map((column) => row[column])
@@ -112,8 +114,23 @@ function renderedTexts(row: DataRow, chatTemplate: string): string[] {
   return completions.flatMap((completion) => {
     if (isConversation(completion)) {
       const conversation = [...(isConversation(prompt) ? prompt : []), ...completion];
-      return [renderChatTemplate(chatTemplate, conversation, { specialTokens: placeholders })];
+      return [rendered(chatTemplate, conversation, index)];
     }
     return typeof completion === "string" ? [(typeof prompt === "string" ? prompt : "") + completion] : [];
   });
+}
+
+/** A conversation as text. Throws RowError where the template refuses it, unless a message has no content. */
+function rendered(chatTemplate: string, conversation: Message[], index: number): string {
+  try {
+    return renderChatTemplate(chatTemplate, conversation, { specialTokens: placeholders });
+  } catch (cause) {
+    if (conversation.some(isSilent)) return "";
+    throw rowError(index, {
+      problem: "the chat template refuses the conversation",
+      expected: "one that it renders",
+      got: JSON.stringify((cause as Error).message),
+      cause,
+    });
+  }
 }

@@ -45,7 +45,7 @@ async function evaluate(input: CommandInput): Promise<number> {
   const names = Object.keys(argumentFields) as (keyof typeof argumentFields)[];
   const args: Partial<KTOConfig> = Object.fromEntries(names.map((name) => [name, values[name]]));
   const { dataset, adapter, model: files, text } = await openModelAndData(values, input);
-  const prepared = await prepareKtoDataset(dataset, { ...args, ...text, signal: io.signal });
+  const prepared = await prepareKtoDataset(dataset, { ...args, ...text, strict: values.strict, signal: io.signal });
 
   await using device = await commandDevice(input);
   using base = await loadWeights(files, device, console, { ...values, dtype: operandDtype(values.dtype, device), signal: io.signal });

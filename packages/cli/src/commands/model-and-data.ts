@@ -5,6 +5,7 @@ import type { TokenizeOptions } from "@kto/trainer";
 import type { inputFields } from "../config/input-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess } from "../load/hub-access.js";
+import { withColumns } from "../load/columns.js";
 import { findAdapter, findModel, openData } from "../load/inputs.js";
 import type { CommandInput } from "./command.js";
 
@@ -21,7 +22,8 @@ export interface ModelAndData {
 export async function openModelAndData(values: Values<typeof inputFields>, { io, console }: CommandInput): Promise<ModelAndData> {
   const access = hubAccess(io, console);
   const chatTemplate = await readChatTemplate(values.chatTemplate);
-  const dataset = await openData(values.data, access, { split: values.split, config: values.datasetConfig });
+  const read = await openData(values.data, access, { split: values.split, config: values.datasetConfig });
+  const dataset = withColumns(read, values, (note) => console.line(`note: ${note}`));
   const adapter = values.adapter === null ? undefined : await findAdapter(values.adapter, access);
   const model = await findModel(values.model, access, console, { prefer4bitCheckpoint: values.prefer4bitCheckpoint });
   return { dataset, adapter, model, text: { tokenizer: model.tokenizer, chatTemplate } };

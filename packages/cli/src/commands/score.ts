@@ -1,4 +1,4 @@
-import { DataNotes, detectFormat, extractPrompt, type DataRow, type Dataset } from "@kto/datasets";
+import type { DataRow, Dataset } from "@kto/datasets";
 import { pickFields } from "@kto/core/config";
 import { loadAdapter } from "@kto/kit";
 import type { DecoderForCausalLM } from "@kto/qwen2";
@@ -7,17 +7,17 @@ import {
   cutRow,
   describeDrop,
   packScoredBatch,
-  reasonToDrop,
   scoreBatch,
-  tokenizeRow,
+  tokenizeRows,
   type ScoredRow,
-  type TokenizeOptions,
+  type TokenizedRows,
 } from "@kto/trainer";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { inputFields } from "../config/input-fields.js";
 import { trainFields } from "../config/train-fields.js";
 import { exitStatus, fieldName } from "../errors.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
+import { describeDropped } from "../render/banner.js";
 import { formatCount } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
 import { openModelAndData } from "./model-and-data.js";
@@ -34,10 +34,7 @@ export const scoreCommand: Command = {
 };
 
 /** A completion of a row of the file: what was tokenised, or why it is dropped. */
-interface Candidate {
-  ids: ScoredRow;
-  dropped: string | undefined;
-}
+type Candidate = ScoredRow | { dropped: string };
 
 /** A scored completion, as it is printed. */
 interface Score {
@@ -52,51 +49,55 @@ async function score(input: CommandInput): Promise<number> {
   const { io, console } = input;
   const values = commandValues("score", scoreFields, input, expectNoOperands("score", input.operands));
   const { dataset, adapter, model: files, text } = await openModelAndData(values, input);
-  const notes = new DataNotes();
-  const rows = candidates(dataset, values.maxLength, { ...text, notes });
-  console.dataNotes(notes.list());
+  const read = await tokenizeRows(dataset, {
+    ...text,
+    maxLength: values.maxLength,
+    strict: values.strict,
+    needsLabels: false,
+    signal: io.signal,
+  });
+  const rows = inOrderOfFile(read, dataset);
+  console.dataNotes(read.notes);
+  describeDropped(console, read.dropped);
 
   await using device = await commandDevice(input);
   using base = await loadWeights(files, device, console, { ...values, dtype: operandDtype(values.dtype, device), signal: io.signal });
   using model = adapter ? await loadAdapter(base, adapter) : undefined;
   input.begin();
   const progress = console.progress("scoring", rows.length);
-  let numDropped = 0;
   const size = values.perDeviceEvalBatchSize;
   for (let start = 0; start < rows.length; start += size) {
     io.signal?.throwIfAborted();
     const batch = rows.slice(start, start + size);
     const scores = await scoresOf(
       model?.base ?? base,
-      batch.flat().flatMap(({ dropped, ids }) => (dropped === undefined ? [cutRow(ids, values.maxLength)] : [])),
+      batch.flat().flatMap((candidate) => ("dropped" in candidate ? [] : [cutRow(candidate, values.maxLength)])),
     ).catch((error: unknown) => {
       throw adviseOnMemory(error, ["perDeviceEvalBatchSize", "maxLength"]);
     });
     for (const row of batch) {
-      const results = row.map(({ dropped }) => (dropped === undefined ? scores.shift()! : { dropped }));
-      numDropped += results.filter((result) => "dropped" in result).length;
+      const results = row.map((candidate) => ("dropped" in candidate ? candidate : scores.shift()!));
       io.stdout.write(`${JSON.stringify(results.length === 1 ? results[0] : { chosen: results[0], rejected: results[1] })}\n`);
     }
     progress.update(Math.min(start + size, rows.length));
   }
   progress.stop();
-  console.line(`scored ${formatCount(rows.length)} rows of ${values.data}${numDropped > 0 ? `, of which ${numDropped} dropped` : ""}`);
+  console.line(
+    `scored ${formatCount(rows.length)} rows of ${values.data}${read.dropped.length > 0 ? `, of which ${read.dropped.length} dropped` : ""}`,
+  );
   return exitStatus.done;
 }
 
-/** Every row of the file as the trainer would see it: one completion, or two for a pair. Throws RowError. */
-function candidates(dataset: Dataset<DataRow>, maxLength: number | null, options: TokenizeOptions): Candidate[][] {
-  const { type } = detectFormat(dataset);
-  const candidate = (row: DataRow, index: number): Candidate => {
-    const ids = tokenizeRow(row, index, options);
-    const reason = reasonToDrop(ids, maxLength);
-    return { ids, dropped: reason && describeDrop(reason, fieldName) };
+/** The completions of every row of the file: one, or those of both sides of a pair, the chosen one first. */
+function inOrderOfFile({ rows, dropped, format }: TokenizedRows, dataset: Dataset<DataRow>): Candidate[][] {
+  const places = Array.from({ length: dataset.length }, (): Candidate[] => []);
+  const isPairs = format.type === "paired" || format.type === "implicit-prompt";
+  const put = (index: number, label: boolean | undefined, candidate: Candidate): void => {
+    places[index]![isPairs && label === false ? 1 : 0] = candidate;
   };
-  return Array.from(dataset, (row, index) => {
-    if (type !== "paired" && type !== "implicit-prompt") return [candidate(row, index)];
-    const { chosen, rejected, ...shared } = type === "implicit-prompt" ? extractPrompt(row, index) : row;
-    return [chosen, rejected].map((completion) => candidate({ ...shared, completion }, index));
-  });
+  for (const { sourceIndex, label, promptIds, completionIds } of rows) put(sourceIndex, label, { promptIds, completionIds });
+  for (const { index, label, reason } of dropped) put(index, label, { dropped: describeDrop(reason, fieldName) });
+  return places;
 }
 
 async function scoresOf(model: DecoderForCausalLM, rows: readonly ScoredRow[]): Promise<Score[]> {

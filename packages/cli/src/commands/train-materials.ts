@@ -1,14 +1,15 @@
 import { dirname, resolve } from "node:path";
 import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
-import { isHubId } from "@kto/kit/node";
+import { hasSplits, isHubId } from "@kto/kit/node";
 import type { DataRow, Dataset } from "@kto/datasets";
 import { ktoConfig, prepareKtoDataset, type KTOConfig, type PreparedKtoDataset } from "@kto/trainer";
 import { trainerArguments, type TrainConfig } from "../config/train-config.js";
-import type { TrainValues } from "../config/train-fields.js";
+import { trainFields, type TrainValues } from "../config/train-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess, type HubAccess } from "../load/hub-access.js";
-import { findAdapter, findModel, openData, openDataFile } from "../load/inputs.js";
+import { withColumns } from "../load/columns.js";
+import { findAdapter, findModel, openData, openDataFile, type DataChoice } from "../load/inputs.js";
 import { ConfigError } from "../errors.js";
 import { findCheckpoint, type FoundCheckpoint } from "../resume.js";
 import type { CommandInput } from "./command.js";
@@ -41,8 +42,10 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   const hub = hubAccess(io, console);
   // What is small comes first: a misspelt file or split is not found out after gigabytes of weights.
   const chatTemplate = await readChatTemplate(values.chatTemplate);
-  const trainData = await openTrainData(values, hub);
-  const evalData = await openEvalData(values, hub);
+  const onNote = (note: string): void => console.line(`note: ${note}`);
+  const trainData = withColumns(await openTrainData(values, hub, onNote), values, onNote);
+  const evalFile = await openEvalData(values, hub);
+  const evalData = evalFile && withColumns(evalFile, values, onNote);
   const adapter = values.adapterNameOrPath === null ? undefined : await findAdapter(values.adapterNameOrPath, hub);
   const model = await findModel(values.modelNameOrPath, hub, console, {
     revision: revisionOf(values),
@@ -59,6 +62,7 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
         undesirableWeight: values.undesirableWeight,
         tokenizer: model.tokenizer,
         chatTemplate,
+        strict: values.strict,
         signal: io.signal,
         onProgress: ({ done, total }) => progress.update(Math.floor((100 * done) / total), `% of ${total} rows`),
       });
@@ -80,16 +84,25 @@ function revisionOf({ modelNameOrPath: given, modelRevision: revision }: TrainVa
   ]);
 }
 
-async function openTrainData(values: TrainValues, hub: HubAccess): Promise<Dataset<DataRow>> {
+async function openTrainData(values: TrainValues, hub: HubAccess, onNote: (note: string) => void): Promise<Dataset<DataRow>> {
   const { trainFile: file, datasetName: name, maxTrainSamples: maxRows } = values;
-  if (file !== null) return openDataFile(file, hub, { maxRows });
-  return openData(name!, hub, { split: values.datasetTrainSplit, config: values.datasetConfig, maxRows });
+  const choice = { ...choiceOf("datasetTrainSplit", file ?? name!, values), maxRows };
+  const dataset = await (file === null ? openData(name!, hub, choice) : openDataFile(file, hub, choice));
+  if (maxRows !== null && dataset.length < maxRows)
+    onNote(`max_train_samples: ${maxRows} rows are asked for, and the data has ${dataset.length}`);
+  return dataset;
 }
 
 /** What is evaluated on, if anything: the file named for it, else that split of the data set. */
 async function openEvalData(values: TrainValues, hub: HubAccess): Promise<Dataset<DataRow> | undefined> {
   const { evalFile: file, datasetName: name, evalStrategy: strategy } = values;
   if (strategy === "no") return undefined;
-  if (file !== null) return openDataFile(file, hub);
-  return openData(name!, hub, { split: values.datasetTestSplit, config: values.datasetConfig });
+  const choice = choiceOf("datasetTestSplit", file ?? name!, values);
+  return file === null ? openData(name!, hub, choice) : openDataFile(file, hub, choice);
+}
+
+/** The split and configuration of a data set. Of a single file only what was asked for by name, so that it is refused. */
+function choiceOf(field: "datasetTrainSplit" | "datasetTestSplit", place: string, values: TrainValues): DataChoice {
+  const { [field]: split, datasetConfig: config } = values;
+  return hasSplits(place) || split !== trainFields[field].initial ? { split, config } : { config };
 }

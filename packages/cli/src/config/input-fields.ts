@@ -1,5 +1,6 @@
 import { field, integer, orNull, path, pickFields, renamed, requiredField, text } from "@kto/core/config";
 import { modelFields } from "./model-fields.js";
+import { rowFields } from "./row-fields.js";
 
 const { modelNameOrPath, adapterNameOrPath } = modelFields;
 const split = field(orNull(text()), null, {
@@ -24,6 +25,7 @@ export const inputFields = {
   adapter: renamed(adapterNameOrPath, { help: "an adapter on it", onDisk: "adapter", aliases: ["adapter_name_or_path"] }),
   data: requiredField(place, data),
   split,
+  ...rowFields,
   ...pickFields(modelFields, "datasetConfig", "chatTemplate", "prefer4bitCheckpoint", "loadIn4bit", "useBnbNestedQuant", "dtype"),
 };
 
@@ -36,6 +38,7 @@ export const dataFields = {
   }),
   data: field(orNull(place), null, { ...data, help: `${data.help}; or without a flag, as the first word` }),
   split,
+  ...rowFields,
   head: field(orNull(integer(0)), 3, { group: "data", help: "how many samples are shown; null for all" }),
   ...pickFields(modelFields, "datasetConfig", "chatTemplate"),
 };

@@ -1,5 +1,6 @@
 import { boolean, choice, field, integer, orNull, path, redeclared, requiredField, text } from "@kto/core/config";
 import { loraFields } from "@kto/lora";
+import { rowFields } from "./row-fields.js";
 
 /** Fields of the model, its adapter and the data: what the trainer is given as objects and the command reads from places. */
 export const modelFields = {
@@ -79,6 +80,7 @@ export const modelFields = {
     help: "the split of the data set to evaluate on",
     notes: "read only with an `eval_strategy`",
   }),
+  ...rowFields,
   datasetNumProc: field(orNull(integer(1)), null, {
     group: "data",
     fate: "different",

@@ -123,6 +123,7 @@ function settle(values: TrainValues, given: ReadonlySet<TrainField>): string[] {
   if (values.loraDropout > 0 && values.disableDropout && given.has("loraDropout"))
     notes.push("lora_dropout acts only with disable_dropout: false");
   if (values.shuffleDataset === false) notes.push("shuffle_dataset has no effect on KTO, whose rows keep the file's order");
+  if (values.evalFile !== null && values.evalStrategy === "no") notes.push('eval_file is not read: eval_strategy is "no"');
   const reports = [values.reportTo ?? []].flat().filter((name) => name !== "none");
   if (reports.length > 0)
     notes.push(

@@ -1,7 +1,7 @@
 import { DataFileError, type DataRow, type Dataset } from "@kto/datasets";
 import { loadDataset as loadFile } from "@kto/datasets/node";
 import { loadDataset, openAdapter, openModel, openTokenizer, type AdapterFiles, type ModelFiles } from "@kto/kit";
-import { hasSplits, isFolder, isHubId } from "@kto/kit/node";
+import { isFolder, isHubId } from "@kto/kit/node";
 import type { Console } from "../render/console.js";
 import { downloading, type HubAccess } from "./hub-access.js";
 
@@ -34,7 +34,7 @@ export function findTokenizer(given: string, access: HubAccess): Promise<ModelFi
   return downloading(access, () => openTokenizer(given, access.place));
 }
 
-/** Which rows of a data set are read; of a single file, which has no splits, `split` and `config` say nothing. */
+/** Which rows of a data set are read. A single file has no splits or configurations: asking for one is an ArgumentError. */
 export interface DataChoice {
   split?: string | null;
   config?: string | null;
@@ -43,7 +43,7 @@ export interface DataChoice {
 }
 
 /** Rows of a local data file. Throws DataFileError, FormatError (with the line) for one that cannot be read or holds nothing. */
-export async function openDataFile(path: string, access: HubAccess, { maxRows }: DataChoice = {}): Promise<Dataset<DataRow>> {
+export async function openDataFile(path: string, access: HubAccess, choice: DataChoice = {}): Promise<Dataset<DataRow>> {
   if (isHubId(path)) {
     throw new DataFileError(
       `data: ${path} does not exist; expected a data file, got no such path; a data set of the hub is named with dataset_name`,
@@ -51,14 +51,13 @@ export async function openDataFile(path: string, access: HubAccess, { maxRows }:
     );
   }
   if (isFolder(path)) return loadFile(path); // which says that it is one
-  return loadDataset(path, { maxRows: maxRows ?? undefined, signal: access.place.signal });
+  return openData(path, access, choice);
 }
 
 /** Rows of a data file, or of a split of a folder or of a data set of the hub; remembers the commit. Throws as `loadDataset` of the kit. */
 export function openData(place: string, access: HubAccess, { split, config, maxRows }: DataChoice = {}): Promise<Dataset<DataRow>> {
   const { hub, signal } = access.place;
-  const part = hasSplits(place) ? { split: split ?? undefined, config: config ?? undefined } : {};
-  const options = { ...part, maxRows: maxRows ?? undefined, hub, signal };
+  const options = { split: split ?? undefined, config: config ?? undefined, maxRows: maxRows ?? undefined, hub, signal };
   const read = (): Promise<Dataset> =>
     loadDataset(place, { ...options, onCommit: (commit) => access.commits.set(`datasets/${place}`, commit) });
   return isHubId(place) ? downloading(access, read) : read();

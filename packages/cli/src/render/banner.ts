@@ -2,14 +2,7 @@ import { gpuMemory } from "@kto/kit/node";
 import { countLoraParameters, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
-import {
-  describeBalance,
-  describeDropKind,
-  type DropReason,
-  type MemoryPlan,
-  type PlannedRun,
-  type PreparedKtoDataset,
-} from "@kto/trainer";
+import { describeBalance, describeDrops, type DroppedRow, type MemoryPlan, type PlannedRun, type PreparedKtoDataset } from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import type { TrainValues } from "../config/train-fields.js";
 import { adapterInfo } from "../load/adapter-info.js";
@@ -70,17 +63,19 @@ export function describeData(console: Console, { rows, dropped, classBalance, le
     "",
     `tokens a row: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; completions ${completion.min} to ${completion.max}`,
   );
-  const reasons = new Map<DropReason["kind"], number[]>();
-  for (const { index, reason } of dropped) reasons.set(reason.kind, [...(reasons.get(reason.kind) ?? []), index]);
-  for (const [kind, indices] of reasons)
-    console.fact(
-      "",
-      `${indices.length} dropped, ${describeDropKind(kind, fieldName)} (row ${indices.slice(0, 5).join(", ")}${indices.length > 5 ? ", …" : ""})`,
-    );
+  describeDropped(console, dropped);
   if (numTruncated > 0) console.fact("", `${formatCount(numTruncated)} longer than max_length, cut at the end`);
   console.dataNotes(notes);
   const warning = describeBalance(classBalance, fieldName);
   if (warning !== undefined) console.warn(warning);
+}
+
+/** How many rows are dropped, and for each reason which. */
+export function describeDropped(console: Console, dropped: readonly DroppedRow[]): void {
+  if (dropped.length === 0) return;
+  const [first, ...rest] = describeDrops(dropped, fieldName);
+  console.fact("", `${formatCount(dropped.length)} dropped: ${first}`);
+  for (const reason of rest) console.fact("", reason);
 }
 
 /** Micro-batches, updates and warm-up. */

@@ -1,15 +1,19 @@
-import type { DataRow, RowFormat } from "@kto/datasets";
-import { describeBalance, describeDrop, type DataReport, type ReportSample } from "@kto/trainer";
+import type { DataNote, DataRow, RowFormat } from "@kto/datasets";
+import { describeBalance, describeDrop, type DataReport, type DroppedRow, type ReportSample } from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import { maxWidth, wrap, type Console } from "./console.js";
-import { clip, formatCount } from "./format.js";
+import { formatCount } from "./format.js";
 
 /** What is said of data when there is no tokenizer. */
 export interface RawReport {
   columns: string[];
+  unreadColumns: string[];
   format: RowFormat;
   counts: { source: number; prepared: null; dropped: null };
   classBalance: { desirable: number; undesirable: number };
+  /** Rows that are dropped whatever the tokenizer; a prompt may be too long besides. */
+  dropped: DroppedRow[];
+  notes: DataNote[];
   /** Rows as they stand in the file, and each completion with its prompt as text. */
   samples: { row: DataRow; texts: string[] }[];
 }
@@ -19,10 +23,9 @@ const droppedShown = 10;
 
 /** A report as lines of text. */
 export function renderDataReport(report: DataReport, console: Console): string[] {
-  const { columns, format, counts, classBalance, lengths, histogram, dropped, samples } = report;
+  const { columns, unreadColumns, format, counts, classBalance, lengths, histogram, dropped, samples } = report;
   const lines = [
-    ...fact("columns", columns.join(", ")),
-    ...fact("format", `${format.type}${format.conversational ? ", conversational" : ""}`),
+    ...columnFacts(columns, unreadColumns, format),
     ...fact(
       "rows",
       `${formatCount(counts.source)} in the file, ${formatCount(counts.prepared)} to train on, ${formatCount(counts.dropped)} dropped, ${formatCount(lengths.numTruncated)} cut`,
@@ -40,30 +43,50 @@ export function renderDataReport(report: DataReport, console: Console): string[]
   for (const { from, to, count } of histogram.slice(histogram.findIndex(({ count }) => count > 0))) {
     lines.push(`${`${from}–${to - 1}`.padStart(12)} ${"█".repeat(Math.ceil((count / most) * 48))} ${count}`);
   }
-  if (dropped.length > 0) lines.push("", "dropped");
-  for (const { index, reason } of dropped.slice(0, droppedShown))
-    lines.push(clip(`  row ${index}: ${describeDrop(reason, fieldName)}`, maxWidth));
-  if (dropped.length > droppedShown) lines.push(`  and ${dropped.length - droppedShown} more`);
-  return [...lines, ...samples.flatMap((sample) => renderSample(sample, console))];
+  return [...lines, ...droppedLines(dropped), ...samples.flatMap((sample) => renderSample(sample, console))];
 }
 
 /** A report as `--json` prints it, with its reasons and its warning as sentences. */
-export function plainDataReport({ classBalance, dropped, ...report }: DataReport): object {
+export function plainDataReport({ classBalance, dropped, ...report }: DataReport | RawReport): object {
   const warning = describeBalance(classBalance, fieldName);
   return {
     ...report,
     classBalance: { ...classBalance, ...(warning === undefined ? {} : { warning }) },
-    dropped: dropped.map(({ index, reason }) => ({ index, reason: describeDrop(reason, fieldName) })),
+    dropped: dropped.map(({ reason, ...row }) => ({ ...row, reason: describeDrop(reason, fieldName) })),
   };
 }
 
-/** A raw report as lines of text. */
-export function renderRawReport({ columns, format, counts, classBalance, samples }: RawReport): string[] {
+function columnFacts(columns: readonly string[], unread: readonly string[], { type, conversational, layout }: RowFormat): string[] {
+  const from = layout === type || layout === "unpaired" ? "" : `, made of ${layout}`;
   return [
     ...fact("columns", columns.join(", ")),
-    ...fact("format", `${format.type}${format.conversational ? ", conversational" : ""}`),
+    ...(unread.length > 0 ? fact("not read", unread.join(", ")) : []),
+    ...fact("format", `${type}${conversational ? ", conversational" : ""}${from}`),
+  ];
+}
+
+function droppedLines(dropped: readonly DroppedRow[]): string[] {
+  if (dropped.length === 0) return [];
+  const shown = dropped.slice(0, droppedShown);
+  const more = dropped.length - shown.length;
+  return [
+    "",
+    "dropped",
+    ...shown.flatMap(({ index, label, reason }) => {
+      const side = label === undefined ? "" : label ? " (chosen)" : " (rejected)";
+      return wrap(`row ${index}${side}: ${describeDrop(reason, fieldName)}`, maxWidth - 2).map((part) => `  ${part}`);
+    }),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}
+
+/** A raw report as lines of text. */
+export function renderRawReport({ columns, unreadColumns, format, counts, classBalance, dropped, samples }: RawReport): string[] {
+  return [
+    ...columnFacts(columns, unreadColumns, format),
     ...fact("rows", `${formatCount(counts.source)} in the file`),
     ...fact("classes", `${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`),
+    ...droppedLines(dropped),
     ...samples.flatMap(({ texts }, index) =>
       texts.flatMap((text) => [
         "",

@@ -112,7 +112,7 @@ function notOneKind({ prompt, completion }: DataRow, index: number, answer: stri
       ? 'write the prompt as [{"role": "user", "content": …}]'
       : `write ${answers} as [{"role": "assistant", "content": …}]`;
   return rowError(index, {
-    problem: `prompt and ${answers} are not of one kind`,
+    problem: `prompt is of another kind than ${answers}`,
     expected: "texts, or conversations",
     got:
       typeof prompt === "string" ? `a text as prompt, and conversations as ${answers}` : `a conversation as prompt, and text as ${answers}`,

@@ -208,7 +208,7 @@ describe("prepareKtoDataset", () => {
     ["no label at all", [{ prompt: "p", completion: "c" }, good], 'row 0: the column "label" is missing'],
     ["no column of labels", Array(2).fill({ prompt: "p", completion: "c" }), 'row 0 and every other: the column "label" is missing'],
     ["a missing completion", [good, { prompt: "p", label: true }], 'row 1: the column "completion" is missing'],
-    ["mixed kinds", [{ ...good, completion: [{ role: "assistant", content: "c" }] }], "row 0: prompt and completion are not of one kind"],
+    ["mixed kinds", [{ ...good, completion: [{ role: "assistant", content: "c" }] }], "row 0: prompt is of another kind than completion"],
     ["another kind than the first row's", [good, talk], "row 1: it is not of the kind of the first row; expected texts, got conversations"],
     ["another layout", [good, { prompt: "p", chosen: "c", rejected: "d" }], "row 1: it is of another layout than the rows before"],
     ["images", [{ ...good, images: ["a.png"] }], 'row 0: "images" holds more than text'],
@@ -238,7 +238,7 @@ describe("prepareKtoDataset", () => {
     });
     const pairs = Array.from({ length: 30 }, () => ({ prompt: "p", chosen: [...talk.prompt, ...talk.completion], rejected: talk.prompt }));
     await expect(prepareKtoDataset(dataset(...pairs), options)).rejects.toThrow(
-      /^row 0 and every other: prompt and chosen and rejected are not of one kind; .*; chosen and rejected hold the whole conversation, prompt included: leave the column prompt out \(--remove_columns prompt; removeColumns in code\)$/,
+      /^row 0 and every other: prompt is of another kind than chosen and rejected; .*; chosen and rejected hold the whole conversation, prompt included: leave the column prompt out \(--remove_columns prompt; removeColumns in code\)$/,
     );
   });
 
