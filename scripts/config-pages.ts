@@ -1,7 +1,10 @@
-import { describeFields, fieldTable, otherFieldRows } from "@kto/core/config";
+import { describeFields, fieldTable, otherFieldRows, snakeCase } from "@kto/core/config";
+import { layouts, speakers, type Layout } from "@kto/datasets";
 import { loraFields } from "@kto/lora";
+import { describeDropKind, dropKinds } from "@kto/trainer";
 import { ktoYamlSchema } from "../packages/cli/src/config/kto-yaml.js";
 import { otherFields as foreignFields } from "../packages/cli/src/config/other-fields.js";
+import { rowFields } from "../packages/cli/src/config/row-fields.js";
 import { trainFields } from "../packages/cli/src/config/train-fields.js";
 import { constantFields, otherFields } from "../packages/lora/src/other-fields.js";
 
@@ -17,12 +20,42 @@ export interface PagePart {
 export function pageParts(): PagePart[] {
   return [
     { page: "docs/cli.md", name: "train", lines: [...fieldTable(trainFields), "", ...otherNames()] },
+    { page: "docs/data-and-files.md", name: "layouts", lines: layoutTable() },
+    { page: "docs/data-and-files.md", name: "speakers", lines: speakerTable() },
+    { page: "docs/data-and-files.md", name: "rows", lines: fieldTable(rowFields) },
+    {
+      page: "docs/data-and-files.md",
+      name: "dropped",
+      lines: [
+        "| why | in `--json` |",
+        "| --- | --- |",
+        ...dropKinds.map((kind) => `| ${describeDropKind(kind, (field) => `\`${snakeCase(field)}\``)} | \`${kind}\` |`),
+      ],
+    },
     {
       page: "docs/lora-config.md",
       name: "lora",
       lines: [...fieldTable(loraFields), ...otherFieldRows(otherFields, constantFields)],
     },
   ];
+}
+
+/** Layouts of rows, in the order in which they are told apart. */
+function layoutTable(): string[] {
+  const line = ({ title, columns, becomes, name, shape }: Layout): string =>
+    `| ${title} | ${columns} | ${becomes} | \`${shape}\`${name === shape ? "" : `, \`${name}\``} |`;
+  return [
+    "| rows | columns, `[x]` may be absent | what becomes of them | type and layout |",
+    "| --- | --- | --- | --- |",
+    ...layouts.map(line),
+  ];
+}
+
+/** What the speakers of turns are called, by the role that they have. */
+function speakerTable(): string[] {
+  const roles = [...new Set(speakers.values())];
+  const namesOf = (role: string): string => [...speakers].flatMap(([name, its]) => (its === role ? [`\`${name}\``] : [])).join(", ");
+  return ["| role | speakers |", "| --- | --- |", ...roles.map((role) => `| \`${role}\` | ${namesOf(role)} |`)];
 }
 
 /** Other spellings, and the fields of trl, peft and transformers that are none here. */

@@ -27,6 +27,28 @@ describe("Dataset", () => {
     expect(ids(ten.filter((row) => row.id % 4 === 0).select([2, 0]))).toEqual([8, 0]);
   });
 
+  it("renames and removes columns, and reads no row before it is asked for", () => {
+    const at = vi.fn((index: number) =>
+      index < 2 ? { question: `q${index}`, prompt: "id", ...(index === 1 && { label: true }) } : undefined,
+    );
+    const rows = Dataset.from<Record<string, unknown>>({ length: 2, at });
+    expect(rows.columnNames).toEqual(["question", "prompt", "label"]);
+    at.mockClear();
+    const renamed = rows.removeColumns("prompt").renameColumns({ question: "prompt", label: "label" });
+    expect([renamed.length, renamed.columnNames, at.mock.calls.length]).toEqual([2, ["prompt", "label"], 0]);
+    expect(renamed.toArray()).toEqual([{ prompt: "q0" }, { prompt: "q1", label: true }]);
+    expect(rows.renameColumns({ question: "prompt", prompt: "question" }).at(0)).toEqual({ prompt: "q0", question: "id" });
+    expect(rows.at(0)).toEqual({ question: "q0", prompt: "id" });
+    expect(rows.removeColumns([]).columnNames).toEqual(rows.columnNames);
+  });
+
+  it("refuses columns that there are not, and two of one name", () => {
+    const rows = Dataset.from<Record<string, unknown>>([{ a: 1, b: 2 }]);
+    expect(() => rows.renameColumns({ c: "d" })).toThrow('renameColumns: there is no column "c"; expected one of ["a","b"], got "c"');
+    expect(() => rows.removeColumns(["a", "c"])).toThrow('removeColumns: there is no column "c"');
+    expect(() => rows.renameColumns({ a: "b" })).toThrow('renameColumns: two columns would be called "b"');
+  });
+
   it("shuffles as torch's randperm and leaves the original as it was", () => {
     expect(ids(ten.shuffle(42))).toEqual([2, 6, 1, 8, 4, 5, 0, 9, 3, 7]);
     expect(ids(ten.shuffle(0).shuffle(0))).not.toEqual(ids(ten.shuffle(0)));

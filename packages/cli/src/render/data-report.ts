@@ -52,7 +52,7 @@ export function plainDataReport({ classBalance, dropped, ...report }: DataReport
   return {
     ...report,
     classBalance: { ...classBalance, ...(warning === undefined ? {} : { warning }) },
-    dropped: dropped.map(({ reason, ...row }) => ({ ...row, reason: describeDrop(reason, fieldName) })),
+    dropped: dropped.map(({ reason, ...row }) => ({ ...row, kind: reason.kind, reason: describeDrop(reason, fieldName) })),
   };
 }
 

@@ -6,6 +6,7 @@ export {
   describeDrop,
   describeDropKind,
   describeDrops,
+  dropKinds,
   EmptyRowError,
   reasonToDrop,
   rowLength,

@@ -37,6 +37,12 @@ const emptyKinds = {
   "nothing scored": "the completion has no token that can be scored",
 } as const;
 
+/** Every kind of reason, for docs. */
+export const dropKinds = [
+  "prompt fills maxLength",
+  ...(Object.keys(emptyKinds) as (keyof typeof emptyKinds)[]),
+] as const satisfies readonly DropKind[];
+
 /** A row that is empty where training needs something: it is dropped and counted, and no mistake. */
 export class EmptyRowError extends RowError {
   override name = "EmptyRowError";
