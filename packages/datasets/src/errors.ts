@@ -100,12 +100,12 @@ function sentence({ first, rows }: { first: RowError; rows: ReadonlySet<number> 
   const every = rows.size === numRows;
   const operation = every ? `row ${first.row} and every other` : `row ${first.row} and ${rows.size - 1} more`;
   const advice = isOwn ? parts.advice : every ? "mend the rows" : "mend or remove them";
-  const numbers = every ? "" : `: rows ${listedRows(rows)} (counted from 0)`;
+  const numbers = every ? "" : `: rows ${listed(rows)} (counted from 0)`;
   return new RowError({ ...parts, operation, advice: `${advice}${numbers}` }, { row: first.row }).message;
 }
 
-/** Numbers of rows for a message: the first few, then how many there are besides. */
-export function listedRows(rows: Iterable<number>, most = 10): string {
-  const all = [...rows];
+/** Names or numbers for a message: the first few, then how many there are besides. */
+export function listed(items: Iterable<string | number>, most = 10): string {
+  const all = [...items];
   return all.length <= most ? all.join(", ") : `${all.slice(0, most).join(", ")} and ${all.length - most} more`;
 }

@@ -1,7 +1,7 @@
 export { readCsv, type CsvOptions } from "./csv.js";
 export { DataNotes, describeNote, type DataNote } from "./data-notes.js";
 export { Dataset, type DataRow, type RowOptions, type RowProgress, type RowSource, type SplitOptions } from "./dataset.js";
-export { DataFileError, listedRows, RowError, rowError, RowMistakes, type RowProblem } from "./errors.js";
+export { DataFileError, listed, RowError, rowError, RowMistakes, type RowProblem } from "./errors.js";
 export { extractPrompt } from "./extract-prompt.js";
 export { detectFormat, formatOf, isLabelled, type RowFormat } from "./formats.js";
 export { labelOf, labelSpellings } from "./labels.js";

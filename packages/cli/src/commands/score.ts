@@ -17,7 +17,7 @@ import { inputFields } from "../config/input-fields.js";
 import { trainFields } from "../config/train-fields.js";
 import { exitStatus, fieldName } from "../errors.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
-import { describeDropped } from "../render/banner.js";
+import { describeLeftOut } from "../render/banner.js";
 import { formatCount } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
 import { openModelAndData } from "./model-and-data.js";
@@ -58,7 +58,7 @@ async function score(input: CommandInput): Promise<number> {
   });
   const rows = inOrderOfFile(read, dataset);
   console.dataNotes(read.notes);
-  describeDropped(console, read.dropped);
+  describeLeftOut(console, read);
 
   await using device = await commandDevice(input);
   using base = await loadWeights(files, device, console, { ...values, dtype: operandDtype(values.dtype, device), signal: io.signal });

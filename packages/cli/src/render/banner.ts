@@ -1,8 +1,9 @@
+import { listed } from "@kto/datasets";
 import { gpuMemory } from "@kto/kit/node";
 import { countLoraParameters, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
-import { describeBalance, describeDrops, type DroppedRow, type MemoryPlan, type PlannedRun, type PreparedKtoDataset } from "@kto/trainer";
+import { describeBalance, describeDrops, type MemoryPlan, type PlannedRun, type PreparedKtoDataset } from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import type { TrainValues } from "../config/train-fields.js";
 import { adapterInfo } from "../load/adapter-info.js";
@@ -53,7 +54,7 @@ export function describeAdapter(console: Console, model: PeftModel<DecoderForCau
 }
 
 /** Rows, classes, lengths, and what is dropped or cut and why; warnings of trl's. */
-export function describeData(console: Console, { rows, dropped, classBalance, lengths, notes }: PreparedKtoDataset, name: string): void {
+export function describeData(console: Console, { rows, classBalance, lengths, notes, ...read }: PreparedKtoDataset, name: string): void {
   const { sequence, completion, numTruncated } = lengths;
   console.fact(
     name,
@@ -63,15 +64,16 @@ export function describeData(console: Console, { rows, dropped, classBalance, le
     "",
     `tokens a row: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; completions ${completion.min} to ${completion.max}`,
   );
-  describeDropped(console, dropped);
+  describeLeftOut(console, read);
   if (numTruncated > 0) console.fact("", `${formatCount(numTruncated)} longer than max_length, cut at the end`);
   console.dataNotes(notes);
   const warning = describeBalance(classBalance, fieldName);
   if (warning !== undefined) console.warn(warning);
 }
 
-/** How many rows are dropped, and for each reason which. */
-export function describeDropped(console: Console, dropped: readonly DroppedRow[]): void {
+/** Columns that are not read; how many rows are dropped, and for each reason which. */
+export function describeLeftOut(console: Console, { unreadColumns, dropped }: Pick<PreparedKtoDataset, "unreadColumns" | "dropped">): void {
+  if (unreadColumns.length > 0) console.fact("", `columns not read: ${listed(unreadColumns)}`);
   if (dropped.length === 0) return;
   const [first, ...rest] = describeDrops(dropped, fieldName);
   console.fact("", `${formatCount(dropped.length)} dropped: ${first}`);

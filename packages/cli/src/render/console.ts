@@ -31,6 +31,7 @@ export class Console {
   readonly colors: ReturnType<typeof colorsOf>;
   readonly #stderr: TextSink;
   readonly isQuiet: boolean;
+  readonly #noted = new Set<string>();
   #bars: MultiBar | undefined;
 
   constructor(io: Io, { quiet }: { quiet: boolean }) {
@@ -67,9 +68,13 @@ export class Console {
     for (const part of wrap(`note: ${text}`, this.width)) this.line(this.colors.dim(part));
   }
 
-  /** What was noted while rows were read, a line each. */
+  /** What was noted while rows were read, a line each: one of a kind, whatever data it is said of. */
   dataNotes(notes: readonly DataNote[]): void {
-    for (const note of notes) this.line(`note: ${describeNote(note)}`);
+    for (const note of notes) {
+      if (this.#noted.has(note.kind)) continue;
+      this.#noted.add(note.kind);
+      this.line(`note: ${describeNote(note)}`);
+    }
   }
 
   /** A warning, also when quiet. */

@@ -1,4 +1,4 @@
-import { listedRows, RowError } from "@kto/datasets";
+import { listed, RowError } from "@kto/datasets";
 
 /** A prompt and its completion as ids: what a model scores. In a run both are cut already, so that no other place needs to know how long a row may be. */
 export interface ScoredRow {
@@ -104,6 +104,6 @@ export function describeDrops(dropped: readonly DroppedRow[], spell?: (field: st
   for (const { index, reason } of dropped) kinds.set(reason.kind, (kinds.get(reason.kind) ?? new Set()).add(index));
   return Array.from(
     kinds,
-    ([kind, rows]) => `${describeDropKind(kind, spell)} (${rows.size === 1 ? "row" : "rows"} ${listedRows(rows, most)})`,
+    ([kind, rows]) => `${describeDropKind(kind, spell)} (${rows.size === 1 ? "row" : "rows"} ${listed(rows, most)})`,
   );
 }
