@@ -5,11 +5,12 @@ import type { Device } from "@kto/tensor";
 import { describe, expect, it, vi } from "vitest";
 import type { DataCase, DataRead } from "../../datasets/src/testing/data-case.js";
 import { columnCases, emptyCases, labelCases, layoutCases, mixedCases } from "../../datasets/src/testing/row-cases.js";
+import type * as OnDevice from "./load/on-device.js";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
 /** One device for all commands: what a command computes is the same, and opening one and compiling its kernels is most of the time. */
 vi.mock("./load/on-device.js", async (original) => {
-  const real = await original<typeof import("./load/on-device.js")>();
+  const real = await original<typeof OnDevice>();
   let shared: Device | undefined;
   const commandDevice: typeof real.commandDevice = async (...given) => {
     if (shared) return shared;
@@ -64,6 +65,53 @@ describe.each([
     else expectRefused(one, outcomes, folder.file("out"));
     if (one.outcome.status === 0) expect(existsSync(folder.file("out", "adapter_model.safetensors"))).toBe(true);
   });
+});
+
+it("only score does without labels, where the data has none at all", async () => {
+  using folder = temporaryFolder();
+  const [unlabelled, partly] = [folder.file("unlabelled.jsonl"), folder.file("partly.jsonl")];
+  writeFileSync(unlabelled, '{"prompt": "Q", "completion": " a"}\n');
+  writeFileSync(partly, '{"prompt": "Q", "completion": " a", "label": true}\n{"prompt": "Q", "completion": " a"}\n');
+  const status = async (data: string, ...argv: string[]): Promise<number> => (await kto([...argv, "--data", data])).status;
+  const train = ["train", "--model", model, "--use_peft", "--output_dir", folder.file("out")];
+  expect(await status(unlabelled, "score", "--model", model)).toBe(0);
+  for (const argv of [["data"], ["data", "--model", model], ["evaluate", "--model", model], train])
+    expect(await status(unlabelled, ...argv)).toBe(2);
+  for (const argv of [["data"], ["score", "--model", model], train]) expect(await status(partly, ...argv)).toBe(2);
+});
+
+it("says what of a request comes to nothing", async () => {
+  using folder = temporaryFolder();
+  const data = folder.file("rows.jsonl");
+  writeFileSync(data, `${JSON.stringify({ prompt: "Q", completion: " a", label: "True", id: 7 })}\n`.repeat(2));
+  const shown = await kto(["data", data, "--model", model, "--head", "9", "--json", "--template", "{{ messages }}"]);
+  expect(shown.stderr).toContain("note: head: 9 samples are asked for, and there are 2");
+  expect(shown.stderr).toContain("note: the chat template that is given has no effect: the rows are not conversations");
+  expect(JSON.parse(shown.stdout)).toMatchObject({
+    unreadColumns: ["id"],
+    notes: [{ kind: "unused template" }, { kind: "labels as text", count: 2, row: 0 }],
+  });
+  const argv = [
+    "train",
+    "--model",
+    model,
+    "--data",
+    data,
+    "--eval_file",
+    data,
+    "--use_peft",
+    "--max_steps",
+    "1",
+    "--per_device_train_batch_size",
+    "2",
+  ];
+  const trained = await kto([...argv, "--max_train_samples", "9", "--output_dir", folder.file("a")]);
+  expect(trained.stderr).toContain("note: max_train_samples: 9 rows are asked for, and the data has 2");
+  expect(trained.stderr).toContain('note: eval_file is not read: eval_strategy is "no"');
+  expect(trained.stderr).toContain("columns not read: id");
+  const evaluated = await kto([...argv, "--eval_strategy", "epoch", "--output_dir", folder.file("b")]);
+  expect(evaluated.status).toBe(0);
+  expect(evaluated.stderr.match(/labels are text/g)).toHaveLength(1);
 });
 
 /** Status 2, the same lines in every command, nothing on stdout, nothing written. */

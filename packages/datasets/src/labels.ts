@@ -20,7 +20,7 @@ const words: ReadonlyMap<string, boolean> = new Map([
 export const labelColumns = ["label", "kto_tag"];
 
 /** Variation selectors and the tones of skin, which an emoji may carry. */
-const decorations = /[\u{fe0e}\u{fe0f}\u{1f3fb}-\u{1f3ff}]/gu;
+const decorations = /\u{fe0e}|\u{fe0f}|[\u{1f3fb}-\u{1f3ff}]/gu;
 
 /**
  * The class of a row, `true` for desirable: true, false, 1, 0, or one of these as text (any case), or a thumb up or down. Text is noted in `notes`.

@@ -45,7 +45,7 @@ export function columnOf(row: DataRow, column: string, index: number): unknown {
  */
 export function textOf(row: DataRow, column: string, index: number): TextOrMessages {
   const value = columnOf(row, column, index);
-  if (typeof value === "string" || (Array.isArray(value) && value.every(isMessage))) return value as TextOrMessages;
+  if (typeof value === "string" || (Array.isArray(value) && value.every(isMessage))) return value;
   throw rowError(index, {
     problem: `"${column}" is neither text nor a conversation`,
     expected: 'a string or [{"role": …, "content": …}, …]',

@@ -50,8 +50,9 @@ async function data(input: CommandInput): Promise<number> {
   const access = hubAccess(io, console);
   const tokenizer = values.model === null ? undefined : await findTokenizer(values.model, access);
   const chatTemplate = await readChatTemplate(values.chatTemplate);
-  const read = await openData(values.data ?? operands[0]!, access, { split: values.split, config: values.datasetConfig });
-  const dataset = withColumns(read, values, (note) => console.line(`note: ${note}`));
+  const onNote = (note: string): void => console.line(`note: ${note}`);
+  const read = await openData(values.data ?? operands[0]!, access, { split: values.split, config: values.datasetConfig, onNote });
+  const dataset = withColumns(read, values, onNote);
   const count = values.head ?? Infinity;
   const isRaw = !tokenizer && detectFormat(dataset).type !== "tokenized";
   const report = isRaw

@@ -44,7 +44,7 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   const chatTemplate = await readChatTemplate(values.chatTemplate);
   const onNote = (note: string): void => console.line(`note: ${note}`);
   const trainData = withColumns(await openTrainData(values, hub, onNote), values, onNote);
-  const evalFile = await openEvalData(values, hub);
+  const evalFile = await openEvalData(values, hub, onNote);
   const evalData = evalFile && withColumns(evalFile, values, onNote);
   const adapter = values.adapterNameOrPath === null ? undefined : await findAdapter(values.adapterNameOrPath, hub);
   const model = await findModel(values.modelNameOrPath, hub, console, {
@@ -86,7 +86,7 @@ function revisionOf({ modelNameOrPath: given, modelRevision: revision }: TrainVa
 
 async function openTrainData(values: TrainValues, hub: HubAccess, onNote: (note: string) => void): Promise<Dataset<DataRow>> {
   const { trainFile: file, datasetName: name, maxTrainSamples: maxRows } = values;
-  const choice = { ...choiceOf("datasetTrainSplit", file ?? name!, values), maxRows };
+  const choice = { ...choiceOf("datasetTrainSplit", file ?? name!, values), maxRows, onNote };
   const dataset = await (file === null ? openData(name!, hub, choice) : openDataFile(file, hub, choice));
   if (maxRows !== null && dataset.length < maxRows)
     onNote(`max_train_samples: ${maxRows} rows are asked for, and the data has ${dataset.length}`);
@@ -94,10 +94,10 @@ async function openTrainData(values: TrainValues, hub: HubAccess, onNote: (note:
 }
 
 /** What is evaluated on, if anything: the file named for it, else that split of the data set. */
-async function openEvalData(values: TrainValues, hub: HubAccess): Promise<Dataset<DataRow> | undefined> {
+async function openEvalData(values: TrainValues, hub: HubAccess, onNote: (note: string) => void): Promise<Dataset<DataRow> | undefined> {
   const { evalFile: file, datasetName: name, evalStrategy: strategy } = values;
   if (strategy === "no") return undefined;
-  const choice = choiceOf("datasetTestSplit", file ?? name!, values);
+  const choice = { ...choiceOf("datasetTestSplit", file ?? name!, values), onNote };
   return file === null ? openData(name!, hub, choice) : openDataFile(file, hub, choice);
 }
 

@@ -40,6 +40,8 @@ export interface DataChoice {
   config?: string | null;
   /** The first so many rows. */
   maxRows?: number | null;
+  /** Is told what of the data is left out. */
+  onNote?(note: string): void;
 }
 
 /** Rows of a local data file. Throws DataFileError, FormatError (with the line) for one that cannot be read or holds nothing. */
@@ -55,9 +57,9 @@ export async function openDataFile(path: string, access: HubAccess, choice: Data
 }
 
 /** Rows of a data file, or of a split of a folder or of a data set of the hub; remembers the commit. Throws as `loadDataset` of the kit. */
-export function openData(place: string, access: HubAccess, { split, config, maxRows }: DataChoice = {}): Promise<Dataset<DataRow>> {
+export function openData(place: string, access: HubAccess, { split, config, maxRows, onNote }: DataChoice = {}): Promise<Dataset<DataRow>> {
   const { hub, signal } = access.place;
-  const options = { split: split ?? undefined, config: config ?? undefined, maxRows: maxRows ?? undefined, hub, signal };
+  const options = { split: split ?? undefined, config: config ?? undefined, maxRows: maxRows ?? undefined, hub, signal, onNote };
   const read = (): Promise<Dataset> =>
     loadDataset(place, { ...options, onCommit: (commit) => access.commits.set(`datasets/${place}`, commit) });
   return isHubId(place) ? downloading(access, read) : read();

@@ -1,5 +1,5 @@
 import { excerpt } from "@kto/core";
-import { Dataset, type DataRow } from "../dataset.js";
+import type { DataRow, Dataset } from "../dataset.js";
 import { RowError, rowError } from "../errors.js";
 import { columnOf, isGiven } from "../rows.js";
 import { conversationLayouts } from "./conversation-layouts.js";

@@ -206,7 +206,7 @@ describe("prepareKtoDataset", () => {
     ],
     ["a missing label", [good, { prompt: "p", completion: "c" }], 'row 1: the column "label" is missing'],
     ["no label at all", [{ prompt: "p", completion: "c" }, good], 'row 0: the column "label" is missing'],
-    ["no column of labels", Array(2).fill({ prompt: "p", completion: "c" }), 'row 0 and every other: the column "label" is missing'],
+    ["no column of labels", [1, 2].map(() => ({ prompt: "p", completion: "c" })), 'row 0 and every other: the column "label" is missing'],
     ["a missing completion", [good, { prompt: "p", label: true }], 'row 1: the column "completion" is missing'],
     ["mixed kinds", [{ ...good, completion: [{ role: "assistant", content: "c" }] }], "row 0: prompt is of another kind than completion"],
     ["another kind than the first row's", [good, talk], "row 1: it is not of the kind of the first row; expected texts, got conversations"],
