@@ -1,7 +1,10 @@
+import { excerpt } from "@kto/core";
+import { type CopiedReasoning, cutAtMark, markFinalMessage, prepareConversation, valueError } from "./conversation.js";
 import { TemplateError } from "./errors.js";
+import { DEFAULT_LIMITS, type RenderLimits } from "./jinja/budget.js";
 import { PythonError } from "./jinja/python-error.js";
 import { Template } from "./jinja/template.js";
-import { strip } from "./jinja/text.js";
+import { fromJs, type Value } from "./jinja/values.js";
 
 /** One message of a conversation, as datasets and APIs write it: `role`, `content` (text or parts), and whatever the template reads. */
 export interface ChatMessage {
@@ -26,6 +29,8 @@ export interface RenderOptions {
   variables?: Readonly<Record<string, unknown>>;
   /** Keep keys whose value is null in the messages, as transformers 4 did; version 5 removes them, and so do we by default. */
   keepNulls?: boolean;
+  /** What the rendering may take; default {@link DEFAULT_LIMITS}. Whatever takes more is a `TemplateError`. */
+  limits?: Partial<RenderLimits>;
   /** The clock of `strftime_now`; default the time of the call. */
   now?: () => Date;
 }
@@ -34,13 +39,16 @@ export interface RenderOptions {
 export interface RenderedChat {
   text: string;
   generations: { start: number; end: number }[];
+  /**
+   * Where the template reads the reasoning of messages under another name than the data has it: transformers 5 takes `reasoning_content`, `thinking` and
+   * `reasoning` for one field, and so do we. Null where no message has any, or the template reads none.
+   */
+  copiedReasoning: CopiedReasoning | null;
 }
 
 /** Compiled templates kept; one run rarely uses more than two or three. */
 const MAX_COMPILED = 64;
 const compiled = new Map<string, Template>();
-/** Marks where the final message's content ends; the trailing space shows whether the template trims content. */
-const END_MARK = "CONTINUE_FINAL_MESSAGE_TAG ";
 
 /**
  * The text of a conversation under a chat template, exactly as `apply_chat_template(…, tokenize=False)` of transformers 5 renders it.
@@ -80,27 +88,39 @@ export function hasGenerationBlocks(template: string): boolean {
 
 function render(template: string, messages: readonly ChatMessage[], options: RenderOptions): RenderedChat {
   const { addGenerationPrompt = false, continueFinalMessage = false, tools = null, documents = null } = options;
+  if (!Array.isArray(messages)) throw new PythonError("TypeError", `Chat messages should be a list, but got ${excerpt(messages)}.`);
   if (messages.length === 0) throw valueError("Cannot apply chat template to an empty conversation. Provide at least one message.");
   if (addGenerationPrompt && continueFinalMessage !== false) {
     throw valueError(
       "continue_final_message and add_generation_prompt are not compatible. Use continue_final_message to go on with the final message, add_generation_prompt to open a new one.",
     );
   }
-  const conversation = options.keepNulls ? [...messages] : messages.map(withoutNulls);
+  const conversation = prepareConversation(messages, template, options.keepNulls ?? false);
   const field = continueFinalMessage === true ? "content" : continueFinalMessage;
-  const final = field === false ? null : markFinalMessage(template, conversation, field);
-  const { text, generations } = compile(template).render(
-    {
-      ...options.specialTokens,
-      ...options.variables,
-      messages: conversation,
-      tools,
-      documents,
-      add_generation_prompt: addGenerationPrompt,
-    },
-    options.now ?? ((): Date => new Date()),
-  );
-  return final === null ? { text, generations } : cutAtMark(text, generations, final);
+  const final = field === false ? null : markFinalMessage(template, conversation.messages, field);
+  const variables = new Map<string, Value>();
+  for (const given of [options.specialTokens, options.variables]) {
+    for (const name in given) if (given[name] !== undefined) variables.set(name, fromJs(given[name]));
+  }
+  variables.set("messages", conversation.messages);
+  variables.set("tools", listOf(tools, "Tools should be a list of JSON schemas"));
+  variables.set("documents", listOf(documents, "Documents should be a list of dicts with 'title' and 'text' keys!"));
+  variables.set("add_generation_prompt", addGenerationPrompt);
+  const now = options.now ?? ((): Date => new Date());
+  const { text, generations } = compile(template).render(variables, now, { ...DEFAULT_LIMITS, ...options.limits });
+  const { copiedReasoning } = conversation;
+  if (final === null) return { text, generations, copiedReasoning };
+  const cut = cutAtMark(text, final);
+  const kept = generations.filter(({ start }) => start < cut.length).map(({ start, end }) => ({ start, end: Math.min(end, cut.length) }));
+  return { text: cut, generations: kept, copiedReasoning };
+}
+
+/** Tools or documents as a template sees them. Throws Python's TypeError for what is no list of objects. */
+function listOf(given: readonly object[] | null, expected: string): Value {
+  if (given === null) return null;
+  const items = fromJs(given);
+  if (!Array.isArray(items) || !items.every((item) => item instanceof Map)) throw new PythonError("TypeError", expected);
+  return items;
 }
 
 function compile(template: string): Template {
@@ -110,47 +130,4 @@ function compile(template: string): Template {
   if (compiled.size >= MAX_COMPILED) compiled.delete(compiled.keys().next().value!);
   compiled.set(template, fresh);
   return fresh;
-}
-
-function withoutNulls(message: ChatMessage): ChatMessage {
-  return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null)) as ChatMessage;
-}
-
-/** Puts the mark behind the text to continue, in a copy of the last message; returns that text. */
-function markFinalMessage(template: string, conversation: ChatMessage[], field: string): string {
-  const last = conversation.at(-1)!;
-  const content = last[field];
-  if (content === undefined || content === null) {
-    throw valueError(`continue_final_message is set but the final message has no "${field}" to continue!`);
-  }
-  if (!template.includes(field)) {
-    throw valueError(`continue_final_message is set to "${field}" but this is not an accepted field in the chat_template`);
-  }
-  if (typeof content === "string") {
-    conversation[conversation.length - 1] = { ...last, [field]: content + END_MARK };
-    return content;
-  }
-  const parts = Array.isArray(content) ? (content as { text?: unknown }[]) : [];
-  const at = parts.findLastIndex((part) => typeof part?.text === "string");
-  if (at === -1) throw valueError("continue_final_message is set but we could not find any text to continue in the final message!");
-  const text = parts[at]!.text as string;
-  conversation[conversation.length - 1] = { ...last, [field]: parts.with(at, { ...parts[at], text: text + END_MARK }) };
-  return text;
-}
-
-function cutAtMark(rendered: string, generations: RenderedChat["generations"], final: string): RenderedChat {
-  const at = rendered.lastIndexOf(strip(END_MARK));
-  if (at === -1 || !rendered.includes(strip(final))) {
-    throw valueError(
-      `continue_final_message is set but the final message does not appear in the chat after applying the chat template! The template may delete parts of it. Final message to continue: ${strip(final)}`,
-    );
-  }
-  const keepsSpace = rendered.startsWith(END_MARK, at);
-  const text = keepsSpace ? rendered.slice(0, at) : strip(rendered.slice(0, at), null, "right");
-  const kept = generations.filter(({ start }) => start < text.length).map(({ start, end }) => ({ start, end: Math.min(end, text.length) }));
-  return { text, generations: kept };
-}
-
-function valueError(reason: string): PythonError {
-  return new PythonError("ValueError", reason);
 }

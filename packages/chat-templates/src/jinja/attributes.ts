@@ -1,9 +1,11 @@
+import { spendItems } from "./budget.js";
 import { equal, keyIn } from "./operators.js";
 import { represent, toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
 import { method } from "./signature.js";
 import { stringMethod } from "./string-methods.js";
-import { Callable, characters, PyObject, rangeOf, toIndex, Tuple, typeName, Undefined, type Value, View } from "./values.js";
+import { characters, textLength, textSlice } from "./text.js";
+import { Callable, PyObject, rangeOf, toIndex, Tuple, typeName, Undefined, type Value, View } from "./values.js";
 
 /** Methods that change their object: the sandbox of transformers refuses them. */
 const MUTATORS: Readonly<Record<string, ReadonlySet<string>>> = {
@@ -36,14 +38,17 @@ export function getItem(object: Value, index: Value): Value {
 export function getSlice(object: Value, start: Value, stop: Value, step: Value): Value {
   if (object instanceof Undefined) object.fail();
   if (object instanceof Map) typeError("unhashable type: 'slice'");
-  const items = sequenceItems(object);
-  if (!items) return typeError(`'${typeName(object)}' object is not subscriptable`);
-  const { from, to, stride } = sliceBounds(items.length, start, stop, step);
+  const length = sequenceLength(object);
+  if (length === undefined) return typeError(`'${typeName(object)}' object is not subscriptable`);
+  const { from, to, stride } = sliceBounds(length, start, stop, step);
+  if (typeof object === "string" && stride === 1) return textSlice(object, from, Math.max(from, to));
   if (object instanceof View && object.bounds) {
     const [first, , apart] = object.bounds;
     return rangeOf(first + from * apart, first + to * apart, stride * apart);
   }
+  const items = sequenceItems(object)!;
   const chosen: Value[] = [];
+  spendItems(Math.max(0, Math.ceil((to - from) / stride)));
   for (let index = from; stride > 0 ? index < to : index > to; index += stride) chosen.push(items[index]!);
   if (typeof object === "string") return chosen.map(toText).join("");
   return object instanceof Tuple ? new Tuple(chosen) : chosen;
@@ -74,6 +79,10 @@ function dictItem(object: Value, key: Value): Value | undefined {
   return object.get(keyIn(object, key));
 }
 
+function sequenceLength(object: Value): number | undefined {
+  return typeof object === "string" ? textLength(object) : sequenceItems(object)?.length;
+}
+
 function sequenceItems(object: Value): Value[] | undefined {
   if (typeof object === "string") return characters(object);
   if (Array.isArray(object)) return object;
@@ -83,8 +92,11 @@ function sequenceItems(object: Value): Value[] | undefined {
 
 function sequenceItem(object: Value, index: Value): Value | undefined {
   if (typeof index !== "bigint" && typeof index !== "boolean") return undefined;
-  const items = sequenceItems(object);
-  return items?.at(toIndex(index));
+  const at = toIndex(index);
+  if (typeof object !== "string") return sequenceItems(object)?.at(at);
+  const length = textLength(object);
+  const start = at < 0 ? at + length : at;
+  return start >= 0 && start < length ? textSlice(object, start, start + 1) : undefined;
 }
 
 /** An attribute that Python's `getattr` would find. */
@@ -116,7 +128,7 @@ function describeType(object: Value): string {
 
 function listMethod(items: Value[], name: string): Callable | undefined {
   if (name === "count") return method(name, ["value"], 1, (value) => BigInt(items.filter((item) => equal(item, value!)).length));
-  if (name === "copy") return method(name, [], 0, () => [...items]);
+  if (name === "copy") return method(name, [], 0, () => (spendItems(items.length), [...items]));
   if (name !== "index") return undefined;
   return method(name, ["value"], 1, (value) => {
     const at = items.findIndex((item) => equal(item, value!));
@@ -133,18 +145,19 @@ function dictMethod(dict: Map<Value, Value>, name: string): Callable | undefined
         return value === undefined ? fallback : value;
       });
     case "keys":
-      return method(name, [], 0, () => new View("dict_keys", [...dict.keys()]));
+      return method(name, [], 0, () => (spendItems(dict.size), new View("dict_keys", [...dict.keys()])));
     case "values":
-      return method(name, [], 0, () => new View("dict_values", [...dict.values()]));
+      return method(name, [], 0, () => (spendItems(dict.size), new View("dict_values", [...dict.values()])));
     case "items":
       return method(name, [], 0, () => new View("dict_items", dictItems(dict)));
     case "copy":
-      return method(name, [], 0, () => new Map(dict));
+      return method(name, [], 0, () => (spendItems(dict.size, 48), new Map(dict)));
   }
   return undefined;
 }
 
 /** The `(key, value)` pairs of a dict. */
 export function dictItems(dict: ReadonlyMap<Value, Value>): Tuple[] {
-  return [...dict].map(([key, value]) => new Tuple([key, value]));
+  spendItems(dict.size, 64);
+  return Array.from(dict, (pair) => new Tuple(pair));
 }

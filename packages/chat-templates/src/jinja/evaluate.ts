@@ -1,14 +1,17 @@
+import { spend, spendItems } from "./budget.js";
 import { getAttribute, getItem, getSlice } from "./attributes.js";
 import type { Arguments, Expression } from "./ast.js";
 import { callValue, type Runtime } from "./interpreter.js";
 import { binary, compare, dictOf } from "./operators.js";
 import { toText } from "./printing.js";
 import { typeError } from "./python-error.js";
+import { joinTexts } from "./string-methods.js";
 import type { Scope } from "./scope.js";
 import { isNumber, iterate, truthy, Tuple, typeName, Undefined, type Value } from "./values.js";
 
 /** The value of an expression. Throws a `PythonError` where Python would raise. */
 export function evaluate(node: Expression, scope: Scope, runtime: Runtime): Value {
+  spend(1);
   const value = (child: Expression): Value => evaluate(child, scope, runtime);
   switch (node.type) {
     case "constant":
@@ -16,8 +19,10 @@ export function evaluate(node: Expression, scope: Scope, runtime: Runtime): Valu
     case "name":
       return scope.get(node.name);
     case "list":
+      spendItems(node.items.length);
       return node.items.map(value);
     case "tuple":
+      spendItems(node.items.length);
       return new Tuple(node.items.map(value));
     case "dict":
       return dictOf(node.entries.map((entry) => [value(entry.key), value(entry.value)]));
@@ -60,7 +65,10 @@ export function evaluate(node: Expression, scope: Scope, runtime: Runtime): Valu
     case "binary":
       return binary(node.operator, value(node.left), value(node.right));
     case "concat":
-      return node.parts.map((part) => toText(value(part))).join("");
+      return joinTexts(
+        node.parts.map((part) => toText(value(part))),
+        "",
+      );
     case "compare": {
       let left = value(node.first);
       for (const { operator, operand } of node.rest) {
@@ -81,10 +89,15 @@ export function evaluate(node: Expression, scope: Scope, runtime: Runtime): Valu
 export function evaluateArguments(call: Arguments, scope: Scope, runtime: Runtime): { args: Value[]; keywords: Map<string, Value> } {
   const args = call.positional.map((argument) => evaluate(argument, scope, runtime));
   const keywords = new Map(call.keyword.map(({ name, value }) => [name, evaluate(value, scope, runtime)]));
-  if (call.positionalRest) args.push(...iterate(evaluate(call.positionalRest, scope, runtime)));
+  if (call.positionalRest) {
+    const rest = iterate(evaluate(call.positionalRest, scope, runtime));
+    spendItems(rest.length);
+    for (const item of rest) args.push(item);
+  }
   if (call.keywordRest) {
     const rest = evaluate(call.keywordRest, scope, runtime);
     if (!(rest instanceof Map)) typeError(`argument after ** must be a mapping, not ${typeName(rest)}`);
+    spendItems(rest.size, 48);
     for (const [key, item] of rest) keywords.set(toText(key), item);
   }
   return { args, keywords };

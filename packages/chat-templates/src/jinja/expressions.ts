@@ -1,6 +1,7 @@
 import type { Arguments, BinaryOperator, ComparisonOperator, Expression, FilterCall, Parameter, Target } from "./ast.js";
 import type { LibraryExpression } from "./library.js";
 import type { Mark, Marks } from "./marks.js";
+import { expectDepth } from "./nesting.js";
 import { PythonError, syntaxError } from "./python-error.js";
 
 /** Names a template may use after `|` and after `is`. */
@@ -29,6 +30,7 @@ export class ExpressionReader {
   line = 1;
   /** True inside `if`, where Jinja only complains about an unknown filter or test when it is reached. */
   lenient = false;
+  private depth = 0;
 
   constructor(
     private readonly marks: Marks,
@@ -36,6 +38,13 @@ export class ExpressionReader {
   ) {}
 
   read(node: LibraryExpression): Expression {
+    expectDepth("operators", ++this.depth, this.line);
+    const expression = this.readOne(node);
+    this.depth--;
+    return expression;
+  }
+
+  private readOne(node: LibraryExpression): Expression {
     switch (node.type) {
       case "Identifier":
         return this.readWord(node);
@@ -162,10 +171,12 @@ export class ExpressionReader {
       const right: Expression = parts.length === 1 ? parts[0]! : { type: "concat", parts };
       return sum ? { type: "binary", operator: sum.operator, left: sum.left, right } : right;
     };
+    let sums = 0;
     for (const { operator, operand } of rest) {
       if (operator === "~") {
         parts.push(operand);
       } else {
+        expectDepth("operators", ++sums, this.line);
         sum = { left: finish(), operator: operator as BinaryOperator };
         parts = [operand];
       }
@@ -181,8 +192,8 @@ export class ExpressionReader {
     const rest: { operator: string; operand: Expression }[] = [];
     let first = node;
     for (; first.type === "BinaryExpression" && operators.has(first.operator.value); first = first.left)
-      rest.unshift({ operator: first.operator.value, operand: this.read(first.right) });
-    return { first: this.read(first), rest };
+      rest.push({ operator: first.operator.value, operand: this.read(first.right) });
+    return { first: this.read(first), rest: rest.reverse() };
   }
 
   private readConditional(test: LibraryExpression, then: LibraryExpression, otherwise: LibraryExpression | null): Expression {

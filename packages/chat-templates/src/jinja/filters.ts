@@ -1,28 +1,43 @@
 import { getAttribute } from "./attributes.js";
+import { spend, spendItems, spendReading, spendText } from "./budget.js";
+import { roundFloat, roundInteger } from "./decimal.js";
 import { type Filter, filter } from "./filter.js";
 import { jsonOptions, toJson } from "./json.js";
 import { listFilters } from "./list-filters.js";
-import { percentFormat } from "./percent-format.js";
+import { parseFloatText, parseInteger } from "./numbers.js";
+import { binary } from "./operators.js";
+import { percentFormat, truncated } from "./percent-format.js";
 import { toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
-import { roundFloat } from "./round.js";
-import { pad, replace } from "./string-methods.js";
-import { capitalize, splitLines, strip } from "./text.js";
-import { characters, isNumber, iterate, toIndex, truthy, Tuple, typeName, Undefined, type Value } from "./values.js";
+import { unpacked } from "./unpack.js";
+import { joinTexts, pad, padding, replace } from "./string-methods.js";
+import { capitalize, replaceEach, splitLines, strip, textLength, textSlice } from "./text.js";
+import { isNumber, iterate, toIndex, truthy, Tuple, typeName, Undefined, type Value } from "./values.js";
 
-const escapeHtml = (input: Value): Value =>
-  toText(input).replaceAll("&", "&amp;").replaceAll(">", "&gt;").replaceAll("<", "&lt;").replaceAll("'", "&#39;").replaceAll('"', "&#34;");
+const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", ">": "&gt;", "<": "&lt;", "'": "&#39;", '"': "&#34;" };
+
+const escapeHtml = (input: Value): Value => {
+  const text = given(input);
+  return replaceEach(text, /[&<>'"]/g, (mark) => ENTITIES[mark]!);
+};
+/** The text that a filter is given, paid for as what it will make of it. */
+const given = (input: Value): string => {
+  const text = toText(input);
+  spendText(text.length);
+  spendReading(text.length, true);
+  return text;
+};
 const defaultTo = (input: Value, fallback: Value = "", boolean: Value = false): Value =>
   input instanceof Undefined || (truthy(boolean) && !truthy(input)) ? fallback : input;
 
 const textFilters: [string, Filter][] = [
-  filter("upper", [], (input) => toText(input).toUpperCase()),
-  filter("lower", [], (input) => toText(input).toLowerCase()),
-  filter("capitalize", [], (input) => capitalize(toText(input))),
+  filter("upper", [], (input) => given(input).toUpperCase()),
+  filter("lower", [], (input) => given(input).toLowerCase()),
+  filter("capitalize", [], (input) => capitalize(given(input))),
   filter("title", [], (input) =>
-    toText(input).replace(/[^-\s({[<]+/g, (word) => {
-      const [first = "", ...rest] = characters(word);
-      return first.toUpperCase() + rest.join("").toLowerCase();
+    replaceEach(given(input), /[^-\s({[<]+/g, (word) => {
+      const first = String.fromCodePoint(word.codePointAt(0)!);
+      return first.toUpperCase() + word.slice(first.length).toLowerCase();
     }),
   ),
   filter("trim", ["chars"], (input, chars = null) => strip(toText(input), chars === null ? null : toText(chars))),
@@ -39,23 +54,35 @@ const textFilters: [string, Filter][] = [
   ),
   filter("center", ["width"], (input, width = 80n) => pad(toText(input), toIndex(width), " ", "both")),
   filter("indent", ["width", "first", "blank"], (input, width = 4n, first = false, blank = false) => {
-    const indentation = typeof width === "string" ? width : " ".repeat(Math.max(0, toIndex(width)));
+    const indentation = typeof width === "string" ? width : padding(" ", toIndex(width));
     const [head = "", ...rest] = splitLines(`${toText(input)}\n`);
+    spendText(indentation.length * rest.length);
     const tail = rest.map((line) => (line !== "" || truthy(blank) ? indentation + line : line));
-    return (truthy(first) ? indentation : "") + [head, ...tail].join("\n");
+    return (truthy(first) ? indentation : "") + joinTexts([head, ...tail], "\n");
   }),
   filter("truncate", ["length", "killwords", "end", "leeway"], (input, length = 255n, killwords = false, end = "...", leeway = 5n) => {
-    const letters = characters(toText(input));
-    if (letters.length <= toIndex(length) + toIndex(leeway)) return toText(input);
-    const cut = letters.slice(0, Math.max(0, toIndex(length) - characters(toText(end)).length)).join("");
+    const text = given(input);
+    if (textLength(text) <= toIndex(length) + toIndex(leeway)) return text;
+    const cut = textSlice(text, 0, Math.max(0, toIndex(length) - textLength(toText(end))));
     const space = cut.lastIndexOf(" ");
     return (truthy(killwords) || space === -1 ? cut : cut.slice(0, space)) + toText(end);
   }),
-  filter("wordcount", [], (input) => BigInt(toText(input).match(/[\p{L}\p{N}_]+/gu)?.length ?? 0)),
+  filter("wordcount", [], (input) => {
+    let count = 0n;
+    for (const _ of given(input).matchAll(/[\p{L}\p{N}_]+/gu)) {
+      spend(1);
+      count++;
+    }
+    return count;
+  }),
   filter("urlencode", [], (input) => {
     if (typeof input === "string" || !(Array.isArray(input) || input instanceof Map)) return quoteUrl(toText(input));
-    const pairs = input instanceof Map ? [...input] : iterate(input).map((pair) => iterate(pair) as [Value, Value]);
-    return pairs.map(([key, value]) => `${quoteUrl(toText(key))}=${quoteUrl(toText(value))}`.replaceAll("/", "%2F")).join("&");
+    const pairs = input instanceof Map ? [...input] : iterate(input).map((pair) => unpacked(pair, 2) as [Value, Value]);
+    spendItems(pairs.length);
+    return joinTexts(
+      pairs.map(([key, value]) => `${quoteUrl(toText(key))}=${quoteUrl(toText(value))}`.replaceAll("/", "%2F").replaceAll("%20", "+")),
+      "&",
+    );
   }),
   ["format", (input, args, keywords) => percentFormat(toText(input), keywords.size > 0 ? new Map(keywords) : new Tuple(args))],
 ];
@@ -72,13 +99,17 @@ const valueFilters: [string, Filter][] = [
   filter("float", ["default"], (input, fallback = 0) => parseFloatText(input) ?? fallback),
   filter("round", ["precision", "method"], (input, precision = 0n, method = "common") => {
     if (input instanceof Undefined) input.fail();
-    if (!isNumber(input)) typeError(`type ${typeName(input)} doesn't define __round__ method`);
     if (method !== "common" && method !== "ceil" && method !== "floor")
       throw new PythonError("FilterArgumentError", "method must be common, ceil or floor");
     const places = toIndex(precision);
-    if (method === "common")
-      return typeof input === "number" ? roundFloat(input, places) : BigInt(roundFloat(Number(input), Math.min(0, places)));
-    return Math[method](Number(input) * 10 ** places) / 10 ** places;
+    if (method === "common") {
+      if (!isNumber(input)) typeError(`type ${typeName(input)} doesn't define __round__ method`);
+      return typeof input === "number" ? roundFloat(input, places) : roundInteger(BigInt(input), places);
+    }
+    const unit = binary("**", 10n, BigInt(places));
+    const large = binary("*", input, unit);
+    if (!isNumber(large)) typeError(`must be real number, not ${typeName(large)}`);
+    return binary("/", typeof large === "number" ? truncated(Math[method](large)) : large, unit);
   }),
   filter(
     "attr",
@@ -97,36 +128,19 @@ const valueFilters: [string, Filter][] = [
 /** Every filter a template may use. */
 export const FILTERS: ReadonlyMap<string, Filter> = new Map([...textFilters, ...valueFilters, ...listFilters]);
 
+/** A text as UTF-8 in the letters of an address. Throws Python's UnicodeEncodeError. */
 function quoteUrl(text: string): string {
+  spendText(3 * text.length);
+  spendReading(text.length, true);
+  const lone = /\p{Surrogate}/u.exec(text);
+  if (lone) {
+    const shown = `\\u${lone[0].charCodeAt(0).toString(16)}`;
+    throw new PythonError(
+      "UnicodeEncodeError",
+      `'utf-8' codec can't encode character '${shown}' in position ${textLength(text.slice(0, lone.index))}: surrogates not allowed`,
+    );
+  }
   return encodeURIComponent(text)
     .replace(/[!*'()]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll("%2F", "/");
-}
-
-/** `int(value)`, then `int(float(value))`; undefined where Python would raise. */
-function parseInteger(value: Value, base: number): bigint | undefined {
-  if (value instanceof Undefined) value.fail();
-  if (typeof value === "boolean" || typeof value === "bigint") return BigInt(value);
-  if (typeof value === "string") {
-    const digits = strip(value)
-      .replaceAll("_", "")
-      .toLowerCase()
-      .replace(base === 16 ? /^([-+]?)0x/ : base === 8 ? /^([-+]?)0o/ : base === 2 ? /^([-+]?)0b/ : /^$/, "$1");
-    if (base === 10 && /^[-+]?\d+$/.test(digits)) return BigInt(digits.replace("+", ""));
-    const parsed = base === 10 ? Number.NaN : Number.parseInt(digits, base);
-    if (/^[-+]?[\da-z]+$/.test(digits) && Number.isInteger(parsed)) return BigInt(parsed);
-  }
-  const number = parseFloatText(value);
-  return number !== undefined && Number.isFinite(number) ? BigInt(Math.trunc(number)) : undefined;
-}
-
-function parseFloatText(value: Value): number | undefined {
-  if (value instanceof Undefined) value.fail();
-  if (isNumber(value)) return Number(value);
-  if (typeof value !== "string") return undefined;
-  const text = strip(value).replaceAll("_", "");
-  if (/^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i.test(text)) return Number(text);
-  const special = /^([-+]?)(inf(?:inity)?|nan)$/i.exec(text);
-  if (!special) return undefined;
-  return special[2]!.toLowerCase() === "nan" ? Number.NaN : special[1] === "-" ? -Infinity : Infinity;
 }

@@ -1,9 +1,22 @@
+import { spendItems } from "./budget.js";
 import { dictOf } from "./operators.js";
 import { toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
 import { bind, method } from "./signature.js";
 import { strftime } from "./strftime.js";
-import { Callable, iterate, type Keywords, Namespace, PyObject, rangeOf, toIndex, Tuple, Undefined, type Value } from "./values.js";
+import {
+  Callable,
+  isNumber,
+  iterate,
+  type Keywords,
+  Namespace,
+  PyObject,
+  rangeOf,
+  toIndex,
+  Tuple,
+  Undefined,
+  type Value,
+} from "./values.js";
 
 /** Longest `range()` the sandbox of transformers allows. */
 const MAX_RANGE = 100_000;
@@ -12,7 +25,7 @@ const MAX_RANGE = 100_000;
 export function templateGlobals(now: () => Date): [string, Value][] {
   return [
     ["range", new Callable("range", range)],
-    ["dict", new Callable("dict", makeDict)],
+    ["dict", new PyObject("TemplateDict", (name) => (name === "fromkeys" ? DICT_FROM_KEYS : undefined), makeDict)],
     [
       "namespace",
       new Callable(
@@ -32,8 +45,16 @@ export function templateGlobals(now: () => Date): [string, Value][] {
   ];
 }
 
+const DICT_FROM_KEYS: Callable = method("fromkeys", ["iterable", "value"], 1, (keys, value = null) =>
+  dictOf(iterate(keys!).map((key) => [key, value] as const)),
+);
+
 function range(args: Value[]): Value {
   if (args.length < 1 || args.length > 3) typeError(`range expected at least 1 argument, got ${args.length}`);
+  for (const bound of args)
+    if (typeof bound === "bigint" && (bound >= 2n ** 63n || bound < -(2n ** 63n))) {
+      throw new PythonError("OverflowError", "Python int too large to convert to C ssize_t");
+    }
   const bounds = args.map(toIndex);
   const [start, stop] = bounds.length === 1 ? [0, bounds[0]!] : [bounds[0]!, bounds[1]!];
   const step = bounds[2] ?? 1;
@@ -48,11 +69,13 @@ function makeDict(args: Value[], keywords: Keywords): Map<Value, Value> {
   const [source] = args;
   if (args.length > 1) typeError(`dict expected at most 1 argument, got ${args.length}`);
   if (source instanceof Undefined) source.fail();
+  if (source instanceof Map) spendItems(source.size);
   const pairs = source instanceof Map ? [...source] : source === undefined ? [] : iterate(source).map(pairAt);
   return dictOf([...pairs, ...keywords]);
 }
 
 function pairAt(pair: Value, index: number): [Value, Value] {
+  if (pair === null || isNumber(pair)) typeError(`cannot convert dictionary update sequence element #${index} to a sequence`);
   const items = iterate(pair);
   if (items.length === 2) return [items[0]!, items[1]!];
   throw new PythonError("ValueError", `dictionary update sequence element #${index} has length ${items.length}; 2 is required`);

@@ -1,4 +1,5 @@
 import type { Arguments, FilterCall, MacroBody, Statement, Target } from "./ast.js";
+import { spend, spendItems } from "./budget.js";
 import { evaluate, evaluateArguments } from "./evaluate.js";
 import { FILTERS } from "./filters.js";
 import { LoopState } from "./loop.js";
@@ -6,6 +7,7 @@ import { toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
 import { Output, Scope } from "./scope.js";
 import { TAKES_OPERAND, TESTS } from "./tests.js";
+import { unpacked } from "./unpack.js";
 import { Callable, iterate, type Keywords, Namespace, truthy, Tuple, typeName, Undefined, type Value } from "./values.js";
 
 /** What filters and expressions may ask of the interpreter. */
@@ -17,17 +19,26 @@ export interface Runtime {
 /** How a list of statements ended: at its end, or at a loop control. */
 type Outcome = "done" | "break" | "continue";
 
+/** Macros and recursive loops inside each other; Python's stack ends at some 200. */
+const MAX_CALLS = 400;
+
+/** What binding the arguments of a macro takes. */
+const CALL_STEPS = 30;
+
 /** Runs a parsed template. `line` is the statement it is at, for messages. */
 export class Interpreter implements Runtime {
   line = 1;
+  private depth = 0;
 
   applyFilter(name: string, input: Value, args: Value[], keywords: Keywords): Value {
+    spend(1);
     const filter = FILTERS.get(name);
     if (!filter) throw new PythonError("TemplateRuntimeError", `No filter named '${name}'.`);
     return filter(input, args, keywords, this);
   }
 
   applyTest(name: string, input: Value, args: Value[]): boolean {
+    spend(1);
     const test = TESTS.get(name);
     if (!test) throw new PythonError("TemplateRuntimeError", `No test named '${name}'.`);
     const limit = TAKES_OPERAND.has(name) ? 1 : 0;
@@ -46,13 +57,14 @@ export class Interpreter implements Runtime {
   }
 
   private runOne(statement: Statement, scope: Scope, out: Output): Outcome {
+    spend(1);
     this.line = statement.line;
     switch (statement.type) {
       case "text":
-        out.text += statement.text;
+        out.add(statement.text);
         return "done";
       case "output":
-        out.text += toText(evaluate(statement.value, scope, this));
+        out.add(toText(evaluate(statement.value, scope, this)));
         return "done";
       case "if":
         return this.run(truthy(evaluate(statement.test, scope, this)) ? statement.body : statement.otherwise, scope, out);
@@ -70,7 +82,7 @@ export class Interpreter implements Runtime {
         return this.run(statement.body, inner, out);
       }
       case "filterBlock":
-        out.text += onlyText(this.filtered(this.capture(statement.body, new Scope(scope)), statement.filters, scope));
+        out.add(onlyText(this.filtered(this.capture(statement.body, new Scope(scope)), statement.filters, scope)));
         return "done";
       case "macro":
         scope.set(statement.macro.name ?? "", this.macro(statement.macro, scope));
@@ -79,7 +91,7 @@ export class Interpreter implements Runtime {
         const callee = evaluate(statement.call.callee, scope, this);
         const { args, keywords } = evaluateArguments(statement.call.args, scope, this);
         const caller = this.macro(statement.caller, scope, "caller");
-        out.text += toText(callValue(callee, args, new Map([...keywords, ["caller", caller]])));
+        out.add(toText(callValue(callee, args, new Map([...keywords, ["caller", caller]]))));
         return "done";
       }
       case "generation": {
@@ -100,6 +112,16 @@ export class Interpreter implements Runtime {
     return out.text;
   }
 
+  /** The text of what a macro or a recursive loop runs. Throws Python's RecursionError. */
+  private called(run: (out: Output) => void): string {
+    spend(CALL_STEPS);
+    if (++this.depth > MAX_CALLS) throw new PythonError("RecursionError", "maximum recursion depth exceeded");
+    const out = new Output();
+    run(out);
+    this.depth--;
+    return out.text;
+  }
+
   private filtered(text: string, filters: FilterCall[], scope: Scope): Value {
     return filters.reduce<Value>((value, { name, args }) => this.applyFilterCall(name, value, args, scope), text);
   }
@@ -114,6 +136,7 @@ export class Interpreter implements Runtime {
     let items = iterate(iterable);
     const { test } = node;
     if (test) {
+      spendItems(items.length);
       items = items.filter((item) => {
         const inner = new Scope(scope);
         assign(node.target, item, inner);
@@ -121,11 +144,7 @@ export class Interpreter implements Runtime {
       });
     }
     const recurse = node.recursive
-      ? (inner: Value): Value => {
-          const nested = new Output();
-          this.runFor(node, inner, depth + 1, scope, nested);
-          return nested.text;
-        }
+      ? (inner: Value): Value => this.called((nested) => void this.runFor(node, inner, depth + 1, scope, nested))
       : undefined;
     const loop = new LoopState(items, depth, recurse);
     let completed = false;
@@ -144,8 +163,10 @@ export class Interpreter implements Runtime {
   private macro(macro: MacroBody, scope: Scope, shownName = macro.name ?? "caller"): Callable {
     return new Callable(shownName, (args, keywords) => {
       const inner = new Scope(scope);
-      this.bindMacro(macro, args, keywords, inner);
-      return this.capture(macro.body, inner);
+      return this.called((out) => {
+        this.bindMacro(macro, args, keywords, inner);
+        this.run(macro.body, inner, out);
+      });
     });
   }
 
@@ -160,6 +181,7 @@ export class Interpreter implements Runtime {
     });
     if (uses.caller) scope.set("caller", rest.get("caller") ?? new Undefined("No caller defined"));
     rest.delete("caller");
+    spendItems(args.length + keywords.size);
     if (uses.kwargs) scope.set("kwargs", new Map(rest));
     else if (rest.size > 0) typeError(`macro ${shown} takes no keyword argument '${[...rest.keys()][0]}'`);
     if (uses.varargs) scope.set("varargs", new Tuple(args.slice(parameters.length)));
@@ -180,15 +202,9 @@ export function assign(target: Target, value: Value, scope: Scope): void {
   } else if (target.type === "targetAttribute") {
     const object = scope.get(target.name);
     if (!(object instanceof Namespace)) throw new PythonError("TemplateRuntimeError", "cannot assign attribute on non-namespace object");
-    object.attributes.set(target.attribute, value);
+    object.set(target.attribute, value);
   } else {
-    const items =
-      value === null || typeof value === "boolean" || typeof value === "bigint" || typeof value === "number"
-        ? typeError(`cannot unpack non-iterable ${typeName(value)} object`)
-        : iterate(value);
-    const wanted = target.items.length;
-    if (items.length < wanted) throw new PythonError("ValueError", `not enough values to unpack (expected ${wanted}, got ${items.length})`);
-    if (items.length > wanted) throw new PythonError("ValueError", `too many values to unpack (expected ${wanted})`);
+    const items = unpacked(value, target.items.length);
     for (const [index, part] of target.items.entries()) assign(part, items[index]!, scope);
   }
 }

@@ -1,6 +1,6 @@
 import { parse, tokenize } from "@huggingface/jinja";
 import type { Marks } from "./marks.js";
-import { PythonError, syntaxError } from "./python-error.js";
+import { syntaxError } from "./python-error.js";
 
 /** A token of `@huggingface/jinja`, with the line it stands on and what the template has there. */
 export interface PlacedToken {
@@ -75,7 +75,7 @@ export function readTree(tokens: readonly PlacedToken[]): LibraryStatement[] {
     return parse(watched).body as unknown as LibraryStatement[];
   } catch (error) {
     const { line, shown } = tokens[last] ?? { line: 1, shown: "end of template" };
-    if (error instanceof RangeError) throw new PythonError("RecursionError", `the template nests too deeply (${error.message})`, line);
+    if (error instanceof RangeError) throw error;
     return syntaxError(`unexpected '${shown}'`, line);
   }
 }

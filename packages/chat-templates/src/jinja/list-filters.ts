@@ -1,25 +1,48 @@
 import { getItem, dictItems } from "./attributes.js";
+import { spend, spendItems, spendText } from "./budget.js";
 import { type Filter, filter } from "./filter.js";
+import { type Hash, hashOf } from "./hash.js";
 import type { Runtime } from "./interpreter.js";
 import { binary, equal, ordering } from "./operators.js";
-import { toText } from "./printing.js";
+import { parseDigits, toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
 import { bind } from "./signature.js";
-import { characters, Generator, iterate, type Keywords, lengthOf, toIndex, truthy, Tuple, Undefined, type Value } from "./values.js";
+import { joinTexts } from "./string-methods.js";
+import { characters } from "./text.js";
+import {
+  Generator,
+  isNumber,
+  iterate,
+  type Keywords,
+  lengthOf,
+  toIndex,
+  truthy,
+  Tuple,
+  typeName,
+  Undefined,
+  type Value,
+} from "./values.js";
 
 type Getter = (item: Value) => Value;
 
 const length = (input: Value): Value => BigInt(lengthOf(input));
 const nothing = (reason: string): Value => new Undefined(reason);
 
+/** Items of a list that a filter makes anew from those it is given. */
+function mapped<Result>(items: Value[], convert: (item: Value) => Result): Result[] {
+  spendItems(items.length, 32);
+  return items.map(convert);
+}
+
 /** Reads `a.b.0` from an item; without an attribute the item itself; `fallback` stands for what is not there. */
 function attributeGetter(attribute: Value, fallback?: Value): Getter {
   if (attribute === null) return (item) => item;
   const parts: Value[] =
-    typeof attribute === "string" ? attribute.split(".").map((part) => (/^\d+$/.test(part) ? BigInt(part) : part)) : [attribute];
+    typeof attribute === "string" ? attribute.split(".").map((part) => (/^\d+$/.test(part) ? parseDigits(part) : part)) : [attribute];
   return (start) => {
     let item = start;
     for (const part of parts) {
+      spend(1);
       item = getItem(item, part);
       if (item instanceof Undefined && fallback !== undefined) item = fallback;
     }
@@ -31,14 +54,20 @@ function ignoringCase(caseSensitive: Value, get: Getter): Getter {
   if (truthy(caseSensitive)) return get;
   return (item) => {
     const value = get(item);
-    return typeof value === "string" ? value.toLowerCase() : value;
+    if (typeof value !== "string") return value;
+    spendText(value.length);
+    return value.toLowerCase();
   };
 }
 
 /** Sorts without moving equals; descending keeps the order of equals too, as Python's `reverse=True`. */
 function sorted<Item>(items: Item[], key: (item: Item) => Value, reverse: boolean): Item[] {
+  spendItems(2 * items.length, 64);
   const keyed = items.map((item) => ({ item, key: key(item) }));
-  keyed.sort((a, b) => (reverse ? ordering("<", b.key, a.key) : ordering("<", a.key, b.key)));
+  keyed.sort((a, b) => {
+    spend(1);
+    return reverse ? ordering("<", b.key, a.key) : ordering("<", a.key, b.key);
+  });
   return keyed.map(({ item }) => item);
 }
 
@@ -58,18 +87,28 @@ const extreme =
     const items = iterate(input);
     if (items.length === 0) return nothing("No aggregated item, sequence was empty.");
     const key = ignoringCase(caseSensitive, attributeGetter(attribute));
-    return items.reduce((best, item) => (sign * ordering("<", key(item), key(best)) < 0 ? item : best));
+    let best: Value = items[0]!;
+    let bestKey = key(best);
+    for (let index = 1; index < items.length; index++) {
+      const itemKey = key(items[index]!);
+      if (sign * ordering(sign === 1 ? "<" : ">", itemKey, bestKey) < 0) {
+        best = items[index]!;
+        bestKey = itemKey;
+      }
+    }
+    return best;
   };
 
 const unique = (input: Value, caseSensitive: Value = false, attribute: Value = null): Value => {
   const key = ignoringCase(caseSensitive, attributeGetter(attribute));
-  const seen: Value[] = [];
+  const seen = new Set<Hash>();
   return new Generator(
     iterate(input).filter((item) => {
-      const value = key(item);
-      const isNew = !seen.some((other) => equal(other, value));
-      if (isNew) seen.push(value);
-      return isNew;
+      const hash = hashOf(key(item));
+      if (seen.has(hash)) return false;
+      spendItems(1, 48);
+      seen.add(hash);
+      return true;
     }),
   );
 };
@@ -80,8 +119,14 @@ const groupBy = (input: Value, attribute: Value, fallback?: Value, caseSensitive
   const groups: { key: Value; first: Value; items: Value[] }[] = [];
   for (const item of sorted(iterate(input), key, false)) {
     const last = groups.at(-1);
-    if (last && equal(last.key, key(item))) last.items.push(item);
-    else groups.push({ key: key(item), first: get(item), items: [item] });
+    const own = key(item);
+    spendItems(1);
+    if (last && equal(last.key, own)) {
+      last.items.push(item);
+    } else {
+      spendItems(1, 200);
+      groups.push({ key: own, first: get(item), items: [item] });
+    }
   }
   return groups.map((group) => new Tuple([group.first, group.items], ["grouper", "list"]));
 };
@@ -91,17 +136,36 @@ const batch = (input: Value, lineCount: Value, fill: Value = null): Value => {
   if (size < 1) throw new PythonError("ValueError", "batch needs a positive size");
   const items = iterate(input);
   const rows: Value[][] = [];
-  for (let start = 0; start < items.length; start += size) rows.push(items.slice(start, start + size));
-  if (fill !== null) while (rows.length > 0 && rows.at(-1)!.length < size) rows.at(-1)!.push(fill);
+  spendItems(items.length);
+  for (let start = 0; start < items.length; start += size) {
+    spendItems(1, 48);
+    rows.push(items.slice(start, start + size));
+  }
+  const last = rows.at(-1);
+  if (fill !== null && last) {
+    spendItems(size - last.length);
+    while (last.length < size) last.push(fill);
+  }
   return new Generator(rows);
 };
 
+function reversible(input: Value): Value[] {
+  if (input === null || isNumber(input)) throw new PythonError("FilterArgumentError", "argument must be iterable");
+  return iterate(input);
+}
+
 const dictSort = (input: Value, caseSensitive: Value = false, by: Value = "key", reverse: Value = false): Value => {
-  if (!(input instanceof Map)) typeError("dictsort needs a mapping");
+  if (input instanceof Undefined) input.fail();
+  if (!(input instanceof Map)) throw new PythonError("AttributeError", `'${typeName(input)}' object has no attribute 'items'`);
   if (by !== "key" && by !== "value") throw new PythonError("FilterArgumentError", 'You can only sort by either "key" or "value"');
   const key = ignoringCase(caseSensitive, (pair) => (pair as Tuple).items[by === "key" ? 0 : 1]!);
   return sorted(dictItems(input), key, truthy(reverse));
 };
+
+/** What is false holds nothing to Jinja's `map` and `select`, also a number. */
+function itemsIfTrue(input: Value): Value[] {
+  return truthy(input) ? iterate(input) : [];
+}
 
 /** `map(attribute=…, default=…)` or `map("filter", …)`. */
 const mapItems: Filter = (input, args, keywords, runtime) => {
@@ -114,7 +178,7 @@ const mapItems: Filter = (input, args, keywords, runtime) => {
     if (name === undefined) throw new PythonError("FilterArgumentError", "map requires a filter argument");
     convert = (item) => runtime.applyFilter(toText(name), item, rest, keywords);
   }
-  return new Generator(iterate(input).map(convert));
+  return new Generator(mapped(itemsIfTrue(input), convert));
 };
 
 /** `select`, `reject`, `selectattr` and `rejectattr`: keep what a test says, or what is true where none is named. */
@@ -126,7 +190,9 @@ function selection(keep: boolean, byAttribute: boolean): Filter {
     const [test, ...rest] = byAttribute ? afterAttribute : args;
     const passes = (item: Value): boolean =>
       test === undefined ? truthy(get(item)) : runtime.applyTest(toText(test), get(item), rest, keywords);
-    return new Generator(iterate(input).filter((item) => passes(item) === keep));
+    const items = itemsIfTrue(input);
+    spendItems(items.length);
+    return new Generator(items.filter((item) => passes(item) === keep));
   };
 }
 
@@ -134,30 +200,30 @@ function selection(keep: boolean, byAttribute: boolean): Filter {
 export const listFilters: [string, Filter][] = [
   filter("length", [], length),
   filter("count", [], length),
-  filter("list", [], (input) => [...iterate(input)]),
+  filter("list", [], (input) => mapped(iterate(input), (item) => item)),
   filter("first", [], (input) => {
-    const first = input instanceof Generator ? input.takeFirst() : iterate(input)[0];
+    const first = input instanceof Generator ? input.takeFirst() : Array.isArray(input) ? input[0] : iterate(input)[0];
     return first === undefined ? nothing("No first item, sequence was empty.") : first;
   }),
   filter("last", [], (input) => {
     if (input instanceof Generator) typeError("'generator' object is not reversible");
-    const last = iterate(input).at(-1);
+    const last = Array.isArray(input) ? input.at(-1) : iterate(input).at(-1);
     return last === undefined ? nothing("No last item, sequence was empty.") : last;
   }),
   filter("join", ["d", "attribute"], (input, separator = "", attribute = null) =>
-    iterate(input).map(attributeGetter(attribute)).map(toText).join(toText(separator)),
+    joinTexts(mapped(mapped(iterate(input), attributeGetter(attribute)), toText), toText(separator)),
   ),
   filter("reverse", [], (input) =>
-    typeof input === "string" ? characters(input).reverse().join("") : new Generator([...iterate(input)].reverse()),
+    typeof input === "string"
+      ? joinTexts(characters(input).reverse(), "")
+      : new Generator(mapped(reversible(input), (item) => item).reverse()),
   ),
   filter("sort", ["reverse", "case_sensitive", "attribute"], sortItems),
   filter("unique", ["case_sensitive", "attribute"], unique),
   filter("min", ["case_sensitive", "attribute"], extreme(1)),
   filter("max", ["case_sensitive", "attribute"], extreme(-1)),
   filter("sum", ["attribute", "start"], (input, attribute = null, start = 0n) =>
-    iterate(input)
-      .map(attributeGetter(attribute))
-      .reduce((total, item) => binary("+", total, item), start),
+    mapped(iterate(input), attributeGetter(attribute)).reduce((total, item) => binary("+", total, item), start),
   ),
   filter(
     "groupby",

@@ -1,10 +1,17 @@
+import { spendItems, spendText } from "./budget.js";
 import { Undefined, type Value } from "./values.js";
+
+/** Bytes of an empty scope: a macro that is kept keeps those it was made in. */
+const SCOPE_BYTES = 200;
 
 /** The variables of a block, inside those of the blocks around it. */
 export class Scope {
-  private readonly variables = new Map<string, Value>();
-
-  constructor(private readonly parent: Scope | null) {}
+  constructor(
+    private readonly parent: Scope | null,
+    private readonly variables: Map<string, Value> = new Map<string, Value>(),
+  ) {
+    spendItems(1, SCOPE_BYTES);
+  }
 
   get(name: string): Value {
     const value = this.find(name);
@@ -25,4 +32,9 @@ export class Scope {
 export class Output {
   text = "";
   readonly generations: { start: number; end: number }[] = [];
+
+  add(text: string): void {
+    spendText(text.length);
+    this.text += text;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Marks } from "./marks.js";
 import { MARK_WORD } from "./marks.js";
-import { represent } from "./printing.js";
+import { expectDepth } from "./nesting.js";
+import { parseDigits, represent } from "./printing.js";
 import { syntaxError } from "./python-error.js";
 import { unescapeString } from "./string-literal.js";
 import { PYTHON_SPACE, strip } from "./text.js";
@@ -125,8 +126,7 @@ function readPiece(source: string, position: number, line: number, marks: Marks)
   const float = read(FLOAT);
   if (float !== undefined) return [float, marks.add({ type: "constant", value: Number(float.replaceAll("_", "")), shown: "float", line })];
   const integer = read(INTEGER);
-  if (integer !== undefined)
-    return [integer, marks.add({ type: "constant", value: BigInt(integer.replaceAll("_", "")), shown: "integer", line })];
+  if (integer !== undefined) return [integer, marks.add({ type: "constant", value: parseDigits(integer), shown: "integer", line })];
   const name = read(NAME);
   if (name !== undefined) {
     return [name, /^\w+$/.test(name) && !MARK_WORD.test(name) ? name : marks.add({ type: "name", name, shown: name, line })];
@@ -146,6 +146,7 @@ function balance(operator: string, open: string[], line: number): void {
   const closer = CLOSES[operator];
   if (closer !== undefined) {
     open.push(closer);
+    expectDepth("brackets", open.length, line);
   } else if (operator === ")" || operator === "]" || operator === "}") {
     const expected = open.pop();
     if (expected === undefined) syntaxError(`unexpected '${operator}'`, line);

@@ -1,5 +1,6 @@
 import type { PlacedToken } from "./library.js";
 import type { Mark, Marks } from "./marks.js";
+import { expectDepth } from "./nesting.js";
 import { syntaxError } from "./python-error.js";
 
 /** A bracket that is open, and what its `items` mark will say. */
@@ -11,6 +12,8 @@ interface Bracket {
   colons: number;
   /** An `if` is read whose `else` may still come. */
   awaitsElse: boolean;
+  /** How many had one: each stands inside the one before. */
+  branches: number;
 }
 
 /** After these words and signs an expression starts anew, so that `not` there is the operator. */
@@ -38,6 +41,8 @@ class Shaper {
   readonly out: PlacedToken[] = [];
   private readonly open: Bracket[] = [];
   private previous = "(";
+  /** Signs and `not` before the operand that is to come. */
+  private signs = 0;
 
   constructor(
     private readonly marks: Marks,
@@ -73,6 +78,7 @@ class Shaper {
       this.begin("dict", token);
     } else this.readOperator(token);
     this.previous = token.value;
+    if (this.afterOperand) this.signs = 0;
     return index + 1;
   }
 
@@ -81,12 +87,14 @@ class Shaper {
     if (token.type === "Comma" && bracket) {
       bracket.items.count++;
       bracket.awaitsElse = false;
+      bracket.branches = 0;
     }
     if (token.type === "Colon" && bracket) bracket.awaitsElse = false;
     const isSign = token.value === "-" || token.value === "+";
     if (!this.afterOperand && !isSign && !this.mayOpen(token)) syntaxError(`unexpected '${token.shown}'`, token.line);
     if (token.type === "Equals" && bracket?.type !== "call") this.refuse(token);
     if (token.type === "Colon" && (bracket?.type === "subscript" ? ++bracket.colons > 2 : bracket?.type !== "dict")) this.refuse(token);
+    if (!this.afterOperand && isSign) expectDepth("signs", ++this.signs, token.line);
     this.emit(isSign ? { ...token, type: this.afterOperand ? "AdditiveBinaryOperator" : "UnaryOperator" } : token);
     this.afterOperand = false;
   }
@@ -115,6 +123,7 @@ class Shaper {
       this.emit(token);
       this.afterOperand = false;
     } else if (value === "not" && BEFORE_NOT.has(this.previous)) {
+      expectDepth("signs", ++this.signs, line);
       this.emit(token);
     } else {
       const mark = this.marks.at(value);
@@ -124,6 +133,7 @@ class Shaper {
       this.afterOperand = true;
     }
     this.previous = !this.afterOperand ? value : this.previous === "|" ? "filter" : "name";
+    if (this.afterOperand) this.signs = 0;
     return index + 1;
   }
 
@@ -136,6 +146,7 @@ class Shaper {
     if (!isElse && bracket.awaitsElse)
       syntaxError("an 'if' behind another without 'else' is not supported; put brackets around the first", token.line);
     bracket.awaitsElse = !isElse;
+    if (isElse) expectDepth("branches", ++bracket.branches, token.line);
   }
 
   /** `is [not] name`, with its arguments in brackets or its one argument without. */
@@ -164,7 +175,7 @@ class Shaper {
 
   private begin(type: Bracket["type"], opener: PlacedToken): Bracket {
     const items: Bracket["items"] = { type: "items", count: 0, trailing: false, shown: opener.shown, line: opener.line };
-    const bracket: Bracket = { type, opener, items, isEmpty: true, colons: 0, awaitsElse: false };
+    const bracket: Bracket = { type, opener, items, isEmpty: true, colons: 0, awaitsElse: false, branches: 0 };
     this.open.push(bracket);
     this.emit(opener);
     if (type !== "subscript") {

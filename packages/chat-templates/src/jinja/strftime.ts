@@ -1,9 +1,12 @@
+import { spendItems } from "./budget.js";
+
 const DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 const MS_PER_DAY = 86_400_000;
 
 /** `datetime.strftime` in the C locale and local time; `%-d` and its like drop leading zeros. An unknown directive stays as it is. */
 export function strftime(date: Date, format: string): string {
+  spendItems(format.length, 128); // as though all of it were directives
   return format.replace(/%(-?)([a-zA-Z%])/g, (directive, plain: string, letter: string) => {
     const text = expand(date, letter);
     if (text === undefined) return directive;

@@ -1,8 +1,10 @@
-import { represent, toText } from "./printing.js";
+import { spend, spendItems, spendReading, spendText } from "./budget.js";
+import { ascii, represent, toText } from "./printing.js";
 import { PythonError, typeError } from "./python-error.js";
+import { countOf, indexOf, lastIndexOf } from "./search.js";
 import { method } from "./signature.js";
-import { capitalize, PYTHON_SPACE, type Side, splitLines, strip } from "./text.js";
-import { Callable, characters, iterate, toIndex, truthy, Tuple, typeName, type Value } from "./values.js";
+import { capitalize, characters, PYTHON_SPACE, replaceEach, type Side, splitLines, strip, textLength, textSlice } from "./text.js";
+import { Callable, iterate, toIndex, truthy, Tuple, typeName, type Value } from "./values.js";
 
 const SPACE_RUN: RegExp = new RegExp(`[${PYTHON_SPACE}]+`, "g");
 
@@ -17,11 +19,18 @@ type Builder = (text: string, name: string) => Callable;
 const map =
   (convert: (text: string) => string): Builder =>
   (text, name) =>
-    method(name, [], 0, () => convert(text));
+    method(name, [], 0, () => {
+      spendText(text.length);
+      spendReading(text.length, true);
+      return convert(text);
+    });
 const check =
   (pattern: RegExp): Builder =>
   (text, name) =>
-    method(name, [], 0, () => pattern.test(text));
+    method(name, [], 0, () => {
+      spendReading(text.length, true);
+      return pattern.test(text);
+    });
 const stripper =
   (side: Side): Builder =>
   (text, name) =>
@@ -37,9 +46,9 @@ const finder =
   (text, name) =>
     method(name, ["sub", "start", "end"], 1, (sub, start = null, end = null) => {
       const [from, part] = window(text, start, end);
-      const at = fromRight ? part.lastIndexOf(toStr(name, sub!)) : part.indexOf(toStr(name, sub!));
+      const at = (fromRight ? lastIndexOf : indexOf)(part, toStr(name, sub!));
       if (at === -1 && mustExist) throw new PythonError("ValueError", "substring not found");
-      return BigInt(at === -1 ? -1 : from + characters(part.slice(0, at)).length);
+      return BigInt(at === -1 ? -1 : from + textLength(part.slice(0, at)));
     });
 const edge =
   (matches: (text: string, part: string) => boolean): Builder =>
@@ -48,7 +57,9 @@ const edge =
       const [, part] = window(text, start, end);
       const options = prefix instanceof Tuple ? prefix.items : [prefix!];
       return options.some((option) => {
+        spend(1);
         if (typeof option !== "string") typeError(`${name} first arg must be str or a tuple of str, not ${typeName(option)}`);
+        spendReading(option.length);
         return matches(part, option);
       });
     });
@@ -61,7 +72,8 @@ const partition =
   (text, name) =>
     method(name, ["sep"], 1, (sep) => {
       const mark = toStr(name, sep!);
-      const at = fromRight ? text.lastIndexOf(mark) : text.indexOf(mark);
+      if (mark === "") throw new PythonError("ValueError", "empty separator");
+      const at = (fromRight ? lastIndexOf : indexOf)(text, mark);
       if (at === -1) return new Tuple(fromRight ? ["", "", text] : [text, "", ""]);
       return new Tuple([text.slice(0, at), mark, text.slice(at + mark.length)]);
     });
@@ -75,7 +87,7 @@ const METHODS: Readonly<Record<string, Builder>> = Object.assign(Object.create(n
       .map((c) => (c === c.toUpperCase() ? c.toLowerCase() : c.toUpperCase()))
       .join(""),
   ),
-  title: map((text) => text.replace(/\p{Alphabetic}+/gu, capitalize)),
+  title: map((text) => replaceEach(text, /\p{Alphabetic}+/gu, capitalize)),
   capitalize: map(capitalize),
   strip: stripper("both"),
   lstrip: stripper("left"),
@@ -105,11 +117,12 @@ const METHODS: Readonly<Record<string, Builder>> = Object.assign(Object.create(n
   splitlines: (text: string, name: string) => method(name, ["keepends"], 0, (keep = false) => splitLines(text, truthy(keep))),
   join: (text: string, name: string) =>
     method(name, ["iterable"], 1, (items) =>
-      iterate(items!)
-        .map((item, index) =>
+      joinTexts(
+        iterate(items!).map((item, index) =>
           typeof item === "string" ? item : typeError(`sequence item ${index}: expected str instance, ${typeName(item)} found`),
-        )
-        .join(text),
+        ),
+        text,
+      ),
     ),
   replace: (text: string, name: string) =>
     method(name, ["old", "new", "count"], 2, (old, replacement, count = -1n) =>
@@ -119,7 +132,7 @@ const METHODS: Readonly<Record<string, Builder>> = Object.assign(Object.create(n
     method(name, ["sub", "start", "end"], 1, (sub, start = null, end = null) => {
       const [, part] = window(text, start, end);
       const wanted = toStr(name, sub!);
-      return BigInt(wanted === "" ? characters(part).length + 1 : part.split(wanted).length - 1);
+      return BigInt(wanted === "" ? textLength(part) + 1 : countOf(part, wanted));
     }),
   removeprefix: (text: string, name: string) =>
     method(name, ["prefix"], 1, (prefix) => (text.startsWith(toStr(name, prefix!)) ? text.slice((prefix as string).length) : text)),
@@ -128,17 +141,44 @@ const METHODS: Readonly<Record<string, Builder>> = Object.assign(Object.create(n
       suffix !== "" && text.endsWith(toStr(name, suffix!)) ? text.slice(0, -(suffix as string).length) : text,
     ),
   zfill: (text: string, name: string) =>
-    method(name, ["width"], 1, (width) =>
-      text.replace(/^[-+]?/, (sign) => sign + "0".repeat(Math.max(0, toIndex(width!) - characters(text).length))),
-    ),
+    method(name, ["width"], 1, (width) => {
+      const sign = /^[-+]/.exec(text)?.[0] ?? "";
+      return sign + padding("0", toIndex(width!) - textLength(text)) + text.slice(sign.length);
+    }),
   format: (text: string, name: string) => new Callable(name, (args, keywords) => formatBraces(text, args, keywords)),
 });
 
+/** Texts with another between them. */
+export function joinTexts(texts: readonly string[], separator: string): string {
+  let length = separator.length * Math.max(0, texts.length - 1);
+  for (const text of texts) length += text.length;
+  spendItems(texts.length);
+  spendText(length);
+  return texts.join(separator);
+}
+
 /** `text.replace(old, new, count)`; a negative count replaces all. */
 export function replace(text: string, old: string, replacement: string, count = -1): string {
-  const parts = old === "" ? ["", ...characters(text), ""] : text.split(old);
-  const limit = count < 0 ? parts.length : count;
-  return parts.reduce((result, part, index) => result + (index <= limit ? replacement : old) + part);
+  const limit = count < 0 ? Infinity : count;
+  const times = Math.min(limit, old === "" ? textLength(text) + 1 : countOf(text, old, limit));
+  if (times === 0) return text;
+  spendText(text.length + times * (replacement.length - old.length));
+  spendItems(times);
+  if (old === "") return replacement + joinedWith(characters(text), replacement, times - 1);
+  const parts: string[] = [];
+  let start = 0;
+  for (let time = 0; time < times; time++) {
+    const at = indexOf(text, old, start);
+    parts.push(text.slice(start, at));
+    start = at + old.length;
+  }
+  parts.push(text.slice(start));
+  return parts.join(replacement);
+}
+
+/** Characters with a text behind the first `times` of them. */
+function joinedWith(letters: string[], text: string, times: number): string {
+  return letters.map((letter, index) => (index < times ? letter + text : letter)).join("");
 }
 
 function toStr(name: string, value: Value): string {
@@ -148,26 +188,24 @@ function toStr(name: string, value: Value): string {
 /** The part of a text between two optional indices, and the index at which it starts. */
 function window(text: string, start: Value, end: Value): [number, string] {
   if (start === null && end === null) return [0, text];
-  const letters = characters(text);
+  const length = textLength(text);
   const bound = (value: Value, fallback: number): number => {
     const index = value === null ? fallback : toIndex(value);
-    return Math.min(letters.length, index < 0 ? Math.max(0, index + letters.length) : index);
+    return Math.min(length, index < 0 ? Math.max(0, index + length) : index);
   };
   const from = bound(start, 0);
-  return [from, letters.slice(from, bound(end, letters.length)).join("")];
+  return [from, textSlice(text, from, Math.max(from, bound(end, length)))];
 }
 
 function split(text: string, separator: string | null, limit: number, fromRight: boolean): Value[] {
   if (separator === "") throw new PythonError("ValueError", "empty separator");
   const source = separator === null ? strip(text, null, fromRight ? "right" : "left") : text;
   if (separator === null && source === "") return [];
-  const marks =
-    separator === null
-      ? [...source.matchAll(SPACE_RUN)].map((match) => ({ at: match.index, length: match[0].length }))
-      : positions(source, separator, fromRight);
+  const marks = separator === null ? blanks(source) : positions(source, separator, fromRight, limit);
   const used = limit < 0 ? marks : fromRight ? marks.slice(Math.max(0, marks.length - limit)) : marks.slice(0, limit);
   const parts: string[] = [];
   let start = 0;
+  spendItems(used.length + 1, PART_BYTES);
   for (const { at, length } of used) {
     parts.push(source.slice(start, at));
     start = at + length;
@@ -176,42 +214,96 @@ function split(text: string, separator: string | null, limit: number, fromRight:
   return separator === null ? parts.filter((part) => part !== "") : parts;
 }
 
-/** Where a separator stands, without overlaps, found from the chosen end, in ascending order. */
-function positions(text: string, separator: string, fromRight: boolean): { at: number; length: number }[] {
-  const { length } = separator;
-  const found: { at: number; length: number }[] = [];
-  if (fromRight) {
-    for (let at = text.lastIndexOf(separator); at !== -1; at = at < length ? -1 : text.lastIndexOf(separator, at - length))
-      found.unshift({ at, length });
-  } else {
-    for (let at = text.indexOf(separator); at !== -1; at = text.indexOf(separator, at + length)) found.push({ at, length });
+/** Bytes of a place where a text is cut, or of a part of it. */
+const PART_BYTES = 40;
+
+interface Place {
+  at: number;
+  length: number;
+}
+
+/** Where blanks stand. */
+function blanks(text: string): Place[] {
+  spendReading(text.length, true);
+  const found: Place[] = [];
+  for (const match of text.matchAll(SPACE_RUN)) {
+    spendItems(1, PART_BYTES);
+    found.push({ at: match.index, length: match[0].length });
   }
   return found;
 }
 
-/** `text.ljust`, `rjust` and `center`; `side` is where the padding goes. */
-export function pad(text: string, width: number, fill: string, side: Side): string {
-  const missing = Math.max(0, width - characters(text).length);
-  const left = side === "left" ? missing : side === "right" ? 0 : Math.floor(missing / 2) + (missing & width & 1);
-  return fill.repeat(left) + text + fill.repeat(missing - left);
+/** Where a separator stands, without overlaps, found from the chosen end, in ascending order; at most `limit` of them where that is not negative. */
+function positions(text: string, separator: string, fromRight: boolean, limit: number): Place[] {
+  const { length } = separator;
+  const found: Place[] = [];
+  const next = (at: number): number =>
+    fromRight ? (at < length ? -1 : lastIndexOf(text, separator, at - length)) : indexOf(text, separator, at + length);
+  for (let at = fromRight ? lastIndexOf(text, separator) : indexOf(text, separator); at !== -1 && found.length !== limit; at = next(at)) {
+    spendItems(1, PART_BYTES);
+    found.push({ at, length });
+  }
+  return fromRight ? found.reverse() : found;
 }
 
-/** `text.format(…)` with `{}`, `{0}` and `{name}`, `!r` and `!s`; attributes and format specifications are refused. */
+/** `text.ljust`, `rjust` and `center`; `side` is where the padding goes. */
+export function pad(text: string, width: number, fill: string, side: Side): string {
+  if (textLength(fill) !== 1) typeError("The fill character must be exactly one character long");
+  const missing = Math.max(0, width - textLength(text));
+  if (missing === 0) return text;
+  const left = side === "left" ? missing : side === "right" ? 0 : Math.floor(missing / 2) + (missing & width & 1);
+  spendText(text.length);
+  return padding(fill, left) + text + padding(fill, missing - left);
+}
+
+/** A text `times` times, none where that is negative. */
+export function padding(text: string, times: number): string {
+  if (times <= 0) return "";
+  if (times >= 2 ** 63) throw new PythonError("OverflowError", "Python int too large to convert to C ssize_t");
+  spendText(text.length * times);
+  return text.repeat(times);
+}
+
+const BRACE = /[{}]/g;
+const FIELD = /\{(\w*)(?:!([rsa]))?\}/y;
+
+/** `text.format(…)` with `{}`, `{0}` and `{name}`, `!r`, `!s` and `!a`; attributes and format specifications are refused. */
 function formatBraces(text: string, args: Value[], keywords: ReadonlyMap<string, Value>): string {
   let automatic = 0;
-  return text.replace(
-    /\{\{|\}\}|\{(\w*)(?:!([rs]))?(?:[.[:!][^}]*)?\}|[{}]/g,
-    (field, key: string | undefined, conversion: string | undefined) => {
-      if (field === "{{" || field === "}}") return field[0]!;
-      const plain = key !== undefined && field.length === key.length + 2 + (conversion ? 2 : 0);
-      if (!plain) throw new PythonError("ValueError", `format field ${represent(field)} is not supported in a chat template`);
-      const value = key === "" ? args[automatic++] : /^\d+$/.test(key) ? args[Number(key)] : keywords.get(key);
-      if (value === undefined) {
-        if (key === "" || /^\d+$/.test(key))
-          throw new PythonError("IndexError", "Replacement index out of range for positional args tuple");
-        throw new PythonError("KeyError", represent(key));
+  let result = "";
+  let position = 0;
+  const valueOf = (key: string): Value => {
+    const isIndex = key === "" || /^\d+$/.test(key);
+    const value = key === "" ? args[automatic++] : isIndex ? args[Number(key)] : keywords.get(key);
+    if (value !== undefined) return value;
+    throw isIndex ? new PythonError("IndexError", "tuple index out of range") : new PythonError("KeyError", represent(key));
+  };
+  BRACE.lastIndex = 0;
+  for (let brace = BRACE.exec(text); brace; brace = BRACE.exec(text)) {
+    spend(1);
+    result += text.slice(position, brace.index);
+    position = brace.index + 1;
+    if (text[position] === brace[0]) {
+      result += brace[0];
+      position++;
+    } else if (brace[0] === "}" || position === text.length) {
+      throw new PythonError("ValueError", `Single '${brace[0]}' encountered in format string`);
+    } else {
+      FIELD.lastIndex = brace.index;
+      const field = FIELD.exec(text);
+      if (!field) {
+        const shown = represent(text.slice(brace.index, brace.index + 40));
+        throw new PythonError("ValueError", `the format field at ${shown} is not supported in a chat template`);
       }
-      return conversion === "r" ? represent(value) : toText(value);
-    },
-  );
+      const [whole, key = "", conversion] = field;
+      const value = valueOf(key);
+      const shown = conversion === "r" ? represent(value) : conversion === "a" ? ascii(represent(value)) : toText(value);
+      spendText(shown.length);
+      result += shown;
+      position = brace.index + whole.length;
+    }
+    BRACE.lastIndex = position;
+  }
+  spendText(text.length);
+  return result + text.slice(position);
 }

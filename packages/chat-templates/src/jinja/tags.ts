@@ -1,5 +1,6 @@
 import { type PlacedToken, readTokens } from "./library.js";
 import type { Mark, Marks } from "./marks.js";
+import { expectDepth } from "./nesting.js";
 import { syntaxError } from "./python-error.js";
 import { cutTemplate, type Segment } from "./segments.js";
 import { bracketed, bracketEnd, shape } from "./shape.js";
@@ -15,6 +16,8 @@ const BLOCK_END = "end of statement block";
 interface OpenTag {
   name: string;
   awaited: string[];
+  /** Of an `if`, each inside the one before it in the library's tree. */
+  branches: number;
 }
 
 /**
@@ -28,9 +31,9 @@ export function templateTokens(template: string, marks: Marks): PlacedToken[] {
   for (const segment of cutTemplate(template, marks)) {
     const { type, text, line } = segment;
     tokens.push({ type: "Comment", value: String(line), line, shown: text });
+    const code = type === "text" ? [] : type === "expression" ? printTokens(segment, marks) : new Tag(segment, marks, open).tokens();
     if (type === "text") tokens.push({ type: "Text", value: text, line, shown: "template data / text" });
-    else if (type === "expression") tokens.push(...printTokens(segment, marks));
-    else tokens.push(...new Tag(segment, marks, open).tokens());
+    for (const token of code) tokens.push(token);
   }
   if (open.length > 0) failAtTag(null, open, tokens.at(-1)?.line ?? 1);
   return tokens;
@@ -82,25 +85,27 @@ class Tag {
     const top = open.at(-1);
     if (top?.awaited.includes(name)) {
       if (name === "else") top.awaited = [`end${top.name}`];
-      else if (name !== "elif") open.pop();
+      else if (name === "elif") expectDepth("branches", ++top.branches, line);
+      else open.pop();
       return;
     }
+    expectDepth("blocks", open.length + 1, line);
     switch (name) {
       case "if":
-        open.push({ name, awaited: ["elif", "else", "endif"] });
+        open.push({ name, awaited: ["elif", "else", "endif"], branches: 1 });
         return;
       case "for":
-        open.push({ name, awaited: ["endfor", "else"] });
+        open.push({ name, awaited: ["endfor", "else"], branches: 1 });
         return;
       case "set":
-        if (this.find("Equals") === -1) open.push({ name, awaited: ["endset"] });
+        if (this.find("Equals") === -1) open.push({ name, awaited: ["endset"], branches: 1 });
         return;
       case "with":
       case "filter":
       case "macro":
       case "call":
       case "generation":
-        open.push({ name, awaited: [`end${name}`] });
+        open.push({ name, awaited: [`end${name}`], branches: 1 });
         return;
       case "break":
       case "continue":

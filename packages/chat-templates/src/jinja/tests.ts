@@ -1,3 +1,4 @@
+import { spendReading } from "./budget.js";
 import { binary, compare, contains, equal } from "./operators.js";
 import { toText } from "./printing.js";
 import { typeError } from "./python-error.js";
@@ -7,6 +8,11 @@ import { Callable, isNumber, PyObject, Tuple, Undefined, type Value, View } from
 /** A test: its input and the arguments after its name. */
 export type Test = (input: Value, args: Value[]) => boolean;
 
+const matches = (value: Value, pattern: RegExp): boolean => {
+  const text = toText(value);
+  spendReading(text.length, true);
+  return pattern.test(text);
+};
 const isText = (value: Value): boolean => typeof value === "string";
 const remainder = (value: Value, divisor: Value): Value => binary("%", value, divisor);
 const operand = (args: Value[]): Value => {
@@ -56,8 +62,8 @@ export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
   ["odd", (input) => equal(remainder(input, 2n), 1n)],
   ["even", (input) => equal(remainder(input, 2n), 0n)],
   ["divisibleby", (input, args) => equal(remainder(input, operand(args)), 0n)],
-  ["lower", (input) => /^(?=.*\p{Ll})[^\p{Lu}\p{Lt}]*$/su.test(toText(input))],
-  ["upper", (input) => /^(?=.*\p{Lu})[^\p{Ll}\p{Lt}]*$/su.test(toText(input))],
+  ["lower", (input) => matches(input, /^(?=.*\p{Ll})[^\p{Lu}\p{Lt}]*$/su)],
+  ["upper", (input) => matches(input, /^(?=.*\p{Lu})[^\p{Ll}\p{Lt}]*$/su)],
   ["in", (input, args) => contains(operand(args), input)],
   ["filter", (input) => FILTERS.has(toText(input))],
   ["test", (input) => TESTS.has(toText(input))],

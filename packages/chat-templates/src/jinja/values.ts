@@ -1,5 +1,8 @@
 import { isFloat } from "@kto/core";
+import { spend, spendItems } from "./budget.js";
+import { expectDepth } from "./nesting.js";
 import { PythonError, typeError } from "./python-error.js";
+import { characters, textLength } from "./text.js";
 
 /**
  * A value as templates see it, after Python: `None` is null, `int` bigint, `float` number, `str` string, `list` an array,
@@ -39,20 +42,19 @@ export class View {
 
 /** What `map`, `select` and other lazy filters give: true whatever it holds, without a length, empty once read. */
 export class Generator {
-  private items: Value[];
+  private taken = 0;
 
-  constructor(items: Value[]) {
-    this.items = items;
-  }
+  constructor(private items: Value[]) {}
 
   take(): Value[] {
-    const { items } = this;
+    const { items, taken } = this;
     this.items = [];
-    return items;
+    this.taken = 0;
+    return taken === 0 ? items : items.slice(taken);
   }
 
   takeFirst(): Value | undefined {
-    return this.items.shift();
+    return this.items[this.taken++];
   }
 }
 
@@ -87,16 +89,31 @@ export class PyObject {
   ) {}
 }
 
-/** `namespace(…)`: the one object whose attributes a template may set. */
+/** `namespace(…)`: the one object whose attributes a template may set. Throws transformers' SecurityError for names that start with `_`. */
 export class Namespace extends PyObject {
   constructor(readonly attributes: Map<string, Value>) {
-    super("Namespace", (name) => attributes.get(name));
+    super("TemplateNamespace", (name) => attributes.get(name));
+    for (const name of attributes.keys()) expectOpenName(name);
   }
+
+  set(name: string, value: Value): void {
+    expectOpenName(name);
+    this.attributes.set(name, value);
+  }
+}
+
+function expectOpenName(name: string): void {
+  if (!name.startsWith("_")) return;
+  throw new PythonError(
+    "SecurityError",
+    `Chat templates cannot store underscore-prefixed attributes on a namespace, but got '${name}'. Please rename the attribute.`,
+  );
 }
 
 /** `range(start, stop, step)`. */
 export function rangeOf(start: number, stop: number, step: number): View {
   const length = Math.max(0, Math.ceil((stop - start) / step));
+  spendItems(length, 24);
   const items = Array.from({ length }, (_, index) => BigInt(start + index * step));
   return new View("range", items, [start, stop, step]);
 }
@@ -119,23 +136,26 @@ export function truthy(value: Value): boolean {
   if (value instanceof Map) return value.size > 0;
   if (value instanceof Tuple || value instanceof View) return value.items.length > 0;
   if (value instanceof Undefined) return false;
-  return Boolean(value);
+  return Boolean(value) || Number.isNaN(value); // NaN is no zero
 }
 
-/** A string as Python indexes it: by code points. */
-export function characters(text: string): string[] {
-  return /[\ud800-\udfff]/.test(text) ? Array.from(text) : text.split("");
-}
-
-/** The items of anything a template can loop over; throws Python's TypeError. */
+/** The items of anything a template can loop over, for a reader of all of them; throws Python's TypeError. */
 export function iterate(value: Value): Value[] {
-  if (Array.isArray(value)) return value;
   if (typeof value === "string") return characters(value);
-  if (value instanceof Map) return [...value.keys()];
+  const items = itemsOf(value) ?? typeError(`'${typeName(value)}' object is not iterable`);
+  spend(items.length >>> 2);
+  return items;
+}
+
+function itemsOf(value: Value): Value[] | undefined {
+  if (Array.isArray(value)) return value;
+  if (value instanceof Map) {
+    spendItems(value.size);
+    return [...value.keys()];
+  }
   if (value instanceof Tuple || value instanceof View) return value.items;
   if (value instanceof Generator) return value.take();
-  if (value instanceof Undefined) return [];
-  return typeError(`'${typeName(value)}' object is not iterable`);
+  return value instanceof Undefined ? [] : undefined;
 }
 
 /** `len(value)`; throws Python's TypeError. */
@@ -149,9 +169,9 @@ export function lengthOf(value: Value): number {
   ) {
     typeError(`object of type '${typeName(value)}' has no len()`);
   }
+  if (typeof value === "string") return textLength(value);
   if (value instanceof Map) return value.size;
-  if (value instanceof Callable || value instanceof PyObject) typeError(`object of type '${typeName(value)}' has no len()`);
-  return iterate(value).length;
+  return itemsOf(value)?.length ?? typeError(`object of type '${typeName(value)}' has no len()`);
 }
 
 /** True for what Python counts as a number: `bool` too. */
@@ -159,9 +179,8 @@ export function isNumber(value: Value): value is boolean | bigint | number {
   return typeof value === "boolean" || typeof value === "bigint" || typeof value === "number";
 }
 
-/** The key under which a dict keeps a value: 1 and 1.0 are one. Throws Python's TypeError for what cannot be one. */
-export function dictKey(value: Value): Value {
-  if (typeof value === "number" && Number.isInteger(value)) return BigInt(value);
+/** A value that a dict or set can hold. Throws Python's TypeError for others. */
+export function hashable(value: Value): Value {
   const isSetView = value instanceof View && (value.typeName === "dict_keys" || value.typeName === "dict_items");
   if (Array.isArray(value) || value instanceof Map || isSetView) typeError(`unhashable type: '${typeName(value)}'`);
   return value;
@@ -176,9 +195,10 @@ export function toIndex(value: Value): number {
 
 /**
  * A JavaScript value as a template value. Whole numbers that JavaScript holds exactly become `int`, other numbers and a `Float` of `@kto/core` `float`;
- * keys whose value is `undefined` are left out. Throws Python's TypeError for functions, symbols and class instances.
+ * keys whose value is `undefined` are left out. Dates and bytes become their type's name, `<datetime>`, as in transformers: a template
+ * sees that something is there, and not what. Throws Python's TypeError for functions and symbols.
  */
-export function fromJs(input: unknown): Value {
+export function fromJs(input: unknown, depth = 0): Value {
   switch (typeof input) {
     case "string":
     case "boolean":
@@ -186,14 +206,34 @@ export function fromJs(input: unknown): Value {
       return input;
     case "number":
       return Number.isSafeInteger(input) && !Object.is(input, -0) ? BigInt(input) : input;
-    case "object": {
-      if (input === null) return null;
-      if (isFloat(input)) return input.valueOf();
-      if (Array.isArray(input)) return input.map((item) => (item === undefined ? null : fromJs(item)));
-      if (input instanceof Map) return new Map([...input].map(([key, value]) => [fromJs(key), fromJs(value)]));
-      const entries = Object.entries(input).filter(([, value]) => value !== undefined);
-      return new Map(entries.map(([key, value]) => [key, fromJs(value)]));
-    }
+    case "object":
+      return input === null ? null : objectFromJs(input, depth + 1);
   }
   return typeError(`a ${typeof input} cannot be given to a template`);
+}
+
+function objectFromJs(input: object, depth: number): Value {
+  expectDepth("levels", depth);
+  if (Array.isArray(input)) return input.map((item: unknown) => (item === undefined ? null : fromJs(item, depth)));
+  if (isFloat(input)) return input.valueOf();
+  const dict = new Map<Value, Value>();
+  if (input instanceof Map) {
+    for (const [key, value] of input as Map<unknown, unknown>) dict.set(fromJs(key, depth), fromJs(value, depth));
+    return dict;
+  }
+  const placeholder = placeholderOf(input);
+  if (placeholder !== undefined) return placeholder;
+  for (const key of Object.keys(input)) {
+    const value = (input as Record<string, unknown>)[key];
+    if (value !== undefined) dict.set(key, fromJs(value, depth));
+  }
+  return dict;
+}
+
+/** What transformers puts in place of an object that is no JSON. */
+function placeholderOf(input: object): string | undefined {
+  if (input instanceof Date) return "<datetime>";
+  if (input instanceof Set) return "<set>";
+  if (input instanceof Uint8Array || input instanceof ArrayBuffer) return "<bytes>";
+  return ArrayBuffer.isView(input) ? "<ndarray>" : undefined;
 }

@@ -1,0 +1,132 @@
+const many = (text: string, times: number): string => text.repeat(times);
+/** A template that takes `n.x` forty times to what `step` makes of it. */
+const forty = (start: string, step: string): string =>
+  `{% set n = namespace(x=${start}) %}{% for i in range(40) %}{% set n.x = ${step} %}{% endfor %}{{ n.x|length }}`;
+const nested = (open: string, inside: string, close: string, depth: number): string => many(open, depth) + inside + many(close, depth);
+
+/**
+ * Templates that mean harm, each with the Python class of the error it must end in within a second and 256 MB: what once ended the process, hung or was no
+ * typed error, and the same by other ways.
+ */
+export const refusedTemplates: readonly (readonly [template: string, errorType: string])[] = [
+  // Texts and lists of any length
+  ["{{ [1]|batch(10**20, 0) }}", "MemoryError"],
+  ["{{ 'a'.center(500000000)|length }}", "MemoryError"],
+  ["{{ 'a'|center(500000000)|length }}", "MemoryError"],
+  ["{{ 'a'.ljust(500000000)|length }}", "MemoryError"],
+  ["{{ 'a'.zfill(500000000)|length }}", "MemoryError"],
+  ["{{ 'a\nb'|indent(500000000)|length }}", "MemoryError"],
+  ["{{ [1]|tojson(indent=500000000)|length }}", "MemoryError"],
+  ["{{ '%500000000d' % 1 }}", "MemoryError"],
+  ["{{ '%.500000000f' % 1 }}", "MemoryError"],
+  ["{{ '%500000000s'|format(1) }}", "MemoryError"],
+  ["{{ '%*d' % (500000000, 1) }}", "MemoryError"],
+  ["{{ 'x' * 1000000000000 }}", "MemoryError"],
+  ["{{ ([0] * 100000000)|length }}", "MemoryError"],
+  ["{{ ((0,) * 100000000)|length }}", "MemoryError"],
+  ["{{ ('a ' * 50000000).split(' ')|length }}", "MemoryError"],
+  ["{{ ('a' * 50000000)|list|length }}", "MemoryError"],
+  ["{{ ('<' * 10000000)|e|length }}", "MemoryError"],
+  ["{{ ['\\n' * 10000000]|string|length }}", "MemoryError"],
+  ["{{ ['\\u0001' * 10000000]|tojson|length }}", "MemoryError"],
+  ["{{ strftime_now('%c' * 10000000)|length }}", "MemoryError"],
+  ["{{ (['a' * 10000] * 20000)|sort|length }}", "MemoryError"],
+  ["{% set n = namespace(l=[], s='a'*60000000) %}{% for i in range(100) %}{% set n.l = n.l + [n.s|upper] %}{% endfor %}", "MemoryError"],
+  // Twice as much each time
+  [forty("[0]", "n.x + n.x"), "MemoryError"],
+  [forty("(0,)", "n.x + n.x"), "MemoryError"],
+  [forty("'a'", "n.x + n.x"), "MemoryError"],
+  [forty("'a'", "n.x ~ n.x"), "MemoryError"],
+  [forty("'a'", "[n.x, n.x]|join"), "MemoryError"],
+  [forty("'a'", "n.x.join(['', '', ''])"), "MemoryError"],
+  [forty("'a'", "'%s%s' % (n.x, n.x)"), "MemoryError"],
+  [forty("'a'", "'{0}{0}'.format(n.x)"), "MemoryError"],
+  [forty("'a'", "n.x.replace('a', 'aa')"), "TimeoutError"],
+  [forty("[1]", "[n.x, n.x]").replace("|length", ""), "MemoryError"],
+  [forty("[1]", "[n.x, n.x]").replace("|length", "|tojson"), "MemoryError"],
+  [
+    "{% set n = namespace(s=[1], t=[1]) %}{% for i in range(60) %}{% set n.s = [n.s, n.s] %}{% set n.t = [n.t, n.t] %}{% endfor %}{{ n.s == n.t }}",
+    "TimeoutError",
+  ],
+  [forty("(1,)", "(n.x, n.x)").replace("{{ n.x|length }}", "{{ {n.x: 1} }}"), "MemoryError"],
+  ["{% set n = namespace(s='a') %}{% for i in range(40) %}{% set n.s %}{{ n.s }}{{ n.s }}{% endset %}{% endfor %}", "MemoryError"],
+  ["{{ ([[0]] * 100000)|sum(start=[])|length }}", "MemoryError"],
+  // Numbers
+  ["{{ 9 ** 99999 }}", "OverflowError"],
+  [forty("10", "n.x * n.x"), "OverflowError"],
+  [forty("10", "n.x ** 9"), "OverflowError"],
+  ["{{ 10 ** 5000 }}", "ValueError"],
+  ["{{ (10 ** 5000)|tojson }}", "ValueError"],
+  [`{{ ${many("9", 5000)} }}`, "ValueError"],
+  ["{% for i in range(100000) %}{% set x = (7**30000) * (7**2000) %}{% endfor %}", "TimeoutError"],
+  // Work without end
+  [nested("{% for a in range(100000) %}", "", "{% endfor %}", 5), "MemoryError"],
+  [nested("{% for a in messages[0].content * 100 %}", "", "{% endfor %}", 5), "MemoryError"],
+  ["{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(60) }}", "TimeoutError"],
+  ["{% for x in [60] recursive %}{% if x %}{{ loop([x-1, x-1]) }}{% endif %}{% endfor %}", "TimeoutError"],
+  ["{% set s = 'a' * 100000 %}{% for i in range(100000) %}{{ ('a' * 249 ~ 'b') in s }}{% endfor %}", "TimeoutError"],
+  ["{% for i in range(1000) %}{{ loop.changed([0] * 100000) }}{% endfor %}", "TimeoutError"],
+  // Nesting
+  [`{{ ${nested("[", "", "]", 500)} }}`, "RecursionError"],
+  [`{{ ${many("(", 100_000)} }}`, "RecursionError"],
+  [`{{ ${nested("{1:", "1", "}", 500)} }}`, "RecursionError"],
+  [nested("{% if 1 %}", "", "{% endif %}", 5000), "RecursionError"],
+  [`{% if 0 %}${many("{% elif 0 %}", 5000)}{% endif %}`, "RecursionError"],
+  [nested("{% macro f() %}", "", "{% endmacro %}", 200), "RecursionError"],
+  [`{{ ${many("not ", 10_000)}1 }}`, "RecursionError"],
+  [`{{ ${many("-", 20_000)}1 }}`, "RecursionError"],
+  [`{{ ${many("1 if 0 else ", 5000)}2 }}`, "RecursionError"],
+  [`{{ ${many("1+", 8000)}1 }}`, "RecursionError"],
+  [`{{ ${many("1**", 8000)}1 }}`, "RecursionError"],
+  [`{{ ${many("1 and ", 5000)}1 }}`, "RecursionError"],
+  [`{{ 1${many("|string", 5000)} }}`, "RecursionError"],
+  [`{{ x${many(".a", 10_000)} }}`, "RecursionError"],
+  [`{{ x${many("[0]", 8000)} }}`, "RecursionError"],
+  [`{{ x${many("()", 10_000)} }}`, "RecursionError"],
+  ["{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "RecursionError"],
+  ["{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "RecursionError"],
+  ["{% set n = namespace(s=[1]) %}{% for i in range(100000) %}{% set n.s = [n.s] %}{% endfor %}{{ n.s }}", "RecursionError"],
+  ["{% set n = namespace() %}{% set n.x = n %}{{ n }}", "RecursionError"],
+  // The template itself
+  [many("a", 200_000), "MemoryError"],
+  [many("{%", 60_000), "RecursionError"],
+  [`{{ ${many("'", 100_001)} }}`, "TemplateSyntaxError"],
+  [`{{ 1${many("|", 100_000)} }}`, "TemplateSyntaxError"],
+  // No typed errors once
+  ["{{ '\\ud800'|urlencode }}", "UnicodeEncodeError"],
+  ["{{ dict('a') }}", "ValueError"],
+  ["{{ [x]|urlencode }}", "ValueError"],
+  ["{{ n.1_0 }}", "UndefinedError"],
+  [`{{ ('{:' * 100000).format(1) }}`, "ValueError"],
+  [`{{ ('%(' * 100000) % {} }}`, "ValueError"],
+];
+
+/** Templates that render, and took too long or were refused once. */
+export const heavyTemplates: readonly (readonly [template: string, text: string])[] = [
+  ["{{ range(20000)|unique|list|length }}", "20000"],
+  ["{{ range(100000)|map('string')|unique|list|length }}", "100000"],
+  ["{{ ('1' * 80000 ~ 'x')|float }}", "0.0"],
+  ["{{ ('1' * 8000000 ~ 'x')|float }}", "0.0"],
+  ["{{ ('1' * 8000000)|int }}", "0"],
+  ["{{ 1e38|round }}", "1e+38"],
+  ["{{ ([0] * 150000 * 2)|length }}", "300000"],
+  ["{{ ('a' ~ ' ' * 1000000 ~ 'b')|trim|length }}", "1000002"],
+  ["{{ ('a' * 1000000).find('a' * 50000 ~ 'b' ~ 'a' * 50000) }}", "-1"],
+  ["{{ ('a' * 1000000).rfind('a' * 50000 ~ 'b' ~ 'a' * 50000) }}", "-1"],
+  ["{{ ('a' * 1000000).rsplit('a' * 500 ~ 'b')|length }}", "1"],
+  ["{{ dict(range(20000)|batch(2)|map('list'))|length }}", "10000"],
+  ["{{ (range(20000)|groupby('0', default=1))|length }}", "1"],
+  ["{% set s = 'a' * 20000 %}{% for i in range(20000) %}{{ s[i] }}{% endfor %}", many("a", 20_000)],
+  [
+    "{% set g = range(20000)|map('length', 1)|list if false else range(20000)|select %}{% for i in range(19999) %}{% set x = g|first %}{% endfor %}ok",
+    "ok",
+  ],
+  [`{{ ${nested("[", "", "]", 99)}|length }}`, "1"],
+  [`{{ ${nested("(", "1", ")", 99)} }}`, "1"],
+  [nested("{% if 1 %}", "x", "{% endif %}", 99), "x"],
+  [`{{ ${many("not ", 498)}1 }}`, "True"],
+  [`{% if 0 %}${many("{% elif 0 %}", 498)}{% else %}x{% endif %}`, "x"],
+  [`{{ ${many("1+", 498)}1 }}`, "499"],
+  [`{{ ${many("'a'~", 5000)}'a' }}`, many("a", 5001)],
+  [many("{{ 1 }}", 5000), many("1", 5000)],
+];
