@@ -1,5 +1,7 @@
-export { DEFAULT_CHAT_TEMPLATE } from "./default-template.js";
+export { DEFAULT_CHAT_TEMPLATE, STAND_IN_CHAT_TEMPLATE } from "./default-template.js";
+export type { CopiedReasoning } from "./conversation.js";
 export { TemplateError } from "./errors.js";
+export { DEFAULT_LIMITS, type RenderLimits } from "./jinja/budget.js";
 export {
   type ChatMessage,
   checkChatTemplate,

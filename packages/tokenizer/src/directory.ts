@@ -1,30 +1,55 @@
-import type { ByteDirectory } from "@kto/core";
+import type { ByteDirectory, ListedDirectory } from "@kto/core";
 import { TokenizerError } from "./errors.js";
-import { FILE_NAMES, type TokenizerFiles } from "./files.js";
+import { FILE_NAMES, TEMPLATE_FOLDER, type TokenizerFiles } from "./files.js";
 
 /** JavaScript keeps no longer text in one string. */
 const MAX_FILE_BYTES = 2 ** 29 - 24;
 
+/** Templates that models keep in their folder of templates, looked for where a directory cannot be listed. */
+const USUAL_TEMPLATES = ["tool_use", "rag"];
+/** Templates of one model. */
+const MAX_TEMPLATES = 64;
+
 /**
- * The tokenizer files of a model directory; all but `tokenizer.json` may be missing.
+ * The tokenizer files of a model directory; all but `tokenizer.json` may be missing. Templates in `additional_chat_templates` are found by listing the
+ * directory, or by their usual names where that cannot be.
  * Throws `TokenizerError` when that is missing or a file gives another number of bytes; what the directory itself throws is passed on.
  */
 export async function readTokenizerFiles(operation: string, directory: ByteDirectory): Promise<TokenizerFiles> {
   const read = (file: string): Promise<Uint8Array | undefined> => readWhole(operation, directory, file);
-  const [tokenizerJson, tokenizerConfig, specialTokensMap, generationConfig, chatTemplate] = await Promise.all([
-    read(FILE_NAMES.tokenizerJson),
-    read(FILE_NAMES.tokenizerConfig),
-    read(FILE_NAMES.specialTokensMap),
-    read(FILE_NAMES.generationConfig),
-    read(FILE_NAMES.chatTemplate),
+  const names = Object.keys(FILE_NAMES) as (keyof typeof FILE_NAMES)[];
+  const [contents, templates] = await Promise.all([
+    Promise.all(names.map((name) => read(FILE_NAMES[name]))),
+    readTemplates(directory, read),
   ]);
+  const files = Object.fromEntries(
+    names.flatMap((name, index) => (contents[index] ? [[name, contents[index]]] : [])),
+  ) as Partial<TokenizerFiles>;
+  const { tokenizerJson } = files;
   if (!tokenizerJson) {
     throw new TokenizerError(
       `${operation}: ${directory.name} has no ${FILE_NAMES.tokenizerJson}; expected a fast tokenizer's file, as tokenizer.save_pretrained() writes; copy it from the base model`,
       { file: FILE_NAMES.tokenizerJson, directory: directory.name },
     );
   }
-  return { tokenizerJson, tokenizerConfig, specialTokensMap, generationConfig, chatTemplate };
+  return { ...files, tokenizerJson, ...(Object.keys(templates).length > 0 && { additionalChatTemplates: templates }) };
+}
+
+async function readTemplates(
+  directory: ByteDirectory,
+  read: (file: string) => Promise<Uint8Array | undefined>,
+): Promise<Record<string, Uint8Array>> {
+  const found = await Promise.all(
+    (await templateNames(directory)).map(async (name) => [name, await read(`${TEMPLATE_FOLDER}/${name}.jinja`)] as const),
+  );
+  return Object.fromEntries(found.flatMap(([name, bytes]) => (bytes ? [[name, bytes]] : [])));
+}
+
+async function templateNames(directory: ByteDirectory): Promise<string[]> {
+  if (!("list" in directory)) return USUAL_TEMPLATES;
+  const files = await (directory as ListedDirectory).list();
+  const names = files.flatMap(({ path }) => new RegExp(`^${TEMPLATE_FOLDER}/([^/]+)\\.jinja$`).exec(path)?.[1] ?? []);
+  return names.slice(0, MAX_TEMPLATES);
 }
 
 async function readWhole(operation: string, directory: ByteDirectory, file: string): Promise<Uint8Array | undefined> {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isKtoError } from "@kto/core";
 import { describe, expect, it } from "vitest";
-import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
+import { STAND_IN_CHAT_TEMPLATE } from "@kto/chat-templates";
 import { splitPromptCompletion, Tokenizer, TokenizerError, type TokenizerFiles } from "./index.js";
 
 const model = new URL("../../testing/fixtures/model/", import.meta.url);
@@ -59,12 +59,12 @@ describe("special tokens", () => {
     expect(make().eosTokenIds).toEqual([EOS]);
   });
 
-  it("accepts tokens written as objects, and special_tokens_map.json for what the config leaves out", () => {
+  it("accepts tokens written as objects; special_tokens_map.json wins over the config", () => {
     const tokenizer = make({
       tokenizerConfig: { eos_token: { content: "<|im_end|>", lstrip: false } },
       specialTokensMap: { eos_token: "<|EOT|>", bos_token: { content: "<|im_start|>" } },
     });
-    expect([tokenizer.eosTokenId, tokenizer.bosTokenId]).toEqual([496, 495]);
+    expect([tokenizer.eosTokenId, tokenizer.bosTokenId]).toEqual([492, 495]);
   });
 
   it("adds named special tokens that tokenizer.json lacks, as transformers does on loading", () => {
@@ -87,19 +87,24 @@ describe("special tokens", () => {
 describe("BOS and EOS around a text", () => {
   const plain = make().encode(sample, { addSpecialTokens: false });
 
-  it("come from the post-processor where the config is silent", () => {
+  it("come from the post-processor", () => {
     expect(make().encode(sample)).toEqual([BOS, ...plain]);
     expect(make({ tokenizerJson: byteLevelOnly }).encode(sample)).toEqual(plain);
     expect(make({ tokenizerJson: { ...tokenizerJson, post_processor: null } }).encode(sample)).toEqual(plain);
   });
 
-  it("follow add_bos_token and add_eos_token where the config has them", () => {
-    expect(make({ tokenizerConfig: { ...config, add_bos_token: false } }).encode(sample)).toEqual(plain);
+  it("and from nothing else: add_bos_token and add_eos_token are not read, as in transformers 5", () => {
+    expect(make({ tokenizerConfig: { ...config, add_bos_token: false, add_eos_token: true } }).encode(sample)).toEqual([BOS, ...plain]);
     expect(
       make({ tokenizerJson: byteLevelOnly, tokenizerConfig: { ...config, add_bos_token: true, add_eos_token: true } }).encode(sample),
-    ).toEqual([BOS, ...plain, EOS]);
-    expect(make({ tokenizerConfig: { ...config, bos_token: null, add_bos_token: true } }).encode(sample)).toEqual(plain);
+    ).toEqual(plain);
     expect(make({ tokenizerConfig: { ...config, add_bos_token: true } }).encode(sample, { addSpecialTokens: false })).toEqual(plain);
+  });
+
+  it("a plain text with EOS behind it ends with one EOS, whatever add_eos_token says", () => {
+    const tokenizer = make({ tokenizerConfig: { ...config, add_bos_token: true, add_eos_token: true } });
+    const { completionIds } = splitPromptCompletion(tokenizer, { prompt: "Name fruit 0:", completion: " plum" });
+    expect(tokenizer.decode(completionIds)).toBe(" plum<｜end▁of▁sentence｜>");
   });
 });
 
@@ -145,10 +150,12 @@ describe("decoding", () => {
     expect(tokenizer.decode([491, 64, 493, 488], { skipSpecialTokens: true })).toBe("a<think>");
   });
 
-  it("cleans up spaces only where the config asks for it", () => {
+  it("cleans up spaces of byte pairs only where the config asks for it in so many words", () => {
     const ids = make().encode("it 's fine , no ?", { addSpecialTokens: false });
-    expect(make().decode(ids)).toBe("it 's fine , no ?");
-    expect(make({ tokenizerConfig: { ...config, clean_up_tokenization_spaces: true } }).decode(ids)).toBe("it's fine, no?");
+    const asked = { ...config, clean_up_tokenization_spaces: true };
+    expect(make({ tokenizerConfig: asked }).decode(ids)).toBe("it 's fine , no ?");
+    const insists = { ...asked, clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output: true };
+    expect(make({ tokenizerConfig: insists }).decode(ids)).toBe("it's fine, no?");
   });
 });
 
@@ -182,13 +189,39 @@ describe("chat templates", () => {
     expect(render({})).toBe("mine");
   });
 
-  it("falls back on the tutorial's template", () => {
+  it("a template stands in for a model without one: EOS ends each turn and nothing follows it, and it goes with the files", () => {
     const { chat_template: _, ...withoutTemplate } = config;
     const tokenizer = make({ tokenizerConfig: withoutTemplate });
     expect(tokenizer.chatTemplate).toBeNull();
-    expect(tokenizer.applyChatTemplate(messages, { tokenize: false })).toBe(
-      renderChatTemplate(DEFAULT_CHAT_TEMPLATE, messages, { specialTokens: { eos_token: tokenizer.eosToken! } }),
-    );
+    expect(tokenizer.files().has("chat_template.jinja")).toBe(false);
+    expect(tokenizer.renderChat(messages)).toEqual({
+      text: "<|user|>\nHi<｜end▁of▁sentence｜>",
+      generations: [],
+      copiedReasoning: null,
+      template: { text: STAND_IN_CHAT_TEMPLATE, source: "stand-in", name: null, others: [] },
+    });
+    expect(tokenizer.files().get("chat_template.jinja")).toBe(STAND_IN_CHAT_TEMPLATE);
+    const completion = [{ role: "assistant", content: "plum" }];
+    const { promptIds, completionIds } = splitPromptCompletion(tokenizer, { prompt: messages, completion });
+    expect([tokenizer.decode(promptIds), tokenizer.decode(completionIds)]).toEqual([
+      "<|user|>\nHi<｜end▁of▁sentence｜><|assistant|>\n",
+      "plum<｜end▁of▁sentence｜>",
+    ]);
+    expect(() => tokenizer.applyChatTemplate([{ role: "assistant", content: null }])).toThrow("give a chat template");
+  });
+
+  it("says which template was taken, and which were not", () => {
+    const chat_template = [
+      { name: "default", template: "D" },
+      { name: "tool_use", template: "T" },
+    ];
+    const several = make({ tokenizerConfig: { ...config, chat_template } });
+    expect(several.templateFor()).toEqual({ text: "D", source: "model", name: "default", others: ["tool_use"] });
+    expect(several.templateFor({ tools: [] })).toEqual({ text: "T", source: "model", name: "tool_use", others: ["default"] });
+    expect(several.templateFor({ chatTemplate: "G" })).toEqual({ text: "G", source: "given", name: null, others: ["default", "tool_use"] });
+    const nameless = make({ tokenizerConfig: { ...config, chat_template: [{ name: "a", template: "A" }] } });
+    expect(() => nameless.applyChatTemplate(messages)).toThrow("multiple chat templates with no default");
+    expect(nameless.applyChatTemplate(messages, { chatTemplate: "a", tokenize: false })).toBe("A");
   });
 
   it("masks the assistant's tokens, also where characters take several and NFC shortens the text", () => {
@@ -198,6 +231,8 @@ describe("chat templates", () => {
     expect(tokenizer.decode(ids.filter((_, index) => assistantMask[index] === 1))).toBe("é 語!");
     const { assistantMask: none } = make().applyChatTemplateWithMask(messages);
     expect(none).toEqual([0, 0, 0, 0]);
+    const { assistantMask: threeTokens } = tokenizer.applyChatTemplateWithMask([{ role: "a", content: "ab語" }]);
+    expect(threeTokens).toEqual([0, 0, 0, 1, 1, 1, 1, 1]);
   });
 });
 
@@ -260,7 +295,7 @@ describe("files", () => {
     [
       "bad added tokens",
       { tokenizerJson: { ...tokenizerJson, added_tokens: [{ id: "1" }] } },
-      "added_tokens of tokenizer.json is malformed",
+      "added_tokens[0] of tokenizer.json is malformed; expected {id, content, …}",
     ],
     [
       "an unknown model",

@@ -1,14 +1,16 @@
 import type { ByteDirectory } from "@kto/core";
-import { type ChatMessage, DEFAULT_CHAT_TEMPLATE, renderChat, type RenderOptions } from "@kto/chat-templates";
-import { Tokenizer as Encoder } from "@huggingface/tokenizers";
+import { type ChatMessage, type RenderedChat, renderChat, type RenderOptions, STAND_IN_CHAT_TEMPLATE } from "@kto/chat-templates";
+import { allAddedTokens, vocabularySize } from "./added-tokens.js";
 import { assistantMask } from "./assistant-mask.js";
 import { decodeByteLevel } from "./byte-level.js";
-import { readChatTemplates, selectChatTemplate } from "./chat-template-files.js";
+import { type ChosenTemplate, readChatTemplates, selectChatTemplate } from "./chat-template-files.js";
 import { readTokenizerFiles } from "./directory.js";
-import { TokenizerError } from "./errors.js";
-import { checkTokenizerJson, FILE_NAMES, type FileContent, type JsonObject, parseJson, type TokenizerFiles } from "./files.js";
-import { withUnicodeCaseFolding } from "./patterns.js";
-import { allAddedTokens, readSpecialTokens, type SpecialTokens, vocabularySize } from "./special-tokens.js";
+import { Encoder } from "./encoder.js";
+import { malformed, TokenizerError } from "./errors.js";
+import { FILE_NAMES, type FileContent, type JsonObject, parseJson, TEMPLATE_FOLDER, type TokenizerFiles } from "./files.js";
+import { asQwen2, isQwen2Tokenizer } from "./qwen2.js";
+import { readSpecialTokens, type SpecialTokens } from "./special-tokens.js";
+import { checkTokenizerJson, isId } from "./tokenizer-json.js";
 
 /** How a conversation is rendered and tokenised; see `RenderOptions` of `@kto/chat-templates` for the rest. */
 export interface ApplyChatTemplateOptions extends Omit<RenderOptions, "specialTokens"> {
@@ -18,12 +20,17 @@ export interface ApplyChatTemplateOptions extends Omit<RenderOptions, "specialTo
   chatTemplate?: string;
 }
 
+/** A rendered conversation and the template that it was rendered with. */
+export interface RenderedConversation extends RenderedChat {
+  template: ChosenTemplate;
+}
+
 /**
  * Text to token ids and back, with the model's chat template: what `AutoTokenizer.from_pretrained` gives in Python.
  * Ids are those of the Rust library; a tokenizer holds no resource and needs no disposal.
  */
 export class Tokenizer {
-  /** The model's chat template, or null; may be set. Where it is null, `applyChatTemplate` uses `DEFAULT_CHAT_TEMPLATE`. */
+  /** The model's chat template, or null; may be set. Where it is null, `applyChatTemplate` uses `STAND_IN_CHAT_TEMPLATE`. */
   chatTemplate: string | null;
   /** Every chat template the model has, by name; most have one, `default`. */
   readonly chatTemplates: ReadonlyMap<string, string>;
@@ -37,41 +44,38 @@ export class Tokenizer {
   private readonly encoder: Encoder;
   private readonly specialTokens: SpecialTokens;
   private readonly specialIds: ReadonlySet<number>;
-  private readonly isByteLevel: boolean;
   private readonly cleanUpSpaces: boolean;
-  private readonly addBos: boolean | undefined;
-  private readonly addEos: boolean | undefined;
   private readonly sources: TokenizerFiles;
+  private readonly ownTemplate: string | null;
+  private usesStandIn = false;
 
   private constructor(sources: TokenizerFiles) {
-    const optional = (name: "tokenizerConfig" | "specialTokensMap" | "generationConfig"): JsonObject =>
+    const optional = (name: "tokenizerConfig" | "specialTokensMap" | "addedTokens" | "generationConfig" | "modelConfig"): JsonObject =>
       sources[name] === undefined ? {} : parseJson(FILE_NAMES[name], sources[name]);
-    const json = checkTokenizerJson(parseJson(FILE_NAMES.tokenizerJson, sources.tokenizerJson));
+    const given = checkTokenizerJson(parseJson(FILE_NAMES.tokenizerJson, sources.tokenizerJson));
     const config = optional("tokenizerConfig");
-    const map = optional("specialTokensMap");
-    const generation = optional("generationConfig");
+    const isQwen2 = isQwen2Tokenizer(config, optional("modelConfig"), given);
+    const json = isQwen2 ? asQwen2(given) : given;
+    const special = readSpecialTokens({ config, map: optional("specialTokensMap"), isQwen2, padding: given["padding"] });
+    const added = allAddedTokens({ json, config, addedTokens: optional("addedTokens"), isQwen2 }, special);
     this.sources = sources;
-    this.specialTokens = readSpecialTokens(config, map);
-    const added = allAddedTokens(json, config, map, this.specialTokens);
-    this.encoder = makeEncoder(
-      { ...json, added_tokens: added, pre_tokenizer: withUnicodeCaseFolding(json["pre_tokenizer"]) },
-      this.specialTokens,
-    );
-    this.specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id));
-    this.vocabSize = vocabularySize(json, added);
-    const { decoder } = json;
-    this.isByteLevel =
-      decoder?.type === "ByteLevel" ||
-      (decoder?.type === "Sequence" && decoder.decoders?.length === 1 && decoder.decoders[0]?.type === "ByteLevel");
-    this.cleanUpSpaces = config["clean_up_tokenization_spaces"] === true;
-    this.addBos = optionalBoolean(config["add_bos_token"]);
-    this.addEos = optionalBoolean(config["add_eos_token"]);
-    const maxLength = config["model_max_length"];
-    this.modelMaxLength = typeof maxLength === "number" && maxLength < Number.MAX_SAFE_INTEGER ? maxLength : undefined;
-    this.chatTemplates = readChatTemplates(config, sources.chatTemplate);
-    this.chatTemplate = this.chatTemplates.get("default") ?? null;
+    this.specialTokens = special.named;
+    this.encoder = new Encoder(json, added, {
+      eosToken: special.named["eos_token"],
+      splitsSpecial: config["split_special_tokens"] === true,
+    });
+    this.specialIds = new Set(added.filter((token) => token.special).map(({ id }) => id));
+    this.vocabSize = vocabularySize(json.model, added);
+    // transformers cleans up what no byte-pair vocabulary makes.
+    const cleansBytePairs = config["clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"] === true;
+    this.cleanUpSpaces = config["clean_up_tokenization_spaces"] === true && (json.model.type !== "BPE" || cleansBytePairs);
+    this.modelMaxLength = maxLengthOf(config);
+    this.chatTemplates = readChatTemplates(config, sources);
+    this.ownTemplate = this.chatTemplates.get("default") ?? null;
+    this.chatTemplate = this.ownTemplate;
+    const generation = optional("generationConfig");
     this.fillFromGenerationConfig(generation);
-    const eos = [generation["eos_token_id"]].flat().filter((id): id is number => typeof id === "number");
+    const eos = idsOf(generation, "eos_token_id");
     this.eosTokenIds = [...new Set(this.eosTokenId === null ? eos : [...eos, this.eosTokenId])];
   }
 
@@ -90,37 +94,34 @@ export class Tokenizer {
 
   /**
    * The ids of a text. Added tokens written in it (`<｜User｜>`, …) become their ids.
-   * @param options.addSpecialTokens  add what the model adds around a text, usually BOS; default true
+   * Throws `TokenizerError` for what is no text, and where the tokenizer's files make more of it than they may.
+   * @param options.addSpecialTokens  add what the post-processor of `tokenizer.json` adds around a text, usually BOS; default true
    */
   encode(text: string, { addSpecialTokens = true }: { addSpecialTokens?: boolean } = {}): number[] {
-    const byConfig = this.addBos !== undefined || this.addEos !== undefined;
-    const { ids } = this.encoder.encode(text, { add_special_tokens: addSpecialTokens && !byConfig });
-    if (!addSpecialTokens || !byConfig) return ids;
-    const before = this.addBos && this.bosTokenId !== null ? [this.bosTokenId] : [];
-    const after = this.addEos && this.eosTokenId !== null ? [this.eosTokenId] : [];
-    return [...before, ...ids, ...after];
+    const { ids } = this.encoder.encode(text);
+    const { before, after } = this.encoder.around;
+    return addSpecialTokens && before.length + after.length > 0 ? [...before, ...ids, ...after] : ids;
   }
 
-  /** The text of ids; those without a token are left out, and with `skipSpecialTokens` the special ones too. Broken UTF-8 shows as U+FFFD. */
+  /**
+   * The text of ids; those without a token are left out, and with `skipSpecialTokens` the special ones too. Broken UTF-8 shows as U+FFFD.
+   * Throws `TokenizerError` for what is no id.
+   */
   decode(ids: ArrayLike<number>, { skipSpecialTokens = false }: { skipSpecialTokens?: boolean } = {}): string {
-    const kept = Array.from(ids).filter(
-      (id) => this.encoder.id_to_token(id) !== undefined && !(skipSpecialTokens && this.specialIds.has(id)),
-    );
+    const kept = Array.from(ids).filter((id) => this.encoder.tokenOf(id) !== undefined && !(skipSpecialTokens && this.specialIds.has(id)));
     if (kept.length === 0) return "";
-    const text = this.isByteLevel
-      ? decodeByteLevel(kept.map((id) => this.encoder.id_to_token(id)!))
-      : this.encoder.decode(kept, { clean_up_tokenization_spaces: false });
+    const text = this.encoder.isByteLevel ? decodeByteLevel(kept.map((id) => this.encoder.tokenOf(id)!)) : this.encoder.decode(kept);
     return this.cleanUpSpaces ? cleanUp(text) : text;
   }
 
   /** The id of a token, or null; the token as the vocabulary writes it. */
   tokenToId(token: string): number | null {
-    return this.encoder.token_to_id(token) ?? null;
+    return this.encoder.idOf(token) ?? null;
   }
 
   /** The token of an id as the vocabulary writes it, or null. */
   idToToken(id: number): string | null {
-    return this.encoder.id_to_token(id) ?? null;
+    return this.encoder.tokenOf(id) ?? null;
   }
 
   /** True for ids that `skipSpecialTokens` leaves out. */
@@ -136,7 +137,7 @@ export class Tokenizer {
   applyChatTemplate(messages: readonly ChatMessage[], options?: ApplyChatTemplateOptions & { tokenize?: true }): number[];
   applyChatTemplate(messages: readonly ChatMessage[], options?: ApplyChatTemplateOptions): string | number[];
   applyChatTemplate(messages: readonly ChatMessage[], options: ApplyChatTemplateOptions = {}): string | number[] {
-    const { text } = this.render(messages, options);
+    const { text } = this.renderChat(messages, options);
     return options.tokenize === false ? text : this.encode(text, { addSpecialTokens: false });
   }
 
@@ -148,42 +149,53 @@ export class Tokenizer {
     messages: readonly ChatMessage[],
     options: Omit<ApplyChatTemplateOptions, "tokenize"> = {},
   ): { ids: number[]; assistantMask: number[] } {
-    if (!this.isByteLevel) {
+    if (!this.encoder.isByteLevel) {
       throw new TokenizerError(
         "applyChatTemplateWithMask: this tokenizer is not byte-level, so its tokens cannot be placed in the text; use splitPromptCompletion instead",
       );
     }
-    const { text, generations } = this.render(messages, options);
-    const { ids, tokens } = this.encoder.encode(text, { add_special_tokens: false });
-    const normalize = (part: string): string => this.encoder.normalizer?.normalize(part) ?? part;
-    return { ids, assistantMask: assistantMask(text, tokens, generations, normalize) };
+    const { text, generations } = this.renderChat(messages, options);
+    const { ids, tokens } = this.encoder.encode(text);
+    return { ids, assistantMask: assistantMask(text, tokens, generations, (part) => this.encoder.normalize(part)) };
   }
 
-  private render(
-    messages: readonly ChatMessage[],
-    options: ApplyChatTemplateOptions,
-  ): { text: string; generations: { start: number; end: number }[] } {
-    const { chatTemplate, tokenize: _, ...rest } = options;
-    const template =
-      selectChatTemplate(this.chatTemplates, chatTemplate, this.chatTemplate, Boolean(options.tools)) ?? DEFAULT_CHAT_TEMPLATE;
-    return renderChat(template, messages, { ...rest, specialTokens: this.specialTokens });
+  /**
+   * A conversation as text, with what is worth knowing of how it came about: the template that was taken and the others, and reasoning that the template
+   * reads under another name than the data. Throws `TemplateError`.
+   */
+  renderChat(messages: readonly ChatMessage[], options: Omit<ApplyChatTemplateOptions, "tokenize"> = {}): RenderedConversation {
+    const { chatTemplate, ...rest } = options;
+    const template = this.templateFor(options);
+    const rendered = renderChat(template.text, messages, { ...rest, specialTokens: this.specialTokens });
+    if (template.source === "stand-in") this.usesStandIn = true;
+    return { ...rendered, template };
+  }
+
+  /** The template that a conversation is rendered with: one given or named, with tools the model's `tool_use`, else `chatTemplate`; see `selectChatTemplate`. */
+  templateFor({ chatTemplate: given, tools }: Pick<ApplyChatTemplateOptions, "chatTemplate" | "tools"> = {}): ChosenTemplate {
+    const own = this.chatTemplate === this.ownTemplate ? undefined : this.chatTemplate;
+    const withTools = tools !== undefined && tools !== null;
+    const isNamed = given !== undefined || (withTools && this.chatTemplates.has("tool_use"));
+    const chosen =
+      own === null ? undefined : selectChatTemplate(this.chatTemplates, { given: given ?? (isNamed ? undefined : own), withTools });
+    return chosen ?? { text: STAND_IN_CHAT_TEMPLATE, source: "stand-in", name: null, others: [] };
   }
 
   get bosToken(): string | null {
-    return this.specialTokens.bos_token ?? null;
+    return this.specialTokens["bos_token"] ?? null;
   }
 
   get eosToken(): string | null {
-    return this.specialTokens.eos_token ?? null;
+    return this.specialTokens["eos_token"] ?? null;
   }
 
   get unkToken(): string | null {
-    return this.specialTokens.unk_token ?? null;
+    return this.specialTokens["unk_token"] ?? null;
   }
 
   /** The padding token; where the model names none, its EOS, as trl does. Padding is told by a mask, never by this id. */
   get padToken(): string | null {
-    return this.specialTokens.pad_token ?? this.eosToken;
+    return this.specialTokens["pad_token"] ?? this.eosToken;
   }
 
   get bosTokenId(): number | null {
@@ -207,40 +219,42 @@ export class Tokenizer {
   }
 
   /**
-   * The model's tokenizer files by name, as they were given: `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json`
-   * and `chat_template.jinja`, those that it has; for writing beside a trained adapter.
+   * The model's tokenizer files by name, as they were given: `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`,
+   * `chat_template.jinja` and `additional_chat_templates/…`, those that it has, for writing beside a trained adapter. Where the stand-in template was
+   * rendered with, it is the `chat_template.jinja`, so that whoever opens the adapter writes turns as they were trained on.
    */
   files(): Map<string, string | Uint8Array> {
-    const names = ["tokenizerJson", "tokenizerConfig", "specialTokensMap", "chatTemplate"] as const;
-    const present = names.filter((name) => this.sources[name] !== undefined);
-    return new Map(present.map((name) => [FILE_NAMES[name], written(this.sources[name]!)]));
+    const names = ["tokenizerJson", "tokenizerConfig", "specialTokensMap", "addedTokens", "chatTemplate"] as const;
+    const files = new Map<string, string | Uint8Array>();
+    for (const name of names) if (this.sources[name] !== undefined) files.set(FILE_NAMES[name], written(this.sources[name]));
+    for (const [name, text] of Object.entries(this.sources.additionalChatTemplates ?? {}))
+      files.set(`${TEMPLATE_FOLDER}/${name}.jinja`, text);
+    if (this.usesStandIn) files.set(FILE_NAMES.chatTemplate, STAND_IN_CHAT_TEMPLATE);
+    return files;
   }
 
   /** EOS and padding that the tokenizer's own files leave out, by the ids of `generation_config.json`; padding only where there is no EOS either. */
   private fillFromGenerationConfig(generation: JsonObject): void {
     const tokenOf = (key: string): string | undefined => {
-      const id = [generation[key]].flat()[0];
-      return typeof id === "number" ? this.encoder.id_to_token(id) : undefined;
+      const [id] = idsOf(generation, key);
+      return id === undefined ? undefined : this.encoder.tokenOf(id);
     };
-    this.specialTokens.eos_token ??= tokenOf("eos_token_id");
-    if (this.padToken === null) this.specialTokens.pad_token = tokenOf("pad_token_id");
+    this.specialTokens["eos_token"] ??= tokenOf("eos_token_id");
+    if (this.padToken === null) this.specialTokens["pad_token"] = tokenOf("pad_token_id");
   }
 }
 
-function makeEncoder(json: object, { eos_token }: SpecialTokens): Encoder {
-  try {
-    return new Encoder(json, { eos_token, clean_up_tokenization_spaces: false });
-  } catch (cause) {
-    const file = FILE_NAMES.tokenizerJson;
-    throw new TokenizerError(
-      `Tokenizer.fromFiles: ${file} cannot be used (${(cause as Error).message}); expected what the tokenizers library writes`,
-      { file, cause },
-    );
-  }
+/** One id or several of `generation_config.json`. Throws `TokenizerError`. */
+function idsOf(generation: JsonObject, key: string): number[] {
+  const value = generation[key] ?? [];
+  const ids: unknown[] = Array.isArray(value) ? value : [value];
+  if (!ids.every(isId)) throw malformed(FILE_NAMES.generationConfig, key, "an id or a list of ids", value);
+  return ids;
 }
 
-function optionalBoolean(value: unknown): boolean | undefined {
-  return typeof value === "boolean" ? value : undefined;
+function maxLengthOf(config: JsonObject): number | undefined {
+  const length = config["model_max_length"] ?? config["max_len"];
+  return Number.isSafeInteger(length) && (length as number) > 0 ? (length as number) : undefined;
 }
 
 function written(content: FileContent): string | Uint8Array {

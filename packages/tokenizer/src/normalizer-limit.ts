@@ -1,0 +1,76 @@
+import { excerpt } from "@kto/core";
+import { malformed, TokenizerError } from "./errors.js";
+import type { JsonObject } from "./files.js";
+
+/** What the library's normalisers have in common. */
+interface Normalizer {
+  config?: unknown;
+  normalizers?: (Normalizer | null)[];
+  pattern?: RegExp | null;
+  normalize(text: string): string;
+}
+
+/** How much longer a normalised text may be than what was given: NFKD makes 18 letters of one, real tokenizers at most 4. */
+const MAX_GROWTH = 24;
+/** A short text may grow to this length. */
+const ROOM = 4096;
+
+/** How much longer the replacements of a normaliser together may make a letter, which counts where added tokens are normalised. */
+const MAX_FACTOR = 1024;
+
+/** Refuses a normaliser whose replacements multiply: 60 times `Replace "." → "aa"`. Throws `TokenizerError`. */
+export function checkGrowth(normalizer: JsonObject | null): void {
+  const factor = growthOf(normalizer);
+  if (!(factor <= MAX_FACTOR))
+    throw malformed("tokenizer.json", "normalizer", `replacements that make a text up to ${MAX_FACTOR} times as long`, factor);
+}
+
+function growthOf(part: JsonObject | null): number {
+  const { type, normalizers, pattern, content } = part ?? {};
+  if (type === "Sequence") return (normalizers as (JsonObject | null)[]).reduce((factor, inner) => factor * growthOf(inner), 1);
+  if (type !== "Replace" || typeof content !== "string") return 1;
+  const text = (pattern as { String?: unknown }).String;
+  return typeof text === "string" && text !== "" ? Math.max(1, content.length / text.length) : content.length + 1;
+}
+
+/**
+ * Bounds what a normaliser makes of a text: 60 times `Replace "." → "aa"` makes 2^60 letters of one. Each step is refused before it is taken where it would
+ * grow too much. Throws `TokenizerError` when it runs.
+ */
+export function limitGrowth(normalizer: Normalizer | null): void {
+  if (!normalizer) return;
+  const limit = { length: Infinity };
+  for (const step of stepsOf(normalizer)) limitStep(step, limit);
+  const normalize = normalizer.normalize.bind(normalizer);
+  normalizer.normalize = (text) => {
+    limit.length = Math.max(ROOM, MAX_GROWTH * text.length);
+    return normalize(text);
+  };
+}
+
+function stepsOf(normalizer: Normalizer): Normalizer[] {
+  return normalizer.normalizers ? normalizer.normalizers.flatMap((inner) => (inner ? stepsOf(inner) : [])) : [normalizer];
+}
+
+function limitStep(step: Normalizer, limit: { length: number }): void {
+  const normalize = step.normalize.bind(step);
+  const content = (step.config as JsonObject | undefined)?.["content"];
+  const { pattern } = step;
+  step.normalize = (text) => {
+    let length = text.length;
+    if (pattern && typeof content === "string" && content.length > 1) {
+      for (const match of text.matchAll(pattern))
+        if ((length += content.length - match[0].length) > limit.length) throw grown(text, limit.length);
+    }
+    const normalized = normalize(text);
+    if (normalized.length > limit.length) throw grown(text, limit.length);
+    return normalized;
+  };
+}
+
+function grown(text: string, limit: number): TokenizerError {
+  return new TokenizerError(
+    `Tokenizer.encode: the normalizer of tokenizer.json makes a text too long; expected at most ${limit} letters, got more for ${excerpt(text)}; mend the normalizer`,
+    { file: "tokenizer.json" },
+  );
+}
