@@ -12,7 +12,7 @@ export interface TemplateTexts {
  * The chat templates of a model by name, as transformers 5.24: `chat_template.jinja` (`default`) and the files of `additional_chat_templates` where there is
  * one of them, else `chat_template` of `tokenizer_config.json`: a text, a list of `{name, template}`, or an object of texts by name. Throws `TokenizerError`.
  */
-export function readChatTemplates(config: JsonObject, { chatTemplate, additionalChatTemplates = {} }: TemplateTexts): Map<string, string> {
+export function readChatTemplates(config: JsonObject, { chatTemplate, additionalChatTemplates }: TemplateTexts): Map<string, string> {
   const templates = new Map<string, string>();
   if (chatTemplate !== undefined) templates.set("default", templateText(FILE_NAMES.chatTemplate, chatTemplate));
   for (const [name, text] of Object.entries(additionalChatTemplates))
