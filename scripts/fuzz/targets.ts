@@ -1,15 +1,8 @@
-import { checkChatTemplate } from "@kto/chat-templates";
+import { templateReader } from "../../packages/chat-templates/src/testing/fuzz-templates.js";
+import { tokenizerReader } from "../../packages/tokenizer/src/testing/fuzz-tokenizer.js";
 import type { FuzzTarget } from "./target.js";
-import { mutateText } from "./mutate-text.js";
 
-export const targets: readonly FuzzTarget[] = [
-  {
-    name: "template-check",
-    seeds: () => [new TextEncoder().encode("{% for m in messages %}{{ m.role }}: {{ m.content | trim }}{% endfor %}")],
-    mutate: mutateText,
-    read: (input) => checkChatTemplate(new TextDecoder().decode(input)),
-  },
-];
+export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader];
 
 export function targetOf(name: string): FuzzTarget {
   const found = targets.find((target) => target.name === name);

@@ -1,4 +1,7 @@
-import { KtoError } from "@kto/core";
+import { KtoError, shorten } from "@kto/core";
+
+/** Letters of a reason that a message shows; templates write what they like into theirs. */
+const MAX_SHOWN = 1000;
 
 /**
  * A chat template could not be compiled or rendered.
@@ -16,7 +19,7 @@ export class TemplateError extends KtoError {
   constructor(operation: string, facts: { errorType: string; reason: string; line?: number; cause?: unknown }) {
     const { errorType, reason, line, cause } = facts;
     const where = line === undefined ? "" : ` (line ${line} of the template)`;
-    super("TEMPLATE", `${operation}: ${reason}${where}`, { cause });
+    super("TEMPLATE", `${operation}: ${shorten(reason, MAX_SHOWN)}${where}`, { cause });
     this.errorType = errorType;
     this.reason = reason;
     this.line = line;

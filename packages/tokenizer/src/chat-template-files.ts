@@ -15,9 +15,15 @@ export interface TemplateTexts {
 export function readChatTemplates(config: JsonObject, { chatTemplate, additionalChatTemplates }: TemplateTexts): Map<string, string> {
   const templates = new Map<string, string>();
   if (chatTemplate !== undefined) templates.set("default", templateText(FILE_NAMES.chatTemplate, chatTemplate));
-  for (const [name, text] of Object.entries(additionalChatTemplates))
+  for (const [name, text] of Object.entries(textsByName(additionalChatTemplates)))
     templates.set(name, templateText(`${TEMPLATE_FOLDER}/${name}.jinja`, text));
   return templates.size > 0 ? templates : templatesOfConfig(config["chat_template"]);
+}
+
+function textsByName(given: unknown): Record<string, unknown> {
+  if (given === undefined || given === null) return {};
+  if (!isObject(given)) throw malformed(TEMPLATE_FOLDER, "the content", "texts by name", given);
+  return given;
 }
 
 function templateText(file: string, content: unknown): string {

@@ -5,10 +5,19 @@ import { heavyTemplates, refusedTemplates } from "./hostile-templates.js";
 /** A reader for the fuzzer: what it reads well, how that is damaged, and what must be read to its end or refused with a KtoError. */
 export interface FuzzedReader {
   readonly name: string;
-  seeds(): Promise<readonly Uint8Array[]>;
-  /** A mutant by its structure; `random` gives numbers from 0 up to 1. */
-  mutate(seed: Uint8Array, random: () => number): Uint8Array;
-  read(input: Uint8Array): Promise<unknown>;
+  /** The first is a good input. */
+  seeds(): readonly Uint8Array[];
+  /** A mutant by its structure. */
+  mutate(seed: Uint8Array, random: Randomness): Uint8Array;
+  read(input: Uint8Array): unknown;
+}
+
+/** Numbers that repeat for a seed; `Random` of `scripts/fuzz`. */
+export interface Randomness {
+  /** A whole number from 0 up to a limit. */
+  below(limit: number): number;
+  chance(share: number): boolean;
+  pick<Item>(items: readonly Item[]): Item;
 }
 
 const SEEDS: readonly string[] = [
@@ -67,16 +76,16 @@ const OPERANDS: readonly string[] = PIECES.filter(
 );
 
 /** The pieces with further filters, methods and operators behind operands, which mostly leaves a template that can be read. */
-function withSuffixes(pieces: readonly string[], below: (count: number) => number): string {
+function withSuffixes(pieces: readonly string[], random: Randomness): string {
   const places = pieces.flatMap((piece, index) =>
     /^(?:\w+|'[^']*'|[)\]])$/.test(piece) && !/^(?:if|el|for|in|is|not|and|or|end|set|macro|call|filter|with)/.test(piece) ? [index] : [],
   );
   const changed = [...pieces];
-  for (let step = 1 + below(4); step > 0 && places.length > 0; step--) {
-    const at = places[below(places.length)]!;
-    const suffix = SUFFIXES[below(SUFFIXES.length)]!;
-    if (below(5) === 0) changed[at] = OPERANDS[below(OPERANDS.length)]!;
-    else changed[at] += /^[-+~%/<>=*]+$/.test(suffix) ? ` ${suffix} ${OPERANDS[below(OPERANDS.length)]!}` : suffix;
+  for (let step = 1 + random.below(4); step > 0 && places.length > 0; step--) {
+    const at = random.pick(places);
+    const suffix = random.pick(SUFFIXES);
+    if (random.chance(0.2)) changed[at] = random.pick(OPERANDS);
+    else changed[at] += /^[-+~%/<>=*]+$/.test(suffix) ? ` ${suffix} ${random.pick(OPERANDS)}` : suffix;
   }
   return changed.join("");
 }
@@ -84,7 +93,7 @@ function withSuffixes(pieces: readonly string[], below: (count: number) => numbe
 /** Templates: compiled and rendered with a conversation, tools and odd variables. */
 export const templateReader: FuzzedReader = {
   name: "chat-template",
-  seeds: async () =>
+  seeds: () =>
     [...SEEDS, ...refusedTemplates, ...heavyTemplates]
       .map((seed) => (typeof seed === "string" ? seed : seed[0]))
       .filter((template) => template.length < 400)
@@ -93,13 +102,12 @@ export const templateReader: FuzzedReader = {
       .map((template) => encoder.encode(template)),
   mutate(seed, random) {
     const pieces = new TextDecoder().decode(seed).match(PIECE) ?? [];
-    const below = (count: number): number => Math.floor(random() * count);
-    if (random() < 0.6) return encoder.encode(withSuffixes(pieces, below));
-    for (let step = 1 + below(4); step > 0; step--) {
-      const at = below(pieces.length + 1);
-      const piece = PIECES[below(PIECES.length)]!;
-      const span = 1 + below(4);
-      switch (below(7)) {
+    if (random.chance(0.6)) return encoder.encode(withSuffixes(pieces, random));
+    for (let step = 1 + random.below(4); step > 0; step--) {
+      const at = random.below(pieces.length + 1);
+      const piece = random.pick(PIECES);
+      const span = 1 + random.below(4);
+      switch (random.below(7)) {
         case 0:
           pieces.splice(at, 0, piece);
           break;
@@ -110,22 +118,24 @@ export const templateReader: FuzzedReader = {
           pieces.splice(at, 1, piece);
           break;
         case 3:
-          pieces.splice(at, 0, ...Array.from({ length: 1 + below(40) }, () => pieces.slice(at, at + span)).flat());
+          pieces.splice(at, 0, ...Array.from({ length: 1 + random.below(40) }, () => pieces.slice(at, at + span)).flat());
           break;
-        case 4:
-          pieces.splice(at, 0, ...pieces.slice(below(pieces.length), below(pieces.length) + span));
+        case 4: {
+          const from = random.below(pieces.length);
+          pieces.splice(at, 0, ...pieces.slice(from, from + span));
           break;
+        }
         case 5:
-          if (/^\d+$/.test(pieces[at] ?? "")) pieces[at] = ["0", "-1", "2**31", "10**9", "99999999999999999999", "1e400"][below(6)]!;
-          else pieces.splice(at, 0, piece, " ", PIECES[below(PIECES.length)]!);
+          if (/^\d+$/.test(pieces[at] ?? "")) pieces[at] = random.pick(["0", "-1", "2**31", "10**9", "99999999999999999999", "1e400"]);
+          else pieces.splice(at, 0, piece, " ", random.pick(PIECES));
           break;
         default:
-          pieces.splice(at, 0, "{{ ", pieces[below(pieces.length)] ?? "x", piece, PIECES[below(PIECES.length)]!, " }}");
+          pieces.splice(at, 0, "{{ ", pieces.length > 0 ? random.pick(pieces) : "x", piece, random.pick(PIECES), " }}");
       }
     }
     return encoder.encode(pieces.join(""));
   },
-  async read(input) {
+  read(input) {
     return renderChat(new TextDecoder().decode(input), MESSAGES, {
       addGenerationPrompt: true,
       tools: [{ type: "function", function: { name: "f", parameters: new Map([["9", new Float(0)]]) } }],

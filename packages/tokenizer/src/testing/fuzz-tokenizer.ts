@@ -3,10 +3,19 @@ import { Tokenizer, type TokenizerFiles } from "../index.js";
 /** A reader for the fuzzer: what it reads well, how that is damaged, and what must be read to its end or refused with a KtoError. */
 export interface FuzzedReader {
   readonly name: string;
-  seeds(): Promise<readonly Uint8Array[]>;
-  /** A mutant by its structure; `random` gives numbers from 0 up to 1. */
-  mutate(seed: Uint8Array, random: () => number): Uint8Array;
-  read(input: Uint8Array): Promise<unknown>;
+  /** The first is a good input. */
+  seeds(): readonly Uint8Array[];
+  /** A mutant by its structure. */
+  mutate(seed: Uint8Array, random: Randomness): Uint8Array;
+  read(input: Uint8Array): unknown;
+}
+
+/** Numbers that repeat for a seed; `Random` of `scripts/fuzz`. */
+export interface Randomness {
+  /** A whole number from 0 up to a limit. */
+  below(limit: number): number;
+  chance(share: number): boolean;
+  pick<Item>(items: readonly Item[]): Item;
 }
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -205,20 +214,18 @@ const asText = (input: Uint8Array): string => new TextDecoder().decode(input);
 /** Tokenizer files: read, and a text encoded, decoded and rendered with what came of them. An input is a JSON object of files. */
 export const tokenizerReader: FuzzedReader = {
   name: "tokenizer",
-  seeds: async () =>
+  seeds: () =>
     [...MODELS, ...ONCE_BROKEN.map((change) => ({ ...MODELS[0], ...change }))].map((files) => encoder.encode(JSON.stringify(files))),
   mutate(seed, random) {
     const files = JSON.parse(asText(seed)) as { [key: string]: Json };
-    const below = (count: number): number => Math.floor(random() * count);
-    for (let step = below(4) === 0 ? 1 + below(4) : 1; step > 0; step--) damage(files, below, random);
+    for (let step = random.chance(0.25) ? 1 + random.below(4) : 1; step > 0; step--) damage(files, random);
     const text = JSON.stringify(files);
-    if (random() > 0.05) return encoder.encode(text);
-    const at = below(text.length); // now and then the text itself
-    return encoder.encode(
-      text.slice(0, at) + ["", "{", '"', "\u0000", "9".repeat(400), "[".repeat(9000)][below(6)]! + text.slice(at + below(4)),
-    );
+    if (random.chance(0.95)) return encoder.encode(text);
+    const at = random.below(text.length); // now and then the text itself
+    const piece = random.pick(["", "{", '"', "\u0000", "9".repeat(400), "[".repeat(9000)]);
+    return encoder.encode(text.slice(0, at) + piece + text.slice(at + random.below(4)));
   },
-  async read(input) {
+  read(input) {
     const files = filesOf(input);
     const tokenizer = Tokenizer.fromFiles(files);
     const results: unknown[] = [tokenizer.files(), tokenizer.eosTokenIds, tokenizer.vocabSize];
@@ -253,51 +260,53 @@ function filesOf(input: Uint8Array): TokenizerFiles {
 }
 
 /** Changes one place of a JSON value, which may be any level down. */
-function damage(root: { [key: string]: Json }, below: (count: number) => number, random: () => number): void {
+function damage(root: { [key: string]: Json }, random: Randomness): void {
   let holder: Json[] | { [key: string]: Json } = root;
   for (;;) {
     const keys = Object.keys(holder);
     if (keys.length === 0) return;
-    const key = keys[below(keys.length)]!;
+    const key = random.pick(keys);
     const place = holder as { [key: string]: Json };
     const value = place[key]!;
-    if (typeof value === "object" && value !== null && random() < 0.85) {
-      holder = value as { [key: string]: Json };
-      continue;
+    if (typeof value !== "object" || value === null || random.chance(0.15)) {
+      damagePlace(root, holder, key, random);
+      return;
     }
-    const nasty = NASTY[below(NASTY.length)]!;
-    switch (below(10)) {
-      case 0:
-        if (Array.isArray(holder)) holder.splice(Number(key), 1);
-        else delete place[key];
-        return;
-      case 1:
-        place[key] = Array.from({ length: 2 + below(5) }, () => value);
-        return;
-      case 2:
-        if (Array.isArray(holder)) holder.push(...Array.from({ length: 1 + below(70) }, () => value));
-        else place[`${key}${below(9)}`] = value;
-        return;
-      case 3:
-        place[key] =
-          typeof value === "string" ? value.repeat(1 + below(500)) : typeof value === "number" ? value * [-1, 1e6, 0.5][below(3)]! : nasty;
-        return;
-      case 4: {
-        const others: string[] = Object.keys(holder);
-        place[key] = place[others[below(others.length)]!]!;
-        return;
-      }
-      case 5:
-      case 6:
-      case 7: {
-        const alike = leaves(root).filter((other) => typeof other === typeof value);
-        place[key] = alike[below(alike.length)] ?? nasty;
-        return;
-      }
-      default:
-        place[key] = nasty;
-        return;
+    holder = value as { [key: string]: Json };
+  }
+}
+
+function damagePlace(root: Json, holder: Json[] | { [key: string]: Json }, key: string, random: Randomness): void {
+  const place = holder as { [key: string]: Json };
+  const value = place[key]!;
+  switch (random.below(10)) {
+    case 0:
+      if (Array.isArray(holder)) holder.splice(Number(key), 1);
+      else delete place[key];
+      return;
+    case 1:
+      place[key] = Array.from({ length: 2 + random.below(5) }, () => value);
+      return;
+    case 2:
+      if (Array.isArray(holder)) holder.push(...Array.from({ length: 1 + random.below(70) }, () => value));
+      else place[`${key}${random.below(9)}`] = value;
+      return;
+    case 3:
+      if (typeof value === "string") place[key] = value.repeat(1 + random.below(500));
+      else place[key] = typeof value === "number" ? value * random.pick([-1, 1e6, 0.5]) : random.pick(NASTY);
+      return;
+    case 4:
+      place[key] = place[random.pick(Object.keys(holder))]!;
+      return;
+    case 5:
+    case 6:
+    case 7: {
+      const alike = leaves(root).filter((other) => typeof other === typeof value);
+      place[key] = alike.length > 0 ? random.pick(alike) : random.pick(NASTY);
+      return;
     }
+    default:
+      place[key] = random.pick(NASTY);
   }
 }
 

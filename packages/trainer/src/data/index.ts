@@ -17,4 +17,4 @@ export {
   type SourceRow,
 } from "./rows.js";
 export { tokenizeRow, type TokenizeOptions } from "./tokenize-row.js";
-export type { ChatMessage, ChatTemplateOptions, Tokenizer } from "./tokenizer.js";
+export type { ChatMessage, ChatTemplateOptions, RenderedConversation, Tokenizer } from "./tokenizer.js";

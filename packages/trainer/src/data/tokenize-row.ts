@@ -3,6 +3,7 @@ import { columnOf, idsOf, isSilent, rowError, textOf, type DataNotes, type DataR
 
 import { DataPreparationError } from "./errors.js";
 import { EmptyRowError, type ScoredRow } from "./rows.js";
+import { noteTokens } from "./template-notes.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /** How rows become ids. */
@@ -39,6 +40,11 @@ export function tokenizeRow(row: DataRow, index: number, options: TokenizeOption
   }
   const [shorter, longer] = encodeBoth(row, index, prompt, completion, tokenizer, options.chatTemplate);
   const boundary = commonPrefixLength(shorter, longer);
+  if (options.notes) {
+    const isConversation = typeof prompt !== "string" && typeof completion !== "string";
+    const conversation = isConversation && { prompt, completion, options: templateOptions(row, index, options.chatTemplate) };
+    noteTokens(options.notes, { index, tokenizer, shorter, longer, boundary, ...(conversation && { conversation }) });
+  }
   return { promptIds: longer.slice(0, boundary), completionIds: longer.slice(boundary) };
 }
 
