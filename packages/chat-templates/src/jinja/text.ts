@@ -1,4 +1,4 @@
-import { spendItems, spendReading, spendText } from "./budget.js";
+import { spend, spendItems, spendReading, spendText } from "./budget.js";
 
 /** Blank characters as Python's `str.strip()` and `str.split()` see them. */
 export const PYTHON_SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
@@ -55,27 +55,44 @@ function unitsAt(text: string, at: number): 1 | 2 {
   return text.codePointAt(at)! > 0xffff ? 2 : 1;
 }
 
+/** Whether a UTF-16 unit is one of `PYTHON_SPACE`, none of which takes two. */
+function isSpace(unit: number): boolean {
+  if (unit < 0x80) return unit <= 0x20 && (unit === 0x20 || (unit >= 9 && unit <= 13) || unit >= 0x1c);
+  return SPACE.test(String.fromCharCode(unit));
+}
+
 /** `text.strip(chars)` and its one-sided forms; null strips blank space. */
 export function strip(text: string, chars: string | null = null, side: Side = "both"): string {
-  const set = chars === null ? null : new Set(characters(chars));
-  const goes = set ? (letter: string): boolean => set.has(letter) : (letter: string): boolean => SPACE.test(letter);
+  if (chars !== null) return stripSet(text, new Set(characters(chars)), side);
   let start = 0;
   let end = text.length;
+  if (side !== "right") while (start < end && isSpace(text.charCodeAt(start))) start++;
+  if (side !== "left") while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
+  spendReading(start + text.length - end, true);
+  return text.slice(start, end);
+}
+
+function stripSet(text: string, set: ReadonlySet<string>, side: Side): string {
+  let start = 0;
+  let end = text.length;
+  const goes = (from: number, to: number): boolean => {
+    spend(1);
+    return set.has(text.slice(from, to));
+  };
   if (side !== "right") {
     while (start < end) {
       const length = unitsAt(text, start);
-      if (!goes(text.slice(start, start + length))) break;
+      if (!goes(start, start + length)) break;
       start += length;
     }
   }
   if (side !== "left") {
     while (end > start) {
       const length = end - start > 1 && unitsAt(text, end - 2) === 2 ? 2 : 1;
-      if (!goes(text.slice(end - length, end))) break;
+      if (!goes(end - length, end)) break;
       end -= length;
     }
   }
-  spendReading(start + text.length - end, true);
   return text.slice(start, end);
 }
 

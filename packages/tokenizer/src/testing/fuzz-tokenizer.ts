@@ -232,7 +232,7 @@ export const tokenizerReader: FuzzedReader = {
     const errors: unknown[] = [];
     for (const run of [
       () => tokenizer.decode(tokenizer.encode("aab a<think> é😀 <s>b.,  c")),
-      () => tokenizer.decode(tokenizer.encode("a".repeat(20_000)), { skipSpecialTokens: true }),
+      () => tokenizer.decode(tokenizer.encode("a".repeat(2000)), { skipSpecialTokens: true }),
       () => tokenizer.decode([0, 1, 2, 3, 8, 9, 10, 11, 12, 500]),
       () => tokenizer.applyChatTemplate([{ role: "user", content: "a b" }], { tools: [{ a: 1 }], addGenerationPrompt: true }),
       () => tokenizer.applyChatTemplateWithMask([{ role: "user", content: "a b" }]),
