@@ -31,7 +31,7 @@ export function asQwen2(json: TokenizerJson): TokenizerJson {
   const { vocab, merges } = json.model;
   return {
     ...json,
-    model: { type: "BPE", vocab, merges, unk_token: null, fuse_unk: false, byte_fallback: false } as TokenizerJson["model"],
+    model: { type: "BPE", vocab, merges, unk_token: null, fuse_unk: false, byte_fallback: false },
     normalizer: { type: "NFC" },
     pre_tokenizer: PRE_TOKENIZER,
     decoder: { type: "ByteLevel" },

@@ -32,12 +32,12 @@ export interface SpecialTokenFiles {
  * `added_tokens_decoder`; then the map is not read at all. What is null there is none. Throws `TokenizerError` for a token that is neither text nor `{content}`.
  */
 export function readSpecialTokens({ config, map, isQwen2, padding }: SpecialTokenFiles): NamedTokens {
-  const config_ = FILE_NAMES.tokenizerConfig;
+  const configFile = FILE_NAMES.tokenizerConfig;
   const found = new Map<string, string | undefined>(Object.entries(isQwen2 ? QWEN2_DEFAULTS : paddingToken(padding)));
   const extra: string[] = [];
-  readNamed(config, config_, found);
+  readNamed(config, configFile, found);
   const listed = config["extra_special_tokens"] || config["additional_special_tokens"];
-  readExtra(listed, config_, found, extra);
+  readExtra(listed, configFile, found, extra);
   if (config["added_tokens_decoder"] === undefined) {
     readNamed(map, FILE_NAMES.specialTokensMap, found);
     const isListed = Array.isArray(listed) && listed.length > 0;

@@ -44,7 +44,7 @@ export function checkTokenizerJson(json: JsonObject): TokenizerJson {
   const part = (name: PartKind): JsonObject | null => {
     const value = json[name] ?? null;
     if (value !== null) checkPart(name, value);
-    return value as JsonObject | null;
+    return value;
   };
   return {
     model: checkModel(json),

@@ -1,3 +1,4 @@
+import { spend } from "./budget.js";
 import { typeError } from "./python-error.js";
 import { Callable, type Keywords, type Value } from "./values.js";
 
@@ -25,7 +26,13 @@ export function bind(name: string, parameters: string[], required: number, args:
   return bound;
 }
 
+/** What making a method and binding its arguments takes. */
+const METHOD_STEPS = 5;
+
 /** A method of a string, list or dict. */
 export function method(name: string, parameters: string[], required: number, body: (...args: (Value | undefined)[]) => Value): Callable {
-  return new Callable(name, (args, keywords) => body(...bind(name, parameters, required, args, keywords)));
+  return new Callable(name, (args, keywords) => {
+    spend(METHOD_STEPS);
+    return body(...bind(name, parameters, required, args, keywords));
+  });
 }

@@ -82,8 +82,6 @@ const MODELS: readonly Record<string, Json>[] = [
     addedTokens: { "<late>": 12 },
     generationConfig: { eos_token_id: [9, 8], pad_token_id: 9 },
     modelConfig: { model_type: "other" },
-    chatTemplate: "{% for m in messages %}{{ m.content }}{% endfor %}",
-    additionalChatTemplates: { tool_use: "{{ tools }}" },
   },
   {
     tokenizerJson: {
@@ -120,6 +118,8 @@ const MODELS: readonly Record<string, Json>[] = [
       padding: { strategy: "BatchLongest", pad_token: "<unk>" },
     },
     tokenizerConfig: { unk_token: "<unk>", clean_up_tokenization_spaces: true, split_special_tokens: true },
+    chatTemplate: "{% for m in messages %}{{ m.content }}{% endfor %}",
+    additionalChatTemplates: { tool_use: "{{ tools }}" },
   },
   {
     tokenizerJson: {
@@ -140,6 +140,18 @@ const MODELS: readonly Record<string, Json>[] = [
   },
 ];
 
+/** The first model with parts of its `tokenizer.json` changed. */
+const withParts = (parts: Record<string, Json>): Record<string, Json> => ({
+  tokenizerJson: { ...(MODELS[0]!["tokenizerJson"] as Record<string, Json>), ...parts },
+});
+const vocabularies: Json[] = [
+  { type: "Unigram", vocab: [5] },
+  { type: "Unigram", vocab: [null] },
+  { type: "Unigram", vocab: [{}] },
+  ...["x", 1.5, -1, 1e300].map((id): Json => ({ type: "BPE", vocab: { a: id }, merges: [] })),
+];
+const items: Json[] = [null, "A", 5, {}, { SpecialToken: null }];
+
 /** What once was no typed error, hung, or used up the memory: changes of the first model. */
 const ONCE_BROKEN: readonly Record<string, Json>[] = [
   { tokenizerConfig: { added_tokens_decoder: { "9": { content: { length: 1e9 } } } } },
@@ -147,34 +159,16 @@ const ONCE_BROKEN: readonly Record<string, Json>[] = [
   { tokenizerConfig: { chat_template: [null] } },
   { tokenizerConfig: { chat_template: [{ name: "default", template: 5 }] } },
   { tokenizerConfig: { eos_token: { content: { length: 1e9 } } } },
-  ...[[5], [null], [{}]].map((vocab) => ({
-    tokenizerJson: { ...(MODELS[1]!["tokenizerJson"] as object), model: { type: "Unigram", vocab } },
-  })),
-  ...["x", 1.5, -1, 1e300].map((id) => ({
-    tokenizerJson: { ...(MODELS[0]!["tokenizerJson"] as object), model: { type: "BPE", vocab: { a: id }, merges: [] } },
-  })),
-  {
-    tokenizerJson: {
-      ...(MODELS[0]!["tokenizerJson"] as object),
-      normalizer: {
-        type: "Sequence",
-        normalizers: Array.from({ length: 60 }, () => ({ type: "Replace", pattern: { String: "." }, content: "aa" })),
-      },
+  ...vocabularies.map((model) => withParts({ model })),
+  ...items.map((item) => withParts({ post_processor: { type: "TemplateProcessing", single: [item], pair: [], special_tokens: {} } })),
+  withParts({
+    normalizer: {
+      type: "Sequence",
+      normalizers: Array.from({ length: 60 }, (): Json => ({ type: "Replace", pattern: { String: "." }, content: "aa" })),
     },
-  },
-  ...[null, "A", 5, {}, { SpecialToken: null }].map((item) => ({
-    tokenizerJson: {
-      ...(MODELS[0]!["tokenizerJson"] as object),
-      post_processor: { type: "TemplateProcessing", single: [item], pair: [], special_tokens: {} },
-    },
-  })),
-  {
-    tokenizerJson: {
-      ...(MODELS[0]!["tokenizerJson"] as object),
-      pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated" },
-    },
-  },
-  { tokenizerJson: { ...(MODELS[0]!["tokenizerJson"] as object), pre_tokenizer: { type: "FixedLength", length: 0 } } },
+  }),
+  withParts({ pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated" } }),
+  withParts({ pre_tokenizer: { type: "FixedLength", length: 0 } }),
 ];
 
 const NASTY: readonly Json[] = [
@@ -266,14 +260,18 @@ function damage(root: { [key: string]: Json }, random: Randomness): void {
     const keys = Object.keys(holder);
     if (keys.length === 0) return;
     const key = random.pick(keys);
-    const place = holder as { [key: string]: Json };
-    const value = place[key]!;
+    const value: Json = (holder as { [key: string]: Json })[key]!;
     if (typeof value !== "object" || value === null || random.chance(0.15)) {
       damagePlace(root, holder, key, random);
       return;
     }
-    holder = value as { [key: string]: Json };
+    holder = value;
   }
+}
+
+/** One of its own, which later damage may change. */
+function nasty(random: Randomness): Json {
+  return structuredClone(random.pick(NASTY));
 }
 
 function damagePlace(root: Json, holder: Json[] | { [key: string]: Json }, key: string, random: Randomness): void {
@@ -293,7 +291,7 @@ function damagePlace(root: Json, holder: Json[] | { [key: string]: Json }, key: 
       return;
     case 3:
       if (typeof value === "string") place[key] = value.repeat(1 + random.below(500));
-      else place[key] = typeof value === "number" ? value * random.pick([-1, 1e6, 0.5]) : random.pick(NASTY);
+      else place[key] = typeof value === "number" ? value * random.pick([-1, 1e6, 0.5]) : nasty(random);
       return;
     case 4:
       place[key] = place[random.pick(Object.keys(holder))]!;
@@ -302,15 +300,15 @@ function damagePlace(root: Json, holder: Json[] | { [key: string]: Json }, key: 
     case 6:
     case 7: {
       const alike = leaves(root).filter((other) => typeof other === typeof value);
-      place[key] = alike.length > 0 ? random.pick(alike) : random.pick(NASTY);
+      place[key] = alike.length > 0 ? random.pick(alike) : nasty(random);
       return;
     }
     default:
-      place[key] = random.pick(NASTY);
+      place[key] = nasty(random);
   }
 }
 
 /** Every value inside another that holds none itself. */
 function leaves(value: Json): Json[] {
-  return typeof value === "object" && value !== null ? Object.values(value).flatMap((inner) => leaves(inner as Json)) : [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap((inner) => leaves(inner)) : [value];
 }

@@ -3,6 +3,7 @@ import { DataNotes, type DataRow } from "@kto/datasets";
 import { Tokenizer, type TokenizerFiles } from "@kto/tokenizer";
 import { describe, expect, it } from "vitest";
 
+import type { ScoredRow } from "./rows.js";
 import { tokenizeRow } from "./tokenize-row.js";
 
 const model = new URL("../../../testing/fixtures/model/", import.meta.url);
@@ -154,8 +155,7 @@ describe("what templates do is said once", () => {
 
 describe("the ways to train reasoning that the note names", () => {
   const tokenizer = Tokenizer.fromFiles(files);
-  const text = ({ promptIds, completionIds }: { promptIds: number[]; completionIds: number[] }): string[] =>
-    [promptIds, completionIds].map((ids) => tokenizer.decode(ids));
+  const text = ({ promptIds, completionIds }: ScoredRow): string[] => [promptIds, completionIds].map((ids) => tokenizer.decode(ids));
 
   it("a template that keeps it", () => {
     const keeping = tokenizer.chatTemplate!.replace(".split('</think>')[-1]", "");
