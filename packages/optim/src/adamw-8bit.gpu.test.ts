@@ -40,7 +40,7 @@ async function steps(optimizer: Optimizer, until: number): Promise<void> {
   }
 }
 
-describe.each(["adamw_8bit", "adamw"])("%s", (name) => {
+describe.each(["adamw_8bit", "adamw", "paged_adamw_32bit"])("%s", (name) => {
   it("goes on from a state that was read, bit for bit", async () => {
     using bucket = fresh();
     using optimizer = createOptimizer(name, [bucket], { weightDecay: 0.01 });
@@ -206,6 +206,31 @@ describe("AdamW8bit", () => {
     const moved = new Set(flat.map((value) => Math.round(1000 * value) / 1000));
     expect(moved).toEqual(new Set([Math.fround(-2), 0])); // all of them by four steps, the gaps not at all
     expect(flat.filter((value) => value !== 0)).toHaveLength(names.length * size);
+  });
+
+  it("paged_adamw_32bit is bitsandbytes' AdamW with f32 moments: the decay comes after the step", async () => {
+    using bucket = fresh();
+    using optimizer = createOptimizer("paged_adamw_32bit", [bucket], { weightDecay: 0.1 });
+    expect(new Set(optimizer.stateTensors().map(({ dtype }) => dtype))).toEqual(new Set(["F32"]));
+    using gradients = bucket.like("gradients");
+    for (let step = 0; step < 3; step++) {
+      for (const [parameter, { size }] of bucket.parameters) write(gradients, parameter, draw(step + 1, size));
+      device.scope(() => void optimizer.apply([gradients], { learningRate: 1e-2 }));
+    }
+    for (const tensor of bucket.parameters.values()) {
+      const got = await tensor.read();
+      const want = Float64Array.from(draw(0.5, tensor.size));
+      const [m, v] = [new Float64Array(tensor.size), new Float64Array(tensor.size)];
+      for (let step = 1; step <= 3; step++) {
+        const [c1, c2] = [1 - 0.9 ** step, Math.sqrt(1 - 0.999 ** step)];
+        draw(step, tensor.size).forEach((g, i) => {
+          m[i] = 0.9 * m[i]! + 0.1 * g;
+          v[i] = 0.999 * v[i]! + 0.001 * g * g;
+          want[i] = (want[i]! - ((1e-2 * c2) / c1) * (m[i] / (Math.sqrt(v[i]) + c2 * 1e-8))) * (1 - 1e-2 * 0.1);
+        });
+      }
+      want.forEach((value, i) => expect(Math.abs(got[i]! - value)).toBeLessThanOrEqual(1e-6 + 1e-5 * Math.abs(value)));
+    }
   });
 
   it("two buckets, one of them with small parameters only, share one norm", async () => {

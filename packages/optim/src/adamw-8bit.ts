@@ -11,8 +11,11 @@ import { clipGradients, type AdamWOptions } from "./adamw.js";
 import type { Optimizer, StateTensor, StepOptions } from "./optimizer.js";
 import { StateBlocks } from "./state-blocks.js";
 
-/** Tensors with fewer elements keep f32 moments. */
-const least8bitSize = 4096;
+/** Numbers of AdamW8bit. */
+export interface AdamW8bitOptions extends AdamWOptions {
+  /** Tensors with fewer elements keep f32 moments; 4,096 as in bitsandbytes. With Infinity all of them do: its AdamW in 32 bits. */
+  min8bitSize?: number;
+}
 
 /** Moments of a bucket's parameters: in 8 bits, or of small ones in f32. */
 type BucketState =
@@ -21,7 +24,7 @@ type BucketState =
 
 /**
  * bitsandbytes' AdamW8bit on the GPU: the moments are kept as 8-bit codes with a scale for each block of 256 elements, 2.03 bytes a parameter in
- * place of AdamW's 8. Tensors below 4,096 elements keep f32 moments. Two dispatches per bucket; nothing is read back.
+ * place of AdamW's 8. Tensors below `min8bitSize` elements keep f32 moments. Two dispatches per bucket; nothing is read back.
  *
  *   m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  p ← (p − lr·c₂/c₁ · m / (√v + c₂ε)) · (1 − lr·wd),  c₁ = 1−β₁ᵗ, c₂ = √(1−β₂ᵗ)
  *
@@ -30,7 +33,7 @@ type BucketState =
  * @see arXiv 2110.02861
  */
 export class AdamW8bit implements Optimizer {
-  readonly kind = "adamw_8bit";
+  readonly kind: "adamw_8bit" | "adamw_32bit";
   /** Trainable parameters, its caller's. */
   readonly parameters: readonly ParameterBucket[];
   /** Steps taken. */
@@ -39,19 +42,21 @@ export class AdamW8bit implements Optimizer {
   readonly #states: BucketState[] = [];
   readonly #maps: Tensor;
 
-  constructor(parameters: readonly ParameterBucket[], { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0 }: AdamWOptions = {}) {
+  constructor(parameters: readonly ParameterBucket[], options: AdamW8bitOptions = {}) {
+    const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0, min8bitSize = 4096 } = options;
+    this.kind = min8bitSize === Infinity ? "adamw_32bit" : "adamw_8bit";
     this.parameters = parameters;
     this.#options = { beta1, beta2, eps, weightDecay };
     const { device } = parameters[0]!;
     this.#maps = device.unscoped(() => adamw8bitMaps(device));
     parameters.forEach((bucket, bucketIndex) => {
       const sizes = [...bucket.parameters.values()].map(({ size }) => size);
-      if (sizes.some((size) => size >= least8bitSize)) {
-        const state = new StateBlocks(bucket, ({ size }) => size >= least8bitSize);
+      if (sizes.some((size) => size >= min8bitSize)) {
+        const state = new StateBlocks(bucket, ({ size }) => size >= min8bitSize);
         this.#states.push({ state, bucketIndex, codes: state.addCodes(), absmax: state.addScales() });
       }
-      if (sizes.some((size) => size > 0 && size < least8bitSize)) {
-        const state = new StateBlocks(bucket, ({ size }) => size > 0 && size < least8bitSize);
+      if (sizes.some((size) => size > 0 && size < min8bitSize)) {
+        const state = new StateBlocks(bucket, ({ size }) => size > 0 && size < min8bitSize);
         this.#states.push({ state, bucketIndex, moments: state.addMoments() });
       }
     });

@@ -1,7 +1,7 @@
 import { ShapeError, type ParameterBucket, type Tensor } from "@kto/tensor";
 
 /** Which optimizer's state it is; stands in checkpoints. */
-export type OptimizerKind = "adamw" | "adamw_8bit";
+export type OptimizerKind = "adamw" | "adamw_8bit" | "adamw_32bit";
 
 /** What one step is given. */
 export interface StepOptions {

@@ -1,14 +1,24 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { createSchedule, ScheduleError, scheduleKwargsFromDisk, scheduleNames, warmupUpdateCount, type ScheduleName } from "./index.js";
+import {
+  createSchedule,
+  followsMetric,
+  ScheduleError,
+  scheduleKwargsFromDisk,
+  scheduleNames,
+  warmupUpdateCount,
+  type ScheduleName,
+} from "./index.js";
 
 interface Case {
   lr_scheduler_type: string;
-  lr_scheduler_kwargs: Record<string, number>;
+  lr_scheduler_kwargs: Record<string, unknown>;
   warmup: number;
   warmup_steps: number;
   learning_rate: number;
   total_steps: number;
+  /** Of schedules that follow a metric: its value after each rate. */
+  metrics?: number[];
   rates: number[];
   after_last: number;
 }
@@ -33,7 +43,12 @@ describe.each(files)("transformers' rates, %s", (file) => {
         kwargs: scheduleKwargsFromDisk(one.lr_scheduler_kwargs),
       });
       expect(schedule.numWarmupUpdates).toBe(one.warmup_steps);
-      const worst = Math.max(...[...one.rates, one.after_last].map((want, index) => relativeError(schedule.rate(index), want)));
+      expect(schedule.observe !== undefined).toBe(one.metrics !== undefined);
+      const errors = [...one.rates, one.after_last].map((want, index) => {
+        if (index > 0 && one.metrics) schedule.observe!(one.metrics[index - 1]!);
+        return relativeError(schedule.rate(index), want);
+      });
+      const worst = Math.max(...errors);
       expect(worst).toBeLessThanOrEqual(1e-12);
     },
   );
@@ -118,6 +133,13 @@ describe("edges", () => {
   });
 });
 
+it("knows every name of transformers 5.24's SchedulerType", () => {
+  const names =
+    "linear cosine cosine_with_restarts polynomial constant constant_with_warmup inverse_sqrt reduce_lr_on_plateau cosine_with_min_lr cosine_warmup_with_min_lr warmup_stable_decay greedy";
+  expect(new Set<string>(scheduleNames)).toEqual(new Set(names.split(" ")));
+  expect(scheduleNames.filter(followsMetric)).toEqual(["reduce_lr_on_plateau", "greedy"]);
+});
+
 describe("errors", () => {
   const make =
     (changes: object): (() => unknown) =>
@@ -144,13 +166,23 @@ describe("errors", () => {
     [{ name: "cosine", kwargs: { numCycles: "2" } }, "kwargs.numCycles"],
     [{ name: "cosine_with_min_lr" }, "kwargs"],
     [{ name: "cosine_with_min_lr", kwargs: { minLr: 0, minLrRate: 0 } }, "kwargs"],
+    [{ name: "cosine_warmup_with_min_lr" }, "kwargs"],
+    [{ name: "warmup_stable_decay" }, "kwargs.numDecaySteps"],
+    [{ name: "warmup_stable_decay", kwargs: { numDecaySteps: 2, warmupType: "sine" } }, "kwargs.warmupType"],
+    [{ name: "warmup_stable_decay", kwargs: { numDecaySteps: 2, minLr: 0 } }, "kwargs.minLr"],
+    [{ name: "reduce_lr_on_plateau", kwargs: { factor: 1 } }, "kwargs.factor"],
+    [{ name: "reduce_lr_on_plateau", kwargs: { warmup: 1 } }, "kwargs.warmup"],
+    [{ name: "greedy", kwargs: { mode: "least" } }, "kwargs.mode"],
+    [{ name: "greedy", kwargs: { smooth: 1 } }, "kwargs.smooth"],
+    [{ name: "greedy", kwargs: { minLr: [0, 1] } }, "kwargs.minLr"],
   ])("%j names %s", (changes, field) => {
     expect(make(changes)).toThrow(expect.objectContaining({ code: "SCHEDULE", field }) as Error);
   });
 
   it("a key of lr_scheduler_kwargs that nobody takes", () => {
     expect(() => scheduleKwargsFromDisk({ num_cycle: 1 })).toThrow(
-      'unknown key "num_cycle"; expected among num_cycles, power, lr_end, min_lr, min_lr_rate',
+      'unknown key "num_cycle"; expected among num_cycles, power, lr_end, min_lr, min_lr_rate, warmup_lr_rate, timescale,',
     );
+    expect(() => scheduleKwargsFromDisk({ decay_type: { toString: null } })).toThrow(/decayType is not usable; expected one of linear/);
   });
 });

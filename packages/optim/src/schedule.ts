@@ -1,20 +1,23 @@
-import { curves, type Curve, type ScheduleKwargs } from "./curves.js";
+import { excerpt } from "@kto/core";
+import { curves, type Curve } from "./curves.js";
 import { ScheduleError } from "./errors.js";
+import { metricSchedules } from "./follow-metric.js";
+import { expectKwargs, type ScheduleKwargs } from "./kwargs.js";
 import { warmupUpdateCount } from "./warmup.js";
 
+/** Schedules that follow a metric of the evaluation. */
+export type MetricScheduleName = keyof typeof metricSchedules;
+
 /** transformers' names of schedules (`lr_scheduler_type`). */
-export type ScheduleName =
-  | "linear"
-  | "cosine"
-  | "cosine_with_restarts"
-  | "cosine_with_min_lr"
-  | "polynomial"
-  | "constant"
-  | "constant_with_warmup"
-  | "inverse_sqrt";
+export type ScheduleName = keyof typeof curves | MetricScheduleName;
 
 /** Every name `createSchedule` knows. */
-export const scheduleNames: readonly ScheduleName[] = Object.keys(curves) as ScheduleName[];
+export const scheduleNames: readonly ScheduleName[] = [...Object.keys(curves), ...Object.keys(metricSchedules)] as ScheduleName[];
+
+/** True for a schedule that is told a metric of each evaluation. */
+export function followsMetric(name: string): name is MetricScheduleName {
+  return Object.hasOwn(metricSchedules, name);
+}
 
 export interface ScheduleOptions {
   name: ScheduleName;
@@ -29,10 +32,12 @@ export interface ScheduleOptions {
 
 export interface Schedule {
   readonly name: ScheduleName;
-  /** Warm-up in whole updates, W. */
+  /** Warm-up in whole updates, W; 0 for schedules that follow a metric, which have none. */
   readonly numWarmupUpdates: number;
   /** Learning rate of the update made after `updateIndex` optimiser steps: 0 for the first update, N − 1 for the last. */
   rate(updateIndex: number): number;
+  /** Of a schedule that follows a metric: takes its value after an evaluation, for the updates to come. A resumed run tells it all of them again. */
+  readonly observe?: ((metric: number) => void) | undefined;
 }
 
 /**
@@ -41,7 +46,8 @@ export interface Schedule {
  *   rate(s) = learningRate · λ(s),  λ(s) = s / max(1, W) while s < W, then the curve of `name`
  *
  * With any warm-up the first update has rate 0. A stateless function of the index: a resumed run asks for the
- * same indices, and updates that a loss scaler skipped are simply not counted.
+ * same indices, and updates that a loss scaler skipped are simply not counted. `reduce_lr_on_plateau` and `greedy` have the rate that comes of the metrics
+ * they were told.
  *
  * Throws ScheduleError for an unknown name, a kwarg the schedule does not take, and values out of range.
  *
@@ -49,7 +55,10 @@ export interface Schedule {
  */
 export function createSchedule(options: ScheduleOptions): Schedule {
   const { name, learningRate, numTrainingSteps, warmupSteps = 0, kwargs = {} } = options;
-  const curve = curveNamed(name);
+  if (!scheduleNames.includes(name))
+    throw new ScheduleError(`createSchedule: there is no schedule ${excerpt(name)}; expected one of ${scheduleNames.join(", ")}`, {
+      field: "name",
+    });
   expectNumber("learningRate", learningRate, learningRate >= 0, "a number ≥ 0");
   expectNumber(
     "numTrainingSteps",
@@ -57,8 +66,15 @@ export function createSchedule(options: ScheduleOptions): Schedule {
     Number.isInteger(numTrainingSteps) && numTrainingSteps > 0,
     "a whole number of updates above 0",
   );
-  expectKwargs(name, curve, kwargs);
   const numWarmupUpdates = warmupUpdateCount(warmupSteps, numTrainingSteps);
+  if (followsMetric(name)) {
+    const { kwargs: taken, start } = metricSchedules[name];
+    expectKwargs(name, taken, kwargs);
+    const followed = start(learningRate, kwargs);
+    return { name, numWarmupUpdates: 0, rate: () => followed.rate, observe: (metric) => followed.observe(metric) };
+  }
+  const curve: Curve = curves[name];
+  expectKwargs(name, curve.kwargs, kwargs);
   const multiplier = curve.multiplier({ learningRate, numTrainingSteps, numWarmupUpdates }, kwargs);
   return {
     name,
@@ -70,55 +86,7 @@ export function createSchedule(options: ScheduleOptions): Schedule {
   };
 }
 
-/** `lr_scheduler_kwargs` as a config file spells them (`num_cycles`) → `ScheduleKwargs`. Throws ScheduleError for an unknown key. */
-export function scheduleKwargsFromDisk(kwargs: Readonly<Record<string, unknown>>): ScheduleKwargs {
-  const converted: ScheduleKwargs = {};
-  for (const [key, value] of Object.entries(kwargs)) {
-    const name = diskNames[key];
-    if (name === undefined)
-      throw new ScheduleError(
-        `createSchedule: lr_scheduler_kwargs has an unknown key "${key}"; expected among ${Object.keys(diskNames).join(", ")}`,
-        { field: `kwargs.${key}` },
-      );
-    if (value === null) continue;
-    expectNumber(`kwargs.${key}`, value, true, "a number");
-    converted[name] = value as number;
-  }
-  return converted;
-}
-
-const diskNames: Readonly<Record<string, keyof ScheduleKwargs>> = {
-  num_cycles: "numCycles",
-  power: "power",
-  lr_end: "lrEnd",
-  min_lr: "minLr",
-  min_lr_rate: "minLrRate",
-};
-
-function curveNamed(name: string): Curve {
-  if (!Object.hasOwn(curves, name))
-    throw new ScheduleError(`createSchedule: there is no schedule "${name}"; expected one of ${scheduleNames.join(", ")}`, {
-      field: "name",
-    });
-  return curves[name as ScheduleName];
-}
-
-function expectKwargs(name: string, curve: Curve, kwargs: ScheduleKwargs): void {
-  for (const [key, value] of Object.entries(kwargs)) {
-    if (value === undefined) continue;
-    if (!curve.kwargs.includes(key as keyof ScheduleKwargs))
-      throw new ScheduleError(
-        `createSchedule: ${name} takes no argument "${key}"; expected ${curve.kwargs.length === 0 ? "none" : `among ${curve.kwargs.join(", ")}`}`,
-        { field: `kwargs.${key}` },
-      );
-    expectNumber(`kwargs.${key}`, value, true, "a number");
-  }
-}
-
 function expectNumber(field: string, value: unknown, holds: boolean, expected: string): void {
   if (typeof value !== "number" || !Number.isFinite(value) || !holds)
-    throw new ScheduleError(
-      `createSchedule: ${field} is out of range; expected ${expected}, got ${JSON.stringify(value) ?? String(value)}`,
-      { field },
-    );
+    throw new ScheduleError(`createSchedule: ${field} is out of range; expected ${expected}, got ${excerpt(value)}`, { field });
 }

@@ -1,6 +1,7 @@
 import { defaultsOf, type RuleMistake, type Values } from "@kto/core/config";
 import { checkConfig } from "./check-config.js";
 import { ktoFields } from "./kto-fields.js";
+import { trainingContradictions } from "./training-fields.js";
 
 /** Arguments of `KTOTrainer`; names and defaults are trl 1.16's, in camelCase. What each means stands in `ktoFields`. */
 export interface KTOConfig extends Values<typeof ktoFields> {}
@@ -14,19 +15,19 @@ export function ktoConfig(given: Partial<KTOConfig> = {}): KTOConfig {
 }
 
 /** What contradicts what in arguments that are each usable. */
-export function ktoContradictions({
-  lossType,
-  perDeviceTrainBatchSize,
-}: Pick<KTOConfig, "lossType" | "perDeviceTrainBatchSize">): RuleMistake[] {
-  if (lossType !== "kto" || perDeviceTrainBatchSize >= 2) return [];
-  return [
-    {
+export function ktoContradictions(
+  values: Pick<KTOConfig, "lossType" | "perDeviceTrainBatchSize" | "lrSchedulerType" | "evalStrategy">,
+): RuleMistake[] {
+  const { lossType, perDeviceTrainBatchSize } = values;
+  const found = trainingContradictions(values);
+  if (lossType === "kto" && perDeviceTrainBatchSize < 2)
+    found.push({
       field: "perDeviceTrainBatchSize",
       problem: "too small for the loss kto",
       expected: "an integer of at least 2",
       got: String(perDeviceTrainBatchSize),
       advice:
         'each prompt is paired with another row\'s completion: raise it, or use {lossType} "apo_zero_unpaired", which has no KL estimate',
-    },
-  ];
+    });
+  return found;
 }

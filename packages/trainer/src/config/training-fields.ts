@@ -1,7 +1,28 @@
-import { boolean, booleanOr, choice, field, integer, map, number, numberOr, orNull, where } from "@kto/core/config";
-import { optimizerNames, scheduleNames } from "@kto/optim";
+import {
+  boolean,
+  booleanOr,
+  choice,
+  field,
+  integer,
+  map,
+  number,
+  numberOr,
+  orNull,
+  text,
+  where,
+  type RuleMistake,
+  type Values,
+} from "@kto/core/config";
+import { followsMetric, optimizerNames, scheduleNames } from "@kto/optim";
 
 const strategies = ["no", "steps", "epoch"] as const;
+const schedules = choice(scheduleNames);
+/** `SchedulerType.REDUCE_ON_PLATEAU` is the one member whose name is another than its value. */
+const schedule = {
+  ...schedules,
+  convert: (given: unknown) =>
+    schedules.convert!(typeof given === "string" ? given.replace(/reduce_on_plateau$/i, "reduce_lr_on_plateau") : given),
+};
 const powerOfTwo = (value: number | "auto"): boolean => value === "auto" || Number.isInteger(Math.log2(value));
 
 /** Fields that every training method has. Names and defaults are those of trl 1.16 and transformers 5 but where a note says otherwise. */
@@ -18,28 +39,28 @@ export const trainingFields = {
   }),
   perDeviceEvalBatchSize: field(integer(1), 8, { group: "batches", help: "rows at a time where nothing is learnt" }),
   gradientAccumulationSteps: field(integer(1), 1, { group: "batches", help: "micro-batches of an update" }),
-  gradientCheckpointing: field(booleanOr("auto"), "auto", {
+  gradientCheckpointing: field({ ...booleanOr("auto"), convert: (given) => given ?? "auto" }, "auto", {
     group: "batches",
     fate: "different",
+    aliases: ["activation_checkpointing"],
     help: "computes decoder layers again in the backward pass instead of keeping their activations; auto: as few as the memory asks for",
     notes:
-      "where no budget is known auto is all of them; true: all of them, and keeps memory smallest (rows go through in passes of 2,048 tokens); false: none. trl's default is true",
+      "where no budget is known auto is all of them; true: all of them, and keeps memory smallest (rows go through in passes of 2,048 tokens); false: none. trl's default is true; null is auto",
   }),
   numTrainEpochs: field(number({ above: 0 }), 3, { group: "schedule", help: "how often every row is trained on" }),
   maxSteps: field(integer(-1), -1, { group: "schedule", help: "updates of the run, in place of epochs where it is above 0" }),
   learningRate: field(number({ least: 0 }), 1e-6, { group: "schedule", help: "size of an update at its highest, after the warm-up" }),
-  lrSchedulerType: field(choice(scheduleNames), "linear", {
+  lrSchedulerType: field(schedule, "linear", {
     group: "schedule",
-    fate: "different",
     help: "how the learning rate falls",
-    notes: `one of ${scheduleNames.join(", ")}; others are refused`,
+    notes: `${scheduleNames.join(", ")}; the last two follow a metric of the evaluation and need an \`eval_strategy\``,
   }),
   lrSchedulerKwargs: field(
     map(),
     {},
     {
       group: "schedule",
-      help: "numbers of the schedule: num_cycles, power, lr_end, min_lr, min_lr_rate",
+      help: "numbers of the schedule: num_cycles, power, min_lr and others",
     },
   ),
   warmupSteps: field(number({ least: 0 }), 0, {
@@ -52,7 +73,7 @@ export const trainingFields = {
     fate: "different",
     help: "the optimizer, all of them AdamW",
     notes:
-      "adamw, adamw_torch, adamw_torch_fused: torch's AdamW; adamw_8bit, adamw_bnb_8bit, paged_adamw_8bit: that of bitsandbytes with 8-bit moments, never paged; others are refused",
+      "adamw_torch and its kin (adamw, fused, xla, npu, apex, hf, anyprecision): torch's AdamW; adamw_8bit, adamw_bnb_8bit, paged_adamw_8bit, adamw_torch_8bit: that of bitsandbytes with 8-bit moments; paged_adamw_32bit: the same with f32 moments; nothing is ever paged; others are refused",
   }),
   weightDecay: field(number({ least: 0 }), 0, {
     group: "optimizer",
@@ -80,6 +101,12 @@ export const trainingFields = {
     help: "when the eval data is evaluated",
     aliases: ["evaluation_strategy"],
   }),
+  metricForBestModel: field(orNull(text()), null, {
+    group: "logging",
+    fate: "different",
+    help: "the metric of the evaluation that reduce_lr_on_plateau and greedy follow; null is loss",
+    notes: "no effect with other schedules: no best model is kept",
+  }),
   evalSteps: field(orNull(integer(1)), null, {
     group: "logging",
     fate: "different",
@@ -106,3 +133,20 @@ export const trainingFields = {
     help: "power of two that gradients are multiplied by on the way back, so that f16 operands hold them; auto is 2^14 for f16 models, else 1",
   }),
 };
+
+/** What contradicts what in arguments of any method that are each usable. */
+export function trainingContradictions({
+  lrSchedulerType: name,
+  evalStrategy,
+}: Pick<Values<typeof trainingFields>, "lrSchedulerType" | "evalStrategy">): RuleMistake[] {
+  if (!followsMetric(name) || evalStrategy !== "no") return [];
+  return [
+    {
+      field: "lrSchedulerType",
+      problem: `${name} follows a metric of the evaluation, and there is none`,
+      expected: "an {evalStrategy}",
+      got: '"no"',
+      advice: 'set {evalStrategy} to "steps" or "epoch", or take another schedule',
+    },
+  ];
+}
