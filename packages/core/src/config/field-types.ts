@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import type { FieldType } from "./field.js";
-import { readList } from "./read-value.js";
+import { readJson, readList } from "./read-value.js";
 
 const name: z.ZodMiniType<string> = z.string().check(z.minLength(1));
 
@@ -40,9 +40,25 @@ export function path(expected = "a path"): FieldType<string> {
   return { kind: "path", schema: name, expected };
 }
 
-/** One of some names. */
+/** One of some names; in files and flags in any case, or as Python spells the member of an enum: `SchedulerType.COSINE`. */
 export function choice<const Name extends string>(names: readonly Name[]): FieldType<Name> {
-  return { kind: "text", schema: z.enum(names as unknown as Record<Name, Name>), expected: `one of ${names.join(", ")}` };
+  return {
+    kind: "text",
+    schema: z.enum(names as unknown as Record<Name, Name>),
+    expected: `one of ${names.join(", ")}`,
+    convert: (given) => nameMeant(names, given),
+  };
+}
+
+/** The name that was meant; YAML 1.1 makes false of a bare `no`. What means none is given back as it is. */
+function nameMeant(names: readonly string[], given: unknown): unknown {
+  const text = given === false && names.includes("no") ? "no" : given;
+  if (typeof text !== "string" || names.includes(text)) return text;
+  const meant = text
+    .trim()
+    .replace(/^(?:[A-Za-z_]\w*\.)+/, "")
+    .toLowerCase();
+  return names.find((name) => name.toLowerCase() === meant) ?? given;
 }
 
 /** true, false, or one of some names. */
@@ -73,7 +89,12 @@ export function patterns(): FieldType<readonly string[]> {
 
 /** A map from names to anything. */
 export function map(): FieldType<Record<string, unknown>> {
-  return { kind: "map", schema: z.record(z.string(), z.unknown()), expected: "a map (as a flag: its JSON)" };
+  return {
+    kind: "map",
+    schema: z.record(z.string(), z.unknown()),
+    expected: "a map (as a flag: its JSON)",
+    convert: (given) => (typeof given === "string" && given.trimStart().startsWith("{") ? (readJson(given) ?? given) : given),
+  };
 }
 
 /** A map from names to values of one type. */

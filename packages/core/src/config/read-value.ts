@@ -52,7 +52,8 @@ export function readUnknown(given: string | boolean | readonly string[]): unknow
   return parsed === undefined ? given : parsed;
 }
 
-function readJson(word: string): unknown {
+/** What a text is as JSON; undefined if it is none. */
+export function readJson(word: string): unknown {
   try {
     return JSON.parse(word) as unknown;
   } catch {

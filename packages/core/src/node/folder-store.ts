@@ -92,9 +92,12 @@ async function appendWhole(path: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(path, "a").catch((cause: unknown) => {
     throw writeFailure("append", path, cause);
   });
+  let isOpen = true;
   try {
     await handleSink(handle).write(bytes);
     await handle.sync();
+    isOpen = false;
+    await handle.close();
   } catch (cause) {
     const isCut = await handle.truncate(before?.size ?? 0).then(
       () => true,
@@ -103,7 +106,7 @@ async function appendWhole(path: string, bytes: Uint8Array): Promise<void> {
     if (!before) await rm(path, { force: true }).catch(() => undefined);
     throw writeFailure("append", path, cause, isCut ? undefined : "it may end in a part of what was to be added");
   } finally {
-    await handle.close();
+    if (isOpen) await handle.close().catch(() => undefined);
   }
 }
 

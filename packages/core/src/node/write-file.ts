@@ -6,14 +6,18 @@ import type { ByteSink } from "../store.js";
 /** Most bytes of one write call: the operating system refuses 2 GiB and more. */
 const MAX_WRITE_BYTES = 2 ** 30;
 
-const EXPLANATIONS: Record<string, string> = {
-  ENOSPC: "the disk is full; free some space and save again",
-  EDQUOT: "the disk quota is used up; free some space and save again",
-  ENOENT: "the folder does not exist; create it first",
-  EACCES: "permission denied; choose another folder",
-  EROFS: "the file system is read-only; choose another folder",
-  ENOTDIR: "a part of the path is a file; choose another path",
-  EEXIST: "a file of that name is in the way; choose another path",
+/** What a code of the system means, and what to do. */
+const explanations: Readonly<Record<string, readonly [meaning: string, advice: string]>> = {
+  ENOSPC: ["the disk is full", "free some space and save again"],
+  EDQUOT: ["the disk quota is used up", "free some space and save again"],
+  ENOENT: ["the folder does not exist", "create it first"],
+  EACCES: ["permission denied", "choose another folder"],
+  EPERM: ["permission denied", "choose another folder"],
+  EROFS: ["the file system is read-only", "choose another folder"],
+  ENOTDIR: ["a part of the path is a file", "choose another path"],
+  EEXIST: ["a file of that name is in the way", "choose another path"],
+  EFBIG: ["the file system takes no file of that size", "choose another folder"],
+  EIO: ["the disk failed", "save to another one"],
 };
 
 /**
@@ -49,9 +53,15 @@ export function temporaryBeside(path: string): string {
 export function writeFailure(operation: string, path: string, cause: unknown, kept = "what was there before is unchanged"): unknown {
   const { code: reason, syscall } = (cause ?? {}) as NodeJS.ErrnoException;
   if (isKtoError(cause) || syscall === undefined) return cause;
-  const explanation = EXPLANATIONS[reason ?? ""] ?? "the file system refused";
+  const [meaning, advice] = explanations[reason ?? ""] ?? ["the file system refused", undefined];
   return new WriteError(
-    `${operation}: ${path} was not written; expected ${syscall} to succeed, got ${reason}: ${explanation}; ${kept}`,
+    {
+      operation,
+      problem: `${path} was not written`,
+      expected: `${syscall} to succeed`,
+      got: `${reason}: ${meaning}`,
+      advice: advice === undefined ? kept : `${advice}; ${kept}`,
+    },
     reason === undefined ? { path, cause } : { path, reason, cause },
   );
 }

@@ -4,7 +4,7 @@ import { folderStore } from "@kto/core/node";
 import { expandHome } from "../platform/node-places.js";
 import { OutputError } from "./output-error.js";
 import { RunFolder, type FolderLock, type RunFolderOptions } from "./run-folder.js";
-import { expectUnlocked, releaseLock, takeLock } from "./run-lock.js";
+import { expectUnlocked, releaseLock, sweep, takeLock } from "./run-lock.js";
 
 /** `directory` in Node. */
 export function platformFolder(kind: "directory" | "opfs", path: string, options: RunFolderOptions): RunFolder {
@@ -26,6 +26,7 @@ function lockOf(path: string): FolderLock {
       expectFolder(path);
       const wasMade = !existsSync(path);
       await takeLock(path);
+      await sweep(path);
       return () => releaseLock(path, { wasMade });
     },
   };

@@ -74,6 +74,45 @@ it("a resumed run cuts its metrics back, half a line too, and appends", async ()
   expect(readFileSync(at("run", "metrics.jsonl"), "utf8")).toBe('{"step":1}\n{"step":2,"text":"é"}\n{"step":3,"loss":0.5}\n');
 });
 
+it("what a killed process left half-written goes when the folder is taken; files of somebody's stay", async () => {
+  const dead = ["adapter_model.safetensors.0123abcd.tmp", "checkpoint-5.partial/x", "checkpoint-4.89abcdef.tmp/x"];
+  for (const name of [...dead, "notes.tmp", "mine.partial", "metrics.jsonl"]) write(`run/${name}`, "x");
+  const run = directory(at("run"));
+  await run.begin({ startStep: 0 });
+  await run.end();
+  expect(readdirSync(at("run"))).toEqual(["metrics.jsonl", "mine.partial", "notes.tmp"]);
+});
+
+it("a run that goes on has no results until it has ended again", async () => {
+  write("run/train_results.json", "{}");
+  write("run/checkpoint-5/x", "");
+  const run = directory(at("run"));
+  await run.begin({ startStep: 5 });
+  expect(await run.results()).toBeUndefined();
+  await run.writeResults({ global_step: 7 });
+  await run.end();
+  expect(await run.results()).toEqual({ global_step: 7 });
+});
+
+it("a write that fails says which file, and how to go on from the newest checkpoint", async () => {
+  for (const step of [5, 10]) write(`run/checkpoint-${step}/x`, "");
+  mkdirSync(at("run", "metrics.jsonl")); // a folder cannot be appended to
+  mkdirSync(at("run", "train_results.json"));
+  const run = directory(at("run"));
+  await expect(run.appendMetrics({ step: 1 })).rejects.toMatchObject({
+    code: "WRITE",
+    reason: "EISDIR",
+    path: at("run", "metrics.jsonl"),
+    message: `train: ${at("run", "metrics.jsonl")} was not written; expected open to succeed, got EISDIR: the file system refused; see to it that it can be written and go on from checkpoint-10 with resumeFrom true`,
+  });
+  await expect(run.writeResults({})).rejects.toThrow(/^train: .*train_results\.json was not written; .* go on from checkpoint-10/);
+  for (const step of [5, 10]) rmSync(at("run", `checkpoint-${step}`), { recursive: true });
+  await expect(run.appendMetrics({ step: 1 })).rejects.toThrow(
+    /see to it that it can be written and run it again; there is no checkpoint yet$/,
+  );
+  expect(readdirSync(at("run"))).toEqual(["metrics.jsonl", "train_results.json"]);
+});
+
 it("what lies in a folder without a run is left alone", async () => {
   for (const name of ["README.md", "trainer_state.json", "tokenizer.json"]) write(`mine/${name}`, "mine");
   const run = directory(at("mine"), { files: { "resolved_config.yaml": "seed: 1\n" } });

@@ -1,5 +1,5 @@
-import { isKtoError, readText, WriteError, type Store } from "@kto/core";
-import { checkpointStep, listCheckpoints, type RunOutput } from "@kto/trainer";
+import { readText, type Store } from "@kto/core";
+import { checkpointStep, listCheckpoints, writeErrorInRun, type RunOutput } from "@kto/trainer";
 import { OutputError } from "./output-error.js";
 
 /** Written last by the command: a folder that has it holds a finished run. */
@@ -94,24 +94,14 @@ export class RunFolder implements RunOutput {
     }
   }
 
-  /** Appends a record to `metrics.jsonl` and waits until it is kept. Throws WriteError; the lines before it stay whole. */
+  /** Appends a record to `metrics.jsonl` and waits until it is kept. Throws WriteError, which says how to go on; the lines before it stay whole. */
   async appendMetrics(record: object): Promise<void> {
-    try {
-      await this.store.append(metricsFile, `${JSON.stringify(record)}\n`);
-    } catch (cause) {
-      if (!isKtoError(cause) || cause.code !== "WRITE") throw cause;
-      const { path, reason } = cause as WriteError;
-      throw new WriteError(
-        {
-          operation: "metrics",
-          problem: `${path} was not written`,
-          got: `${reason}${reason === "ENOSPC" ? ": the disk is full" : ""}`,
-          advice: "the last checkpoint is unchanged: free some space and go on with {resumeFrom} true",
-          fields: ["resumeFrom"],
-        },
-        { path, reason, cause },
-      );
-    }
+    await this.#writing(() => this.store.append(metricsFile, `${JSON.stringify(record)}\n`));
+  }
+
+  /** Writes what a run came to, last of its files. Throws as `appendMetrics`. */
+  async writeResults(results: Readonly<Record<string, number>>): Promise<void> {
+    await this.#writing(() => this.store.write(resultsFile, `${JSON.stringify(results, null, 2)}\n`));
   }
 
   /** Gives the folder back. */
@@ -127,8 +117,17 @@ export class RunFolder implements RunOutput {
     return text === undefined ? undefined : (JSON.parse(text) as Record<string, number>);
   }
 
-  /** Removes what the run had logged and saved after a step: from here on it takes another way. */
+  async #writing(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      throw await writeErrorInRun(error, this.store);
+    }
+  }
+
+  /** Removes what the run had logged and saved after a step, and the results: from here on it takes another way. */
   async #cutBack(startStep: number): Promise<void> {
+    await this.store.remove(resultsFile);
     await cutMetrics(this.store, startStep);
     for (const name of await listCheckpoints(this.store)) if (checkpointStep(name)! > startStep) await this.store.remove(name);
   }

@@ -34,18 +34,26 @@ export async function takeLock(path: string): Promise<void> {
     await writeLock(path);
   } catch (cause) {
     if (cause instanceof OutputError) throw cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    const isFull = code === "ENOSPC" || code === "EDQUOT";
     throw new OutputError(
       {
         operation: "{outputDir}",
         problem: `${path} cannot be written`,
         expected: "a folder of ours",
-        got: String((cause as NodeJS.ErrnoException).code),
-        advice: "choose another",
+        got: isFull ? `${code}: the disk is full` : String(code),
+        advice: isFull ? "free some space, or choose another" : "choose another",
         fields: ["outputDir"],
       },
       { path, cause },
     );
   }
+}
+
+/** Removes what killed processes left half-written in a folder whose lock was taken. */
+export async function sweep(path: string): Promise<void> {
+  for (const name of await readdir(path).catch(() => []))
+    if (/\.[0-9a-f]{8}\.tmp$|^checkpoint-\d+\.partial$/.test(name)) await rm(join(path, name), { recursive: true, force: true });
 }
 
 /** Gives the lock back; a folder in which nothing else lies goes too if this run made it. */
@@ -62,7 +70,9 @@ async function writeLock(path: string): Promise<void> {
       await writeFile(file, content, { flag: "wx" });
       return;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > 0) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "EEXIST") await rm(file, { force: true }).catch(() => undefined); // it was made, and has no room
+      if (code !== "EEXIST" || attempt > 0) throw error;
       expectUnlocked(path);
       await rm(file, { force: true }); // its process is dead
     }
