@@ -1,8 +1,10 @@
+import { excerpt } from "@kto/core";
+import type { LoraConfig } from "@kto/lora";
 import type { RunSettings } from "./trainer-state.js";
 
 /** A setting of a run that is not what it was in the checkpoint that the run goes on from. */
 export interface SettingDifference {
-  /** A field of the arguments, or `numRows`. */
+  /** A field of the arguments or of the adapter's config, or `numRows`. */
   field: string;
   before: unknown;
   now: unknown;
@@ -24,6 +26,12 @@ const withoutEffect: ReadonlySet<string> = new Set([
   "precomputeRefBatchSize",
 ]);
 
+/** Fields of an adapter that change what it computes, with the weights of a checkpoint or without. */
+const ofAdapter = ["loraAlpha", "useRslora", "alphaPattern", "loraDropout"] as const;
+
+/** Fields of an adapter that say which weights it has. */
+const ofLayout = ["r", "targetModules", "rankPattern", "excludeModules", "layersToTransform", "layersPattern"] as const;
+
 /** What differs between the run that wrote a checkpoint and the one that goes on from it, of what changes its numbers. */
 export function settingDifferences(before: RunSettings | undefined, now: RunSettings): SettingDifference[] {
   if (!before) return [];
@@ -31,7 +39,31 @@ export function settingDifferences(before: RunSettings | undefined, now: RunSett
     ["numRows", before.numRows, now.numRows],
     ...Object.entries(now.args).map(([field, value]): [string, unknown, unknown] => [field, before.args[field], value]),
   ];
-  return pairs
-    .filter(([field, was, is]) => !withoutEffect.has(field) && was !== undefined && JSON.stringify(was) !== JSON.stringify(is))
-    .map(([field, was, is]) => ({ field, before: was, now: is }));
+  return pairs.filter(([field, was]) => !withoutEffect.has(field) && was !== undefined).flatMap(differing);
+}
+
+/** What differs in the adapter that the weights of a checkpoint go into. Dropout that is off changes nothing. */
+export function adapterDifferences(
+  before: LoraConfig,
+  now: LoraConfig,
+  { disableDropout }: { disableDropout: boolean },
+): SettingDifference[] {
+  const acting = ofAdapter.filter((field) => field !== "loraDropout" || !disableDropout);
+  return acting.flatMap((field) => differing([field, before[field], now[field]]));
+}
+
+/** What differs in the layout of two adapters, in words. */
+export function layoutDifferences(before: LoraConfig, now: LoraConfig): string[] {
+  return ofLayout
+    .flatMap((field) => differing([field, before[field], now[field]]))
+    .map(({ field, before: there, now: here }) => `${field} ${excerpt(there)} there, ${excerpt(here)} here`);
+}
+
+function differing([field, before, now]: [field: string, before: unknown, now: unknown]): SettingDifference[] {
+  return comparable(before) === comparable(now) ? [] : [{ field, before, now }];
+}
+
+/** JSON; of a list of names whatever their order. */
+function comparable(value: unknown): string {
+  return Array.isArray(value) ? JSON.stringify(value.map((item) => JSON.stringify(item)).sort()) : JSON.stringify(value);
 }

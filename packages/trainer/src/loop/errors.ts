@@ -4,7 +4,7 @@ import { type ErrorText, KtoError } from "@kto/core";
 export class TrainerUsageError extends KtoError {
   override name = "TrainerUsageError";
 
-  constructor(text: ErrorText) {
-    super("TRAINER_USAGE", text);
+  constructor(text: ErrorText, options?: { cause?: unknown }) {
+    super("TRAINER_USAGE", text, options);
   }
 }

@@ -19,7 +19,9 @@ export type TrainerEvent =
   | { type: "evaluateProgress"; done: number; total: number }
   | { type: "evaluate"; record: LogRecord }
   | { type: "checkpoint"; step: number; path: string }
-  | { type: "checkpointRemoved"; name: string };
+  | { type: "checkpointRemoved"; name: string }
+  /** A run goes on from an older checkpoint, since a file of this one is not what was written. */
+  | { type: "checkpointDamaged"; name: string; file: string; problem: string };
 
 /** One logging step. `metrics` has trl's keys (`rewards/chosen`, `logps/rejected`, `kl`, …). */
 export interface TrainLog {

@@ -1,3 +1,5 @@
+export { CheckpointError, type DamagedFile } from "./checkpoint-error.js";
+export { checkpointFiles } from "./checkpoint.js";
 export { checkpointName, checkpointStep, listCheckpoints } from "./checkpoint-names.js";
 export type { Collective } from "./collective.js";
 export type { SettingDifference } from "./differences.js";
@@ -13,3 +15,4 @@ export { Trainer, type PlanOptions, type SharedTrainerOptions, type TrainerOptio
 export type { LogRecord, RunProgress } from "./trainer-state.js";
 export { trainingConfig, type TrainingConfig } from "./training-config.js";
 export type { TrainingRun } from "./training-run.js";
+export { writeErrorInRun } from "./write-in-run.js";

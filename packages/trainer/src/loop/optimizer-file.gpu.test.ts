@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeOptimizer, readOptimizer, restoreOptimizer } from "./optimizer-file.js";
 
 /** Reads the file of an optimizer and puts it into another. */
-async function restore(bytes: Uint8Array, checkpoint: string, optimizer: Optimizer): Promise<void> {
-  restoreOptimizer(await readOptimizer(bytesSource(bytes), checkpoint, optimizer), optimizer);
+async function restore(bytes: Uint8Array, step: number, optimizer: Optimizer): Promise<void> {
+  restoreOptimizer(await readOptimizer(await openSafetensors(bytesSource(bytes)), optimizer, step), optimizer);
 }
 
 let device: Device;
@@ -61,7 +61,7 @@ describe.each(["adamw", "adamw_8bit"])("the state of %s in a checkpoint", (name)
     using otherBucket = makeBucket();
     using other = createOptimizer(name, [otherBucket], { weightDecay: 0.01 });
     device.copyInto(otherBucket.flat, bucket.flat);
-    await restore(bytes, "checkpoint-2", other);
+    await restore(bytes, 2, other);
     expect(other.step).toBe(2);
     expect(await encodeOptimizer(other)).toEqual(bytes);
 
@@ -72,9 +72,13 @@ describe.each(["adamw", "adamw_8bit"])("the state of %s in a checkpoint", (name)
   });
 
   it.each<[string, RegExp, Parameters<typeof changedFile>[1]]>([
-    ["of another optimizer", /another optimizer; expected adamw(_8bit)?, got sgd/, (_tensors, metadata) => (metadata["optimizer"] = "sgd")],
-    ["of none", /another optimizer; expected adamw(_8bit)?, got none/, (_tensors, metadata) => delete metadata["optimizer"]],
-    ["without the steps taken", /expected the steps taken in the metadata .* got -1/, (_tensors, metadata) => (metadata["step"] = "-1")],
+    [
+      "of another optimizer",
+      /another optimizer's; expected adamw(_8bit)?, got sgd/,
+      (_tensors, metadata) => (metadata["optimizer"] = "sgd"),
+    ],
+    ["of none", /another optimizer's; expected adamw(_8bit)?, got none/, (_tensors, metadata) => delete metadata["optimizer"]],
+    ["without the steps taken", /it is of another update; expected step 1, got -1/, (_tensors, metadata) => (metadata["step"] = "-1")],
     [
       "without a tensor",
       /lora_B/,
@@ -94,7 +98,7 @@ describe.each(["adamw", "adamw_8bit"])("the state of %s in a checkpoint", (name)
     using optimizer = createOptimizer(name, [bucket]);
     await step(optimizer, 7);
     const before = await encodeOptimizer(optimizer);
-    const refused = restore(bytes, "checkpoint-1", optimizer);
+    const refused = restore(bytes, 1, optimizer);
     await expect(refused).rejects.toThrow(FormatError);
     await expect(refused).rejects.toThrow(message);
     expect(await encodeOptimizer(optimizer)).toEqual(before);
@@ -105,10 +109,20 @@ it("an optimizer does not take the state of the other one", async () => {
   using bucket = makeBucket();
   using adamw = createOptimizer("adamw", [bucket]);
   using adamw8bit = createOptimizer("adamw_8bit", [bucket]);
-  await expect(encodeOptimizer(adamw).then((bytes) => restore(bytes, "checkpoint-5", adamw8bit))).rejects.toThrow(
-    "resume: checkpoint-5 holds the state of another optimizer; expected adamw_8bit, got adamw; resume with the optim of that run",
+  await expect(encodeOptimizer(adamw).then((bytes) => restore(bytes, 0, adamw8bit))).rejects.toThrow(
+    "optimizer.safetensors: it is another optimizer's; expected adamw_8bit, got adamw",
   );
-  await expect(encodeOptimizer(adamw8bit).then((bytes) => restore(bytes, "checkpoint-5", adamw))).rejects.toThrow(FormatError);
+  await expect(encodeOptimizer(adamw8bit).then((bytes) => restore(bytes, 0, adamw))).rejects.toThrow(FormatError);
+});
+
+it("a state of another update, or with a tensor too many, is refused", async () => {
+  const bytes = await changedFile("adamw", (tensors) =>
+    tensors.set("m.model.k_proj.lora_A", { dtype: "F32", shape: [1], data: new Float32Array(1) }),
+  );
+  using bucket = makeBucket();
+  using optimizer = createOptimizer("adamw", [bucket]);
+  await expect(restore(bytes, 2, optimizer)).rejects.toThrow("it is of another update; expected step 2, got 1");
+  await expect(restore(bytes, 1, optimizer)).rejects.toThrow("m.model.k_proj.lora_A is no tensor of this run");
 });
 
 it("scales of blocks of 2048, as bitsandbytes before 0.44 has them, do not fit", async () => {
@@ -118,7 +132,7 @@ it("scales of blocks of 2048, as bitsandbytes before 0.44 has them, do not fit",
   });
   using bucket = makeBucket();
   using optimizer = new AdamW8bit([bucket]);
-  await expect(restore(bytes, "checkpoint-1", optimizer)).rejects.toThrow("absmax1 does not fit; expected F32 [19], got F32 [3]");
+  await expect(restore(bytes, 1, optimizer)).rejects.toThrow("absmax1 does not fit; expected F32 [19], got F32 [3]");
 });
 
 it("a file of AdamW from before there were other optimizers is read", async () => {
@@ -132,7 +146,7 @@ it("a file of AdamW from before there were other optimizers is read", async () =
   const bytes = await encodeSafetensors(tensors, { metadata: { format: "pt", optimizer: "adamw", step: "12" } });
   using bucket = makeBucket();
   using optimizer = createOptimizer("adamw_torch", [bucket]);
-  await restore(bytes, "checkpoint-12", optimizer);
+  await restore(bytes, 12, optimizer);
   expect(optimizer.step).toBe(12);
   expect(await encodeOptimizer(optimizer)).toEqual(bytes);
 });

@@ -1,9 +1,12 @@
-import { FormatError, type ByteSource } from "@kto/core";
+import { FormatError } from "@kto/core";
 import type { Optimizer } from "@kto/optim";
-import { encodeSafetensors, openSafetensors, type TensorToWrite } from "@kto/safetensors";
+import { encodeSafetensors, type SafetensorsFile, type TensorToWrite } from "@kto/safetensors";
 
 /** The state of an optimizer as a file of this name in a checkpoint. */
 export const optimizerFile = "optimizer.safetensors";
+
+/** Key of the steps taken, where they are a tensor too. */
+const stepKey = "step";
 
 /** What `optimizer.safetensors` holds, checked against the optimizer it is for. */
 export interface OptimizerState {
@@ -20,37 +23,37 @@ export async function encodeOptimizer(optimizer: Optimizer): Promise<Uint8Array>
   const tensors = optimizer
     .stateTensors()
     .map(({ key, dtype, shape }): [string, TensorToWrite] => [key, { dtype, shape: [...shape], data: state.get(key)! }]);
-  if (optimizer.kind !== "adamw") tensors.push(["step", { dtype: "I64", shape: [], data: BigInt64Array.of(BigInt(optimizer.step)) }]);
+  if (optimizer.kind !== "adamw") tensors.push([stepKey, { dtype: "I64", shape: [], data: BigInt64Array.of(BigInt(optimizer.step)) }]);
   return encodeSafetensors(tensors, { metadata: { format: "pt", optimizer: optimizer.kind, step: String(optimizer.step) } });
 }
 
-/** Reads what `encodeOptimizer` wrote. Throws FormatError if it is another optimizer's or does not fit; changes nothing. */
-export async function readOptimizer(source: ByteSource, checkpoint: string, optimizer: Optimizer): Promise<OptimizerState> {
-  const file = await openSafetensors(source);
-  const kind = file.metadata.optimizer;
-  if (kind !== optimizer.kind)
-    throw new FormatError(
-      `resume: ${checkpoint} holds the state of another optimizer; expected ${optimizer.kind}, got ${kind ?? "none"}; resume with the optim of that run`,
-      { source: checkpoint },
-    );
-  const step = Number(file.metadata.step);
-  if (!Number.isSafeInteger(step) || step < 0)
-    throw new FormatError(
-      `resume: ${checkpoint}: expected the steps taken in the metadata of ${optimizerFile}, got ${file.metadata.step}`,
-      { source: checkpoint },
-    );
+/** Reads what `encodeOptimizer` wrote after `step` updates. Throws FormatError if it is of another optimizer or update, or does not fit. */
+export async function readOptimizer(
+  file: SafetensorsFile,
+  optimizer: Pick<Optimizer, "kind" | "stateTensors">,
+  step: number,
+): Promise<OptimizerState> {
+  const fail = (problem: string, tensor?: string): never => {
+    throw new FormatError(`${optimizerFile}: ${problem}`, { source: optimizerFile, ...(tensor !== undefined && { tensor }) });
+  };
+  const { kind } = optimizer;
+  if (file.metadata["optimizer"] !== kind) fail(`it is another optimizer's; expected ${kind}, got ${file.metadata["optimizer"] ?? "none"}`);
+  if (file.metadata["step"] !== String(step))
+    fail(`it is of another update; expected step ${step}, got ${file.metadata["step"] ?? "none"}`);
   const tensors = new Map<string, Uint8Array>();
   for (const { key, dtype, shape } of optimizer.stateTensors()) {
-    const found = await file.read(key);
-    const [expected, got] = [`${dtype} [${shape.join(", ")}]`, `${found.dtype} [${found.shape.join(", ")}]`];
-    if (got !== expected)
-      throw new FormatError(
-        `resume: ${checkpoint}: ${key} does not fit; expected ${expected}, got ${got}; resume with the settings of that run`,
-        { source: checkpoint, tensor: key },
-      );
-    tensors.set(key, found.data);
+    const found = file.tensors.get(key);
+    const [want, got] = [kindOf({ dtype, shape }), found && kindOf(found)];
+    if (got !== want) fail(`${key} does not fit; expected ${want}, got ${got ?? "none"}`, key);
+    tensors.set(key, (await file.read(key)).data);
   }
+  const extra = [...file.tensors.keys()].find((key) => !tensors.has(key) && key !== stepKey);
+  if (extra !== undefined) fail(`${extra} is no tensor of this run`, extra);
   return { step, tensors };
+}
+
+function kindOf({ dtype, shape }: { dtype: string; shape: readonly number[] }): string {
+  return `${dtype} [${shape.join(", ")}]`;
 }
 
 /** Puts a state that `readOptimizer` gave for an optimizer of this kind into it. */

@@ -1,4 +1,5 @@
 import type { MemoryPlan } from "../memory/memory-plan.js";
+import type { DamagedFile } from "./checkpoint-error.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { SettingDifference } from "./differences.js";
 import type { RunPlan } from "./run-plan.js";
@@ -13,6 +14,8 @@ export interface RunFacts {
   memory: MemoryPlan;
   /** The checkpoint that the run goes on from. */
   checkpoint: Checkpoint | undefined;
+  /** Newer checkpoints that the run does not go on from, newest first: what is wrong with each. */
+  damaged: readonly DamagedFile[];
   /** What differs from the run that wrote the checkpoint. */
   differences: readonly SettingDifference[];
 }
@@ -27,6 +30,7 @@ export class PlannedRun implements RunFacts {
   readonly numWarmupUpdates: number;
   readonly memory: MemoryPlan;
   readonly checkpoint: Checkpoint | undefined;
+  readonly damaged: readonly DamagedFile[];
   readonly differences: readonly SettingDifference[];
   readonly #train: (run: PlannedRun, options: { signal?: AbortSignal | undefined }) => TrainingRun;
 
@@ -35,6 +39,7 @@ export class PlannedRun implements RunFacts {
     this.numWarmupUpdates = facts.numWarmupUpdates;
     this.memory = facts.memory;
     this.checkpoint = facts.checkpoint;
+    this.damaged = facts.damaged;
     this.differences = facts.differences;
     this.#train = train;
   }

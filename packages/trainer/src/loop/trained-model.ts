@@ -1,4 +1,4 @@
-import { getPeftModel, PeftModel, type LoraConfig } from "@kto/lora";
+import { getPeftModel, LoraConfigError, PeftModel, type LoraConfig } from "@kto/lora";
 import type { CausalLM } from "@kto/tensor";
 import type { Tokenizer } from "../data/tokenizer.js";
 import { TrainerUsageError } from "./errors.js";
@@ -54,7 +54,7 @@ function refuseUnopened(operation: string, { model, trainDataset, evalDataset, o
     refuse("output", output, "a store, or a folder for a run", "directory(path) of @kto/kit");
 }
 
-/** Puts a fresh adapter on a base model, or takes the one that is there. Throws TrainerUsageError where there is neither model nor adapter, or an adapter too many. */
+/** Puts a fresh adapter on a base model, or takes the one that is there. Throws TrainerUsageError where there is neither model nor adapter, or an adapter too many, and for a base that carries another trainer's. */
 export function trainedModel(
   operation: string,
   { model, peftConfig, seed }: { model: TrainableModel | undefined; peftConfig: Partial<LoraConfig> | undefined; seed: number },
@@ -74,12 +74,16 @@ export function trainedModel(
     throw new TrainerUsageError(
       `${operation}: the model has no adapter to train; expected peftConfig, or a model of getPeftModel, got a base model alone; pass e.g. peftConfig: { r: 16 }`,
     );
-  const adapted = getPeftModel(
-    model,
-    { baseModelNameOrPath: model.name ?? null, revision: model.revision ?? null, ...peftConfig },
-    { seed },
-  );
-  return { adapted, tokenizer: model.tokenizer, isNew: true };
+  const config = { baseModelNameOrPath: model.name ?? null, revision: model.revision ?? null, ...peftConfig };
+  try {
+    return { adapted: getPeftModel(model, config, { seed }), tokenizer: model.tokenizer, isNew: true };
+  } catch (cause) {
+    if (!(cause instanceof LoraConfigError) || cause.field !== "adapterName") throw cause;
+    throw new TrainerUsageError(
+      `${operation}: the base model carries an adapter of another trainer or PeftModel; expected a base model of its own at a time; call trainer.dispose() of that one first, or pass its model (trainer.model) without a peftConfig to train it further`,
+      { cause },
+    );
+  }
 }
 
 /** True of a PeftModel, also of one from another copy of its package. */

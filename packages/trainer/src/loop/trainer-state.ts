@@ -1,3 +1,4 @@
+import type { FileSum } from "./file-sums.js";
 import { epochAfter, type RunPlan } from "./run-plan.js";
 import type { TrainingConfig } from "./training-config.js";
 
@@ -17,6 +18,8 @@ export interface RunProgress {
   numTokens: number;
   /** The unfinished logging window. */
   window: { losses: number[]; metrics: Record<string, number>[]; gradNorm: number | null };
+  /** What a schedule that follows a metric was told so far. */
+  scheduleMetrics: number[];
 }
 
 /** What a run was told, to compare with what one that goes on from it is told. */
@@ -30,11 +33,23 @@ export interface TrainerState {
   progress: RunProgress;
   /** Undefined in files from before they were kept. */
   settings: RunSettings | undefined;
+  /** Of a checkpoint: its other files as they were written. Empty in those from before sums were kept. */
+  files: Readonly<Record<string, FileSum>>;
+  /** SHA-256 of the state itself. */
+  seal: string | undefined;
 }
 
 /** Progress of a run that has not begun. */
 export function freshProgress(): RunProgress {
-  return { globalStep: 0, logHistory: [], totalLoss: 0, totalFlos: 0, numTokens: 0, window: { losses: [], metrics: [], gradNorm: null } };
+  return {
+    globalStep: 0,
+    logHistory: [],
+    totalLoss: 0,
+    totalFlos: 0,
+    numTokens: 0,
+    window: { losses: [], metrics: [], gradNorm: null },
+    scheduleMetrics: [],
+  };
 }
 
 /** `trainer_state.json` in transformers' layout; what only we need is under `kto`. */
@@ -54,6 +69,7 @@ export function formatTrainerState(progress: RunProgress, args: TrainingConfig, 
         arguments: args,
         num_rows: plan.numRows,
         num_tokens: progress.numTokens,
+        ...(progress.scheduleMetrics.length > 0 && { schedule_metrics: progress.scheduleMetrics }),
         total_loss: progress.totalLoss,
         window: progress.window,
       },
@@ -72,35 +88,4 @@ export function formatTrainerState(progress: RunProgress, args: TrainingConfig, 
     null,
     2,
   )}\n`;
-}
-
-/** What of `trainer_state.json` is ours. */
-interface OwnState {
-  arguments?: Record<string, unknown>;
-  num_rows?: number;
-  num_tokens: number;
-  total_loss: number;
-  window: RunProgress["window"];
-}
-
-/** Reads what `formatTrainerState` wrote; undefined if it is not such a file. */
-export function parseTrainerState(text: string): TrainerState | undefined {
-  try {
-    const state = JSON.parse(text) as Record<string, unknown>;
-    const own = state["kto"] as OwnState | undefined;
-    if (!own || typeof state["global_step"] !== "number" || !Array.isArray(state["log_history"])) return undefined;
-    return {
-      progress: {
-        globalStep: state["global_step"],
-        logHistory: state["log_history"] as LogRecord[],
-        totalLoss: own.total_loss,
-        totalFlos: state["total_flos"] as number,
-        numTokens: own.num_tokens,
-        window: own.window,
-      },
-      settings: own.arguments && own.num_rows !== undefined ? { args: own.arguments, numRows: own.num_rows } : undefined,
-    };
-  } catch {
-    return undefined;
-  }
 }

@@ -129,6 +129,40 @@ test("saveModel writes adapter, card, tokenizer files and state to output, or to
   expect(await textOf(output, "README.md")).toContain("- kto");
 });
 
+test("logs, evaluates and ends under every key of trl 1.16's KTOTrainer", async () => {
+  const rows = Dataset.from(tinyRows(12));
+  const args: Partial<KTOConfig> = { ...settings, evalStrategy: "steps", evalSteps: 3, saveStrategy: "no" };
+  using trainer = new KTOTrainer({ model: base, peftConfig, trainDataset: rows, evalDataset: rows, args });
+  await trainer.train();
+  const { logHistory } = trainer.progress;
+  const both = ["entropy", "kl", "logits/chosen", "logits/rejected", "logps/chosen", "logps/rejected", "num_tokens"];
+  const metrics = [...both, "rewards/chosen", "rewards/margins", "rewards/rejected"];
+  const evaluation = ["loss", "runtime", "samples_per_second", "steps_per_second", ...metrics].map((name) => `eval_${name}`);
+  const keysOf = (record: object): string[] => Object.keys(record).sort();
+  expect(keysOf(logHistory[0]!)).toEqual(["loss", "grad_norm", "learning_rate", ...metrics, "epoch", "step"].sort());
+  expect(keysOf(logHistory.find((record) => "eval_loss" in record)!)).toEqual([...evaluation, "epoch", "step"].sort());
+  expect(new Set(keysOf(await trainer.evaluate()))).toEqual(new Set([...evaluation, "epoch", "step"]));
+  const again = await trainer.evaluate(); // after the run it is still compared with what the run began from
+  const inRun = logHistory.find((record) => "eval_loss" in record)!;
+  for (const name of ["eval_loss", "eval_kl", "eval_rewards/margins", "eval_num_tokens"]) expect(again[name]).toBe(inRun[name]);
+  expect(again["eval_rewards/margins"]).not.toBe(0);
+  const ended = ["epoch", "step", "total_flos", "train_loss", "train_runtime", "train_samples_per_second", "train_steps_per_second"];
+  expect(logHistory.map(keysOf)).toContainEqual(ended);
+});
+
+test("an evaluation after a run that continued an adapter compares with the adapter it began from", async () => {
+  using model = getPeftModel(base, { ...peftConfig, initLoraWeights: false }, { seed: 3 });
+  const rows = Dataset.from(tinyRows(8));
+  const args: Partial<KTOConfig> = { ...settings, evalStrategy: "steps", evalSteps: 3, saveStrategy: "no" };
+  const trainer = new KTOTrainer({ model, trainDataset: rows, evalDataset: rows, args });
+  expect((await trainer.evaluate())["eval_rewards/margins"]).toBe(0);
+  await trainer.train();
+  const inRun = trainer.progress.logHistory.find((record) => "eval_loss" in record)!;
+  expect(inRun["eval_rewards/margins"]).not.toBe(0);
+  expect((await trainer.evaluate())["eval_rewards/margins"]).toBe(inRun["eval_rewards/margins"]);
+  expect(model.adapters.size).toBe(1);
+});
+
 describe("the reference of a run", () => {
   const lossesOf = async (change: (model: ReturnType<typeof getPeftModel>) => void): Promise<[loss: number, numAdapters: number]> => {
     using model = getPeftModel(base, peftConfig, { seed: 3 });

@@ -1,21 +1,23 @@
-import type { ByteDirectory, Store } from "@kto/core";
+import { excerpt, type ByteDirectory, type Store } from "@kto/core";
 import type { DataRow, Dataset } from "@kto/datasets";
 import type { PeftModel } from "@kto/lora";
 import { createOptimizer, createSchedule, type Optimizer, type Schedule } from "@kto/optim";
 import type { CausalLM, ParameterBucket } from "@kto/tensor";
+import { TrainerConfigError } from "../config/check-config.js";
 import type { SourceRow } from "../data/rows.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import { adviseOnMemory } from "../memory/memory-advice.js";
 import { wholeBatches } from "../memory/passes.js";
 import { planRunMemory } from "../memory/run-memory.js";
-import { makeReference, type Reference } from "../scoring/reference.js";
-import { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint.js";
+import { initialAdapter, makeReference, type InitialAdapter, type Reference } from "../scoring/reference.js";
+import { writeCheckpoint } from "./checkpoint.js";
 import { checkpointName, listCheckpoints } from "./checkpoint-names.js";
 import { alone, type Collective } from "./collective.js";
-import { settingDifferences } from "./differences.js";
+import { adapterDifferences, settingDifferences } from "./differences.js";
 import { TrainerUsageError } from "./errors.js";
 import { evaluateRows, round } from "./evaluate.js";
 import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
+import { findCheckpoint } from "./find-checkpoint.js";
 import type { Method, PreparedRows } from "./method.js";
 import { recordMicroBatch } from "./micro-batch.js";
 import { runOutput, type RunOutput } from "./output.js";
@@ -26,6 +28,7 @@ import { trainLoop } from "./train-loop.js";
 import { TrainingRun } from "./training-run.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
 import type { TrainingConfig } from "./training-config.js";
+import { writeErrorInRun } from "./write-in-run.js";
 import { rehearseMicroBatch, rehearseOptimizer, type UpdateContext } from "./update.js";
 
 /** The fields whose lower values need less memory in training. */
@@ -59,7 +62,7 @@ export interface TrainerOptions<Row extends SourceRow, Prepared extends Prepared
 /** Options of `Trainer.plan`. */
 export interface PlanOptions {
   signal?: AbortSignal | undefined;
-  /** Name of a checkpoint in `output`, or true for the newest there, if any; or the folder of a checkpoint somewhere else. */
+  /** Name of a checkpoint in `output`, or true for the newest there that is whole, if any; or the folder of a checkpoint somewhere else. */
   resumeFrom?: string | true | ByteDirectory | undefined;
 }
 
@@ -76,6 +79,8 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
   readonly #output: RunOutput | undefined;
   readonly #prepared: { train?: Prepared | undefined; eval?: Prepared | undefined };
   #counts: RunPlan | undefined;
+  /** The adapter as the run found it, once there is a run: what an evaluation after it compares with too. */
+  #initial: InitialAdapter | undefined;
   #hasTrained = false;
 
   constructor(options: TrainerOptions<Row, Prepared>) {
@@ -104,7 +109,8 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
   /**
    * What the run will be: rows, updates, memory, and where it goes on. Nothing is trained, written or changed for it; `train()` of the result goes on from it.
    *
-   * Throws OutOfMemoryError if the run does not fit into memory, FormatError for a checkpoint that does not fit.
+   * Throws OutOfMemoryError if the run does not fit into memory, FormatError for a checkpoint of another adapter or optimizer, CheckpointError for one that
+   * is damaged; with `resumeFrom: true` only where none is whole: otherwise `damaged` of the run, and events, tell of those that were passed over.
    */
   plan(options: PlanOptions = {}): Promise<PlannedRun> {
     return this.#plan(options).catch((error: unknown) => {
@@ -119,7 +125,9 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
     const counts = planRun(rows.length, this.args, this.#collective.size);
     const schedule = this.#schedule(counts);
     using parts = await this.#open();
-    const checkpoint = await this.#findCheckpoint(resumeFrom, parts.optimizer);
+    const adapter = this.model.activeAdapter;
+    const { checkpoint, damaged } = await findCheckpoint(resumeFrom, this.#output?.store, { adapter, optimizer: parts.optimizer });
+    for (const { checkpoint: name, file, problem } of damaged) this.#emit({ type: "checkpointDamaged", name, file, problem });
     const startStep = checkpoint?.state.progress.globalStep ?? 0;
     this.#counts = counts;
     return new PlannedRun(
@@ -128,7 +136,13 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
         numWarmupUpdates: schedule.numWarmupUpdates,
         memory: this.#planMemory(parts, counts, startStep),
         checkpoint,
-        differences: settingDifferences(checkpoint?.state.settings, { numRows: rows.length, args: { ...this.args } }),
+        damaged,
+        differences: checkpoint
+          ? [
+              ...settingDifferences(checkpoint.state.settings, { numRows: rows.length, args: { ...this.args } }),
+              ...adapterDifferences(checkpoint.adapterConfig, adapter.config, this.args),
+            ]
+          : [],
       },
       (run, options) => new TrainingRun(this.#train(() => Promise.resolve(run), options.signal)),
     );
@@ -145,11 +159,11 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
     return new TrainingRun(this.#train(() => this.plan({ signal, resumeFrom }), signal));
   }
 
-  /** Evaluates the eval dataset with the model as it is. Keys begin with `eval_`. */
+  /** Evaluates the eval dataset with the model as it is, after a run against the reference of that run. Keys begin with `eval_`. */
   async evaluate({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<LogRecord> {
     await this.prepare("eval", signal);
-    using reference = await makeReference(this.model, this.#options.method.reference ?? "base");
-    return this.#evaluate({ model: this.model, reference, layout: wholeBatches }, signal).catch((error: unknown) => {
+    using reference = await this.#reference();
+    return await this.#evaluate({ model: this.model, reference, layout: wholeBatches }, signal).catch((error: unknown) => {
       throw adviseOnMemory(error, ["perDeviceEvalBatchSize", "maxLength"]);
     });
   }
@@ -178,7 +192,8 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
     try {
       return yield* this.#run(plan, signal);
     } catch (error) {
-      throw adviseOnMemory(error, whatSavesMemory);
+      const store = this.#output?.store;
+      throw adviseOnMemory(store ? await writeErrorInRun(error, store) : error, whatSavesMemory);
     }
   }
 
@@ -194,6 +209,7 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
     });
     const { model, progress } = this;
     const { device } = model;
+    this.#initial = await initialAdapter(model);
     using parts = await this.#open();
     const rows = (await this.prepare("train")).rows;
     const isResumed = run.checkpoint !== undefined;
@@ -213,14 +229,16 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
         signal,
         onProgress: (done) => this.#emit({ type: "precompute", done, total: rows.length }),
       });
+      const schedule = this.#schedule(run.counts);
+      for (const metric of progress.scheduleMetrics) schedule.observe?.(metric);
       yield* trainLoop({
         ...this.#updateContext(parts, run.counts, context),
-        schedule: this.#schedule(run.counts),
+        schedule,
         rows: precomputed ?? rows,
         progress,
         signal,
         emit: (event) => this.#emit(event),
-        evaluate: async () => void (await this.#evaluate(context, signal)),
+        evaluate: async () => this.#follow(schedule, await this.#evaluate(context, signal)),
         save: this.#output && this.#collective.rank === 0 ? () => this.#save(parts.optimizer) : undefined,
       });
       this.result = this.#finish(run, performance.now() - started);
@@ -229,6 +247,10 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       device.memory.limitBytes = Infinity;
       await output?.end?.();
     }
+  }
+
+  #reference(): Promise<Reference> {
+    return makeReference(this.model, this.#options.method.reference ?? "base", this.#initial);
   }
 
   /** What a run owns besides the adapter. */
@@ -244,7 +266,7 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
     const gradients = parameters.like("gradients");
     const own = [gradients, optimizer];
     try {
-      const reference = await makeReference(model, this.#options.method.reference ?? "base");
+      const reference = await this.#reference();
       return { reference, optimizer, gradients, [Symbol.dispose]: () => [...own, reference].forEach((part) => part[Symbol.dispose]()) };
     } catch (error) {
       for (const part of own) part.dispose();
@@ -297,16 +319,37 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
     const { args, progress } = this;
     const { rows } = await this.prepare("eval", signal);
     const run = { method: this.#options.method, context, collective: this.#collective };
-    const results = await evaluateRows(run, rows, {
+    const evaluated = await evaluateRows(run, rows, {
       batchSize: args.perDeviceEvalBatchSize,
       signal,
       onProgress: (done) => this.#emit({ type: "evaluateProgress", done, total: rows.length }),
     });
+    const results = { ...evaluated, eval_num_tokens: progress.numTokens };
     if (!this.#counts) return results;
     const record = { ...results, epoch: epochAfter(progress.globalStep, this.#counts, args), step: progress.globalStep };
     progress.logHistory.push(record);
     this.#emit({ type: "evaluate", record });
     return record;
+  }
+
+  /** Tells the metric of an evaluation to a schedule that follows it. */
+  #follow({ name, observe }: Schedule, record: LogRecord): void {
+    if (!observe) return;
+    const given = this.args.metricForBestModel ?? "loss";
+    const metric = record[given.startsWith("eval_") ? given : `eval_${given}`];
+    if (metric === undefined)
+      throw new TrainerConfigError(
+        {
+          operation: "train",
+          problem: `there is no metric for ${name} to follow`,
+          expected: `{metricForBestModel} among ${Object.keys(record).join(", ")}`,
+          got: excerpt(given),
+          fields: ["metricForBestModel"],
+        },
+        "metricForBestModel",
+      );
+    observe(metric);
+    this.progress.scheduleMetrics.push(metric);
   }
 
   async #save(optimizer: Optimizer): Promise<void> {
@@ -321,18 +364,6 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       await store.remove(old);
       this.#emit({ type: "checkpointRemoved", name: old });
     }
-  }
-
-  async #findCheckpoint(from: PlanOptions["resumeFrom"], optimizer: Optimizer): Promise<Checkpoint | undefined> {
-    if (from === undefined) return undefined;
-    if (typeof from === "object") return readCheckpoint(from, from.name, this.model, optimizer);
-    const store = this.#output?.store;
-    if (!store)
-      throw new TrainerUsageError(
-        "train: resumeFrom names a checkpoint and there is no output; expected the output that holds it, got none; pass output",
-      );
-    const name = from === true ? (await listCheckpoints(store)).at(-1) : from;
-    return name === undefined ? undefined : readCheckpoint(store.folder(name), name, this.model, optimizer);
   }
 
   #finish({ counts, memory, isFinished }: PlannedRun, elapsedMs: number): TrainOutput {
