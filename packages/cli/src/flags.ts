@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { diskNames, readFlag, readUnknown, type Field, type Fields, type GivenFields } from "@kto/core/config";
 import type { CommonOptions } from "./io.js";
 
@@ -59,6 +60,10 @@ export function parseFlags(argv: readonly string[], fields: Fields): ParsedFlags
     }
     const given = words.length === 0 ? true : takesWords(field) ? words : words.join(" ");
     const value = field === undefined ? readUnknown(given) : readFlag(field, given);
+    if (name === "config" && values.has(name) && values.get(name) !== value)
+      parsed.mistakes.push(
+        `--config: it is given twice; expected one file, got ${excerpt(values.get(name))} and ${excerpt(value)}; remove one`,
+      );
     const before = field?.kind === "words" ? values.get(name) : undefined;
     values.set(name, Array.isArray(before) && Array.isArray(value) ? [...(before as unknown[]), ...(value as unknown[])] : value);
     places.set(name, `--${name}`);

@@ -6,7 +6,7 @@ import { requestDevice } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { Tokenizer } from "@kto/tokenizer";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { parse } from "yaml";
+import { load } from "js-yaml";
 import { startLoopbackHub, type LoopbackHub } from "../../hub/src/testing/loopback-hub.js";
 import { filesOf, mixRepository, mixRows } from "./testing/mix-repository.js";
 import { errorLinesOf, hubEnv, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
@@ -47,7 +47,7 @@ const train = (env: Record<string, string>, output: string, ...more: string[]): 
 const trainFlag = (flag: string): string =>
   ({ "--split": "--dataset_train_split", "--data": "--dataset_name", "--adapter": "--adapter_name_or_path" })[flag] ?? flag;
 const yamlOf = (output: string): Record<string, unknown> =>
-  parse(readFileSync(folder.file(output, "resolved_config.yaml"), "utf8")) as Record<string, unknown>;
+  load(readFileSync(folder.file(output, "resolved_config.yaml"), "utf8")) as Record<string, unknown>;
 const adapterOf = (output: string): Buffer => readFileSync(folder.file(output, "adapter_model.safetensors"));
 
 describe("kto score", () => {

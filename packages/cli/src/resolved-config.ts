@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { diskName } from "@kto/core/config";
-import { stringify } from "yaml";
+import { dump } from "js-yaml";
 import { trainFields, type TrainField, type TrainValues } from "./config/train-fields.js";
 import { hasSplits, isHubId } from "@kto/kit/node";
 
@@ -37,11 +37,12 @@ export function formatResolvedConfig(
     const spelling = diskName(name, field);
     return spelling === undefined ? [] : [[spelling, used[name as TrainField]] as const];
   });
-  return stringify({
+  const record = {
     ...Object.fromEntries(onDisk),
     versions: versions(),
     ...(commits.size > 0 ? { commits: Object.fromEntries(commits) } : {}),
-  });
+  };
+  return dump(record, { lineWidth: -1, noRefs: true }); // 5.e-7, which Python reads as a number too
 }
 
 function absolute<Place extends string | null>(place: Place): Place | string {

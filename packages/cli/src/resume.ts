@@ -1,33 +1,36 @@
 import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import type { ByteDirectory } from "@kto/core";
 import { folderStore } from "@kto/core/node";
-import { checkpointStep, listCheckpoints } from "@kto/trainer";
+import { checkpointFiles, checkpointStep, listCheckpoints } from "@kto/trainer";
 import { ConfigError } from "./errors.js";
 
-/** A checkpoint to resume from. */
-export interface FoundCheckpoint {
-  /** `checkpoint-<step>`. */
-  name: string;
-  /** Its folder. */
-  path: string;
+/** Where a run is to go on: the newest checkpoint of its folder that is whole, or one that was named. */
+export interface WantedCheckpoint {
+  /** What the trainer is told. */
+  readonly from: true | ByteDirectory;
+  /** Whether it lies in the folder of the run. */
+  readonly isInOutput: boolean;
 }
 
-/** `resume_from_checkpoint`: true finds the newest complete checkpoint of the output folder, a name or path that one. Throws ConfigError when the one named is not there. */
-export async function findCheckpoint(wanted: true | string, outputDir: string): Promise<FoundCheckpoint | undefined> {
+/**
+ * `resume_from_checkpoint`: true stands for the newest checkpoint of the output folder that is whole, a name or path for that one. Undefined for true where
+ * there is none at all. Throws ConfigError when the one named is not there, or lacks a file.
+ */
+export async function wantedCheckpoint(wanted: true | string, outputDir: string): Promise<WantedCheckpoint | undefined> {
   if (wanted === true) {
-    const complete = (await listCheckpoints(folderStore(outputDir))).filter((name) => isComplete(join(outputDir, name)));
-    const name = complete.at(-1);
-    return name === undefined ? undefined : { name, path: join(outputDir, name) };
+    const names = await listCheckpoints(folderStore(outputDir));
+    return names.length === 0 ? undefined : { from: true, isInOutput: true };
   }
-  const path = [join(outputDir, wanted), wanted].find((candidate) => isComplete(candidate));
-  if (path === undefined || checkpointStep(basename(resolve(path))) === undefined) {
+  const path = [join(outputDir, wanted), wanted].map((place) => resolve(place)).find((place) => existsSync(place));
+  if (path === undefined || checkpointStep(basename(path)) === undefined)
     throw new ConfigError([
       `resume_from_checkpoint: not usable; expected true or the folder of a complete checkpoint (checkpoint-<step>), got ${JSON.stringify(wanted)}; true takes the newest one`,
     ]);
-  }
-  return { name: basename(resolve(path)), path };
-}
-
-function isComplete(path: string): boolean {
-  return ["trainer_state.json", "optimizer.safetensors", "adapter_model.safetensors"].every((file) => existsSync(join(path, file)));
+  const missing = checkpointFiles.filter((file) => !existsSync(join(path, file)));
+  if (missing.length > 0)
+    throw new ConfigError([
+      `resume_from_checkpoint: ${wanted} is not complete; expected ${checkpointFiles.join(", ")} in it, got no ${missing.join(", ")}; true takes the newest checkpoint that is`,
+    ]);
+  return { from: folderStore(path), isInOutput: dirname(path) === resolve(outputDir) };
 }

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorLinesOf, kto, temporaryFolder } from "./testing/run-kto.js";
@@ -110,6 +110,72 @@ describe("kto train", () => {
     expect({ status, results: JSON.parse(stdout) as unknown }).toEqual({ status: 0, results: JSON.parse(before[0]!) as unknown });
     expect(stderr).toContain("checkpoint-5 is the end of this run");
     expect(contents()).toEqual(before);
+  });
+
+  it.each<[file: string, what: string, damage: (path: string) => void, problem: RegExp]>([
+    ["optimizer.safetensors", "cut off", (path) => truncateSync(path, 1000), /expected the \d+ bytes that were written, got 1000/],
+    ["adapter_model.safetensors", "gone", (path) => rmSync(path), /it is missing/],
+    ["trainer_state.json", "another text", (path) => writeFileSync(path, "<html>"), /it is not JSON/],
+    [
+      "trainer_state.json",
+      "of another step",
+      (path) => copyFileSync(path.replace("-5", "-3"), path),
+      /of another checkpoint; expected global_step 5, got 3/,
+    ],
+  ])(
+    "%s of the newest checkpoint, %s: goes on from the one before, with a warning, to the same bits",
+    async (file, _what, damage, problem) => {
+      rmSync(folder.file("damaged"), { recursive: true, force: true });
+      cpSync(folder.file("stopped"), folder.file("damaged"), { recursive: true });
+      damage(folder.file("damaged", "checkpoint-5", file));
+      const { status, stderr } = await kto(train("damaged", "--resume_from_checkpoint", "true"));
+      expect(status).toBe(0);
+      const said = stderr.replace(/\s+/g, " ");
+      expect(said).toContain(`warning: checkpoint-5/${file} is damaged: `);
+      expect(said).toMatch(problem);
+      expect(said).toContain("going on from checkpoint-3");
+      expect(bytesOf("damaged").equals(bytesOf("whole"))).toBe(true);
+      expect(metricsOf("damaged")).toEqual(metricsOf("whole"));
+    },
+  );
+
+  it("a damaged checkpoint that is named, or where none before it is whole, is one error and nothing changes", async () => {
+    rmSync(folder.file("damaged"), { recursive: true, force: true });
+    cpSync(folder.file("stopped"), folder.file("damaged"), { recursive: true });
+    const bytes = readFileSync(folder.file("damaged", "checkpoint-5", "optimizer.safetensors"));
+    bytes[bytes.length - 9]! ^= 1;
+    writeFileSync(folder.file("damaged", "checkpoint-5", "optimizer.safetensors"), bytes);
+    const named = await kto(train("damaged", "--resume_from_checkpoint", "checkpoint-5"));
+    expect(named.status).toBe(2);
+    expect(errorLinesOf(named)).toEqual([
+      "kto: error[FORMAT]: resume: checkpoint-5/optimizer.safetensors is damaged: its bytes are not those that were written: their SHA-256 differs; resume from another one",
+    ]);
+    rmSync(folder.file("damaged", "checkpoint-3", "adapter_config.json"));
+    const incomplete = await kto(train("damaged", "--resume_from_checkpoint", folder.file("damaged", "checkpoint-3")));
+    expect(incomplete.status).toBe(2);
+    expect(errorLinesOf(incomplete)).toEqual([
+      expect.stringMatching(/checkpoint-3 is not complete; .* got no adapter_config\.json; true takes/),
+    ]);
+    const none = await kto(train("damaged", "--resume_from_checkpoint", "true"));
+    expect(none.status).toBe(2);
+    expect(errorLinesOf(none)).toEqual([
+      expect.stringMatching(
+        /checkpoint-5\/optimizer\.safetensors is damaged: .*; checkpoint-3\/adapter_config\.json: it is missing; .*--overwrite_output_dir to begin anew/,
+      ),
+    ]);
+    expect(readdirSync(folder.file("damaged")).sort()).toEqual(readdirSync(folder.file("stopped")).sort());
+  });
+
+  it("says which settings of the adapter are others", async () => {
+    cpSync(folder.file("stopped"), folder.file("scaled"), { recursive: true });
+    const flags = ["--resume_from_checkpoint", "true", "--max_steps", "6", "--lora_alpha", "8", "--use_rslora"];
+    const { status, stderr } = await kto(train("scaled", ...flags));
+    expect(status).toBe(0);
+    expect(stderr).toContain("with another lora_alpha than before: 8, there 32");
+    expect(stderr).toContain("with another use_rslora than before: true, there false");
+    const other = await kto(train("scaled", "--resume_from_checkpoint", "true", "--lora_r", "8"));
+    expect(other.status).toBe(2);
+    expect(errorLinesOf(other)).toEqual([expect.stringMatching(/checkpoint-6 does not fit: it is of another adapter: r 4 there, 8 here/)]);
   });
 
   it("goes on with another learning rate and more steps, and says so", async () => {

@@ -1,4 +1,3 @@
-import { dirname, resolve } from "node:path";
 import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
 import { hasSplits, isHubId } from "@kto/kit/node";
@@ -11,7 +10,7 @@ import { hubAccess, type HubAccess } from "../load/hub-access.js";
 import { withColumns } from "../load/columns.js";
 import { findAdapter, findModel, openData, openDataFile, type DataChoice } from "../load/inputs.js";
 import { ConfigError } from "../errors.js";
-import { findCheckpoint, type FoundCheckpoint } from "../resume.js";
+import { wantedCheckpoint, type WantedCheckpoint } from "../resume.js";
 import type { CommandInput } from "./command.js";
 
 /** What was read and found good before a device was opened. */
@@ -24,7 +23,7 @@ export interface Materials {
   hub: HubAccess;
   chatTemplate: string | undefined;
   prepared: { train: PreparedKtoDataset; eval?: PreparedKtoDataset };
-  checkpoint: FoundCheckpoint | undefined;
+  checkpoint: WantedCheckpoint | undefined;
 }
 
 /** Fetches what is on the hub and reads everything that can be wrong before a device is opened. Writes nothing but the cache of the hub. */
@@ -33,9 +32,9 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   const args = trainerArguments(values);
   ktoConfig(args);
   const resume = (values.resumeFromCheckpoint ?? false) !== false;
-  const checkpoint = resume ? await findCheckpoint(values.resumeFromCheckpoint as true | string, values.outputDir) : undefined;
+  const checkpoint = resume ? await wantedCheckpoint(values.resumeFromCheckpoint as true | string, values.outputDir) : undefined;
   // A checkpoint of another folder is a new run here: one that is here would be mixed with it.
-  const resumes = resume && (checkpoint === undefined || resolve(dirname(checkpoint.path)) === resolve(values.outputDir));
+  const resumes = resume && (checkpoint === undefined || checkpoint.isInOutput);
   await directory(values.outputDir, { overwrite: values.overwriteOutputDir }).check({ resumes });
   if (resume && checkpoint === undefined)
     console.line(`note: ${values.outputDir} has no checkpoint to resume from; starting at the beginning`);

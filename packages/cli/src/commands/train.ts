@@ -1,9 +1,8 @@
 import { describeError, isKtoError } from "@kto/core";
-import { folderStore } from "@kto/core/node";
-import { directory, loadAdapter, resultsFile, type AdapterFiles, type LoadedModel } from "@kto/kit";
+import { directory, loadAdapter, type AdapterFiles, type LoadedModel } from "@kto/kit";
 import { getPeftModel, type PeftModel } from "@kto/lora";
 import type { Device, FloatDtype } from "@kto/tensor";
-import { KTOTrainer, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
+import { KTOTrainer, writeErrorInRun, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
 import { field, orNull, path, type GivenFields } from "@kto/core/config";
 import { withHome } from "../config/check-command.js";
 import { readConfigFile } from "../config/read-config.js";
@@ -109,6 +108,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
   const resolved = formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits);
   const folder = directory(values.outputDir, { overwrite: values.overwriteOutputDir, files: { "resolved_config.yaml": resolved } });
   const display = new TrainDisplay(console, { estimatesKl: values.lossType === "kto" });
+  let resumedFrom: string | undefined;
   let lastCheckpoint: string | undefined;
   let step = 0;
   const trainer = new KTOTrainer({
@@ -128,6 +128,8 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
   try {
     const run = await plan(trainer, materials, io.signal);
     step = run.startStep;
+    if (checkpoint && run.resumedFrom !== undefined)
+      resumedFrom = checkpoint.from === true ? folder.store.folder(run.resumedFrom).name : checkpoint.from.name;
     describePlan(console, run, values);
     const earlier = run.isFinished ? await folder.results() : undefined;
     if (earlier !== undefined) {
@@ -141,8 +143,10 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     display.stop();
     const output = trainer.result!;
     const results = resultsOf(output);
-    await trainer.saveModel();
-    await folder.store.write(resultsFile, `${JSON.stringify(results, null, 2)}\n`); // last: a folder that has it holds a finished run
+    await trainer.saveModel().catch(async (error: unknown) => {
+      throw await writeErrorInRun(error, folder.store);
+    });
+    await folder.writeResults(results); // last: a folder that has it holds a finished run
     display.finish(trainer.progress.logHistory, output.peakGpuMemoryBytes, values.outputDir);
     const trainOutput = `TrainOutput(global_step=${output.globalStep}, training_loss=${output.trainingLoss}, metrics=${JSON.stringify(output.metrics)})`;
     io.stdout.write(`${options.json ? JSON.stringify(results) : trainOutput}\n`);
@@ -150,10 +154,12 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
   } catch (error) {
     display.stop();
     if (!io.signal?.aborted) {
-      if (lastCheckpoint !== undefined) console.warn(`the last checkpoint is ${lastCheckpoint}; --resume_from_checkpoint goes on from it`);
+      const saysSo = isKtoError(error) && error.code === "WRITE";
+      if (lastCheckpoint !== undefined && !saysSo)
+        console.warn(`the last checkpoint is ${lastCheckpoint}; --resume_from_checkpoint goes on from it`);
       throw error;
     }
-    io.stderr.write(interruption(step, lastCheckpoint ?? checkpoint?.path, io.again));
+    io.stderr.write(interruption(step, lastCheckpoint ?? resumedFrom, io.again));
     return exitStatus.interrupted;
   } finally {
     await folder.end();
@@ -163,7 +169,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
 /** The run as it is going to be. What was asked for with `max_memory` and cannot be is a ConfigError, whatever the device has. */
 async function plan(trainer: KTOTrainer, { config, checkpoint }: Materials, signal: AbortSignal | undefined): Promise<PlannedRun> {
   try {
-    return await trainer.plan({ signal, resumeFrom: checkpoint && folderStore(checkpoint.path) });
+    return await trainer.plan({ signal, resumeFrom: checkpoint?.from });
   } catch (error) {
     if (config.values.maxMemory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY")
       throw new ConfigError([describeError(error, fieldName)]);

@@ -1,14 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nearestName } from "@kto/core";
 import { diskNames, type GivenFields } from "@kto/core/config";
 import { ktoDefaults } from "@kto/trainer";
-import { parse } from "yaml";
+import { load } from "js-yaml";
 import { expect, it } from "vitest";
 import { ConfigError } from "../errors.js";
 import { parseFlags } from "../flags.js";
 import { formatResolvedConfig } from "../resolved-config.js";
+import { otherFields } from "./other-fields.js";
 import { readConfigFile } from "./read-config.js";
 import { flagsOver, trainConfig, trainerArguments } from "./train-config.js";
 import { trainFields } from "./train-fields.js";
@@ -88,11 +89,87 @@ it("takes the tutorial's config as it is, with flags over the file", async () =>
   }
 });
 
-it("8-bit optimizers have one name, with a note where it was another", () => {
-  expect(config("--optim", "paged_adamw_8bit")).toMatchObject({
-    values: { optim: "adamw_8bit" },
-    notes: [expect.stringMatching(/^paged_adamw_8bit runs as adamw_8bit/)],
-  });
+it.each([
+  ["paged_adamw_8bit", "adamw_8bit", /^paged_adamw_8bit runs as adamw_8bit: WebGPU has no memory/],
+  ["paged_adamw_32bit", "adamw_32bit", /^paged_adamw_32bit runs as adamw_32bit: WebGPU has no memory/],
+  ["OptimizerNames.PAGED_ADAMW", "adamw_32bit", /^paged_adamw runs as adamw_32bit/],
+  ["adamw_torch_xla", "adamw_torch", /^adamw_torch_xla runs as adamw: it is the same arithmetic/],
+  ["adamw_hf", "adamw_torch", /^adamw_hf runs as adamw: /],
+  ["adamw_torch_8bit", "adamw_8bit", /^adamw_torch_8bit runs as adamw_8bit: .* not as torchao/],
+  ["adamw_bnb_8bit", "adamw_8bit", undefined],
+  ["ADAMW_TORCH", "adamw_torch", undefined],
+])("optim: %s is %s", (name, optim, note) => {
+  const { values, notes } = config("--optim", name);
+  expect(values.optim).toBe(optim);
+  expect(notes).toEqual(note === undefined ? [] : [expect.stringMatching(note)]);
+});
+
+it.each<[field: string, spellings: unknown[], value: unknown]>([
+  ["lr_scheduler_type", ["cosine", "COSINE", "SchedulerType.COSINE", "transformers.SchedulerType.COSINE", " Cosine "], "cosine"],
+  ["lr_scheduler_type", ["SchedulerType.COSINE_WITH_RESTARTS"], "cosine_with_restarts"],
+  ["eval_strategy", ["no", "NO", "IntervalStrategy.NO", false], "no"],
+  ["evaluation_strategy", ["no", "No"], "no"],
+  ["save_strategy", ["epoch", "Epoch", "SaveStrategy.EPOCH"], "epoch"],
+  ["logging_strategy", ["steps", "IntervalStrategy.STEPS"], "steps"],
+  ["dtype", ["bfloat16", "torch.bfloat16"], "bfloat16"],
+  ["torch_dtype", ["torch.float32"], "float32"],
+  ["optim", ["OptimizerNames.ADAMW_TORCH", "adamw_torch"], "adamw_torch"],
+  ["lr_scheduler_kwargs", [{ num_cycles: 2 }, '{"num_cycles": 2}'], { num_cycles: 2 }],
+  ["report_to", [["none"]], ["none"]],
+  ["gradient_checkpointing", [null, "auto"], "auto"],
+  ["activation_checkpointing", [true, "True", "yes"], true],
+])("%s as people write it: %j", (field, spellings, value) => {
+  const name = { evaluation_strategy: "evalStrategy", torch_dtype: "dtype", activation_checkpointing: "gradientCheckpointing" }[field];
+  const more = field === "lr_scheduler_kwargs" ? { lr_scheduler_type: "cosine" } : {};
+  for (const spelling of spellings) {
+    const { values } = trainConfig(given({ model: "m", data: "t", use_peft: true, ...more, [field]: spelling }));
+    expect(values[(name ?? field.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())) as keyof typeof values]).toEqual(value);
+  }
+});
+
+it("names arguments of a schedule as the file does", () => {
+  expect(() => config("--lr_scheduler_type", "cosine_with_min_lr")).toThrow(/takes one of min_lr and min_lr_rate; got neither/);
+  expect(() => config("--lr_scheduler_type", "warmup_stable_decay")).toThrow(/expected num_decay_steps, the updates of its fall, got none/);
+  expect(() => config("--lr_scheduler_type", "linear", "--lr_scheduler_kwargs", '{"num_decay_steps": 2}')).toThrow(
+    /linear takes no argument "num_decay_steps"; expected none/,
+  );
+});
+
+it.each(["reduce_lr_on_plateau", "greedy", "SchedulerType.REDUCE_ON_PLATEAU"])("%s needs an evaluation to follow", (name) => {
+  expect(() => config("--lr_scheduler_type", name)).toThrow(
+    /--lr_scheduler_type: (reduce_lr_on_plateau|greedy) follows a metric of the evaluation, and there is none; expected an eval_strategy, got "no"; set eval_strategy/,
+  );
+  const { values } = config(
+    "--lr_scheduler_type",
+    name,
+    "--eval_strategy",
+    "epoch",
+    "--eval_file",
+    "e",
+    "--metric_for_best_model",
+    "rewards/margins",
+  );
+  expect(trainerArguments(values)).toMatchObject({ evalStrategy: "epoch", metricForBestModel: "rewards/margins" });
+});
+
+it("every field of trl 1.16's KTOConfig, ModelConfig, ScriptArguments and DatasetMixtureConfig is known, and its default asks for nothing", () => {
+  const file = new URL("./trl-fields.json", import.meta.url);
+  const classes = JSON.parse(readFileSync(file, "utf8")) as Record<string, Record<string, unknown>>;
+  expect(Object.values(classes).map((fields) => Object.keys(fields).length)).toEqual([131, 19, 6, 3]);
+  const known = diskNames(trainFields);
+  for (const fields of Object.values(classes))
+    for (const [field, initial] of Object.entries(fields)) {
+      expect(known.has(field) || field in otherFields, field).toBe(true);
+      const isNeeded = ["model_name_or_path", "dataset_name", "use_peft", "output_dir"].includes(field);
+      if (isNeeded && !initial) continue; // what has to be given has no default
+      if (field === "model_revision" && initial === null) continue;
+      const run = (): unknown =>
+        trainConfig(given({ model: "m", data: "t", ...(field === "use_peft" ? {} : { use_peft: true }), [field]: initial }));
+      expect(run, `${field}: ${JSON.stringify(initial)}`).not.toThrow();
+    }
+});
+
+it("4-bit formats that are not offered are refused", () => {
   expect(() => config("--load_in_4bit", "--bnb_4bit_quant_type", "fp4")).toThrow(/bnb_4bit_quant_type: fp4 is not offered; expected nf4/);
 });
 
@@ -118,7 +195,7 @@ it.each(["many", "-1", "4 parsecs", '{"0": "2GiB", "1": "2GiB"}', '{"cpu": "2GiB
 it("a resolved config gives the same values again", () => {
   const { values } = config("--lora_target_modules", "q_proj", "--warmup_ratio", "0.1", "--beta", "0.3", "--max_length", "none");
   const text = formatResolvedConfig(values, "float32");
-  const again = trainConfig({ values: new Map(Object.entries(parse(text) as object)), places: new Map() }).values;
+  const again = trainConfig({ values: new Map(Object.entries(load(text) as object)), places: new Map() }).values;
   expect(formatResolvedConfig(again, "float32")).toBe(text);
   expect(trainerArguments(again)).toEqual(trainerArguments(values));
 });

@@ -1,7 +1,8 @@
+import { describeError } from "@kto/core";
 import { diskName, overlay, type GivenFields, type RuleMistake } from "@kto/core/config";
-import { createSchedule, optimizerNote, scheduleKwargsFromDisk } from "@kto/optim";
+import { createSchedule, optimizerKind, optimizerNote, scheduleKwargsFromDisk, type OptimizerKind } from "@kto/optim";
 import { ktoContradictions, ktoFields, type KTOConfig } from "@kto/trainer";
-import { ConfigError } from "../errors.js";
+import { ConfigError, fieldName } from "../errors.js";
 import type { Io } from "../io.js";
 import { hasSplits } from "@kto/kit/node";
 import { checkGiven, mistakeLine } from "./check-command.js";
@@ -103,9 +104,16 @@ function scheduleMistake({ lrSchedulerType: name, lrSchedulerKwargs: kwargs, lea
     createSchedule({ name, learningRate, numTrainingSteps: 10, kwargs: scheduleKwargsFromDisk(kwargs ?? {}) });
     return undefined;
   } catch (error) {
-    return (error as Error).message;
+    return describeError(error as Error, fieldName);
   }
 }
+
+/** The name of each optimizer in `resolved_config.yaml`. */
+const plainNames: Readonly<Record<OptimizerKind, string>> = {
+  adamw: "adamw_torch",
+  adamw_8bit: "adamw_8bit",
+  adamw_32bit: "adamw_32bit",
+};
 
 /** Gives each setting its one spelling, and says what has no effect or another than its name says. */
 function settle(values: TrainValues, given: ReadonlySet<TrainField>): string[] {
@@ -114,8 +122,7 @@ function settle(values: TrainValues, given: ReadonlySet<TrainField>): string[] {
   values.warmupRatio = null;
   const optimizer = optimizerNote(values.optim);
   if (optimizer !== undefined) notes.push(optimizer);
-  if (values.optim === "adamw_torch_fused") values.optim = "adamw_torch";
-  if (values.optim === "paged_adamw_8bit" || values.optim === "adamw_bnb_8bit") values.optim = "adamw_8bit";
+  values.optim = plainNames[optimizerKind(values.optim)];
   if (values.adapterNameOrPath !== null) {
     const unused = [...given].filter((field) => /^lora[A-Z]|^useRslora$/.test(field)).map((field) => diskName(field, trainFields[field]));
     if (unused.length > 0) notes.push(`${unused.join(", ")}: taken from the adapter's own config instead`);

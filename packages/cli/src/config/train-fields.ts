@@ -26,7 +26,7 @@ const all = {
   optim: redeclared(ktoFields.optim, "adamw_torch_fused"),
   lrSchedulerKwargs: field(orNull(map()), null, {
     group: "schedule",
-    help: "numbers of the schedule: `num_cycles`, `power`, `lr_end`, `min_lr`, `min_lr_rate`; as a flag, JSON",
+    help: "numbers of the schedule: `num_cycles`, `power`, `min_lr` and others; as a flag, JSON",
   }),
   ...runFields,
 };

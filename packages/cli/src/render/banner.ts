@@ -83,7 +83,7 @@ export function describeLeftOut(console: Console, { unreadColumns, dropped }: Pi
 /** Micro-batches, updates and warm-up. */
 export function describePlan(
   console: Console,
-  { counts, numWarmupUpdates, resumedFrom, differences }: PlannedRun,
+  { counts, numWarmupUpdates, resumedFrom, damaged, differences }: PlannedRun,
   values: TrainValues,
 ): void {
   const { totalUpdates, updatesPerEpoch, numEpochs } = counts;
@@ -92,6 +92,7 @@ export function describePlan(
     "plan",
     `${formatCount(totalUpdates)} ${totalUpdates === 1 ? "update" : "updates"} of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lrSchedulerType} from ${values.learningRate}`,
   );
+  for (const { checkpoint, file, problem } of damaged) console.warn(`${checkpoint}/${file} is damaged: ${problem}`);
   if (resumedFrom !== undefined) console.fact("", `going on from ${resumedFrom}`);
   for (const { field, before, now } of differences)
     console.fact("", `with another ${fieldName(field)} than before: ${JSON.stringify(now)}, there ${JSON.stringify(before)}`);
