@@ -23,6 +23,8 @@ export {
 export { excerpt, shorten } from "./excerpt.js";
 export { expandHome } from "./expand-home.js";
 export { Float, floatText, isFloat } from "./json/float.js";
+export { JsonReader, parseJson, type JsonPlace } from "./json/parse-json.js";
+export { stringifyJson } from "./json/stringify-json.js";
 export { nearestName } from "./nearest-name.js";
 export type { ByteSink, Store, StoreEntry } from "./store.js";
 export { memoryStore } from "./store/memory-store.js";

@@ -5,9 +5,8 @@ const mark: unique symbol = Symbol.for("@kto/float") as never;
  * template that prints it trains on other text. Computes as its value; prints as Python does. Recognised across copies of a package.
  */
 export class Float extends Number {
-  constructor(value: number) {
-    super(value);
-    Object.defineProperty(this, mark, { value: true });
+  static {
+    Object.defineProperty(this.prototype, mark, { value: true }); // there, and not on each number: a file may hold millions
   }
 
   /** `25.0`, `1e+16`, `-0.0`: the text of a Python float. */
