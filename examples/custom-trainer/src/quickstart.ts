@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { labelOf, textOf, type DataRow } from "@kto/datasets";
-import { readJsonl } from "@kto/datasets/node";
+import { readJson } from "@kto/datasets/node";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/core/node";
 import type { Device } from "@kto/tensor";
@@ -23,7 +23,7 @@ export function loadModel(device: Device): Promise<Qwen2ForCausalLM> {
 /** The quickstart's marked answers as ids. */
 export async function loadExamples(): Promise<Example[]> {
   const tokenizer = await loadTokenizer(inQuickstart("model"));
-  const rows = await readJsonl(inQuickstart("data/train.jsonl"));
+  const rows = await readJson(inQuickstart("data/train.jsonl"));
   return Array.from(rows, (row: DataRow, index) => ({
     ...splitPromptCompletion(tokenizer, { prompt: textOf(row, "prompt", index), completion: textOf(row, "completion", index) }),
     label: labelOf(row, index),

@@ -9,7 +9,6 @@ export { expectLayout, layoutOfDataset, layouts } from "./layouts/index.js";
 export type { Layout, RowShape } from "./layouts/layout.js";
 export { speakers } from "./layouts/turns.js";
 export { readJson } from "./json.js";
-export { readJsonl } from "./jsonl.js";
 export { detectFileFormat, type FileFormat } from "./file-format.js";
 export { loadDataset, type LoadSplitOptions } from "./load-dataset.js";
 export { readParquet, readParquetGroups } from "./parquet.js";

@@ -1,61 +1,138 @@
-import { excerpt, FormatError, shorten } from "@kto/core";
+import { excerpt, FormatError, isFloat, JsonReader, type JsonPlace } from "@kto/core";
+import { recordBlocks, type RecordBlock } from "./bytes/record-blocks.js";
+import { RecordStore } from "./bytes/record-store.js";
+import { decodeUtf8, utf8Pieces } from "./bytes/utf8.js";
 import { Dataset, type DataRow } from "./dataset.js";
+import { isBlank } from "./json/document-cutter.js";
+import { JsonCutter } from "./json/record-cutter.js";
+import { NumberTypes } from "./json/number-types.js";
+import { refuseWrappedRows } from "./json/wrapped-rows.js";
 import { isObject } from "./jsonl.js";
-import { expectRows, readText, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
-
-/** The longest text a JavaScript engine keeps in one string is about this; JSON Lines has no such limit. */
-const MAX_JSON_BYTES = 2 ** 29 - 24;
+import { expectRows, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /**
- * Rows of a JSON file that holds one array of objects.
- * Throws `FormatError` when it does not, naming the element that is no object, and `DataFileError` when the array is empty.
+ * Rows of JSON, whichever way the file holds them: an object on each line (JSON Lines; blank lines are passed over), objects over several lines one after
+ * another, or one array of objects. Compressed files are inflated.
+ *
+ * Nothing that Python would read is lost (see `parseJson` of core): below a column a float that is whole is a `Float`, an integer past 2^53 a bigint, an
+ * object whose keys JavaScript would reorder a `Map`; NaN and the infinities are read. Numbers of a column are of one type where they are for trl (see
+ * {@link NumberTypes}). Rows are made from the file's bytes each time they are asked for.
+ *
+ * Throws `FormatError` with the line for what is no JSON object, or for one object that holds rows; `DataFileError` when there is no row.
  */
 export async function readJson(source: DataSource, options: ReadOptions = {}): Promise<Dataset> {
-  const { name = "data", onProgress, signal } = options;
-  const limit = rowLimit("readJson", options.maxRows);
-  const bytes = toByteSource(source);
-  if (bytes.byteLength > MAX_JSON_BYTES) {
-    throw new FormatError(
-      `readJson: ${name} is too large to read at once; expected at most ${MAX_JSON_BYTES} bytes, got ${bytes.byteLength}; save it as JSON Lines`,
-      {
-        source: name,
-      },
-    );
-  }
-  let text = "";
-  for await (const chunk of readText(bytes, name, signal)) text += chunk.text;
-  expectRows("readJson", text.trim().length, name);
-  const rows = parseRows(text, name).slice(0, limit);
-  expectRows("readJson", rows.length, name);
-  onProgress?.({ loadedBytes: bytes.byteLength, totalBytes: bytes.byteLength, rows: rows.length });
-  return Dataset.from(rows);
+  return readTypedJson(source, options, new NumberTypes());
 }
 
-function parseRows(text: string, name: string): DataRow[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new FormatError(
-      `readJson: ${name} is not JSON; expected an array of objects, got ${shorten(text.trim())} (${(cause as Error).message}); mend the file`,
-      {
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A larger block holds a long row, which is read by itself: what is wrong with it is then met once. */
+const MAX_SHARED_BYTES = 2 ** 20;
+
+/** As {@link readJson}, with types that the rows of several files share. */
+export async function readTypedJson(source: DataSource, options: ReadOptions, types: NumberTypes): Promise<Dataset> {
+  const { name = "data", onProgress, signal } = options;
+  const bytes = toByteSource(source);
+  const limit = rowLimit("readJson", options.maxRows);
+  const cutter = new JsonCutter();
+  const store = new RecordStore();
+  let onlyRow: DataRow | undefined;
+  for await (const block of recordBlocks("readJson", utf8Pieces(bytes, name, signal), cutter, name)) {
+    const starts: number[] = [];
+    for (const { row, start } of rowsOf(block, name, cutter.isLines, store.length, types)) {
+      if (store.length + starts.length === limit) break;
+      types.add(row);
+      onlyRow = starts.push(start) === 1 && store.length === 0 ? row : undefined;
+    }
+    store.add(block.bytes, starts);
+    onProgress?.({ loadedBytes: block.loadedBytes, totalBytes: bytes.byteLength, rows: store.length });
+    if (store.length === limit) break;
+    if (block.failure) {
+      const { problem, line } = block.failure;
+      throw new FormatError(`readJson: line ${line} of ${name}: ${problem}; expected [{…}, …], one array; mend the file`, {
         source: name,
-        cause,
-      },
-    );
+        line,
+      });
+    }
   }
-  if (!Array.isArray(value)) {
-    throw new FormatError(
-      `readJson: ${name} is not an array; expected [{…}, …], got ${excerpt(value)}; put the rows in one array, or use JSON Lines`,
-      { source: name },
-    );
+  expectRows("readJson", store.length, name);
+  if (store.length === 1 && onlyRow) refuseWrappedRows(onlyRow, name);
+  const at = (index: number): DataRow | undefined =>
+    index < store.length ? types.apply(rowOf(new JsonReader(decoder.decode(store.at(index))).value() as DataRow)) : undefined;
+  return Dataset.from({ length: store.length, at });
+}
+
+/** A row as it is read, and where it begins in its block. */
+interface ReadRow {
+  row: DataRow;
+  start: number;
+}
+
+/** The rows of a block; `before` rows stand in earlier ones. */
+function* rowsOf(block: RecordBlock, name: string, isLines: boolean, before: number, types: NumberTypes): Generator<ReadRow> {
+  const { bytes, starts, ends, lines, columns, offset } = block;
+  const readAscii = asciiReader(bytes, types);
+  for (const [index, start] of starts.entries()) {
+    const end = ends[index]!;
+    const value = readAscii?.(start, end);
+    if (isObject(value)) {
+      yield { row: rowOf(value), start };
+      continue;
+    }
+    const line = lines[index]!;
+    const text = decodeUtf8(bytes.subarray(start, end), () => ({ name, offset: offset + start, line }));
+    types.noteWords(text);
+    const advice = isLines ? "mend or remove that line" : `mend row ${before + index} (counted from 0), which begins on line ${line}`;
+    const place: JsonPlace = { operation: "readJson", source: name, line, column: columns?.[index], advice };
+    const reader = new JsonReader(text, place);
+    yield { row: checkedRow(reader.value(), place), start };
+    if (!isLines) reader.expectEnd();
+    while (!reader.isAtEnd()) {
+      const read = new TextEncoder().encode(text.slice(0, reader.position)).byteLength;
+      yield { row: checkedRow(reader.value(), place), start: start + read };
+    }
   }
-  const wrong = value.findIndex((row) => !isObject(row));
-  if (wrong >= 0) {
-    throw new FormatError(
-      `readJson: element ${wrong} of ${name} is not an object; expected {…}, got ${excerpt(value[wrong])}; mend or remove it`,
-      { source: name },
-    );
+}
+
+/** Reads values of a block that is ASCII, so that a byte is a letter, without decoding each anew; gives undefined for all but exactly one value of JSON. */
+function asciiReader(bytes: Uint8Array, types: NumberTypes): ((start: number, end: number) => unknown) | undefined {
+  if (bytes.byteLength > MAX_SHARED_BYTES) return undefined;
+  const text = decoder.decode(bytes);
+  if (text.length !== bytes.byteLength) return undefined;
+  types.noteWords(text);
+  const reader = new JsonReader(text);
+  return (start, end) => {
+    try {
+      const value = reader.valueAt(start);
+      let position = reader.position;
+      while (position < end && isBlank(text.charCodeAt(position))) position++;
+      return position === end ? value : undefined;
+    } catch {
+      return undefined; // read once more by itself, it says what is wrong
+    }
+  };
+}
+
+function checkedRow(value: unknown, { source, line, advice }: JsonPlace): DataRow {
+  if (isObject(value) || value instanceof Map) return rowOf(value);
+  throw new FormatError(
+    `readJson: line ${line} of ${source} is not an object; expected {"column": value, …} for each row, got ${excerpt(value)}; ${advice}`,
+    { source: source!, line: line! },
+  );
+}
+
+/** A row of the file: always a plain object, and its numbers plain, for the order of columns and the spelling of a column's own numbers say nothing. */
+function rowOf(value: DataRow | Map<string, unknown>): DataRow {
+  const row = value instanceof Map ? fieldsOf(value) : value;
+  for (const name in row) {
+    const item = row[name];
+    if (isFloat(item)) row[name] = item.valueOf();
   }
-  return value as DataRow[];
+  return row;
+}
+
+function fieldsOf(map: ReadonlyMap<string, unknown>): DataRow {
+  const row: DataRow = {};
+  for (const [name, value] of map) Object.defineProperty(row, name, { value, enumerable: true, configurable: true, writable: true });
+  return row;
 }

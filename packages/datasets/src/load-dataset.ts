@@ -1,10 +1,10 @@
 import type { ListedDirectory } from "@kto/core";
-import { readCsv } from "./csv.js";
+import { readTable } from "./csv.js";
 import { Dataset } from "./dataset.js";
 import { DataFileError } from "./errors.js";
 import { detectFileFormat } from "./file-format.js";
-import { readJson } from "./json.js";
-import { readJsonl } from "./jsonl.js";
+import { readTypedJson } from "./json.js";
+import { NumberTypes } from "./json/number-types.js";
 import { readParquet } from "./parquet.js";
 import { rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 import { findSplitFiles, type SplitChoice } from "./split-files.js";
@@ -19,14 +19,14 @@ export interface LoadSplitOptions extends Omit<ReadOptions, "name">, SplitChoice
 export function loadDataset(source: DataSource, options?: ReadOptions): Promise<Dataset>;
 export function loadDataset(directory: ListedDirectory, options?: LoadSplitOptions): Promise<Dataset>;
 export async function loadDataset(source: DataSource | ListedDirectory, options: ReadOptions & SplitChoice = {}): Promise<Dataset> {
-  return isDirectory(source) ? loadSplit(source, options) : loadFile(source, options);
+  return isDirectory(source) ? loadSplit(source, options) : loadFile(source, options, new NumberTypes());
 }
 
 function isDirectory(source: DataSource | ListedDirectory): source is ListedDirectory {
   return typeof source === "object" && "list" in source && "open" in source;
 }
 
-async function loadFile(source: DataSource, options: ReadOptions): Promise<Dataset> {
+async function loadFile(source: DataSource, options: ReadOptions, types: NumberTypes): Promise<Dataset> {
   const { name = "data" } = options;
   const bytes = toByteSource(source);
   if (bytes.byteLength === 0) {
@@ -36,13 +36,12 @@ async function loadFile(source: DataSource, options: ReadOptions): Promise<Datas
   }
   switch (await detectFileFormat(bytes, name)) {
     case "jsonl":
-      return readJsonl(bytes, options);
     case "json":
-      return readJson(bytes, options);
+      return readTypedJson(bytes, options, types);
     case "csv":
-      return readCsv(bytes, options);
+      return readTable(bytes, options, ",");
     case "tsv":
-      return readCsv(bytes, { ...options, separator: "\t" });
+      return readTable(bytes, options, "\t");
     case "parquet":
       return readParquet(bytes, options);
   }
@@ -52,6 +51,7 @@ async function loadSplit(directory: ListedDirectory, { maxRows, onProgress, sign
   const limit = rowLimit("loadDataset", maxRows);
   const { files } = await findSplitFiles(directory, choice);
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
+  const types = new NumberTypes(); // a column has one type in all files
   const parts: Dataset[] = [];
   let rows = 0;
   let bytesBefore = 0;
@@ -66,12 +66,13 @@ async function loadSplit(directory: ListedDirectory, { maxRows, onProgress, sign
       });
     }
     try {
-      const part = await loadFile(source, {
+      const reading: ReadOptions = {
         name,
         ...(limit === Infinity ? {} : { maxRows: limit - rows }),
         ...(signal ? { signal } : {}),
         onProgress: (progress) => onProgress?.({ loadedBytes: bytesBefore + progress.loadedBytes, totalBytes, rows: rows + progress.rows }),
-      });
+      };
+      const part = await loadFile(source, reading, types);
       parts.push(part);
       rows += part.length;
       bytesBefore += size;

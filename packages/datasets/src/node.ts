@@ -8,11 +8,6 @@ export { folderDirectory } from "./folder-directory.js";
 /** Options of the readers of files; the name for messages is the path. */
 export type FileReadOptions = Omit<ReadOptions, "name">;
 
-/** {@link source.readJsonl} of the file at `path`. */
-export function readJsonl(path: string, options: FileReadOptions = {}): Promise<Dataset> {
-  return withFile("readJsonl", path, (file) => source.readJsonl(file, { ...options, name: path }));
-}
-
 /** {@link source.readJson} of the file at `path`. */
 export function readJson(path: string, options: FileReadOptions = {}): Promise<Dataset> {
   return withFile("readJson", path, (file) => source.readJson(file, { ...options, name: path }));
@@ -29,7 +24,7 @@ export function readParquet(path: string, options: FileReadOptions = {}): Promis
 }
 
 /**
- * {@link source.loadDataset} of the file at `path`: JSON Lines, JSON, CSV, TSV or Parquet by extension and content; or of a split of a directory,
+ * {@link source.loadDataset} of the file at `path`: JSON, JSON Lines, CSV, TSV or Parquet by content and extension; or of a split of a directory,
  * which is a folder (`folderDirectory`) or a repository of the hub.
  */
 export function loadDataset(path: string, options?: FileReadOptions): Promise<Dataset>;

@@ -1,4 +1,4 @@
-import { ArgumentError, blobSource, type ByteSource, bytesSource, FormatError } from "@kto/core";
+import { ArgumentError, blobSource, type ByteSource, bytesSource } from "@kto/core";
 import { DataFileError } from "./errors.js";
 
 /** What a reader takes: text, bytes, a `Blob`, or anything that gives ranges of bytes. */
@@ -16,20 +16,12 @@ export interface ReadProgress {
 export interface ReadOptions {
   /** Name of the data for error messages; default `"data"`, for a file its path. */
   name?: string;
-  /** Only the first so many rows; JSON Lines and Parquet are read no further than that. Default: all. */
+  /** Only the first so many rows; JSON and Parquet are read no further than that. Default: all. */
   maxRows?: number;
   /** Called after each piece that was read. */
   onProgress?: (progress: ReadProgress) => void;
   /** Stops the reading; the reader then rejects with `signal.reason`. */
   signal?: AbortSignal;
-}
-
-const CHUNK_BYTES = 4 * 2 ** 20;
-
-/** A piece of decoded text and how many bytes have been read with it. */
-export interface TextChunk {
-  text: string;
-  loadedBytes: number;
 }
 
 /** Any {@link DataSource} as ranges of bytes. */
@@ -51,26 +43,6 @@ export async function readBytes(source: ByteSource, start: number, end: number, 
     );
   }
   return bytes;
-}
-
-/** The source as UTF-8 text in pieces of a few MiB, without a byte-order mark. Throws `FormatError` on bytes that are not UTF-8. */
-export async function* readText(source: ByteSource, name: string, signal?: AbortSignal): AsyncGenerator<TextChunk> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  const totalBytes = source.byteLength;
-  for (let start = 0; start < totalBytes; start += CHUNK_BYTES) {
-    signal?.throwIfAborted();
-    const end = Math.min(start + CHUNK_BYTES, totalBytes);
-    const bytes = await readBytes(source, start, end, name);
-    yield { text: decode(decoder, bytes, end < totalBytes, name), loadedBytes: end };
-  }
-}
-
-function decode(decoder: TextDecoder, bytes: Uint8Array, stream: boolean, name: string): string {
-  try {
-    return decoder.decode(bytes, { stream });
-  } catch (cause) {
-    throw new FormatError(`read: ${name} is not UTF-8 text; expected UTF-8, got other bytes; save it as UTF-8`, { source: name, cause });
-  }
 }
 
 /** How many rows a reader gives at most. Throws `ArgumentError` when that is no number of rows. */

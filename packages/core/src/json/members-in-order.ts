@@ -1,12 +1,24 @@
 /** The largest key that JavaScript takes for an index, and puts before all others. */
 const maxIndex = 2 ** 32 - 2;
 
+/** True for a key that may not stay where it is put into an object: one that begins like an index, or is `__proto__`. */
+export function movesKey(key: string): boolean {
+  const first = key.charCodeAt(0);
+  return (first >= 0x30 && first <= 0x39) || key === "__proto__";
+}
+
 /** Collects the members of an object: a plain object while that keeps their order, else a `Map`. */
 export class MembersInOrder {
-  #fields: Record<string, unknown> = {};
+  readonly #fields: Record<string, unknown>;
   #map: Map<string, unknown> | undefined;
   #lastIndex = -1;
-  #hasName = false;
+  #hasName: boolean;
+
+  /** @param fields  the members so far, none of which moves */
+  constructor(fields: Record<string, unknown>) {
+    this.#fields = fields;
+    this.#hasName = Object.keys(fields).length > 0;
+  }
 
   get value(): Record<string, unknown> | Map<string, unknown> {
     return this.#map ?? this.#fields;
@@ -20,8 +32,7 @@ export class MembersInOrder {
   }
 
   #keepsOrder(key: string): boolean {
-    const first = key.charCodeAt(0);
-    if (first >= 0x30 && first <= 0x39 && isIndex(key)) {
+    if (isIndex(key)) {
       if (Object.hasOwn(this.#fields, key)) return true;
       const isNext = !this.#hasName && Number(key) > this.#lastIndex;
       this.#lastIndex = Number(key);

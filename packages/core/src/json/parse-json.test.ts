@@ -38,6 +38,29 @@ it("makes of ordinary texts what JSON.parse makes", () => {
   for (const value of values) for (const indent of [0, 2]) expect(parseJson(JSON.stringify(value, null, indent))).toEqual(value);
 });
 
+it("reads numbers as the language does", () => {
+  let state = 1;
+  const next = (below: number): number => (state = (state * 48271) % 2147483647) % below;
+  const texts = [
+    "0.1",
+    "123456789012345",
+    "999999999999999",
+    "1234567890.12345",
+    "0.000000000000001",
+    "9007199254740991.5",
+    "0.30000000000000004",
+  ];
+  for (let count = 0; count < 20_000; count++) {
+    const digits = Array.from({ length: 1 + next(20) }, () => next(10)).join("");
+    const whole = digits.slice(0, next(digits.length + 1)).replace(/^0+(?=\d)/, "") || "0";
+    const exponent = ["", "", `e${next(40)}`, `E-${next(330)}`][next(4)]!;
+    texts.push(`${["", "-"][next(2)]!}${whole}.${digits}${exponent}`, `${next(2) === 0 ? "-" : ""}${whole}`);
+  }
+  for (const text of texts)
+    expect([text, Number(parseJson(text))]).toEqual([text, Number(text) + 0 === 0 ? Number(parseJson(text)) : Number(text)]);
+  expect([parseJson("-0.00"), parseJson("-0e5")].map((zero) => Object.is(Number(zero), -0))).toEqual([true, true]);
+});
+
 it("takes what Python writes and JSON does not have", () => {
   expect(parseJson("[NaN, Infinity, -Infinity]")).toEqual([NaN, Infinity, -Infinity]);
   expect(isFloat((parseJson("[1.0]") as unknown[])[0])).toBe(true);
@@ -70,7 +93,7 @@ describe("refuses what is no JSON, and says where", () => {
     ["[1]]", 4, "the end of the text"],
     ["\u00a01", 1, "a value"],
     ['"a', 3, "a closing double quote"],
-    ['"a\\', 5, "a closing double quote"],
+    ['"a\\', 4, "a closing double quote"],
     ['"a\tb"', 3, "control characters"],
     ['"a\\x41"', 3, "an escape"],
     ['"\\u12g4"', 2, "an escape"],

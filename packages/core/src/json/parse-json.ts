@@ -1,7 +1,7 @@
 import { FormatError } from "../errors.js";
 import { shorten } from "../excerpt.js";
 import { Float } from "./float.js";
-import { MembersInOrder } from "./members-in-order.js";
+import { MembersInOrder, movesKey } from "./members-in-order.js";
 
 /**
  * How deep lists and objects may lie in each other. Python's own reader stops near 1,000 levels and Arrow, which trl's rows pass through, at 64; with 500
@@ -18,6 +18,10 @@ const maxValues = 2 ** 21;
 /** Digits of an integer: the bound that Python has, for making a number of them takes longer than in proportion. */
 const maxDigits = 4300;
 
+/** So many digits are exact as a number, and so are the powers of ten up to 10^22. */
+const exactDigits = 15;
+const powersOfTen = Array.from({ length: exactDigits + 1 }, (_, power) => Number(`1e${power}`));
+
 /** Letters of the text that an error shows, from the one that is wrong. */
 const shownLetters = 40;
 
@@ -27,8 +31,9 @@ export interface JsonPlace {
   operation?: string | undefined;
   /** File, path or URL. */
   source?: string | undefined;
-  /** Line of the source that the text begins on, counted from 1. */
+  /** Line of the source that the text begins on, and its column there; both are counted from 1. */
   line?: number | undefined;
+  column?: number | undefined;
   /** What to do about a text that is no JSON; default "mend it". */
   advice?: string | undefined;
 }
@@ -82,6 +87,14 @@ export class JsonReader {
     return this.#at;
   }
 
+  /** The value that begins at `position`, whatever was read before; values and levels are counted anew. */
+  valueAt(position: number): unknown {
+    this.#at = position;
+    this.#depth = 0;
+    this.#values = 0;
+    return this.value();
+  }
+
   /** True when nothing but white space is left. */
   isAtEnd(): boolean {
     this.#skipSpace();
@@ -99,19 +112,22 @@ export class JsonReader {
 
   #object(): unknown {
     this.#enter();
-    const members = new MembersInOrder();
+    const fields: Record<string, unknown> = {};
+    let members: MembersInOrder | undefined; // only for keys that JavaScript may put elsewhere
     if (!this.#takes(0x7d)) {
       do {
         this.#skipSpace();
         if (this.#text.charCodeAt(this.#at) !== 0x22) throw this.#expected("a key in double quotes");
         const key = this.#string();
         if (!this.#takes(0x3a)) throw this.#expected('":"');
-        members.set(key, this.value());
+        if (members === undefined && movesKey(key)) members = new MembersInOrder(fields);
+        if (members === undefined) fields[key] = this.value();
+        else members.set(key, this.value());
       } while (this.#takes(0x2c));
       if (!this.#takes(0x7d)) throw this.#expected('"," or "}"');
     }
     this.#depth--;
-    return members.value;
+    return members === undefined ? fields : members.value;
   }
 
   #array(): unknown[] {
@@ -174,34 +190,48 @@ export class JsonReader {
   #number(): unknown {
     const text = this.#text;
     const start = this.#at;
-    let at = start;
-    if (text.charCodeAt(at) === 0x2d) at++;
-    if (text.charCodeAt(at) === 0x49) return this.#word();
-    const first = at;
-    while (isDigit(text.charCodeAt(at))) at++;
+    const isNegative = text.charCodeAt(start) === 0x2d;
+    const first = isNegative ? start + 1 : start;
+    if (isNegative && text.charCodeAt(first) === 0x49) return this.#word();
+    let digits = 0; // the number without its point, exact while there are no more than 15
+    let at = first;
+    let code = text.charCodeAt(at);
+    for (; isDigit(code); code = text.charCodeAt(++at)) digits = digits * 10 + (code - 0x30);
     const isWrong = at === first || (text.charCodeAt(first) === 0x30 && at > first + 1);
     if (isWrong) throw this.#expected("a number as JSON has it");
-    const code = text.charCodeAt(at);
     if (code !== 0x2e && code !== 0x65 && code !== 0x45) {
-      if (at - start > maxDigits) throw this.#error("holds too long an integer", `at most ${maxDigits} digits`, String(at - start));
+      if (at - first <= exactDigits) {
+        this.#at = at;
+        return isNegative && digits !== 0 ? -digits : digits;
+      }
+      if (at - first > maxDigits) throw this.#error("holds too long an integer", `at most ${maxDigits} digits`, String(at - first));
       this.#at = at;
       return integerOf(text.slice(start, at));
     }
-    if (code === 0x2e) at = this.#digits(at + 1);
-    if ((text.charCodeAt(at) | 0x20) === 0x65) {
-      const sign = text.charCodeAt(at + 1);
-      at = this.#digits(sign === 0x2b || sign === 0x2d ? at + 2 : at + 1);
+    let decimals = 0;
+    if (code === 0x2e) {
+      const point = at;
+      code = text.charCodeAt(++at);
+      for (; isDigit(code); code = text.charCodeAt(++at)) digits = digits * 10 + (code - 0x30);
+      decimals = at - point - 1;
+      if (decimals === 0) throw this.#expected("a number as JSON has it");
     }
+    const hasExponent = code === 0x65 || code === 0x45;
+    if (hasExponent) at = this.#endOfExponent(at + 1);
     this.#at = at;
-    const value = Number(text.slice(start, at));
+    const isExact = !hasExponent && at - first <= exactDigits + 1; // both are exact, so that the quotient is the nearest number
+    const size = isExact ? digits / powersOfTen[decimals]! : Number(text.slice(first, at));
+    const value = isNegative ? -size : size;
     return Number.isInteger(value) ? new Float(value) : value;
   }
 
-  /** Where the digits from `start` on end; there must be one. */
-  #digits(start: number): number {
-    let at = start;
+  /** Where the digits of an exponent end; there must be one. */
+  #endOfExponent(start: number): number {
+    const sign = this.#text.charCodeAt(start);
+    const first = sign === 0x2b || sign === 0x2d ? start + 1 : start;
+    let at = first;
     while (isDigit(this.#text.charCodeAt(at))) at++;
-    if (at > start) return at;
+    if (at > first) return at;
     throw this.#expected("a number as JSON has it");
   }
 
@@ -223,10 +253,10 @@ export class JsonReader {
   }
 
   #error(problem: string, expected: string, got: string): FormatError {
-    const { operation = "parseJson", source, line: firstLine = 1, advice = "mend it" } = this.#place;
-    const before = this.#text.slice(0, this.#at);
-    const line = firstLine + before.split("\n").length - 1;
-    const column = this.#at - before.lastIndexOf("\n");
+    const { operation = "parseJson", source, line: firstLine = 1, column: firstColumn = 1, advice = "mend it" } = this.#place;
+    const before = this.#text.slice(0, this.#at).split("\n");
+    const line = firstLine + before.length - 1;
+    const column = before.at(-1)!.length + (before.length === 1 ? firstColumn : 1);
     return new FormatError(
       {
         operation,
