@@ -1,3 +1,4 @@
+import { InflateError } from "./inflate-error.js";
 import { joined, type BytePiece } from "./pieces.js";
 
 /** Takes bytes off pieces as a decoder asks for them. */
@@ -21,10 +22,10 @@ export class ByteQueue {
     return this.#rest.subarray(0, count);
   }
 
-  /** The next `count` bytes. Throws an Error when there are fewer. */
+  /** The next `count` bytes. Throws InflateError when there are fewer. */
   async take(count: number): Promise<Uint8Array> {
     const bytes = await this.peek(count);
-    if (bytes.byteLength < count) throw new Error("it ends early");
+    if (bytes.byteLength < count) throw new InflateError("it ends early");
     this.skipped(count);
     return bytes;
   }

@@ -1,9 +1,10 @@
+import { InflateError } from "./inflate-error.js";
 import type { BytePiece } from "./pieces.js";
 
 /** No block takes more bytes in the file: 32,767 selectors of 50 symbols of 20 bits each, and its tables. */
 const MAX_BLOCK_BYTES = 5 * 2 ** 20;
 
-/** Inflates bzip2, one stream after the other, block by block. The decoder is loaded when the first such file is read. Throws an Error for what is no bzip2. */
+/** Inflates bzip2, one stream after the other, block by block. The decoder is loaded when the first such file is read. Throws InflateError for what is no bzip2. */
 export async function* inflateBzip2(pieces: AsyncIterable<BytePiece>): AsyncGenerator<BytePiece> {
   const [{ default: bzip2 }, { default: bitIterator }] = await Promise.all([
     import("unbzip2-stream/lib/bzip2.js"),
@@ -27,17 +28,28 @@ export async function* inflateBzip2(pieces: AsyncIterable<BytePiece>): AsyncGene
   await fill(0);
   const bits = bitIterator(() => {
     const bytes = waiting.shift();
-    if (!bytes) throw new Error("it ends early");
+    if (!bytes) throw new InflateError("it ends early");
     return bytes;
   });
+  const headerOf = (reader: typeof bits): number => {
+    try {
+      return bzip2.header(reader);
+    } catch (cause) {
+      throw cause instanceof InflateError ? cause : new InflateError("what follows a stream is none", { cause });
+    }
+  };
   const output = new GrowingBytes();
   while (await fill(bits.bytesRead)) {
-    const blockSize = 100_000 * bzip2.header(bits);
+    const blockSize = 100_000 * headerOf(bits);
     const block = new Int32Array(blockSize);
     let checksum: number | null = 0;
     while (checksum !== null) {
       await fill(bits.bytesRead);
-      checksum = bzip2.decompress(bits, (byte) => output.push(byte), block, blockSize, checksum);
+      try {
+        checksum = bzip2.decompress(bits, (byte) => output.push(byte), block, blockSize, checksum);
+      } catch (cause) {
+        throw cause instanceof InflateError ? cause : new InflateError("a block of it is damaged", { cause });
+      }
       if (output.length > 0) yield { bytes: output.take(), loadedBytes };
     }
   }

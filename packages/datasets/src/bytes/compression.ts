@@ -1,6 +1,7 @@
 import { type ByteSource, FormatError, isKtoError } from "@kto/core";
 import { inflateBzip2 } from "./bzip2.js";
 import { inflateGzip } from "./gzip.js";
+import { InflateError } from "./inflate-error.js";
 import { type BytePiece, joined, piecesOf } from "./pieces.js";
 import { inflateZstd } from "./zstd.js";
 
@@ -11,7 +12,7 @@ export type Compression = "gzip" | "zstd" | "bzip2";
  * What a file may become without a question, and how many times its size beyond that. Rows of text are compressed to a third or a twentieth, those that
  * repeat one long prompt to a hundredth; a bomb to a thousandth and less.
  */
-const FREE_BYTES = 2 ** 26;
+const FREE_BYTES = 2 ** 25;
 const MAX_RATIO = 200;
 
 /** Inflated bytes are handed on in pieces of about this size. */
@@ -69,9 +70,13 @@ export async function* inflate(
   } catch (cause) {
     signal?.throwIfAborted();
     if (isKtoError(cause)) throw cause;
+    const { message, advice } = cause instanceof InflateError ? cause : new InflateError((cause as Error).message);
     throw new FormatError(
-      `read: ${name} cannot be decompressed; expected a complete ${compression} file, got one for which "${(cause as Error).message}"; was it written or fetched completely?`,
-      { source: name, cause },
+      `read: ${name} cannot be decompressed; expected a complete ${compression} file, got one of which the decoder says "${message}"; ${advice}`,
+      {
+        source: name,
+        cause,
+      },
     );
   }
   if (waitingBytes > 0) yield { bytes: joined(waiting), loadedBytes };

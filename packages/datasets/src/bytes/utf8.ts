@@ -1,5 +1,6 @@
 import { type ByteSource, bytesSource, FormatError } from "@kto/core";
-import { compressionOf, inflate } from "./compression.js";
+import { type Compression, compressionOf, inflate } from "./compression.js";
+import { DataFileError } from "../errors.js";
 import { refuseForeign } from "./foreign-file.js";
 import { type BytePiece, piecesOf } from "./pieces.js";
 
@@ -16,6 +17,7 @@ export async function* utf8Pieces(source: ByteSource, name: string, signal?: Abo
   const pieces = compression ? inflate(compression, source, name, signal) : piecesOf(source, name, signal);
   let toUtf8: ((bytes: Uint8Array, isLast: boolean) => Uint8Array) | undefined;
   for await (const { bytes, loadedBytes } of pieces) {
+    if (compression && !toUtf8) refuseSecond(compression, bytes, name);
     toUtf8 ??= converterFor(bytes, name);
     yield { bytes: toUtf8(bytes, false), loadedBytes };
   }
@@ -34,6 +36,14 @@ export async function headText(source: ByteSource, name: string, signal?: AbortS
   const whole = compressionOf(head) ? source : bytesSource(head); // inflating needs the rest of a block
   for await (const { bytes } of utf8Pieces(whole, name, signal)) return new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES));
   return "";
+}
+
+function refuseSecond(compression: Compression, inflated: Uint8Array, name: string): void {
+  const second = compressionOf(inflated);
+  if (second === undefined) return;
+  throw new DataFileError(`read: ${name} is compressed twice; expected text in the ${compression}, got ${second}; decompress it once`, {
+    file: name,
+  });
 }
 
 /** How the bytes become UTF-8, by the first of them. */

@@ -1,15 +1,18 @@
 import { ByteQueue } from "./byte-queue.js";
+import { InflateError } from "./inflate-error.js";
 import type { BytePiece } from "./pieces.js";
 
 /** The window that zstd itself decodes unless it is told `--long=31`; the decoder holds so many bytes. */
 const MAX_WINDOW_BYTES = 2 ** 27;
 
 /**
- * Inflates zstd, one frame after the other, block by block. The decoder is loaded when the first such file is read. It is given a frame's header only when
- * the window it asks for is known to be small enough, and one block at a time. Throws an Error for what is no zstd.
+ * Inflates zstd, one frame after the other, block by block. Decoder and checksum are loaded when the first such file is read. The decoder is given a
+ * frame's header only when the window it asks for is known to be small enough, and one block at a time. Throws InflateError for what is no zstd or does
+ * not have its checksum, the decoder's Error for what it cannot decode.
  */
 export async function* inflateZstd(pieces: AsyncIterable<BytePiece>): AsyncGenerator<BytePiece> {
-  const { Decompress } = await import("fzstd");
+  const [{ Decompress }, { default: xxhash }] = await Promise.all([import("fzstd"), import("xxhash-wasm")]);
+  const { create64 } = await xxhash();
   const queue = new ByteQueue(pieces);
   while ((await queue.peek(1)).byteLength > 0) {
     const magic = uint32(await queue.take(4));
@@ -17,20 +20,29 @@ export async function* inflateZstd(pieces: AsyncIterable<BytePiece>): AsyncGener
       await skip(queue, uint32(await queue.take(4)));
       continue;
     }
-    if (magic !== 0xfd2fb528) throw new Error("what follows a frame is none");
-    let block: Uint8Array[] = [];
-    const decoder = new Decompress((bytes) => block.push(bytes));
-    const { header, checksumBytes } = await frameHeader(queue);
+    if (magic !== 0xfd2fb528) throw new InflateError("what follows a frame is none");
+    let inflated: Uint8Array[] = [];
+    const hash = create64();
+    const decoder = new Decompress((bytes) => {
+      hash.update(bytes);
+      inflated.push(bytes);
+    });
+    function* taken(): Generator<BytePiece> {
+      for (const bytes of inflated) yield { bytes, loadedBytes: queue.loadedBytes };
+      inflated = [];
+    }
+    const { header, hasChecksum } = await frameHeader(queue);
     decoder.push(header);
     for (let isLast = false; !isLast;) {
-      const { bytes, isLast: isEnd } = await nextBlock(queue);
-      isLast = isEnd;
-      decoder.push(bytes);
-      for (const inflated of block) yield { bytes: inflated, loadedBytes: queue.loadedBytes };
-      block = [];
+      const block = await nextBlock(queue);
+      isLast = block.isLast;
+      decoder.push(block.bytes);
+      yield* taken();
     }
-    decoder.push(await queue.take(checksumBytes), true);
-    for (const inflated of block) yield { bytes: inflated, loadedBytes: queue.loadedBytes };
+    const checksum = await queue.take(hasChecksum ? 4 : 0);
+    decoder.push(checksum, true);
+    yield* taken();
+    if (hasChecksum && Number(hash.digest() & 0xffffffffn) !== uint32(checksum)) throw new InflateError("its checksum is another");
   }
 }
 
@@ -44,21 +56,25 @@ async function skip(queue: ByteQueue, count: number): Promise<void> {
 }
 
 /** The header of a frame with its magic number (RFC 8878, 3.1.1.1), when its window is one that we hold. */
-async function frameHeader(queue: ByteQueue): Promise<{ header: Uint8Array; checksumBytes: number }> {
+async function frameHeader(queue: ByteQueue): Promise<{ header: Uint8Array; hasChecksum: boolean }> {
   const [descriptor = 0] = await queue.peek(1);
   const isSingleSegment = (descriptor & 0x20) !== 0;
   const dictionaryBytes = [0, 1, 2, 4][descriptor & 3]!;
   const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
   const windowBytes = isSingleSegment ? 0 : 1;
   const fields = await queue.take(1 + windowBytes + dictionaryBytes + sizeBytes);
-  if (dictionaryBytes > 0) throw new Error("it needs a dictionary");
+  if (dictionaryBytes > 0) throw new InflateError("it needs a dictionary", { advice: "compress it without one" });
   const exponent = fields[1]!;
   const window = isSingleSegment ? littleEndian(fields.subarray(1)) : (1 + (exponent & 7) / 8) * 2 ** (10 + (exponent >> 3));
-  if (window > MAX_WINDOW_BYTES) throw new Error(`its window of ${window} bytes is larger than ${MAX_WINDOW_BYTES}`);
+  if (window > MAX_WINDOW_BYTES) {
+    throw new InflateError(`its window of ${window} bytes is larger than ${MAX_WINDOW_BYTES}`, {
+      advice: "compress it without --long or --ultra",
+    });
+  }
   const header = new Uint8Array(4 + fields.byteLength);
   header.set([0x28, 0xb5, 0x2f, 0xfd]);
   header.set(fields, 4);
-  return { header, checksumBytes: (descriptor & 4) === 0 ? 0 : 4 };
+  return { header, hasChecksum: (descriptor & 4) !== 0 };
 }
 
 function littleEndian(bytes: Uint8Array): number {

@@ -19,7 +19,7 @@ export class DocumentCutter implements RecordCutter {
   #isText = false;
   /** The bytes at hand ended with a backslash in a text. */
   #isEscape = false;
-  #line = 1;
+  #line: number;
   /** Where the line begins, in the bytes at hand. */
   #lineStart = 0;
   /** Where the row begins that is being read. */
@@ -27,7 +27,8 @@ export class DocumentCutter implements RecordCutter {
   #rowColumn = 1;
   #failure: Cut["failure"];
 
-  constructor(layout: "array" | "values") {
+  constructor(layout: "array" | "values", firstLine: number) {
+    this.#line = firstLine;
     this.#isArray = layout === "array";
     this.#expected = this.#isArray ? "the array" : "a row or the end";
   }

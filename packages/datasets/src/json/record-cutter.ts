@@ -9,7 +9,8 @@ const NEWLINE = 0x0a;
  */
 export class JsonCutter implements RecordCutter {
   #cutter: RecordCutter | undefined;
-  /** How much of the text is known not to end its first line. */
+  #line = 1;
+  /** How much of the next bytes is known not to end the first row's line. */
   #searched = 0;
 
   /** True when each row has a line of its own: known with the first row. */
@@ -18,19 +19,25 @@ export class JsonCutter implements RecordCutter {
   }
 
   cut(bytes: Uint8Array, isLast: boolean): Cut {
-    this.#cutter ??= this.#cutterFor(bytes, isLast);
-    return this.#cutter?.cut(bytes, isLast) ?? { starts: [], ends: [], lines: [], rest: 0 };
+    let first = 0;
+    if (!this.#cutter) {
+      while (first < bytes.byteLength && isBlank(bytes[first]!)) first++;
+      this.#cutter = this.#cutterFor(bytes, first, isLast);
+    }
+    if (this.#cutter) return this.#cutter.cut(bytes, isLast);
+    for (let at = 0; at < first; at++) if (bytes[at] === NEWLINE) this.#line++;
+    return { starts: [], ends: [], lines: [], rest: first };
   }
 
   /** The layout of the text, or undefined while too little of it is there. */
-  #cutterFor(bytes: Uint8Array, isLast: boolean): RecordCutter | undefined {
-    const first = bytes.findIndex((byte) => !isBlank(byte));
-    if (bytes[first] === 0x5b) return new DocumentCutter("array");
-    const newline = first < 0 ? -1 : bytes.indexOf(NEWLINE, Math.max(first, this.#searched));
-    this.#searched = bytes.byteLength;
+  #cutterFor(bytes: Uint8Array, first: number, isLast: boolean): RecordCutter | undefined {
+    if (first === bytes.byteLength) return undefined;
+    if (bytes[first] === 0x5b) return new DocumentCutter("array", this.#line);
+    const newline = bytes.indexOf(NEWLINE, Math.max(first, this.#searched));
+    this.#searched = bytes.byteLength - first;
     if (newline < 0 && !isLast) return undefined;
-    const line = first < 0 ? bytes : bytes.subarray(first, newline < 0 ? bytes.byteLength : newline);
-    return isComplete(line) ? new LineCutter() : new DocumentCutter("values");
+    const line = bytes.subarray(first, newline < 0 ? bytes.byteLength : newline);
+    return isComplete(line) ? new LineCutter(this.#line) : new DocumentCutter("values", this.#line);
   }
 }
 
@@ -50,9 +57,13 @@ function isComplete(line: Uint8Array): boolean {
 
 /** Cuts at the ends of lines; blank lines are passed over. */
 class LineCutter implements RecordCutter {
-  #line = 1;
+  #line: number;
   /** How much of the next bytes is known to hold no end of a line. */
   #searched = 0;
+
+  constructor(firstLine: number) {
+    this.#line = firstLine;
+  }
 
   cut(bytes: Uint8Array, isLast: boolean): Cut {
     const cut: Cut & { columns: number[] } = { starts: [], ends: [], lines: [], columns: [], rest: 0 };
