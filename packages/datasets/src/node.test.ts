@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { loadDataset, readCsv, readJson, readJsonl, readParquet } from "./node.js";
+import { loadDataset, readCsv, readJson, readParquet } from "./node.js";
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../testing/fixtures/${name}`, import.meta.url));
 
@@ -19,7 +19,7 @@ describe("readers of files", () => {
   afterAll(() => rm(folder, { recursive: true }));
 
   it("reads each format, and finds the format itself", async () => {
-    const rows = (await readJsonl(fixture("kto/rows.jsonl"))).toArray();
+    const rows = (await readJson(fixture("kto/rows.jsonl"))).toArray();
     expect(rows).toHaveLength(56);
     expect((await readParquet(fixture("parquet/rows.zstd.parquet"))).toArray()).toEqual(rows.slice(0, 25));
     expect((await loadDataset(fixture("parquet/rows.gzip.parquet"))).toArray()).toEqual(rows.slice(0, 25));
@@ -29,13 +29,13 @@ describe("readers of files", () => {
   });
 
   it("says which path is missing, a folder or empty", async () => {
-    await expect(readJsonl(join(folder, "none.jsonl"))).rejects.toMatchObject({
+    await expect(readJson(join(folder, "none.jsonl"))).rejects.toMatchObject({
       code: "DATA_FILE",
       file: join(folder, "none.jsonl"),
       message: expect.stringContaining("does not exist"),
     });
     await expect(loadDataset(folder)).rejects.toThrow("is not a file; expected a data file, got a folder");
     await expect(loadDataset(join(folder, "empty.jsonl"))).rejects.toThrow("is empty");
-    await expect(readJsonl(join(folder, "empty.jsonl"))).rejects.toThrow(`${join(folder, "empty.jsonl")} holds no rows`);
+    await expect(readJson(join(folder, "empty.jsonl"))).rejects.toThrow(`${join(folder, "empty.jsonl")} holds no rows`);
   });
 });

@@ -117,21 +117,22 @@ export function decodeUtf8(bytes: Uint8Array, place: () => BytePlace): string {
   }
 }
 
-/** How many of the first bytes are UTF-8 (or the beginning of it). */
+/** How many of the first bytes are whole characters of UTF-8. */
 function validBytes(bytes: Uint8Array): number {
   let valid = 0;
   let wrong = bytes.byteLength;
   while (valid < wrong) {
     const middle = Math.ceil((valid + wrong) / 2);
-    if (isValid(bytes.subarray(0, middle))) valid = middle;
+    if (isValid(bytes.subarray(0, middle), true)) valid = middle;
     else wrong = middle - 1;
   }
-  return Math.min(valid, bytes.byteLength - 1);
+  while (!isValid(bytes.subarray(0, valid), false)) valid--; // what was only the beginning of a character
+  return valid;
 }
 
-function isValid(bytes: Uint8Array): boolean {
+function isValid(bytes: Uint8Array, stream: boolean): boolean {
   try {
-    new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: true });
+    new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream });
     return true;
   } catch {
     return false;

@@ -40,11 +40,9 @@ export class NumberTypes {
   add(row: DataRow): void {
     this.#changes = undefined;
     for (const name in row) {
-      const value = row[name];
-      if (typeof value !== "object" || value === null) continue;
-      const place = this.#columns.get(name) ?? new Place();
-      if (this.#columns.size < MAX_FIELDS) this.#columns.set(name, place);
-      place.add(value);
+      let place = this.#columns.get(name);
+      if (place === undefined && this.#columns.size < MAX_FIELDS) this.#columns.set(name, (place = new Place()));
+      place?.add(row[name]);
     }
   }
 
@@ -56,7 +54,9 @@ export class NumberTypes {
   }
 
   #learnt(): Map<string, Change> {
-    return changesOf(this.#columns, this.#mayHaveInfinite);
+    const changes = changesOf(this.#columns, this.#mayHaveInfinite);
+    for (const [name, { kind }] of changes) if (kind === "float") changes.delete(name); // a column's own numbers are plain
+    return changes;
   }
 }
 
