@@ -1,8 +1,8 @@
 import { FormatError } from "@kto/core";
 import type { BytePiece } from "./pieces.js";
 
-/** A longer record would not fit a JavaScript string together with what is made of it. */
-const MAX_RECORD_BYTES = 2 ** 28;
+/** A longer row is none that anyone trains on; with its text and its values it would take several times its size. */
+const MAX_RECORD_BYTES = 2 ** 27;
 
 /** What a cutter finds in a run of bytes: where complete records begin and end, and the line of each. */
 export interface Cut {

@@ -21,7 +21,7 @@ const read = (count = 4): DataCase["outcome"] => ({ status: 0, rows: count });
 const refused = (...says: RegExp[]): DataCase["outcome"] => ({ status: 2, says });
 
 /** What `zstd -19`, `bzip2` and `xz` make of the rows as JSON Lines and as CSV. */
-const compressed = {
+export const compressed = {
   "rows.jsonl.zst":
     "KLUv/WQLAP0CAGJFERGgb0VKzhtLJ2sg+YYIUr81PP+QF4nWk+mIOdVkGuCuKimb9pWQN4d+1Z+bTcPY6PJ/UTWHNoJpq5Lxeug0m6b/ovy2AQgACJMQ0FfCQAT0PcImRuAUaCYUdYgCuk43XA==",
   "rows.jsonl.bz2":
