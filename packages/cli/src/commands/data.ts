@@ -1,4 +1,5 @@
 import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
+import { stringifyJson } from "@kto/core";
 import { pickFields } from "@kto/core/config";
 import { detectFormat, isConversation, isSilent, layoutOfDataset, rowError, type DataRow, type Dataset, type Message } from "@kto/datasets";
 import { checkRows, dataReport } from "@kto/trainer";
@@ -78,7 +79,7 @@ async function data(input: CommandInput): Promise<number> {
   }
   if (values.head !== null && count > report.samples.length && count !== dataFields.head.initial)
     console.line(`note: head: ${count} samples are asked for, and there are ${report.samples.length}`);
-  if (options.json) io.stdout.write(`${JSON.stringify(plainDataReport(report))}\n`);
+  if (options.json) io.stdout.write(`${stringifyJson(plainDataReport(report))}\n`);
   else for (const line of "lengths" in report ? renderDataReport(report, console) : renderRawReport(report)) io.stdout.write(`${line}\n`);
   return exitStatus.done;
 }

@@ -62,7 +62,9 @@ it("a large text comes through in pieces", async () => {
 it("zstd: frames to skip are skipped, windows and dictionaries are refused with what to do", async () => {
   const file = bytesOf("rows.jsonl.zst");
   expect(await rowsOf(joined([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], file))).toHaveLength(4);
-  await expect(rowsOf(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0xa8, 1, 0, 0))).rejects.toThrow("compress it without --long or --ultra");
+  await expect(rowsOf(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0xa8, 1, 0, 0))).rejects.toThrow("compress it without --long=31");
+  // 18 bytes that a decoder in JavaScript does not come back from
+  await expect(rowsOf(Uint8Array.from(Buffer.from("28b52ffd20644d000000ffffff5400003401", "hex")))).rejects.toThrow("is damaged");
   await expect(rowsOf(Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 1, 0x38, 5, 1, 0, 0))).rejects.toThrow("it needs a dictionary");
 });
 
@@ -71,7 +73,7 @@ describe("what becomes too large is refused, whatever it holds", () => {
   const run = [((size << 3) | 2) & 0xff, (size >> 5) & 0xff, size >> 13, 0x20]; // a block of one byte repeated
   it.each([
     ["gzip", Uint8Array.from(gzipSync(Buffer.alloc(2 ** 26, " ")))],
-    ["zstd", joined([0x28, 0xb5, 0x2f, 0xfd, 0, 0x38], ...Array.from({ length: 600 }, () => run))],
+    ["zstd", joined([0x28, 0xb5, 0x2f, 0xfd, 0, 0x38], ...Array.from({ length: 600 }, () => run), [run[0]! | 1, ...run.slice(1)])],
     // 100 MB of blanks, by bzip2 -9
     [
       "bzip2",
@@ -83,7 +85,9 @@ describe("what becomes too large is refused, whatever it holds", () => {
       ),
     ],
   ])("%s", async (kind, file) => {
-    await expect(loadDataset(file, { name: "rows.jsonl" })).rejects.toThrow(/becomes too large; expected at most 200 times the \d+ bytes/);
+    await expect(loadDataset(file, { name: "rows.jsonl" })).rejects.toThrow(
+      /becomes too large; expected at most 200 times the \d+ bytes|becomes \d+ bytes, where \d+ are taken|more than the \d+ bytes that are taken/,
+    );
     expect(file.length, kind).toBeLessThan(100_000);
   });
 });

@@ -16,11 +16,14 @@ const FREE_BYTES = 2 ** 25;
 const MAX_RATIO = 200;
 
 /** Inflated bytes are handed on in pieces of about this size. */
-const OUTPUT_BYTES = 2 ** 20;
+const OUTPUT_BYTES = 2 ** 18;
+
+/** How many bytes so many bytes of a file may become. */
+const limit = (packedBytes: number): number => FREE_BYTES + MAX_RATIO * packedBytes;
 
 const inflaters: Record<Compression, (pieces: AsyncIterable<BytePiece>) => AsyncGenerator<BytePiece>> = {
   gzip: inflateGzip,
-  zstd: inflateZstd,
+  zstd: (pieces) => inflateZstd(pieces, limit),
   bzip2: inflateBzip2,
 };
 
@@ -36,7 +39,7 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
 }
 
 /**
- * The inflated bytes of a compressed source in pieces of about a MiB; the file is read no faster than they are taken.
+ * The inflated bytes of a compressed source in pieces of a quarter of a MiB; the file is read no faster than they are taken.
  * Throws FormatError for one that is damaged, or that becomes more than {@link MAX_RATIO} times as large.
  */
 export async function* inflate(
@@ -54,7 +57,7 @@ export async function* inflate(
       signal?.throwIfAborted();
       loadedBytes = piece.loadedBytes;
       inflatedBytes += piece.bytes.byteLength;
-      if (inflatedBytes > FREE_BYTES + MAX_RATIO * loadedBytes) {
+      if (inflatedBytes > limit(loadedBytes)) {
         throw new FormatError(
           `read: ${name} becomes too large; expected at most ${MAX_RATIO} times the ${loadedBytes} bytes of ${compression} read so far, got ${inflatedBytes}; if it is what you mean, decompress it yourself`,
           { source: name },
@@ -63,7 +66,8 @@ export async function* inflate(
       waiting.push(piece.bytes);
       waitingBytes += piece.bytes.byteLength;
       if (waitingBytes < OUTPUT_BYTES) continue;
-      yield { bytes: joined(waiting), loadedBytes };
+      const bytes = joined(waiting);
+      for (let at = 0; at < bytes.byteLength; at += OUTPUT_BYTES) yield { bytes: bytes.subarray(at, at + OUTPUT_BYTES), loadedBytes };
       waiting = [];
       waitingBytes = 0;
     }

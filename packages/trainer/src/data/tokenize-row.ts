@@ -1,4 +1,4 @@
-import { commonPrefixLength, excerpt } from "@kto/core";
+import { commonPrefixLength, excerpt, parseJson } from "@kto/core";
 import { columnOf, idsOf, isSilent, rowError, textOf, type DataNotes, type DataRow, type TextOrMessages } from "@kto/datasets";
 
 import { DataPreparationError } from "./errors.js";
@@ -112,7 +112,7 @@ function toolsOf(row: DataRow, index: number): object[] {
   let cause: unknown;
   if (typeof tools === "string") {
     try {
-      tools = JSON.parse(tools);
+      tools = parseJson(tools, { operation: "tools" });
     } catch (error) {
       cause = error;
     }
