@@ -19,7 +19,8 @@ function written(value: unknown): string | undefined {
   if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))) {
     return `[${Array.from(value as ArrayLike<unknown>, stringifyJson).join(",")}]`;
   }
-  if (value instanceof Number || value instanceof String || value instanceof Boolean) return JSON.stringify(value);
+  const primitive: unknown = value.valueOf(); // of a boxed one
+  if (typeof primitive !== "object") return written(primitive);
   return members(Object.entries(value));
 }
 

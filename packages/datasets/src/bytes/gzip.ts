@@ -15,7 +15,7 @@ export async function* inflateGzip(pieces: AsyncIterable<BytePiece>): AsyncGener
   const reader = compressed.pipeThrough(new DecompressionStream("gzip")).getReader();
   try {
     for (let step = await reader.read(); !step.done; step = await reader.read()) {
-      yield { bytes: step.value as Uint8Array, loadedBytes };
+      yield { bytes: step.value, loadedBytes };
     }
   } finally {
     await reader.cancel().catch(() => undefined); // one that has failed has nothing to give back
