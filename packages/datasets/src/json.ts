@@ -114,7 +114,7 @@ function asciiReader(bytes: Uint8Array, types: NumberTypes): ((start: number, en
 }
 
 function checkedRow(value: unknown, { source, line, advice }: JsonPlace): DataRow {
-  if (isObject(value) || value instanceof Map) return rowOf(value);
+  if (isObject(value)) return rowOf(value);
   throw new FormatError(
     `readJson: line ${line} of ${source} is not an object; expected {"column": value, …} for each row, got ${excerpt(value)}; ${advice}`,
     { source: source!, line: line! },

@@ -1,7 +1,7 @@
 import { isFloat } from "@kto/core";
 import type { DataRow } from "./dataset.js";
 
-/** True for what `{…}` in JSON becomes, as long as JavaScript keeps the order of its keys. */
+/** True for what `{…}` in JSON becomes: an object, or a `Map` where JavaScript would not keep the order of its keys. */
 export function isObject(value: unknown): value is DataRow {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Map) && !isFloat(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isFloat(value);
 }

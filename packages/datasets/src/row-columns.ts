@@ -1,13 +1,4 @@
-/** Names of columns that training reads: what tells rows, and the header of a table, from other things. */
-export const ROW_COLUMNS: ReadonlySet<string> = new Set([
-  "prompt",
-  "completion",
-  "label",
-  "chosen",
-  "rejected",
-  "messages",
-  "conversations",
-  "instruction",
-  "prompt_ids",
-  "completion_ids",
-]);
+import { layouts } from "./layouts/index.js";
+
+/** Names of columns that training reads, in any layout: what tells rows, and the header of a table, from other things. */
+export const ROW_COLUMNS: ReadonlySet<string> = new Set(layouts.flatMap(({ needs }) => needs.flat()));
