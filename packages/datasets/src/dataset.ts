@@ -7,6 +7,8 @@ export type DataRow = Record<string, unknown>;
 /** Anything rows can be read from by index: an array, or an object that makes each row when it is asked for. */
 export interface RowSource<Row> {
   readonly length: number;
+  /** The names of all columns, where they are known without reading a row. */
+  readonly columnNames?: readonly string[];
   at(index: number): Row | undefined;
 }
 
@@ -44,8 +46,9 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
   readonly #source: RowSource<Row>;
   #columnNames: readonly string[] | undefined;
 
-  private constructor(source: RowSource<Row>) {
+  private constructor(source: RowSource<Row>, columnNames: readonly string[] | undefined = source.columnNames) {
     this.#source = source;
+    this.#columnNames = columnNames;
   }
 
   /** A dataset over an array of rows, or over an object `{ length, at(index) }` that makes rows as they are read. */
@@ -64,10 +67,11 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     }
     const at = (index: number): Row | undefined => {
       if (index >= length) return undefined;
-      const part = starts.findLastIndex((start) => start <= index);
+      const part = lastAtMost(starts, index);
       return parts[part]!.at(index - starts[part]!);
     };
-    return new Dataset({ length, at });
+    const names = parts.every((part) => part.#columnNames !== undefined) ? new Set(parts.flatMap((part) => part.columnNames)) : undefined;
+    return new Dataset({ length, at }, names && [...names]);
   }
 
   /** Number of rows. */
@@ -75,7 +79,7 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     return this.#source.length;
   }
 
-  /** Names of all columns that occur, in the order in which they are first met. Reads every row once. */
+  /** Names of all columns that occur, in the order in which they are first met. Reads every row once where the file does not name them. */
   get columnNames(): readonly string[] {
     this.#columnNames ??= [...namesOf(this)];
     return this.#columnNames;
@@ -103,7 +107,8 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
   select(indices: Iterable<number>): Dataset<Row> {
     const chosen = Uint32Array.from(this.#checked(indices));
     const source = this.#source;
-    return new Dataset({ length: chosen.length, at: (index) => (index < chosen.length ? source.at(chosen[index]!) : undefined) });
+    const at = (index: number): Row | undefined => (index < chosen.length ? source.at(chosen[index]!) : undefined);
+    return new Dataset({ length: chosen.length, at }, source.columnNames);
   }
 
   /** The first `count` rows, or all of them if there are fewer. */
@@ -113,7 +118,7 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     }
     const source = this.#source;
     const length = Math.min(count, source.length);
-    return new Dataset({ length, at: (index) => (index < length ? source.at(index) : undefined) });
+    return new Dataset({ length, at: (index) => (index < length ? source.at(index) : undefined) }, source.columnNames);
   }
 
   /**
@@ -221,4 +226,16 @@ function namesOf(rows: Iterable<object>): Set<string> {
   const names = new Set<string>();
   for (const row of rows) for (const name of Object.keys(row)) names.add(name);
   return names;
+}
+
+/** Place of the last of the ascending numbers that is at most `value`; the first is. Of equal ones it is the last. */
+export function lastAtMost(ascending: ArrayLike<number>, value: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (ascending[middle]! <= value) low = middle;
+    else high = middle;
+  }
+  return low;
 }

@@ -1,0 +1,24 @@
+import { FormatError, isKtoError } from "@kto/core";
+
+/** Ends the reading of a Parquet file of which a part is not what it should be. */
+export type Fail = (problem: string) => never;
+
+/** A {@link Fail} for the file `name`; `where` says in which part of it. */
+export function failing(name: string, where = ""): Fail {
+  return (problem) => {
+    throw damaged(name, where === "" ? problem : `${where}: ${problem}`);
+  };
+}
+
+/** What a reader that is handed damaged bytes throws, as a `FormatError` that names the file and the place; its own errors pass as they are. */
+export function asDamage(cause: unknown, name: string, where: string): Error {
+  if (isKtoError(cause)) return cause;
+  return damaged(name, `${where}: ${cause instanceof Error ? cause.message : "it cannot be decoded"}`, cause);
+}
+
+function damaged(name: string, problem: string, cause?: unknown): FormatError {
+  return new FormatError(
+    `readParquet: ${name} is damaged; expected a complete Parquet file, got one where ${problem}; download it or write it again`,
+    { source: name, cause },
+  );
+}
