@@ -1,4 +1,5 @@
-import type { Fail } from "./damage.js";
+import { tooLarge } from "./damage.js";
+import { PAGE, type PageHeader } from "./page-header.js";
 
 /** Bytes that any file may unpack to, which take a third of a second. */
 const UNPACKED_BYTES = 24 * 2 ** 20;
@@ -27,11 +28,18 @@ export class Budget {
     this.#values = VALUES + VALUES_PER_BYTE * fileBytes;
   }
 
-  /** Spends what a page unpacks to. Calls `fail` where that is more than is left. */
-  spend(unpackedBytes: number, values: number, fail: Fail): void {
-    this.#unpacked -= unpackedBytes;
-    this.#values -= values;
-    if (this.#unpacked < 0) fail(`it unpacks to more than ${UNPACKED_BYTES + UNPACKED_PER_BYTE * this.#fileBytes} bytes, from a file of ${this.#fileBytes}`);
-    if (this.#values < 0) fail(`it holds more than ${VALUES + VALUES_PER_BYTE * this.#fileBytes} values, in a file of ${this.#fileBytes} bytes`);
+  /** Spends what a page unpacks to. Throws `FormatError` where that is more than is left. */
+  spend({ kind, unpackedSize, numValues }: PageHeader, name: string, where: string): void {
+    this.#unpacked -= unpackedSize;
+    this.#values -= kind === PAGE.dictionary ? 0 : numValues;
+    const advice = "split it into files, or write it with less compression";
+    if (this.#unpacked < 0) {
+      const most = UNPACKED_BYTES + UNPACKED_PER_BYTE * this.#fileBytes;
+      throw tooLarge(name, where, `a file of ${this.#fileBytes} bytes to unpack to ${most} at most`, "more", advice);
+    }
+    if (this.#values < 0) {
+      const most = VALUES + VALUES_PER_BYTE * this.#fileBytes;
+      throw tooLarge(name, where, `a file of ${this.#fileBytes} bytes to hold ${most} values at most, nulls included`, "more", advice);
+    }
   }
 }

@@ -5,7 +5,19 @@ import type { SchemaElement } from "./schema.js";
 /** Physical types: what is stored. */
 export const PHYSICAL = { boolean: 0, int32: 1, int64: 2, int96: 3, float: 4, double: 5, bytes: 6, fixed: 7 } as const;
 
-const CONVERTED = { utf8: 0, enum: 4, decimal: 5, date: 6, timeMillis: 7, timeMicros: 8, timestampMillis: 9, timestampMicros: 10, uint32: 13, uint64: 14, json: 19 } as const;
+const CONVERTED = {
+  utf8: 0,
+  enum: 4,
+  decimal: 5,
+  date: 6,
+  timeMillis: 7,
+  timeMicros: 8,
+  timestampMillis: 9,
+  timestampMicros: 10,
+  uint32: 13,
+  uint64: 14,
+  json: 19,
+} as const;
 const LOGICAL = { string: 1, enum: 4, decimal: 5, date: 6, time: 7, timestamp: 8, integer: 10, json: 12, uuid: 14, float16: 15 } as const;
 
 /** The longest decimal that Arrow knows has 256 bits. */
@@ -56,10 +68,12 @@ function logicalCell(element: SchemaElement, nested: boolean, fail: (problem: st
   if (physicalType === PHYSICAL.int32) {
     if (converted === CONVERTED.uint32 || (kind === LOGICAL.integer && logical?.isSigned === false)) return (raw: number) => raw >>> 0;
     if (kind === LOGICAL.date || converted === CONVERTED.date) return foreignCell("date32", dateText, nested);
-    if (kind === LOGICAL.time || converted === CONVERTED.timeMillis) return foreignCell("time32[ms]", (raw: number) => timeText(BigInt(raw), "ms"), nested);
+    if (kind === LOGICAL.time || converted === CONVERTED.timeMillis)
+      return foreignCell("time32[ms]", (raw: number) => timeText(BigInt(raw), "ms"), nested);
   }
   if (physicalType === PHYSICAL.int64) {
-    if (converted === CONVERTED.uint64 || (kind === LOGICAL.integer && logical?.isSigned === false)) return (raw: bigint) => integerCell(BigInt.asUintN(64, raw));
+    if (converted === CONVERTED.uint64 || (kind === LOGICAL.integer && logical?.isSigned === false))
+      return (raw: bigint) => integerCell(BigInt.asUintN(64, raw));
     return timeCell(element, nested);
   }
   return undefined;
@@ -79,11 +93,17 @@ function timeCell({ convertedType: converted, logical }: SchemaElement, nested: 
   return foreignCell(`timestamp[${unit}${zone === undefined ? "" : ", tz=UTC"}]`, (raw: bigint) => timestampText(raw, unit, zone), nested);
 }
 
-function decimalCell({ physicalType, typeLength, logical, ...element }: SchemaElement, nested: boolean, fail: (problem: string) => never): Cell<never> {
+function decimalCell(
+  { physicalType, typeLength, logical, ...element }: SchemaElement,
+  nested: boolean,
+  fail: (problem: string) => never,
+): Cell<never> {
   const scale = logical?.scale ?? element.scale;
   const type = `decimal128(${logical?.precision ?? element.precision}, ${scale})`;
-  if (Math.abs(scale) > 76 || typeLength > MAX_DECIMAL_BYTES) fail(`is a decimal with ${scale} digits after the point in ${typeLength} bytes`);
-  if (physicalType === PHYSICAL.int32 || physicalType === PHYSICAL.int64) return foreignCell(type, (raw: number | bigint) => decimalText(BigInt(raw), scale), nested);
+  if (Math.abs(scale) > 76 || typeLength > MAX_DECIMAL_BYTES)
+    fail(`is a decimal with ${scale} digits after the point in ${typeLength} bytes`);
+  if (physicalType === PHYSICAL.int32 || physicalType === PHYSICAL.int64)
+    return foreignCell(type, (raw: number | bigint) => decimalText(BigInt(raw), scale), nested);
   if (physicalType !== PHYSICAL.bytes && physicalType !== PHYSICAL.fixed) fail(`is a decimal of type ${physicalType}`);
   return foreignCell(
     type,

@@ -1,5 +1,6 @@
 import { unpackBrotli } from "#platform";
-import type { Fail } from "./damage.js";
+import { shorten } from "@kto/core";
+import { unreadable } from "./damage.js";
 import { unpackLz4, unpackLz4Frames } from "./lz4.js";
 
 /** Unpacks the bytes of a page into exactly `size` bytes. What it is given may be damaged: it never writes or counts far past `size`. */
@@ -14,13 +15,14 @@ const GZIP_STEP = 4096;
 /** The decoders that were loaded: each keeps the memory of the largest page it has seen, so that there is one for all files. */
 const loaded = new Map<number, Promise<Unpack | undefined>>();
 
-/** The function that unpacks pages of a codec; decoders are loaded when the first file needs them. */
-export async function unpackerOf(codec: number, fail: Fail): Promise<Unpack> {
+/** The function that unpacks pages of a codec; decoders are loaded when the first file needs them. Throws `FormatError` for one that is not read here. */
+export async function unpackerOf(codec: number, name: string, column: string): Promise<Unpack> {
   if (!loaded.has(codec)) loaded.set(codec, loadUnpacker(codec));
   const unpack = await loaded.get(codec);
   if (unpack === undefined) {
     const readable = `snappy, gzip, zstd, lz4${unpackBrotli ? ", brotli" : ""} or none`;
-    return fail(`pages are compressed with ${NAMES[codec] ?? `codec ${codec}`}, and ${readable} is what is read here`);
+    const got = `${NAMES[codec] ?? `codec ${codec}`} in column ${shorten(column)}`;
+    throw unreadable(name, `pages compressed with ${readable}`, got, 'write it with compression="zstd"');
   }
   return (packed, size) => {
     const bytes = unpack(packed, size);

@@ -4,7 +4,7 @@ import type { Unpack } from "./codecs.js";
 import { asDamage, type Fail, failing } from "./damage.js";
 import type { ChunkInfo } from "./footer.js";
 import type { PageCache } from "./page-cache.js";
-import { PAGE, readPageHeader } from "./page-header.js";
+import { expectPageSize, PAGE, readPageHeader } from "./page-header.js";
 import { decodeDictionary, decodePage, type DecodedPage, type PackedPage } from "./page.js";
 import type { PageValues } from "./page-values.js";
 import type { Leaf } from "./schema.js";
@@ -55,7 +55,9 @@ export class ColumnChunk {
   /** A page, decoded. Throws `FormatError` for one that is damaged. */
   page(index: number): DecodedPage {
     const packed = this.#pages[index]!;
-    return this.#context.cache.get(packed, () => this.#decoding(`page ${index}`, (fail) => decodePage(packed, this.#pageContext(fail, this.#dictionaryValues()))));
+    return this.#context.cache.get(packed, () =>
+      this.#decoding(`page ${index}`, (fail) => decodePage(packed, this.#pageContext(fail, this.#dictionaryValues()))),
+    );
   }
 
   /** What reading a value threw, as a `FormatError` that names the column. */
@@ -74,7 +76,8 @@ export class ColumnChunk {
       offset = bodyStart + header.packedSize;
       if (header.kind === PAGE.index) continue;
       const page = { header, body: bytes.subarray(bodyStart, offset) };
-      this.#context.budget.spend(header.unpackedSize, header.numValues, fail);
+      expectPageSize(header, this.#context.name, this.#where);
+      this.#context.budget.spend(header, this.#context.name, this.#where);
       if (header.kind === PAGE.dictionary) {
         if (this.#dictionary !== undefined || entries > 0) fail("it has a dictionary where none is expected");
         this.#dictionary = page;
@@ -99,7 +102,9 @@ export class ColumnChunk {
   #dictionaryValues(): PageValues | undefined {
     const page = this.#dictionary;
     if (page === undefined) return undefined;
-    return this.#context.cache.get(page, () => this.#decoding("its dictionary", (fail) => decodeDictionary(page, this.#pageContext(fail, undefined)))).values;
+    return this.#context.cache.get(page, () =>
+      this.#decoding("its dictionary", (fail) => decodeDictionary(page, this.#pageContext(fail, undefined))),
+    ).values;
   }
 
   #pageContext(fail: Fail, dictionary: PageValues | undefined) {

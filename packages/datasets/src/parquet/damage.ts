@@ -10,6 +10,18 @@ export function failing(name: string, where = ""): Fail {
   };
 }
 
+/** The error for a file that is whole and yet not read here; `got` says what it has, `advice` how to write it. */
+export function unreadable(name: string, expected: string, got: string, advice: string): FormatError {
+  return new FormatError(`readParquet: ${name} cannot be read here; expected ${expected}, got ${got}; ${advice}`, { source: name });
+}
+
+/** The error for a file that becomes more than a table of its size does. */
+export function tooLarge(name: string, where: string, expected: string, got: string, advice: string): FormatError {
+  return new FormatError(`readParquet: ${name} becomes too large (${where}); expected ${expected}, got ${got}; ${advice}`, {
+    source: name,
+  });
+}
+
 /** What a reader that is handed damaged bytes throws, as a `FormatError` that names the file and the place; its own errors pass as they are. */
 export function asDamage(cause: unknown, name: string, where: string): Error {
   if (isKtoError(cause)) return cause;

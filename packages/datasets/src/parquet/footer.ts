@@ -1,6 +1,6 @@
-import { type ByteSource, FormatError } from "@kto/core";
+import { type ByteSource, excerpt, FormatError } from "@kto/core";
 import { readBytes } from "../source.js";
-import { type Fail, failing } from "./damage.js";
+import { type Fail, failing, unreadable } from "./damage.js";
 import { readSchemaElement, type SchemaElement } from "./schema.js";
 import { ThriftReader } from "./thrift.js";
 
@@ -44,9 +44,8 @@ export async function readFooter(source: ByteSource, name: string): Promise<Foot
   const fail = failing(name, "the footer");
   if (length === 0 || length > byteLength - 12) fail(`it says that it has ${length} bytes, in a file of ${byteLength}`);
   const end = byteLength - 8;
-  const bytes =
-    end - length >= start ? tail.subarray(end - length - start, end - start) : await readBytes(source, end - length, end, name);
-  return parseFooter(bytes, byteLength, fail);
+  const bytes = end - length >= start ? tail.subarray(end - length - start, end - start) : await readBytes(source, end - length, end, name);
+  return parseFooter(bytes, byteLength, name, fail);
 }
 
 /** `PAR1` begins and ends a Parquet file, `PARE` one whose footer is encrypted. */
@@ -54,7 +53,7 @@ async function notParquet(source: ByteSource, tail: Uint8Array, name: string): P
   const { byteLength } = source;
   const head = magicAt(await readBytes(source, 0, Math.min(4, byteLength), name), 0);
   if (head === "PARE" || magicAt(tail, tail.length - 4) === "PARE") {
-    return new FormatError(`readParquet: ${name} is encrypted; expected a Parquet file that can be read as it is, got one that begins with PARE; write it without encryption`, { source: name });
+    return unreadable(name, "a Parquet file without encryption", "one whose footer is encrypted", "write it without encryption");
   }
   if (head === "PAR1") {
     return new FormatError(
@@ -72,11 +71,11 @@ function magicAt(bytes: Uint8Array, offset: number): string {
   return String.fromCharCode(...bytes.subarray(Math.max(0, offset), offset + 4));
 }
 
-function parseFooter(bytes: Uint8Array, byteLength: number, fail: Fail): Footer {
+function parseFooter(bytes: Uint8Array, byteLength: number, name: string, fail: Fail): Footer {
   const reader = new ThriftReader(bytes, fail);
   const schema: SchemaElement[] = [];
   const rowGroups: RowGroupInfo[] = [];
-  const counts = { chunks: 0 };
+  const chunkReader = new ChunkReader(reader, name, fail);
   reader.struct((field, type) => {
     if (field === 2) {
       return reader.list(type, (element) => {
@@ -84,7 +83,7 @@ function parseFooter(bytes: Uint8Array, byteLength: number, fail: Fail): Footer 
         schema.push(readSchemaElement(reader, element, fail));
       });
     }
-    if (field === 4) return reader.list(type, (element) => void rowGroups.push(readRowGroup(reader, element, counts, fail)));
+    if (field === 4) return reader.list(type, (element) => void rowGroups.push(readRowGroup(chunkReader, element, fail)));
     return false;
   });
   if (schema.length === 0) fail("it has no schema");
@@ -106,16 +105,12 @@ function expectPlaces(rowGroups: readonly RowGroupInfo[], byteLength: number, fa
   if (total > byteLength) fail(`the columns have ${total} bytes together, in a file of ${byteLength}`);
 }
 
-function readRowGroup(reader: ThriftReader, type: number, counts: { chunks: number }, fail: Fail): RowGroupInfo {
+function readRowGroup(chunkReader: ChunkReader, type: number, fail: Fail): RowGroupInfo {
+  const { reader } = chunkReader;
   const chunks: ChunkInfo[] = [];
   let numRows: number | undefined;
   reader.nested(type, (field, fieldType) => {
-    if (field === 1) {
-      return reader.list(fieldType, (element) => {
-        if (++counts.chunks > MAX_CHUNKS) fail(`there are more than ${MAX_CHUNKS} column chunks`);
-        chunks.push(readChunk(reader, element, fail));
-      });
-    }
+    if (field === 1) return reader.list(fieldType, (element) => void chunks.push(chunkReader.read(element)));
     if (field !== 3) return false;
     numRows = reader.integer(fieldType);
     return true;
@@ -124,36 +119,58 @@ function readRowGroup(reader: ThriftReader, type: number, counts: { chunks: numb
   return { numRows, chunks };
 }
 
-function readChunk(reader: ThriftReader, type: number, fail: Fail): ChunkInfo {
-  let chunk: ChunkInfo | undefined;
-  let encrypted = false;
-  reader.nested(type, (field, fieldType) => {
-    if (field === 1 && reader.text(fieldType) !== "") fail("a column lies in another file");
-    if (field === 8) encrypted = true;
-    if (field !== 3) return field === 1;
-    chunk = readChunkMetadata(reader, fieldType, fail);
-    return true;
-  });
-  return chunk ?? fail(encrypted ? "a column is encrypted, and can be read without its key only where it was written without encryption" : "a column has no metadata");
-}
+/** Reads what the footer says of column chunks. */
+class ChunkReader {
+  readonly reader: ThriftReader;
+  readonly #name: string;
+  readonly #fail: Fail;
+  #count = 0;
 
-function readChunkMetadata(reader: ThriftReader, type: number, fail: Fail): ChunkInfo {
-  const values = new Map<number, number>();
-  reader.nested(type, (field, fieldType) => {
-    if (![1, 4, 5, 7, 9, 11].includes(field)) return false;
-    values.set(field, reader.integer(fieldType));
-    return true;
-  });
-  const get = (field: number, what: string): number => {
-    const value = values.get(field);
-    return value !== undefined && value >= 0 ? value : fail(`a column has ${value ?? "no"} ${what}`);
-  };
-  const start = values.get(11) || get(9, "place of its pages"); // a place of 0 for the dictionary says that there is none
-  return {
-    physicalType: get(1, "type"),
-    codec: get(4, "compression"),
-    numValues: get(5, "number of values"),
-    start,
-    end: start + get(7, "size"),
-  };
+  constructor(reader: ThriftReader, name: string, fail: Fail) {
+    this.reader = reader;
+    this.#name = name;
+    this.#fail = fail;
+  }
+
+  read(type: number): ChunkInfo {
+    if (++this.#count > MAX_CHUNKS) this.#fail(`there are more than ${MAX_CHUNKS} column chunks`);
+    let chunk: ChunkInfo | undefined;
+    let isEncrypted = false;
+    let file = "";
+    this.reader.nested(type, (field, fieldType) => {
+      if (field === 1) file = this.reader.text(fieldType);
+      else if (field === 3) chunk = this.#metadata(fieldType);
+      else {
+        isEncrypted ||= field === 8 || field === 9;
+        return false;
+      }
+      return true;
+    });
+    if (file !== "")
+      throw unreadable(this.#name, "columns in the file itself", `one in the file ${excerpt(file)}`, "write all columns into one file");
+    if (isEncrypted)
+      throw unreadable(this.#name, "a Parquet file without encryption", "one with an encrypted column", "write it without encryption");
+    return chunk ?? this.#fail("a column has no metadata");
+  }
+
+  #metadata(type: number): ChunkInfo {
+    const values = new Map<number, number>();
+    this.reader.nested(type, (field, fieldType) => {
+      if (![1, 4, 5, 7, 9, 11].includes(field)) return false;
+      values.set(field, this.reader.integer(fieldType));
+      return true;
+    });
+    const get = (field: number, what: string): number => {
+      const value = values.get(field);
+      return value !== undefined && value >= 0 ? value : this.#fail(`a column has ${value ?? "no"} ${what}`);
+    };
+    const start = values.get(11) || get(9, "place of its pages"); // a place of 0 for the dictionary says that there is none
+    return {
+      physicalType: get(1, "type"),
+      codec: get(4, "compression"),
+      numValues: get(5, "number of values"),
+      start,
+      end: start + get(7, "size"),
+    };
+  }
 }

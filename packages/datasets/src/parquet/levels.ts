@@ -4,7 +4,14 @@ import type { Fail } from "./damage.js";
  * Unpacks `out.length` numbers of `width` bits from runs and bit-packed groups, `bytes[start, end)`, and returns where they end. A run that is longer than
  * what is left of `out` is cut there, and none is read past `end`.
  */
-export function unpackHybrid(bytes: Uint8Array, start: number, end: number, width: number, out: Uint8Array | Uint32Array, fail: Fail): number {
+export function unpackHybrid(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  width: number,
+  out: Uint8Array | Uint32Array,
+  fail: Fail,
+): number {
   if (width > 32) fail(`numbers have ${width} bits`);
   const valueBytes = (width + 7) >> 3;
   let offset = start;

@@ -31,7 +31,14 @@ const MAX_GROWTH = 64;
 const ALWAYS_ALLOWED = 2 ** 20;
 
 /** Decodes `count` values from `bytes`, all of which lie in a buffer of their own. Calls `fail` for bytes that do not hold them. */
-export function decodeValues(bytes: Uint8Array, encoding: number, count: number, leaf: Leaf, dictionary: PageValues | undefined, fail: Fail): PageValues {
+export function decodeValues(
+  bytes: Uint8Array,
+  encoding: number,
+  count: number,
+  leaf: Leaf,
+  dictionary: PageValues | undefined,
+  fail: Fail,
+): PageValues {
   if (count === 0) return { length: 0, byteLength: 0, at: () => undefined };
   const { physicalType } = leaf;
   switch (encoding) {
@@ -48,7 +55,9 @@ export function decodeValues(bytes: Uint8Array, encoding: number, count: number,
     case ENCODING.deltaLength:
       return physicalType === PHYSICAL.bytes ? deltaLengthValues(bytes, count, fail) : fail("lengths are for bytes only");
     case ENCODING.deltaBytes:
-      return physicalType === PHYSICAL.bytes || physicalType === PHYSICAL.fixed ? deltaBytesValues(bytes, count, leaf, fail) : fail("shared beginnings are for bytes only");
+      return physicalType === PHYSICAL.bytes || physicalType === PHYSICAL.fixed
+        ? deltaBytesValues(bytes, count, leaf, fail)
+        : fail("shared beginnings are for bytes only");
     case ENCODING.split:
       return splitValues(bytes, count, leaf, fail);
   }
@@ -74,7 +83,8 @@ function plainValues(bytes: Uint8Array, count: number, leaf: Leaf, fail: Fail): 
 function splitValues(bytes: Uint8Array, count: number, leaf: Leaf, fail: Fail): PageValues {
   const { physicalType, typeLength } = leaf;
   const width = widthOf(leaf);
-  if (width === 0 || physicalType === PHYSICAL.int96 || bytes.length < count * width) fail(`${count} values of ${width} bytes, split, lie in ${bytes.length}`);
+  if (width === 0 || physicalType === PHYSICAL.int96 || bytes.length < count * width)
+    fail(`${count} values of ${width} bytes, split, lie in ${bytes.length}`);
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
   const values = byteStreamSplit(reader, count, TYPE_NAMES[physicalType]!, typeLength);
   if (physicalType !== PHYSICAL.fixed) return arrayValues(values as NumberArray);
@@ -128,7 +138,13 @@ function runsOfBooleans(bytes: Uint8Array, count: number, fail: Fail): PageValue
 }
 
 /** Integers by their differences, from `start`; also where they end. */
-function deltas(bytes: Uint8Array, start: number, count: number, large: boolean, fail: Fail): { values: Int32Array | BigInt64Array; end: number } {
+function deltas(
+  bytes: Uint8Array,
+  start: number,
+  count: number,
+  large: boolean,
+  fail: Fail,
+): { values: Int32Array | BigInt64Array; end: number } {
   let offset = start;
   const next = (): number => {
     let value = 0;
@@ -140,7 +156,8 @@ function deltas(bytes: Uint8Array, start: number, count: number, large: boolean,
     return fail("a count of its deltas has no end");
   };
   const [block, parts, total] = [next(), next(), next()];
-  const fits = block >= 1 && block <= MAX_DELTA_BLOCK && parts >= 1 && parts <= MAX_DELTA_PARTS && block % parts === 0 && (block / parts) % 8 === 0;
+  const fits =
+    block >= 1 && block <= MAX_DELTA_BLOCK && parts >= 1 && parts <= MAX_DELTA_PARTS && block % parts === 0 && (block / parts) % 8 === 0;
   if (!fits || total !== count) fail(`its deltas are ${total} in blocks of ${block} in ${parts} parts, where ${count} values are expected`);
   const values = large ? new BigInt64Array(count) : new Int32Array(count);
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: start };
@@ -179,7 +196,8 @@ function deltaBytesValues(bytes: Uint8Array, count: number, { physicalType, type
     const [prefix, suffix] = [prefixes.values[index]!, suffixes.values[index]!];
     const before = index === 0 ? 0 : total - starts[index - 1]!;
     if (prefix < 0 || prefix > before || suffix < 0 || suffix > left) fail(`value ${index} of ${count} goes past its bytes`);
-    if (physicalType === PHYSICAL.fixed && prefix + suffix !== typeLength) fail(`value ${index} has ${prefix + suffix} bytes, where ${typeLength} are expected`);
+    if (physicalType === PHYSICAL.fixed && prefix + suffix !== typeLength)
+      fail(`value ${index} has ${prefix + suffix} bytes, where ${typeLength} are expected`);
     starts[index] = total;
     total += prefix + suffix;
     left -= suffix;

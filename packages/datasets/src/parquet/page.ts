@@ -99,7 +99,8 @@ function levelsV2({ header, body }: PackedPage, { leaf, unpack, fail }: PageCont
   const { repetitionBytes, definitionBytes, numValues, unpackedSize, isPacked } = header;
   const levelBytes = repetitionBytes + definitionBytes;
   const { maxRepetition, maxDefinition } = leaf;
-  const repetitions = maxRepetition === 0 ? undefined : unpackLevels(body, 0, repetitionBytes, maxRepetition, numValues, "repetition", fail);
+  const repetitions =
+    maxRepetition === 0 ? undefined : unpackLevels(body, 0, repetitionBytes, maxRepetition, numValues, "repetition", fail);
   const definitions =
     maxDefinition === 0 ? undefined : unpackLevels(body, repetitionBytes, levelBytes, maxDefinition, numValues, "definition", fail);
   const packed = body.subarray(levelBytes);
@@ -149,7 +150,14 @@ function sizeOf(array: { byteLength: number } | undefined): number {
 }
 
 function levelless(length: number): Omit<DecodedPage, "values" | "valueAt" | "byteLength"> {
-  return { numEntries: length, numRows: length, definitions: undefined, repetitions: undefined, rowEntries: undefined, rowValues: undefined };
+  return {
+    numEntries: length,
+    numRows: length,
+    definitions: undefined,
+    repetitions: undefined,
+    rowEntries: undefined,
+    rowValues: undefined,
+  };
 }
 
 /** hyparquet reads values in place, and by the buffer and not by the view of it. */

@@ -3,7 +3,7 @@ import { readBytes } from "../source.js";
 import type { TableColumn } from "../tables/table.js";
 import { assembledColumn } from "./assembly.js";
 import { Budget } from "./budget.js";
-import { type Unpack, unpackerOf } from "./codecs.js";
+import { unpackerOf } from "./codecs.js";
 import { ColumnChunk } from "./column-chunk.js";
 import { failing } from "./damage.js";
 import { type Footer, readFooter } from "./footer.js";
@@ -25,7 +25,6 @@ export class ParquetFile {
   readonly #footer: Footer;
   readonly #tree: ReturnType<typeof schemaTree>;
   readonly #context: { name: string; cache: PageCache; budget: Budget };
-  readonly #unpackers = new Map<number, Unpack>();
 
   /** Reads the footer. Throws `FormatError` for what is no Parquet file or cannot be read. */
   static async open(source: ByteSource, name: string): Promise<ParquetFile> {
@@ -57,7 +56,7 @@ export class ParquetFile {
     for (const [place, info] of infos.entries()) {
       const leaf = leaves[place]!;
       const bytes = await readBytes(this.#source, info.start, info.end, this.#name);
-      const unpack = await this.#unpacker(info.codec, `column ${leaf.path}`);
+      const unpack = await unpackerOf(info.codec, this.#name, leaf.path);
       const chunk = new ColumnChunk(leaf, bytes, info, wanted, unpack, where, this.#context);
       if (chunk.numRows < wanted || (wanted === numRows && chunk.numRows > wanted)) {
         fail(`column ${leaf.path} has ${chunk.numRows} rows, where ${wanted} are expected`);
@@ -66,11 +65,5 @@ export class ParquetFile {
       chunks.push(chunk);
     }
     return { columns: columns.map((node) => assembledColumn(node, chunks)), numRows: wanted, byteLength };
-  }
-
-  async #unpacker(codec: number, where: string): Promise<Unpack> {
-    const unpack = this.#unpackers.get(codec) ?? (await unpackerOf(codec, failing(this.#name, where)));
-    this.#unpackers.set(codec, unpack);
-    return unpack;
   }
 }

@@ -1,3 +1,4 @@
+import { excerpt, shorten } from "@kto/core";
 import { type Cell } from "../tables/cells.js";
 import { needsMap } from "../tables/records.js";
 import { parquetCell } from "./cells.js";
@@ -124,7 +125,8 @@ function readLogicalType(reader: ThriftReader, type: number): LogicalType | unde
     reader.nested(kindType, (field, fieldType) => {
       if (fieldType === 1 || fieldType === 2) flags.set(field, reader.boolean(fieldType));
       else if (fieldType >= 3 && fieldType <= 6) numbers.set(field, reader.integer(fieldType));
-      else if (fieldType === 12 && field === 2) reader.nested(fieldType, (unitField) => void (unit = ([undefined, "ms", "us", "ns"] as const)[unitField]));
+      else if (fieldType === 12 && field === 2)
+        reader.nested(fieldType, (unitField) => void (unit = ([undefined, "ms", "us", "ns"] as const)[unitField]));
       else return false;
       return true;
     });
@@ -169,7 +171,7 @@ class TreeBuilder {
   children(index: number, place: Place): SchemaNode[] {
     const { numChildren, name } = this.#elements[index]!;
     if (numChildren < 0 || numChildren > this.#elements.length - this.position) {
-      this.#fail(`"${name}" of the schema has ${numChildren} columns, where ${this.#elements.length - this.position} are left`);
+      this.#fail(`${excerpt(name)} of the schema has ${numChildren} columns, where ${this.#elements.length - this.position} are left`);
     }
     if (place.depth > MAX_DEPTH) this.#fail(`the schema nests deeper than ${MAX_DEPTH}`);
     return Array.from({ length: numChildren }, () => this.#node(place));
@@ -203,12 +205,31 @@ class TreeBuilder {
       const group = childPlace(inside, repeated);
       const [key, value] = this.children(this.position++, group) as [SchemaNode, SchemaNode];
       const { name } = element;
-      return { kind: "map", name, definition: place.definition, first, last: this.leaves.length, itemDefinition: group.definition, repetition: group.repetition, key, value };
+      return {
+        kind: "map",
+        name,
+        definition: place.definition,
+        first,
+        last: this.leaves.length,
+        itemDefinition: group.definition,
+        repetition: group.repetition,
+        key,
+        value,
+      };
     }
     const fields = this.children(index, inside);
     const names = fields.map(({ name }) => name);
     if (new Set(names).size !== names.length) this.#fail(`two fields of ${place.path} have the same name`);
-    return { kind: "struct", name: element.name, definition: place.definition, first, last: this.leaves.length, names, fields, asMap: needsMap(names) };
+    return {
+      kind: "struct",
+      name: element.name,
+      definition: place.definition,
+      first,
+      last: this.leaves.length,
+      names,
+      fields,
+      asMap: needsMap(names),
+    };
   }
 
   /** The one child of a group that only wraps it. */
@@ -222,7 +243,16 @@ class TreeBuilder {
   }
 
   #list(name: string, { definition, repetition }: Place, listDefinition: number, first: number, item: SchemaNode): SchemaNode {
-    return { kind: "list", name, definition: listDefinition, first, last: this.leaves.length, itemDefinition: definition, repetition, item };
+    return {
+      kind: "list",
+      name,
+      definition: listDefinition,
+      first,
+      last: this.leaves.length,
+      itemDefinition: definition,
+      repetition,
+      item,
+    };
   }
 
   #leaf(element: SchemaElement, { path, definition, repetition, nested }: Place): SchemaNode {
@@ -238,7 +268,7 @@ class TreeBuilder {
 
 function childPlace(parent: Place, { name, repetition }: SchemaElement): Place {
   return {
-    path: parent.path === "" ? name : `${parent.path}.${name}`,
+    path: shorten(parent.path === "" ? name : `${parent.path}.${name}`, 100),
     definition: parent.definition + (repetition === OPTIONAL || repetition === REPEATED ? 1 : 0),
     repetition: parent.repetition + (repetition === REPEATED ? 1 : 0),
     depth: parent.depth + 1,

@@ -16,7 +16,8 @@ export function tableRows(columns: readonly TableColumn[], length: number): RowS
       const row: DataRow = {};
       for (const column of columns) {
         const value = column.at(index);
-        if (column.name === "__proto__") Object.defineProperty(row, column.name, { value, enumerable: true, configurable: true, writable: true });
+        if (column.name === "__proto__")
+          Object.defineProperty(row, column.name, { value, enumerable: true, configurable: true, writable: true });
         else row[column.name] = value;
       }
       return row;
