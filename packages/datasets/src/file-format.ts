@@ -2,14 +2,16 @@ import type { ByteSource } from "@kto/core";
 import { compressionOf } from "./bytes/compression.js";
 import { headOf, headText } from "./bytes/utf8.js";
 import { layoutOf } from "./csv/header.js";
+import { isArrow } from "./arrow/messages.js";
 import { DataFileError } from "./errors.js";
 import { readBytes } from "./source.js";
 
 /** The kinds of data file that can be read. */
-export type FileFormat = "jsonl" | "json" | "csv" | "tsv" | "parquet";
+export type FileFormat = "jsonl" | "json" | "csv" | "tsv" | "parquet" | "arrow";
 
 const FORMAT_OF_EXTENSION = new Map<string, FileFormat>([
   ["parquet", "parquet"],
+  ["arrow", "arrow"],
   ["jsonl", "jsonl"],
   ["ndjson", "jsonl"],
   ["json", "json"],
@@ -28,13 +30,14 @@ export function formatOfName(name: string): FileFormat | undefined {
 }
 
 /**
- * The format of a data file, compressed or not, by its content: Parquet by its mark, JSON by its first character (`[` an array, `{` rows one after
+ * The format of a data file, compressed or not, by its content: Parquet and Arrow by their marks, JSON by its first character (`[` an array, `{` rows one after
  * another), a table by columns that training reads in its first line. Where the content does not tell, by the extension of `name`.
  * Throws `DataFileError` when neither does, and for a file that shows it is something else.
  */
 export async function detectFileFormat(source: ByteSource, name: string): Promise<FileFormat> {
   const head = latin1(await headOf(source).then((bytes) => bytes.subarray(0, 4)));
   if (head === PARQUET_MARK) return "parquet";
+  if (isArrow(await headOf(source))) return "arrow";
   const text = await headText(source, name);
   const named = formatOfName(name);
   const found = formatOfText(text, named) ?? named;
@@ -52,7 +55,7 @@ export async function detectFileFormat(source: ByteSource, name: string): Promis
   }
   if (found) return found;
   throw new DataFileError(
-    `loadDataset: the format of ${name} is unknown; expected .jsonl, .json, .csv, .tsv or .parquet, or content that begins with "{", "[" or "PAR1", or with a line of column names such as prompt,completion,label; rename the file or call its reader`,
+    `loadDataset: the format of ${name} is unknown; expected .jsonl, .json, .csv, .tsv, .parquet or .arrow, or content that begins with "{", "[" or "PAR1", or with a line of column names such as prompt,completion,label; rename the file or call its reader`,
     { file: name },
   );
 }

@@ -1,3 +1,4 @@
+export { readArrow } from "./arrow.js";
 export { readCsv, type CsvOptions } from "./csv.js";
 export { DataNotes, describeNote, type DataNote } from "./data-notes.js";
 export { Dataset, type DataRow, type RowOptions, type RowProgress, type RowSource, type SplitOptions } from "./dataset.js";
@@ -17,3 +18,5 @@ export { columnOf, idsOf, isConversation, isGiven, isSilent, textOf, type Messag
 export type { DataSource, ReadOptions, ReadProgress } from "./source.js";
 export { findSplitFiles, type SplitChoice, type SplitFiles } from "./split-files.js";
 export { UNPAIR_BATCH_SIZE, unpairPreferenceDataset, unpairedPlace, type UnpairedPlace } from "./unpair.js";
+export { ForeignValue } from "./tables/foreign-value.js";
+export { parseYaml, type YamlPlace } from "./yaml.js";

@@ -1,5 +1,6 @@
 import type { ListedDirectory } from "@kto/core";
 import { readTable } from "./csv.js";
+import { readArrow } from "./arrow.js";
 import { Dataset } from "./dataset.js";
 import { DataFileError } from "./errors.js";
 import { detectFileFormat } from "./file-format.js";
@@ -10,7 +11,10 @@ import { rowLimit, toByteSource, type DataSource, type ReadOptions } from "./sou
 import { findSplitFiles, type SplitChoice } from "./split-files.js";
 
 /** Options of {@link loadDataset} for a directory. */
-export interface LoadSplitOptions extends Omit<ReadOptions, "name">, SplitChoice {}
+export interface LoadSplitOptions extends Omit<ReadOptions, "name">, SplitChoice {
+  /** Is told what is left out, in a sentence: files of another format than those that are read, patterns of README.md that match nothing. */
+  onNote?(note: string): void;
+}
 
 /**
  * Rows of a data file in any of the formats, told apart by `name` and content; or those of a split of a directory, whose files follow each
@@ -18,7 +22,7 @@ export interface LoadSplitOptions extends Omit<ReadOptions, "name">, SplitChoice
  */
 export function loadDataset(source: DataSource, options?: ReadOptions): Promise<Dataset>;
 export function loadDataset(directory: ListedDirectory, options?: LoadSplitOptions): Promise<Dataset>;
-export async function loadDataset(source: DataSource | ListedDirectory, options: ReadOptions & SplitChoice = {}): Promise<Dataset> {
+export async function loadDataset(source: DataSource | ListedDirectory, options: ReadOptions & LoadSplitOptions = {}): Promise<Dataset> {
   return isDirectory(source) ? loadSplit(source, options) : loadFile(source, options, new NumberTypes());
 }
 
@@ -44,12 +48,18 @@ async function loadFile(source: DataSource, options: ReadOptions, types: NumberT
       return readTable(bytes, options, "\t");
     case "parquet":
       return readParquet(bytes, options);
+    case "arrow":
+      return readArrow(bytes, options);
   }
 }
 
-async function loadSplit(directory: ListedDirectory, { maxRows, onProgress, signal, ...choice }: LoadSplitOptions): Promise<Dataset> {
+async function loadSplit(
+  directory: ListedDirectory,
+  { maxRows, onProgress, signal, onNote, ...choice }: LoadSplitOptions,
+): Promise<Dataset> {
   const limit = rowLimit("loadDataset", maxRows);
-  const { files } = await findSplitFiles(directory, choice);
+  const { files, columns, notes } = await findSplitFiles(directory, choice);
+  for (const note of notes) onNote?.(note);
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
   const types = new NumberTypes(); // a column has one type in all files
   const parts: Dataset[] = [];
@@ -80,5 +90,16 @@ async function loadSplit(directory: ListedDirectory, { maxRows, onProgress, sign
       await source.dispose?.();
     }
   }
-  return Dataset.concatenate(parts);
+  const dataset = Dataset.concatenate(parts);
+  return columns === undefined ? dataset : withColumns(dataset, new Set(columns));
+}
+
+/** The rows with only some of their columns. */
+function withColumns(dataset: Dataset, columns: ReadonlySet<string>): Dataset {
+  return Dataset.from({
+    length: dataset.length,
+    columnNames: dataset.columnNames.filter((name) => columns.has(name)),
+    at: (index) =>
+      index < dataset.length ? Object.fromEntries(Object.entries(dataset.at(index)).filter(([name]) => columns.has(name))) : undefined,
+  });
 }

@@ -23,8 +23,13 @@ export function readParquet(path: string, options: FileReadOptions = {}): Promis
   return withFile("readParquet", path, (file) => source.readParquet(file, { ...options, name: path }));
 }
 
+/** {@link source.readArrow} of the file at `path`. */
+export function readArrow(path: string, options: FileReadOptions = {}): Promise<Dataset> {
+  return withFile("readArrow", path, (file) => source.readArrow(file, { ...options, name: path }));
+}
+
 /**
- * {@link source.loadDataset} of the file at `path`: JSON, JSON Lines, CSV, TSV or Parquet by content and extension; or of a split of a directory,
+ * {@link source.loadDataset} of the file at `path`: JSON Lines, JSON, CSV, TSV, Parquet or Arrow by extension and content; or of a split of a directory,
  * which is a folder (`folderDirectory`) or a repository of the hub.
  */
 export function loadDataset(path: string, options?: FileReadOptions): Promise<Dataset>;

@@ -1,40 +1,46 @@
 import { excerpt, FormatError, type ListedDirectory } from "@kto/core";
 import { isObject } from "./jsonl.js";
+import { isLiteralPath } from "./path-pattern.js";
 import { readBytes } from "./source.js";
+import { MAX_YAML_LENGTH, parseYaml } from "./yaml.js";
 
 /** One configuration of a data set, as the head of its README.md declares it. */
 export interface RepoConfig {
   name: string;
   isDefault: boolean;
-  /** Patterns of the files of each split; undefined when only a folder is named. */
-  splits: Map<string, string[]> | undefined;
+  /** True if it declares files, and not only a folder. */
+  hasFiles: boolean;
+  /** Patterns of the files of each split. Throws `FormatError` for a declaration that is malformed. */
+  splits(): Map<string, string[]>;
   /** Folder that the data lies in; `""` is the root. */
   dataDir: string;
 }
 
 const CARD = "README.md";
 
-/** Cards with the features of hundreds of configurations stay below this. */
-const MAX_CARD_BYTES = 16 * 2 ** 20;
+/** No system takes longer paths. */
+const MAX_PATTERN_LENGTH = 4096;
+
+/** Patterns with wildcards that one configuration may have: each is held against every file. */
+const MAX_WILDCARDS = 1000;
 
 /** The `configs` in the YAML head of README.md; none without such a head. Throws `FormatError` for a head that cannot be understood. */
 export async function readRepoConfigs(directory: ListedDirectory): Promise<RepoConfig[]> {
   const name = `${directory.name}/${CARD}`;
   const head = await readHead(directory, name);
-  if (head === undefined) return [];
-  const { parse } = await import("yaml"); // here, so that a page that reads files does without it
-  let card: unknown;
-  try {
-    card = parse(head) as unknown;
-  } catch (cause) {
-    throw new FormatError(
-      `loadDataset: the head of ${name} is not YAML; expected "configs:" and the like, got "${(cause as Error).message}"; mend it`,
-      { source: name, cause },
-    );
-  }
+  const card = head === undefined ? undefined : await parseYaml(head, { name, part: `the head of ${name}`, firstLine: 2 });
   const configs = isObject(card) ? (card["configs"] ?? []) : [];
   if (!Array.isArray(configs)) throw malformed("configs", "a list", configs, name);
-  return configs.map((config, index) => readConfig(config, index, name));
+  const read = configs.map((config, index) => readConfig(config, `configs[${index}]`, name));
+  const names = new Set(read.map((config) => config.name));
+  if (names.size < read.length)
+    throw malformed(
+      "configs",
+      "a list without repeated names",
+      read.map((config) => config.name),
+      name,
+    );
+  return read;
 }
 
 /** The text between the two lines `---` that README.md begins with. */
@@ -42,36 +48,49 @@ async function readHead(directory: ListedDirectory, name: string): Promise<strin
   const source = await directory.open(CARD);
   if (!source) return undefined;
   try {
-    const bytes = await readBytes(source, 0, Math.min(source.byteLength, MAX_CARD_BYTES), name);
-    return /^---[ \t]*\r?\n(.*?)^---[ \t]*\r?$/ms.exec(new TextDecoder().decode(bytes))?.[1];
+    const bytes = await readBytes(source, 0, Math.min(source.byteLength, MAX_YAML_LENGTH), name);
+    const text = new TextDecoder().decode(bytes);
+    const head = /---[ \t]*\r?\n(.*?)^---[ \t]*\r?$/msy.exec(text);
+    if (head !== null) return head[1];
+    if (!/^---[ \t]*\r?\n/.test(text) || source.byteLength <= MAX_YAML_LENGTH) return undefined;
+    throw new FormatError(
+      `loadDataset: the head of ${name} is too long; expected a second line "---" within ${MAX_YAML_LENGTH} bytes, got none; shorten it`,
+      { source: name },
+    );
   } finally {
     await source.dispose?.();
   }
 }
 
-function readConfig(config: unknown, index: number, file: string): RepoConfig {
-  const field = `configs[${index}]`;
+function readConfig(config: unknown, field: string, file: string): RepoConfig {
   if (!isObject(config)) throw malformed(field, "{config_name, data_files}", config, file);
-  const { config_name: name, data_files: files, data_dir: dataDir } = config;
+  const { config_name: name, data_files: files = null, data_dir: dataDir = null, default: isDefault = null } = config;
   if (typeof name !== "string") throw malformed(`${field}.config_name`, "a name", name, file);
+  if (dataDir !== null && typeof dataDir !== "string") throw malformed(`${field}.data_dir`, "a folder", dataDir, file);
+  if (isDefault !== null && typeof isDefault !== "boolean") throw malformed(`${field}.default`, "true or false", isDefault, file);
   return {
     name,
-    isDefault: config["default"] === true || name === "default",
-    splits: files === undefined || files === null ? undefined : readSplits(files, `${field}.data_files`, file),
-    dataDir: typeof dataDir === "string" ? dataDir.replace(/^(\.?\/)+|\/+$/g, "") : "",
+    isDefault: isDefault === true || name === "default",
+    hasFiles: files !== null,
+    splits: () => readSplits(files, `${field}.data_files`, file),
+    dataDir: (dataDir ?? "").replace(/^(?:\.?\/)+/, "").replace(/\/+$/, ""),
   };
 }
 
 /** `data/*.csv`, `[a.csv, b.csv]` (both the split train) or `[{split, path}, …]`. */
 function readSplits(files: unknown, field: string, file: string): Map<string, string[]> {
   const splits = new Map<string, string[]>();
+  let wildcards = 0;
   for (const entry of [files].flat()) {
     const { split, path } = isObject(entry) ? entry : { split: "train", path: entry };
     const patterns = [path].flat();
-    if (typeof split !== "string" || !patterns.every((pattern) => typeof pattern === "string")) {
+    if (typeof split !== "string" || !patterns.every((pattern) => typeof pattern === "string" && pattern.length <= MAX_PATTERN_LENGTH)) {
       throw malformed(field, "paths, or a list of {split, path}", entry, file);
     }
-    splits.set(split, [...(splits.get(split) ?? []), ...patterns]);
+    if (isObject(entry) && splits.has(split)) throw malformed(field, "each split once", entry, file);
+    wildcards += patterns.filter((pattern) => !isLiteralPath(pattern)).length;
+    if (wildcards > MAX_WILDCARDS) throw malformed(field, `at most ${MAX_WILDCARDS} patterns`, files, file);
+    splits.set(split, (splits.get(split) ?? []).concat(patterns));
   }
   return splits;
 }

@@ -28,7 +28,11 @@ describe("by names", () => {
   ])("%s", async (_what, paths, split, expected) => expect(await found(paths, { split })).toEqual(expected));
 
   it("takes the only split when none is named, and asks where there are several", async () => {
-    expect(await findSplitFiles(withFiles(["rows.jsonl"]))).toEqual({ split: "train", files: [{ path: "rows.jsonl", size: 1 }] });
+    expect(await findSplitFiles(withFiles(["rows.jsonl"]))).toEqual({
+      split: "train",
+      files: [{ path: "rows.jsonl", size: 1 }],
+      notes: [],
+    });
     await expect(found(sharded)).rejects.toThrow("owner/name has several splits; expected one of test, train, got none");
   });
 
@@ -37,8 +41,8 @@ describe("by names", () => {
       code: "DATA_FILE",
       message: expect.stringContaining('has no split "validation"; expected one of test, train'),
     });
-    await expect(found(["model.bin", "config.json"])).rejects.toThrow(
-      "has no data file; expected .parquet, .jsonl, .json, .csv or .tsv, got model.bin",
+    await expect(found(["notes.doc", "config.json"])).rejects.toThrow(
+      "owner/name has no data file; expected .parquet, .arrow, .jsonl, .json, .csv or .tsv, got notes.doc",
     );
     await expect(found([])).rejects.toThrow("got no file");
   });

@@ -1,8 +1,9 @@
-import type { ListedDirectory } from "@kto/core";
+import { excerpt, type ListedDirectory, shorten } from "@kto/core";
+import { dataFileTest, type FolderKind, foldersOfModels, oneFamily } from "./data-files.js";
 import { DataFileError } from "./errors.js";
-import { formatOfName, type FileFormat } from "./file-format.js";
-import { pathPattern } from "./path-pattern.js";
+import { isLiteralPath, pathPattern } from "./path-pattern.js";
 import { readRepoConfigs, type RepoConfig } from "./repo-card.js";
+import { savedSplits } from "./saved-dataset.js";
 
 /** Which part of a data set is meant. */
 export interface SplitChoice {
@@ -16,6 +17,10 @@ export interface SplitChoice {
 export interface SplitFiles {
   split: string;
   files: { path: string; size: number }[];
+  /** Columns that the data set was saved with (`set_format`, then `save_to_disk`); absent for all. */
+  columns?: readonly string[];
+  /** What is left out, in sentences: files of another format, patterns that match nothing. */
+  notes: string[];
 }
 
 /** Words for the same split, as the names of files and folders write them. */
@@ -25,27 +30,45 @@ const SPLIT_WORDS: Readonly<Record<string, readonly string[]>> = {
   test: ["test", "testing", "eval", "evaluation"],
 };
 
-/** Files that hold no rows, whatever their extension. */
-const NO_DATA = new Set(["config.json", "dataset_info.json", "dataset_infos.json"]);
+const KINDS: Readonly<Record<FolderKind, string>> = {
+  model: "the folder of a model",
+  adapter: "the folder of an adapter",
+  run: "the output of a training run",
+};
 
 /**
- * The files of one split of a data set, found as the Python library finds them: by the `configs` in the head of README.md, else by names
- * `data/train-00000-of-00001.parquet`, else by a split's word in the name of a file or folder, else all files as the split train.
- * Throws `DataFileError`, which lists what there is, for a split or configuration that does not exist, and where no file can be read.
+ * The files of one split of a data set, found as the Python library finds them: what `save_to_disk` wrote by its own lists, else by the `configs` in the
+ * head of README.md, else by names `data/train-00000-of-00001.parquet`, else by a split's word in the name of a file or folder, else all files as the split
+ * train; of them those of one family of formats. Throws `DataFileError`, which lists what there is, for a split or configuration that does not exist, for a
+ * file that README.md names and that is not there, and where no file can be read.
  */
 export async function findSplitFiles(directory: ListedDirectory, { split, config }: SplitChoice = {}): Promise<SplitFiles> {
   const files = new Map((await directory.list()).map((file) => [file.path, file]));
+  const withSizes = (paths: readonly string[]): SplitFiles["files"] => paths.map((path) => files.get(path)!);
+  const saved = await savedSplits(directory, new Set(files.keys()));
+  if (saved !== undefined) {
+    if (config !== undefined) throw noConfig(directory.name, config, ["none, since save_to_disk wrote it"]);
+    const { paths, columns, ...found } = await saved.get(chooseSplit([...saved.keys()], split, directory.name))!();
+    return { split: found.split, files: withSizes(paths), notes: [], ...(columns === undefined ? {} : { columns }) };
+  }
   const chosen = chooseConfig(await readRepoConfigs(directory), config, directory.name);
   const paths = [...files.keys()].filter((path) => path.startsWith(chosen?.dataDir ? `${chosen.dataDir}/` : "")).sort();
-  const splits = chosen?.splits ? declaredSplits(chosen, paths, directory.name) : splitsByName(paths, chosen?.dataDir ?? "");
-  if (splits.size === 0) {
-    throw new DataFileError(
-      `loadDataset: ${directory.name} has no data file; expected .parquet, .jsonl, .json, .csv or .tsv, got ${listed([...files.keys()])}; convert it, or name another data set`,
-      { file: directory.name },
-    );
-  }
+  const isData = dataFileTest([...files.keys()]);
+  if (chosen?.hasFiles) return declaredFiles(chosen, paths, isData, split, directory.name, withSizes);
+  const splits = splitsByName(paths.filter(isData), chosen?.dataDir ?? "");
+  if (splits.size === 0) throw noData(directory.name, [...files.keys()]);
   const name = chooseSplit([...splits.keys()], split, directory.name);
-  return { split: name, files: oneFormat(splits.get(name)!).map((path) => files.get(path)!) };
+  return oneFormat(name, splits.get(name)!, directory.name, withSizes, []);
+}
+
+function noData(directory: string, paths: readonly string[]): DataFileError {
+  const kind = foldersOfModels(paths).values().next().value;
+  const what = kind === undefined ? "has no data file" : `is ${KINDS[kind]} and has no data file`;
+  const advice = kind === undefined ? "convert it, or name another data set" : "name the file or folder with the rows";
+  return new DataFileError(
+    `loadDataset: ${directory} ${what}; expected .parquet, .arrow, .jsonl, .json, .csv or .tsv, got ${listed(paths)}; ${advice}`,
+    { file: directory },
+  );
 }
 
 function chooseConfig(configs: readonly RepoConfig[], wanted: string | undefined, directory: string): RepoConfig | undefined {
@@ -55,37 +78,76 @@ function chooseConfig(configs: readonly RepoConfig[], wanted: string | undefined
       ? (configs.find(({ isDefault }) => isDefault) ?? (configs.length === 1 ? configs[0] : undefined))
       : configs.find(({ name }) => name === wanted);
   if (found) return found;
-  const names = configs.length === 0 ? "default" : configs.map(({ name }) => name).join(", ");
-  throw new DataFileError(
-    `loadDataset: ${wanted === undefined ? `${directory} has several configurations` : `${directory} has no configuration ${JSON.stringify(wanted)}`}; expected one of ${names}, got ${wanted === undefined ? "none" : JSON.stringify(wanted)}; pass { config }`,
+  throw noConfig(directory, wanted, configs.length === 0 ? ["default"] : configs.map(({ name }) => name));
+}
+
+function noConfig(directory: string, wanted: string | undefined, names: readonly string[]): DataFileError {
+  const problem = wanted === undefined ? `${directory} has several configurations` : `${directory} has no configuration ${excerpt(wanted)}`;
+  return new DataFileError(
+    `loadDataset: ${problem}; expected one of ${listed(names, 50)}, got ${wanted === undefined ? "none" : excerpt(wanted)}; pass { config }`,
     { file: directory },
   );
 }
 
-/** The splits of a configuration of README.md that have files. Throws where none of the files declared is a data file. */
-function declaredSplits({ name, splits, dataDir }: RepoConfig, paths: readonly string[], directory: string): Map<string, string[]> {
-  const found = new Map<string, string[]>();
-  for (const [split, patterns] of splits!) {
-    const expressions = patterns.map((pattern) => pathPattern(dataDir === "" ? pattern : `${dataDir}/${pattern}`));
-    const matched = new Set(expressions.flatMap((expression) => paths.filter((path) => expression.test(path) && isDataFile(path))));
-    if (matched.size > 0) found.set(split, [...matched]);
+type WithSizes = (paths: readonly string[]) => SplitFiles["files"];
+
+/** The files of a split that a configuration of README.md declares. A file that is named and not there is an error, a pattern that matches nothing a note. */
+function declaredFiles(
+  config: RepoConfig,
+  paths: readonly string[],
+  isData: (path: string) => boolean,
+  wanted: string | undefined,
+  directory: string,
+  withSizes: WithSizes,
+): SplitFiles {
+  const splits = config.splits();
+  const { dataDir } = config;
+  const split = splits.size === 0 ? "train" : chooseSplit([...splits.keys()], wanted, directory);
+  const patterns = splits.get(split) ?? [];
+  const known = new Set(paths);
+  const found: string[] = [];
+  const unmatched: string[] = [];
+  for (const pattern of patterns) {
+    const full = (dataDir === "" ? pattern : `${dataDir}/${pattern}`).replace(/^\.\//, "");
+    const matches = isLiteralPath(full) ? (known.has(full) ? [full] : []) : paths.filter(pathPattern(full));
+    const data = matches.filter(isData);
+    if (data.length === 0) unmatched.push(pattern);
+    found.push(...data);
   }
-  if (found.size > 0) return found;
-  throw new DataFileError(
-    `loadDataset: ${directory} has none of the data files that its README.md declares for ${JSON.stringify(name)}; expected ${listed([...splits!.values()].flat())}, got ${listed(paths)}; is it complete?`,
-    { file: directory },
-  );
+  const missing = unmatched.find(isLiteralPath);
+  if (found.length === 0 || missing !== undefined) {
+    const what = found.length === 0 ? "none of the data files" : "not all of the data files";
+    throw new DataFileError(
+      `loadDataset: ${directory} has ${what} that its README.md declares for ${excerpt(split)} of ${excerpt(config.name)}; expected ${listed(missing === undefined ? patterns : unmatched)}, got ${listed(paths)}; is it complete?`,
+      { file: directory },
+    );
+  }
+  const notes =
+    unmatched.length === 0 ? [] : [`${directory}: no file matches ${listed(unmatched)}, which README.md declares for ${shorten(split)}`];
+  return oneFormat(split, found, directory, withSizes, notes);
 }
 
-function splitsByName(paths: readonly string[], dataDir: string): Map<string, string[]> {
-  const data = paths.filter(isDataFile);
+/** Of the files of a split those of one family of formats, with a note on the others. */
+function oneFormat(split: string, paths: readonly string[], directory: string, withSizes: WithSizes, notes: readonly string[]): SplitFiles {
+  const { taken, leftOut } = oneFamily(paths);
+  const note = `${directory}: ${listed(leftOut)} ${leftOut.length === 1 ? "is" : "are"} not read: a split is read in one format, here that of ${listed(taken, 1)}`;
+  return { split, files: withSizes(taken), notes: leftOut.length === 0 ? [...notes] : [...notes, note] };
+}
+
+function splitsByName(data: readonly string[], dataDir: string): Map<string, string[]> {
   const below = (path: string): string => (dataDir === "" ? path : path.slice(dataDir.length + 1));
   const bySplit = (splitsOf: (path: string) => readonly string[]): Map<string, string[]> => {
     const splits = new Map<string, string[]>();
-    for (const path of data) for (const split of splitsOf(below(path))) splits.set(split, [...(splits.get(split) ?? []), path]);
+    for (const path of data) {
+      for (const split of splitsOf(below(path))) {
+        const paths = splits.get(split);
+        if (paths === undefined) splits.set(split, [path]);
+        else paths.push(path);
+      }
+    }
     return splits;
   };
-  const sharded = bySplit((path) => /^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5,}\.\w+$/.exec(path)?.slice(1) ?? []);
+  const sharded = bySplit((path) => /^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5,}\.\w+(?:\.\w+)?$/.exec(path)?.slice(1) ?? []);
   if (sharded.size > 0) return sharded;
   const named = bySplit((path) => Object.keys(SPLIT_WORDS).filter((split) => SPLIT_WORDS[split]!.some((word) => hasWord(path, word))));
   return named.size > 0 ? named : bySplit(() => ["train"]);
@@ -94,11 +156,6 @@ function splitsByName(paths: readonly string[], dataDir: string): Map<string, st
 /** True if a word stands alone in the name of a file or folder: between dots, dashes, blanks, digits and underscores. */
 function hasWord(path: string, word: string): boolean {
   return new RegExp(`(?:^|[-._ 0-9/])${word}(?:[-._ 0-9/]|$)`).test(path);
-}
-
-function isDataFile(path: string): boolean {
-  const parts = path.split("/");
-  return formatOfName(path) !== undefined && !NO_DATA.has(parts.at(-1)!) && !parts.some((part) => /^(\.|__)/.test(part));
 }
 
 function chooseSplit(splits: readonly string[], wanted: string | undefined, directory: string): string {
@@ -111,19 +168,13 @@ function chooseSplit(splits: readonly string[], wanted: string | undefined, dire
       : (splits.find((name) => name === wanted) ?? splits.find((name) => kindOf(name) === kindOf(wanted)));
   if (found !== undefined) return found;
   throw new DataFileError(
-    `loadDataset: ${wanted === undefined ? `${directory} has several splits` : `${directory} has no split ${JSON.stringify(wanted)}`}; expected one of ${splits.join(", ")}, got ${wanted === undefined ? "none" : JSON.stringify(wanted)}; name a split that there is`,
+    `loadDataset: ${wanted === undefined ? `${directory} has several splits` : `${directory} has no split ${excerpt(wanted)}`}; expected one of ${listed(splits, 50)}, got ${wanted === undefined ? "none" : excerpt(wanted)}; name a split that there is`,
     { file: directory },
   );
 }
 
-/** The files of the most frequent format: the same rows often lie there in a second one. Parquet wins a tie, then JSON Lines. */
-function oneFormat(paths: readonly string[]): string[] {
-  const order: readonly FileFormat[] = ["parquet", "jsonl", "json", "csv", "tsv"];
-  const of = (format: FileFormat): string[] => paths.filter((path) => formatOfName(path) === format);
-  return order.map(of).reduce((most, next) => (next.length > most.length ? next : most));
-}
-
 function listed(names: readonly string[], most = 5): string {
   if (names.length === 0) return "no file";
-  return names.length <= most ? names.join(", ") : `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
+  const shown = names.slice(0, most).map((name) => shorten(name, 100));
+  return names.length <= most ? shown.join(", ") : `${shown.join(", ")} and ${names.length - most} more`;
 }

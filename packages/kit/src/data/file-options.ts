@@ -15,6 +15,8 @@ export interface LoadDatasetOptions {
   hub?: HubPlaceOptions | undefined;
   signal?: AbortSignal | undefined;
   onProgress?(progress: ReadProgress): void;
+  /** Is told what of a folder or data set of the hub is left out: files of another format, patterns of README.md that match nothing. */
+  onNote?(note: string): void;
   /** Is told which commit of a data set of the hub was read. */
   onCommit?(commit: string): void;
 }

@@ -32,11 +32,11 @@ export async function openPlace(given: string, _kind: PlaceKind, options: PlaceO
 
 /** Rows of a file at an address, or of a data set of the hub. */
 export async function loadPlace(given: string, options: LoadDatasetOptions): Promise<Dataset> {
-  const { split, config, maxRows, signal, onProgress } = options;
+  const { split, config, maxRows, signal, onProgress, onNote } = options;
   const reading = { maxRows, signal, onProgress };
   if (!looksLikeHubId(given)) return loadDataset(await httpSource(given, { signal }), { ...withoutSplits(given, options), name: given });
   const source = hub(withRevision(given, options.revision), { ...options.hub, signal, repoType: "dataset" });
-  const dataset = await loadDataset(source, { ...reading, split, config });
+  const dataset = await loadDataset(source, { ...reading, onNote, split, config });
   options.onCommit?.((await source.resolve()).commit);
   return dataset;
 }

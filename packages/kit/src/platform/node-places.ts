@@ -52,14 +52,14 @@ export async function openPlace(given: string, kind: PlaceKind, options: PlaceOp
 
 /** Rows of a data file, of a folder with data files, or of a data set of the hub. */
 export async function loadPlace(given: string, options: LoadDatasetOptions): Promise<Dataset> {
-  const { split, config, maxRows, signal, onProgress } = options;
+  const { split, config, maxRows, signal, onProgress, onNote } = options;
   const reading = { maxRows, signal, onProgress };
   const path = expandHome(given);
-  if (isFolder(path)) return loadDataset(folderDirectory(path), { ...reading, split, config });
+  if (isFolder(path)) return loadDataset(folderDirectory(path), { ...reading, onNote, split, config });
   if (!isHubId(given)) return loadDataset(path, withoutSplits(given, options));
   return orNoFolder(given, async () => {
     const source = hub(withRevision(given, options.revision), { ...cacheOptions(options), repoType: "dataset" });
-    const dataset = await loadDataset(source, { ...reading, split, config });
+    const dataset = await loadDataset(source, { ...reading, onNote, split, config });
     options.onCommit?.((await source.resolve()).commit);
     return dataset;
   });
