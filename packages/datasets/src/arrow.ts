@@ -138,7 +138,7 @@ class ArrowReader {
         try {
           return vector.at(row);
         } catch (cause) {
-          if (isKtoError(cause)) throw cause;
+          if (isKtoError(cause) && (cause as FormatError).source !== undefined) throw cause;
           throw this.#damaged(
             `column ${path}, row ${row} of batch ${batch}: ${cause instanceof Error ? cause.message : "it cannot be decoded"}`,
             cause,

@@ -105,7 +105,7 @@ describe("by README.md", () => {
     );
     await expect(found(["a.csv"], {}, "---\nconfigs:\n- config_name: a\n  data_files: [{split: 3}]\n---\n")).rejects.toThrow("data_files");
     await expect(found(["a.csv"], {}, "---\nconfigs:\n- config_name: a\n  data_files: b.csv\n---\n")).rejects.toThrow(
-      'none of the data files that its README.md declares for "a"; expected b.csv, got README.md, a.csv',
+      'none of the data files that its README.md declares for "train" of "a"; expected b.csv, got README.md, a.csv',
     );
   });
 });

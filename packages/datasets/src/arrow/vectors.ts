@@ -1,4 +1,4 @@
-import { type Cell, floatCell, foreignCell, halfFloat, integerCell, signedInteger, textCell } from "../tables/cells.js";
+import { type Cell, floatCell, foreignCell, halfFloat, integerCell, jsonCell, signedInteger, textCell } from "../tables/cells.js";
 import { bytesText, dateText, decimalText, durationText, timestampText, timeText } from "../tables/python-text.js";
 import { mapRecord, needsMap, record } from "../tables/records.js";
 import type { Fail } from "./flatbuffer.js";
@@ -73,7 +73,7 @@ function valuesOf(field: ArrowField, length: number, parts: BatchParts, fail: Fa
 
 function bytesCell({ type, extension, nested }: ArrowField): Cell<Uint8Array> {
   if (type.kind !== "text") return foreignCell("binary", bytesText, nested);
-  return extension === "arrow.json" ? (raw) => JSON.parse(textCell(raw) as string) : textCell;
+  return extension === "arrow.json" ? jsonCell(nested) : textCell;
 }
 
 function structValues({ children }: ArrowField, length: number, parts: BatchParts, fail: Fail): Values {

@@ -1,4 +1,4 @@
-import { type Cell, floatCell, foreignCell, halfFloat, integerCell, signedInteger, textCell } from "../tables/cells.js";
+import { type Cell, floatCell, foreignCell, halfFloat, integerCell, jsonCell, signedInteger, textCell } from "../tables/cells.js";
 import { bytesText, dateText, decimalText, type TimeUnit, timestampText, timeText, uuidText } from "../tables/python-text.js";
 import type { SchemaElement } from "./schema.js";
 
@@ -57,7 +57,7 @@ function logicalCell(element: SchemaElement, nested: boolean, fail: (problem: st
   const { physicalType, convertedType: converted, logical } = element;
   const kind = logical?.kind;
   if (physicalType === PHYSICAL.bytes) {
-    if (kind === LOGICAL.json || converted === CONVERTED.json) return jsonCell;
+    if (kind === LOGICAL.json || converted === CONVERTED.json) return jsonCell(nested);
     if (kind === LOGICAL.string || kind === LOGICAL.enum || converted === CONVERTED.utf8 || converted === CONVERTED.enum) return textCell;
   }
   if (kind === LOGICAL.decimal || converted === CONVERTED.decimal) return decimalCell(element, nested, fail);
@@ -117,11 +117,6 @@ function decimalCell(
 
 function toFloat(cell: Cell<number>): Cell<Uint8Array> {
   return (raw) => cell(halfFloat(raw[0]! | (raw[1]! << 8)));
-}
-
-/** A cell of JSON, as datasets keeps values of mixed types. */
-function jsonCell(raw: Uint8Array): unknown {
-  return JSON.parse(textCell(raw) as string);
 }
 
 /** Days after the Julian epoch, and nanoseconds of the day before them. */

@@ -22,9 +22,9 @@ export function tooLarge(name: string, where: string, expected: string, got: str
   });
 }
 
-/** What a reader that is handed damaged bytes throws, as a `FormatError` that names the file and the place; its own errors pass as they are. */
+/** What a reader that is handed damaged bytes throws, as a `FormatError` that names the file and the place; one that names a file passes as it is. */
 export function asDamage(cause: unknown, name: string, where: string): Error {
-  if (isKtoError(cause)) return cause;
+  if (isKtoError(cause) && (cause as FormatError).source !== undefined) return cause;
   return damaged(name, `${where}: ${cause instanceof Error ? cause.message : "it cannot be decoded"}`, cause);
 }
 

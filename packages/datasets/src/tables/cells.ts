@@ -1,4 +1,4 @@
-import { Float } from "@kto/core";
+import { Float, isFloat, parseJson } from "@kto/core";
 import { ForeignValue } from "./foreign-value.js";
 
 /**
@@ -27,6 +27,14 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** UTF-8 text. Throws TypeError for bytes that are not. */
 export const textCell: Cell<Uint8Array> = (raw) => utf8.decode(raw);
+
+/** JSON in a cell, as datasets keeps values of mixed types. Throws Error for text that is none. */
+export function jsonCell(nested: boolean): Cell<Uint8Array> {
+  return (raw) => {
+    const value = parseJson(utf8.decode(raw), { operation: "its JSON" });
+    return isFloat(value) && !nested ? value.valueOf() : value;
+  };
+}
 
 /** A float of 16 bits from them. */
 export function halfFloat(bits: number): number {
