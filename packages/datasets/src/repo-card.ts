@@ -83,14 +83,16 @@ function readSplits(files: unknown, field: string, file: string): Map<string, st
   let wildcards = 0;
   for (const entry of [files].flat()) {
     const { split, path } = isObject(entry) ? entry : { split: "train", path: entry };
-    const patterns = [path].flat();
-    if (typeof split !== "string" || !patterns.every((pattern) => typeof pattern === "string" && pattern.length <= MAX_PATTERN_LENGTH)) {
-      throw malformed(field, "paths, or a list of {split, path}", entry, file);
+    if (isObject(entry) && typeof split === "string" && splits.has(split)) throw malformed(field, "each split once", entry, file);
+    for (const pattern of [path].flat()) {
+      if (typeof split !== "string" || typeof pattern !== "string" || pattern.length > MAX_PATTERN_LENGTH) {
+        throw malformed(field, "paths, or a list of {split, path}", entry, file);
+      }
+      if (!isLiteralPath(pattern) && ++wildcards > MAX_WILDCARDS) throw malformed(field, `at most ${MAX_WILDCARDS} patterns`, files, file);
+      const patterns = splits.get(split);
+      if (patterns === undefined) splits.set(split, [pattern]);
+      else patterns.push(pattern);
     }
-    if (isObject(entry) && splits.has(split)) throw malformed(field, "each split once", entry, file);
-    wildcards += patterns.filter((pattern) => !isLiteralPath(pattern)).length;
-    if (wildcards > MAX_WILDCARDS) throw malformed(field, `at most ${MAX_WILDCARDS} patterns`, files, file);
-    splits.set(split, (splits.get(split) ?? []).concat(patterns));
   }
   return splits;
 }

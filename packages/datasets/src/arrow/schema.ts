@@ -92,7 +92,7 @@ function readDictionary(field: FlatTable, fail: Fail): ArrowField["dictionary"] 
 
 function extensionOf(field: FlatTable): string | undefined {
   return field
-    .tables(6)
+    .tables(6, MAX_METADATA_PAIRS)
     .find((pair) => pair.text(0) === "ARROW:extension:name")
     ?.text(1);
 }

@@ -37,7 +37,10 @@ async function loadUnpacker(codec: number): Promise<Unpack | undefined> {
       return (packed) => packed;
     case "snappy": {
       const unpack = (await import("hysnappy")).snappyUncompressor();
-      return (packed, size) => (snappyLength(packed) === size ? unpack(packed, size) : packed.subarray(0, 0));
+      return (packed, size) => {
+        if (snappyLength(packed) !== size) throw new Error(`a page says that it unpacks to other than ${size} bytes`);
+        return unpack(packed, size);
+      };
     }
     case "gzip": {
       const { Gunzip } = await import("fflate");
