@@ -2,7 +2,7 @@ import type { ByteSource } from "@kto/core";
 import { compressionOf } from "./bytes/compression.js";
 import { headOf, headText } from "./bytes/utf8.js";
 import { layoutOf } from "./csv/header.js";
-import { isArrow } from "./arrow/messages.js";
+import { isArrow } from "./arrow/magic.js";
 import { DataFileError } from "./errors.js";
 import { readBytes } from "./source.js";
 

@@ -1,6 +1,7 @@
 import type { ByteSource } from "@kto/core";
 import { readBytes } from "../source.js";
 import { type Fail, FlatTable } from "./flatbuffer.js";
+import { CONTINUES, isArrowFile } from "./magic.js";
 
 /** A message of an Arrow stream: what it is, and the bytes that belong to it. */
 export interface ArrowMessage {
@@ -14,28 +15,14 @@ export interface ArrowMessage {
 /** Kinds of message. */
 export const MESSAGE = { schema: 1, dictionary: 2, batch: 3 } as const;
 
-/** What a file of messages begins with, padded to eight bytes; a stream begins with its first message. */
-const FILE_MAGIC = "ARROW1";
-
-const CONTINUES = 0xffffffff;
-
 /** Metadata of a batch takes 16 bytes for each buffer; a table of ten thousand columns stays far below this. */
 const MAX_METADATA_BYTES = 16 * 2 ** 20;
-
-/** True if bytes begin as an Arrow stream or file. A stream begins with a mark, and metadata that is a multiple of eight long. */
-export function isArrow(head: Uint8Array): boolean {
-  if (head.length < 8) return false;
-  if (String.fromCharCode(...head.subarray(0, 6)) === FILE_MAGIC) return true;
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  const length = view.getInt32(4, true);
-  return view.getUint32(0, true) === CONTINUES && length > 0 && length % 8 === 0;
-}
 
 /** The messages of an Arrow stream, or of a file, which is a stream behind a mark and before a table of contents. */
 export async function* arrowMessages(source: ByteSource, name: string, fail: Fail): AsyncGenerator<ArrowMessage> {
   const { byteLength } = source;
   const magic = await readBytes(source, 0, Math.min(8, byteLength), name);
-  let offset = String.fromCharCode(...magic.subarray(0, 6)) === FILE_MAGIC ? 8 : 0;
+  let offset = isArrowFile(magic) ? 8 : 0;
   while (offset + 4 <= byteLength) {
     const prefix = await readBytes(source, offset, Math.min(offset + 8, byteLength), name);
     const view = new DataView(prefix.buffer, prefix.byteOffset, prefix.byteLength);

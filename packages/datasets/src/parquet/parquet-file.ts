@@ -6,9 +6,12 @@ import { Budget } from "./budget.js";
 import { unpackerOf } from "./codecs.js";
 import { ColumnChunk } from "./column-chunk.js";
 import { failing } from "./damage.js";
-import { type Footer, readFooter } from "./footer.js";
+import { type ChunkInfo, type Footer, readFooter } from "./footer.js";
 import { PageCache } from "./page-cache.js";
 import { schemaTree } from "./schema.js";
+
+/** Bytes between column chunks that are read with them, in place of another request: some writers repeat each column's metadata there. */
+const MAX_GAP_BYTES = 2 ** 16;
 
 /** The columns of a row group, or of its first rows. */
 export interface RowGroup {
@@ -52,10 +55,11 @@ export class ParquetFile {
     if (infos.length !== leaves.length || leaves.length === 0) fail(`it has ${infos.length} columns, and the schema ${leaves.length}`);
     const wanted = Math.min(numRows, maxRows);
     const chunks: ColumnChunk[] = [];
+    const slice = await this.#rowGroupBytes(infos);
     let byteLength = 0;
     for (const [place, info] of infos.entries()) {
       const leaf = leaves[place]!;
-      const bytes = await readBytes(this.#source, info.start, info.end, this.#name);
+      const bytes = await slice(info.start, info.end);
       const unpack = await unpackerOf(info.codec, this.#name, leaf.path);
       const chunk = new ColumnChunk(leaf, bytes, info, wanted, unpack, where, this.#context);
       if (chunk.numRows < wanted || (wanted === numRows && chunk.numRows > wanted)) {
@@ -65,5 +69,15 @@ export class ParquetFile {
       chunks.push(chunk);
     }
     return { columns: columns.map((node) => assembledColumn(node, chunks)), numRows: wanted, byteLength };
+  }
+
+  /** Bytes of the column chunks of a row group: where they lie side by side, as they mostly do, all are read at once. */
+  async #rowGroupBytes(infos: readonly ChunkInfo[]): Promise<(start: number, end: number) => Promise<Uint8Array>> {
+    const start = infos.reduce((least, info) => Math.min(least, info.start), Infinity);
+    const end = infos.reduce((most, info) => Math.max(most, info.end), 0);
+    const total = infos.reduce((sum, info) => sum + info.end - info.start, 0);
+    if (end - start > total + MAX_GAP_BYTES) return (from, to) => readBytes(this.#source, from, to, this.#name);
+    const bytes = await readBytes(this.#source, start, end, this.#name);
+    return async (from, to) => bytes.subarray(from - start, to - start);
   }
 }
