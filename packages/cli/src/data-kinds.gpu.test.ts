@@ -5,6 +5,7 @@ import type { Device } from "@kto/tensor";
 import { describe, expect, it, vi } from "vitest";
 import type { DataCase, DataRead } from "../../datasets/src/testing/data-case.js";
 import { columnCases, emptyCases, labelCases, layoutCases, mixedCases } from "../../datasets/src/testing/row-cases.js";
+import { tableCases } from "../../datasets/src/testing/table-cases.js";
 import type * as OnDevice from "./load/on-device.js";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
@@ -38,6 +39,7 @@ describe.each([
   ["what is empty", emptyCases],
   ["labels", labelCases],
   ["mixed and foreign rows", mixedCases],
+  ["tables, folders and cards", tableCases],
 ])("%s", (_kind, cases) => {
   it.each(cases)("$name", async (one) => {
     using folder = temporaryFolder();

@@ -70,8 +70,8 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
       const part = lastAtMost(starts, index);
       return parts[part]!.at(index - starts[part]!);
     };
-    const names = parts.every((part) => part.#columnNames !== undefined) ? new Set(parts.flatMap((part) => part.columnNames)) : undefined;
-    return new Dataset({ length, at }, names && [...names]);
+    const isNamed = parts.every((part) => part.#columnNames !== undefined);
+    return new Dataset({ length, at, ...(isNamed && { columnNames: [...new Set(parts.flatMap((part) => part.columnNames))] }) });
   }
 
   /** Number of rows. */

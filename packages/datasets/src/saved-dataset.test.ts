@@ -41,6 +41,7 @@ describe("a folder of save_to_disk", () => {
     expect((await findSplitFiles(directory, { split: "eval" })).files).toEqual([
       { path: "test/data-00000-of-00001.arrow", size: expect.any(Number) },
     ]);
+    await expect(loadDataset(directory)).rejects.toThrow("has several splits; expected one of train, test, got none");
     await expect(loadDataset(directory, { split: "validation" })).rejects.toThrow('has no split "validation"; expected one of train, test');
     await expect(loadDataset(directory, { split: "train", config: "x" })).rejects.toThrow("since save_to_disk wrote it");
   });

@@ -21,11 +21,6 @@ export const tableCases: readonly DataCase[] = [
   { name: "a folder of save_to_disk, shuffled, in two files", files: saved, outcome: read(8) },
   { name: "a folder of DatasetDict.save_to_disk", files: tableFolder("saved-dict"), flags: ["--split", "test"], outcome: read(2) },
   {
-    name: "a folder of DatasetDict.save_to_disk without a split",
-    files: tableFolder("saved-dict"),
-    outcome: refused(/several splits; expected one of train, test/),
-  },
-  {
     name: "a folder of save_to_disk that lacks a file",
     files: without(saved, "data-00001-of-00002.arrow"),
     outcome: refused(/data-00001-of-00002\.arrow, which state\.json names/),
