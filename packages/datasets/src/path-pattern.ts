@@ -79,7 +79,7 @@ function stepsOf(pattern: string): Step[] {
 /** The letters of a set `[a-z_]` or `[!a-z_]`; a range that runs backwards has none. */
 function setOf(part: string): (letter: string) => boolean {
   const negated = part[1] === "!";
-  const letters = [...part.slice(negated ? 2 : 1, -1)];
+  const letters = Array.from(part.slice(negated ? 2 : 1, -1));
   const single = new Set<string>();
   const ranges: [number, number][] = [];
   for (let index = 0; index < letters.length; index++) {

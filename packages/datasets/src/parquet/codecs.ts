@@ -1,5 +1,6 @@
 import { unpackBrotli } from "#platform";
 import { shorten } from "@kto/core";
+import type { Gunzip as GunzipStream } from "fflate";
 import { unreadable } from "./damage.js";
 import { unpackLz4, unpackLz4Frames } from "./lz4.js";
 
@@ -71,7 +72,7 @@ function snappyLength(packed: Uint8Array): number | undefined {
   return undefined;
 }
 
-function unpackGzip(packed: Uint8Array, size: number, Gunzip: typeof import("fflate").Gunzip): Uint8Array {
+function unpackGzip(packed: Uint8Array, size: number, Gunzip: typeof GunzipStream): Uint8Array {
   const bytes = new Uint8Array(size);
   let filled = 0;
   const stream = new Gunzip((piece) => {

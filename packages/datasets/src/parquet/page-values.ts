@@ -103,7 +103,7 @@ function widthOf({ physicalType, typeLength }: Leaf): number {
 
 /** Bytes one after the other, each from `starts[index]` to the next start less `gap`. */
 function slices(bytes: Uint8Array, starts: Uint32Array, gap: number): PageValues {
-  const at = (index: number): Uint8Array => bytes.subarray(starts[index]!, starts[index + 1]! - gap);
+  const at = (index: number): Uint8Array => bytes.subarray(starts[index], starts[index + 1]! - gap);
   return { length: starts.length - 1, byteLength: bytes.length + starts.byteLength, at };
 }
 

@@ -15,7 +15,9 @@ export interface TableFuzz {
 
 const PARQUET = [
   ...["dictionary", "plain", "v2", "deltas", "old", "snappy", "zstd", "gzip", "brotli", "lz4"].map((name) => `main.${name}.parquet`),
-  ...["types.parquet", "types.inside.parquet", "calls.parquet"],
+  "types.parquet",
+  "types.inside.parquet",
+  "calls.parquet",
   ...["nulls", "rows", "brotli", "zstd", "page"].map((name) => `bomb.${name}.parquet`),
   ...["negative-children", "rle-endless", "rle-run"].map((name) => `hostile.${name}.parquet`),
 ];

@@ -4,7 +4,7 @@ import { DataFileError, loadDataset as readDataset, type DataRow, type Dataset }
 import { withoutSplits, type LoadDatasetOptions } from "./file-options.js";
 
 /**
- * Rows of a data file (JSON Lines, JSON, CSV, TSV, Parquet, told apart by content), or of a split of a folder or of a data set of the hub, of which
+ * Rows of a data file (JSON Lines, JSON, CSV, TSV, Parquet, Arrow, told apart by content), or of a split of a folder or of a data set of the hub, of which
  * only the files of that split are fetched. `Row` is the caller's claim of what is in them; the trainer checks each row.
  *
  * @param place  a file, a folder, an address (browser), a name on the hub `owner/name[@revision]`, a `Blob`, or a directory of files
