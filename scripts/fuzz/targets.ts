@@ -1,8 +1,17 @@
 import { templateReader } from "../../packages/chat-templates/src/testing/fuzz-templates.js";
+import { tableFuzz } from "../../packages/datasets/src/testing/table-fuzz.js";
 import { tokenizerReader } from "../../packages/tokenizer/src/testing/fuzz-tokenizer.js";
+import { mutateBytes } from "./mutate-bytes.js";
+import { mutateText } from "./mutate-text.js";
 import type { FuzzTarget } from "./target.js";
 
-export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader];
+/** Parquet, Arrow and data cards. */
+const tables: readonly FuzzTarget[] = tableFuzz.map((reader) => ({
+  ...reader,
+  mutate: reader.name === "data-card" ? mutateText : mutateBytes,
+}));
+
+export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader, ...tables];
 
 export function targetOf(name: string): FuzzTarget {
   const found = targets.find((target) => target.name === name);
