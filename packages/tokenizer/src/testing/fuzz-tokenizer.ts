@@ -257,9 +257,9 @@ function filesOf(input: Uint8Array): TokenizerFiles {
 function damage(root: { [key: string]: Json }, random: Randomness): void {
   let holder: Json[] | { [key: string]: Json } = root;
   for (;;) {
-    const keys = Object.keys(holder);
+    const keys: string[] = Object.keys(holder);
     if (keys.length === 0) return;
-    const key = random.pick(keys);
+    const key: string = random.pick(keys);
     const value: Json = (holder as { [key: string]: Json })[key]!;
     if (typeof value !== "object" || value === null || random.chance(0.15)) {
       damagePlace(root, holder, key, random);
