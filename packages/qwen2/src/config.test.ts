@@ -1,8 +1,14 @@
+import { readFileSync } from "node:fs";
 import { FormatError } from "@kto/core";
+import { fixturePath } from "@kto/testing";
 import { describe, expect, test } from "vitest";
 import { weightSpecs } from "./auto.js";
 import { readQwen2Config, writeQwen2Config } from "./config.js";
 import { unpad } from "./decoder/token-batch.js";
+
+const fixture = (path: string): unknown => JSON.parse(readFileSync(fixturePath(path), "utf8"));
+const { rope_theta: _theta, ...modelJson } = fixture("model/config.json") as Record<string, unknown>;
+const { refused: refusedRope } = fixture("rope/cases.json") as { refused: { name: string; config: object }[] };
 
 const distill = {
   model_type: "qwen2",
@@ -56,14 +62,15 @@ describe("readQwen2Config", () => {
 
   test.each([
     ["another architecture", { model_type: "llama" }, /unsupported architecture; expected model_type "qwen2", got "llama"/],
-    ["scaled positions, old spelling", { rope_scaling: { type: "yarn", factor: 4 } }, /rope_scaling asks for scaled positions.*got "yarn"/],
-    ["scaled positions, new spelling", { rope_parameters: { rope_type: "yarn" } }, /rope_parameters asks for scaled positions/],
-    ["sliding windows", { use_sliding_window: true }, /use_sliding_window is true/],
-    [
-      "a layer with a sliding window",
-      { layer_types: ["full_attention", "sliding_attention"] },
-      /layers without full attention.*"sliding_attention"/,
-    ],
+    ["a scaling that is not named", { rope_scaling: { factor: 4 } }, /rope_scaling is set but has no rope_type/],
+    ["a scaling that is no object", { rope_scaling: "yarn" }, /rope_scaling is no object; expected one or null, got "yarn"/],
+    ["frequencies that are no numbers", { rope_theta: 1, rope_scaling: { type: "yarn", factor: 4 } }, /frequencies that are no numbers/],
+    ["a list of layers of another length", { layer_types: ["full_attention"] }, /layer_types is not usable; expected a list of 28/],
+    ["a kind of layer", { layer_types: Array(28).fill("chunked_attention") }, /layer_types has a layer of a kind that Qwen2 has not/],
+    ["a sliding layer without a window", { layer_types: Array(28).fill("sliding_attention") }, /there is no window/],
+    ["a window that is none", { use_sliding_window: true, sliding_window: 0, max_window_layers: 2 }, /sliding_window is not usable/],
+    ["a word for a boolean", { tie_word_embeddings: "yes" }, /tie_word_embeddings is not usable; expected true or false, got "yes"/],
+    ["layers of several kinds", { per_layer_config: { 0: { head_dim: 64 } } }, /per_layer_config makes layers of several kinds/],
     ["another activation", { hidden_act: "gelu" }, /hidden_act is not supported/],
     ["heads that do not divide", { num_key_value_heads: 5 }, /12 is no multiple of num_key_value_heads 5/],
     ["a size that is no number", { hidden_size: "big" }, /hidden_size is not usable; expected an integer from 1 to 65536, got "big"/],
@@ -73,6 +80,24 @@ describe("readQwen2Config", () => {
     expect(() => readQwen2Config({ ...distill, ...fields })).toThrow(message);
     expect(() => readQwen2Config({ ...distill, ...fields })).toThrow(FormatError);
   });
+
+  test.each([
+    ["no window in use", { use_sliding_window: false, sliding_window: 32768, max_window_layers: 0 }],
+    ["a window of null", { use_sliding_window: true, sliding_window: null, max_window_layers: 0 }],
+    ["a window from a layer on that there is not", { use_sliding_window: true, sliding_window: 4096, max_window_layers: 28 }],
+    ["a window from a layer on that there is not, by default", { use_sliding_window: true }],
+    ["layers that are all full", { use_sliding_window: true, sliding_window: 64, layer_types: Array(28).fill("full_attention") }],
+    ["rope_scaling of nothing", { rope_scaling: {} }],
+    ["rope_scaling null beside rope_parameters", { rope_scaling: null, rope_parameters: { rope_type: "default" } }],
+    ["dropout, which is off here", { attention_dropout: 0, hidden_dropout: null }],
+    ["what newer versions write", { layer_types: null, per_layer_config: null, some_later_field: { a: [1] }, pad_token_id: null }],
+  ])("reads past what applies to nothing: %s", (_what, fields) =>
+    expect(readQwen2Config({ ...distill, ...fields })).toEqual(readQwen2Config(distill)),
+  );
+
+  test.each(refusedRope.map(({ name, config }) => [name, config] as const))("refuses what transformers cannot run: %s", (_name, config) =>
+    expect(() => readQwen2Config({ ...modelJson, ...config })).toThrow(FormatError),
+  );
 
   test("reads four bits of bitsandbytes and refuses other kinds of quantisation", () => {
     const bitsandbytes = { quant_method: "bitsandbytes", load_in_4bit: true, bnb_4bit_quant_type: "nf4" };

@@ -1,7 +1,9 @@
-import { FormatError } from "@kto/core";
+import { excerpt, FormatError } from "@kto/core";
 import { readQuantizationConfig } from "@kto/nf4";
 import { familyOf } from "./decoder/architecture.js";
 import type { DecoderConfig } from "./decoder/config.js";
+import { readRope, writeRope } from "./decoder/rope-config.js";
+import { readSlidingWindow } from "./decoder/sliding-window.js";
 
 /** A Qwen2 decoder's shape, from `config.json`. */
 export interface Qwen2Config extends DecoderConfig {
@@ -22,8 +24,9 @@ const limits = {
 };
 
 /**
- * Reads the parsed `config.json` of a Qwen2 checkpoint, old spelling (`rope_theta`, `torch_dtype`) and new (`rope_parameters`).
- * Throws FormatError for another architecture, a feature that changes the arithmetic (scaled RoPE, sliding windows), or sizes that do not fit together.
+ * Reads the parsed `config.json` of a Qwen2 checkpoint, old spelling (`rope_theta`, `rope_scaling`, `torch_dtype`) and new (`rope_parameters`).
+ * Fields that change nothing in such a model are read past. Throws FormatError for another architecture, a value that is none of its field, a feature that
+ * changes the arithmetic and is not there, or sizes that do not fit together.
  */
 export function readQwen2Config(json: unknown, source = "config.json"): Qwen2Config {
   const { fields } = familyOf(json, source, [qwen2Family]);
@@ -33,38 +36,22 @@ export function readQwen2Config(json: unknown, source = "config.json"): Qwen2Con
   const size = (name: string, limit: number, fallback?: number): number => {
     const value = fields[name] ?? fallback;
     if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > limit) {
-      fail(`${name} is not usable; expected an integer from 1 to ${limit}, got ${JSON.stringify(value ?? null)}`);
+      fail(`${name} is not usable; expected an integer from 1 to ${limit}, got ${excerpt(value ?? null)}`);
     }
     return value as number;
   };
   const positive = (name: string, value: unknown): number => {
     if (typeof value !== "number" || !Number.isFinite(value) || value <= 0)
-      fail(`${name} is not usable; expected a positive number, got ${JSON.stringify(value ?? null)}`);
+      fail(`${name} is not usable; expected a positive number, got ${excerpt(value ?? null)}`);
     return value as number;
   };
-  const rope = fields.rope_parameters as Record<string, unknown> | null | undefined;
-  const scaling = (fields.rope_scaling ?? undefined) as Record<string, unknown> | undefined;
-  for (const [name, value] of [
-    ["rope_parameters", rope],
-    ["rope_scaling", scaling],
-  ] as const) {
-    const type = value?.rope_type ?? value?.type;
-    if (type !== undefined && type !== "default")
-      fail(
-        `${name} asks for scaled positions, which this package does not have; expected rope_type "default", got ${JSON.stringify(type)}`,
-      );
-    if (name === "rope_scaling" && value && type === undefined)
-      fail(`${name} is set but has no rope_type; expected null or rope_type "default", got ${JSON.stringify(value)}`);
-  }
-  if (fields.use_sliding_window === true) fail("use_sliding_window is true, which this package does not have; expected false");
-  const layerTypes = fields.layer_types;
-  if (Array.isArray(layerTypes) && layerTypes.some((type) => type !== "full_attention")) {
+  const isTied = fields.tie_word_embeddings ?? false;
+  if (typeof isTied !== "boolean") fail(`tie_word_embeddings is not usable; expected true or false, got ${excerpt(isTied)}`);
+  if ((fields.per_layer_config ?? undefined) !== undefined)
     fail(
-      `layer_types has layers without full attention; expected only "full_attention", got ${JSON.stringify(layerTypes.find((type) => type !== "full_attention"))}`,
+      `per_layer_config makes layers of several kinds, which this package does not have; expected none, got ${excerpt(fields.per_layer_config)}`,
     );
-  }
-  if ((fields.hidden_act ?? "silu") !== "silu")
-    fail(`hidden_act is not supported; expected "silu", got ${JSON.stringify(fields.hidden_act)}`);
+  if ((fields.hidden_act ?? "silu") !== "silu") fail(`hidden_act is not supported; expected "silu", got ${excerpt(fields.hidden_act)}`);
   readQuantizationConfig(fields, source); // throws for what is not NF4 of bitsandbytes
 
   const hiddenSize = size("hidden_size", limits.hiddenSize);
@@ -74,20 +61,23 @@ export function readQwen2Config(json: unknown, source = "config.json"): Qwen2Con
   if (numAttentionHeads % numKeyValueHeads !== 0)
     fail(`num_attention_heads ${numAttentionHeads} is no multiple of num_key_value_heads ${numKeyValueHeads}`);
   if (headDim % 2 !== 0) fail(`head dimension must be even for rotary positions; got ${headDim}`);
+  const maxPositionEmbeddings = size("max_position_embeddings", limits.maxPositionEmbeddings, 32_768);
+  const numHiddenLayers = size("num_hidden_layers", limits.numHiddenLayers);
   const eos = fields.eos_token_id;
   return {
     modelType: "qwen2",
     vocabSize: size("vocab_size", limits.vocabSize),
     hiddenSize,
     intermediateSize: size("intermediate_size", limits.intermediateSize),
-    numHiddenLayers: size("num_hidden_layers", limits.numHiddenLayers),
+    numHiddenLayers,
     numAttentionHeads,
     numKeyValueHeads,
     headDim,
     rmsNormEps: positive("rms_norm_eps", fields.rms_norm_eps ?? 1e-6),
-    ropeTheta: positive("rope_theta", rope?.rope_theta ?? fields.rope_theta ?? 10_000),
-    maxPositionEmbeddings: size("max_position_embeddings", limits.maxPositionEmbeddings, 32_768),
-    tieWordEmbeddings: fields.tie_word_embeddings === true,
+    ...readRope(fields, { headDim, maxPositionEmbeddings, fail }),
+    maxPositionEmbeddings,
+    slidingWindow: readSlidingWindow(fields, { numHiddenLayers, fail }),
+    tieWordEmbeddings: isTied as boolean,
     eosTokenId: typeof eos === "number" ? eos : Array.isArray(eos) && typeof eos[0] === "number" ? eos[0] : undefined,
   };
 }
@@ -108,11 +98,13 @@ export function writeQwen2Config(config: DecoderConfig): Record<string, unknown>
     num_hidden_layers: config.numHiddenLayers,
     num_key_value_heads: config.numKeyValueHeads,
     rms_norm_eps: config.rmsNormEps,
-    rope_theta: config.ropeTheta,
+    ...writeRope(config),
     tie_word_embeddings: config.tieWordEmbeddings,
     torch_dtype: "float32",
     use_cache: true,
-    use_sliding_window: false,
+    ...(config.slidingWindow === undefined
+      ? { use_sliding_window: false }
+      : { max_window_layers: 0, sliding_window: config.slidingWindow, use_sliding_window: true }),
     vocab_size: config.vocabSize,
   };
 }

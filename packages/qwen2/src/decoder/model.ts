@@ -141,9 +141,9 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     return this.linearLayers;
   }
 
-  /** Makes the rotary tables for rows up to this many tokens ahead of time. Throws ShapeError past `max_position_embeddings`. */
+  /** Makes the rotary tables for rows up to this many tokens ahead of time. Throws ShapeError for more than the model's positions, see `hiddenStates`. */
   prepare(maxRowLength: number): void {
-    this.#rotary.upTo(maxRowLength);
+    this.#rotary.prepare(maxRowLength);
   }
 
   /** Concatenates rows of token ids into one batch without padding. Errors as the function of this name. */
@@ -154,15 +154,16 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   /**
    * The decoder's output after the final norm.
    *
-   * @returns [numTokens, hiddenSize] in the model's dtype, ready for the output head. Throws ShapeError for a row past `max_position_embeddings`
+   * @returns [numTokens, hiddenSize] in the model's dtype, ready for the output head. Throws ShapeError for a row past the model's positions:
+   *   `max_position_embeddings`, or what its RoPE scaling stretches them to, and its sliding window where a layer has one
    */
   hiddenStates(
     batch: TokenBatch,
     { gradientCheckpointing = false, attend = this.#attendWithin(batch), onHiddenState }: ForwardOptions = {},
   ): Tensor {
     const { config, dtype, architecture } = this;
-    const { inputIds, positions, starts, ends, rowLengths, firstPositions } = batch;
-    const tables = this.#rotary.upTo(Math.max(...rowLengths.map((length, row) => firstPositions[row]! + length)));
+    const { inputIds, positions, starts, ends, longestRow } = batch;
+    using tables = this.#rotary.for(longestRow);
     const keep = [positions, starts, ends, tables.cos, tables.sin];
     let x = embedding(inputIds, this.#weight(architecture.embedding)); // [numTokens, hiddenSize] f32
     onHiddenState?.(0, x);

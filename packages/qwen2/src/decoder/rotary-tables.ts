@@ -1,41 +1,82 @@
-import { ropeTables, ShapeError, type Device, type RopeTables } from "@kto/tensor";
+import { ropeTables, ShapeError, type Device, type RopeTables, type Tensor } from "@kto/tensor";
 import type { DecoderConfig } from "./config.js";
+import { frequenciesName, ropeFrequencies } from "./rope-scaling.js";
+import { rowLimit } from "./row-limit.js";
 
 const fewest = 256;
 
-/** The rotary tables of a model, made when first needed. They grow by powers of two, so that most batches find them made. */
+/** Tables of one forward pass; those made for it alone end with it. */
+export interface RotaryTablesInUse extends RopeTables, Disposable {}
+
+/**
+ * The rotary tables of a model, made when first needed. They grow by powers of two, so that most batches find them made. Where the frequencies depend on
+ * the longest row of a batch (`dynamic`, past the original length), a batch has tables of its own.
+ */
 export class RotaryTables implements Disposable {
   readonly #device: Device;
   readonly #config: DecoderConfig;
-  #tables: (RopeTables & { maxPositions: number }) | undefined;
+  /** By the name of their frequencies. */
+  readonly #kept = new Map<number, RopeTables & { maxPositions: number }>();
 
   constructor(device: Device, config: DecoderConfig) {
     this.#device = device;
     this.#config = config;
   }
 
-  /** Tables for positions below `length`. Throws ShapeError past `max_position_embeddings`. */
-  upTo(length: number): RopeTables {
-    const { maxPositionEmbeddings, headDim, ropeTheta } = this.#config;
-    if (length > maxPositionEmbeddings)
-      throw new ShapeError(
-        `forward: a row has ${length} tokens; expected at most ${maxPositionEmbeddings} (max_position_embeddings); shorten the row`,
-      );
-    if (this.#tables && this.#tables.maxPositions >= length) return this.#tables;
-    this.dispose();
-    const maxPositions = Math.min(maxPositionEmbeddings, 2 ** Math.ceil(Math.log2(Math.max(length, fewest))));
-    const tables = this.#device.unscoped(() => ropeTables(this.#device, { headDim, theta: ropeTheta, maxPositions }));
-    this.#tables = { ...tables, maxPositions };
-    return this.#tables;
+  /** Makes what rows up to this many tokens need and keep. Throws ShapeError as `for`. */
+  prepare(longest: number): void {
+    this.#expectWithin(longest);
+    const { maxPositionEmbeddings, ropeScaling: scaling } = this.#config;
+    if (scaling?.ropeType === "longrope") {
+      this.#keep(Math.min(longest, scaling.originalMaxPositionEmbeddings));
+      if (longest > scaling.originalMaxPositionEmbeddings) this.#keep(longest);
+    } else this.#keep(scaling?.ropeType === "dynamic" ? Math.min(longest, maxPositionEmbeddings) : longest);
+  }
+
+  /** Tables of a batch whose longest row ends before position `longest`. Throws ShapeError past what the model's config allows. */
+  for(longest: number): RotaryTablesInUse {
+    this.#expectWithin(longest);
+    const { maxPositionEmbeddings, ropeScaling } = this.#config;
+    if (ropeScaling?.ropeType !== "dynamic" || longest <= maxPositionEmbeddings) {
+      return { ...this.#keep(longest), [Symbol.dispose]: () => undefined };
+    }
+    const { cos, sin } = this.#make(longest, longest);
+    return { cos, sin, [Symbol.dispose]: () => [cos, sin].forEach((table: Tensor) => table.dispose()) };
   }
 
   dispose(): void {
-    this.#tables?.cos.dispose();
-    this.#tables?.sin.dispose();
-    this.#tables = undefined;
+    for (const { cos, sin } of this.#kept.values()) {
+      cos.dispose();
+      sin.dispose();
+    }
+    this.#kept.clear();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #keep(longest: number): RopeTables {
+    const name = frequenciesName(this.#config, longest);
+    const found = this.#kept.get(name);
+    if (found && found.maxPositions >= longest) return found;
+    found?.cos.dispose();
+    found?.sin.dispose();
+    const room = 2 ** Math.ceil(Math.log2(Math.max(longest, fewest)));
+    const maxPositions = Math.max(longest, Math.min(rowLimit(this.#config).tokens, room));
+    const made = { ...this.#device.unscoped(() => this.#make(longest, maxPositions)), maxPositions };
+    this.#kept.set(name, made);
+    return made;
+  }
+
+  #make(longest: number, maxPositions: number): RopeTables {
+    const { headDim } = this.#config;
+    return ropeTables(this.#device, { headDim, maxPositions, ...ropeFrequencies(this.#config, longest) });
+  }
+
+  #expectWithin(longest: number): void {
+    const { tokens, because } = rowLimit(this.#config);
+    if (longest > tokens)
+      throw new ShapeError(`forward: a row has ${longest} tokens; expected at most ${tokens} (${because}); shorten the row`);
   }
 }

@@ -2,13 +2,13 @@ import { segmentBounds, ShapeError, type Device, type PackRowsOptions, type Toke
 
 /**
  * Concatenates rows of ids. Positions count from 0 in each row, or from its entry in `firstPositions`.
- * Throws ShapeError for an empty row, an id outside the vocabulary, or first positions that are not one whole number a row.
+ * Throws ShapeError for an empty row, an id outside the vocabulary, first positions that are not one whole number a row, or a `longestRow` that is none.
  */
 export function packRows(
   device: Device,
   rows: readonly ArrayLike<number>[],
   vocabSize: number,
-  { firstPositions = rows.map(() => 0), rowCapacity }: PackRowsOptions = {},
+  { firstPositions = rows.map(() => 0), rowCapacity, longestRow = 0 }: PackRowsOptions = {},
 ): TokenBatch {
   const rowLengths = rows.map((row) => row.length);
   const numTokens = rowLengths.reduce((total, length) => total + length, 0);
@@ -18,6 +18,8 @@ export function packRows(
     throw new ShapeError(
       `packRows: firstPositions must be a whole number for each row; expected ${rows.length}, got [${firstPositions.join(", ")}]`,
     );
+  if (!Number.isSafeInteger(longestRow) || longestRow < 0)
+    throw new ShapeError(`packRows: longestRow is no number of tokens; expected a whole number, got ${longestRow}`);
   const ids = new Uint32Array(numTokens);
   const positions = new Uint32Array(numTokens);
   let next = 0;
@@ -36,6 +38,7 @@ export function packRows(
     ...segmentBounds(device, rowLengths, undefined, rowCapacity),
     rowLengths,
     firstPositions: [...firstPositions],
+    longestRow: rowLengths.reduce((longest, length, row) => Math.max(longest, firstPositions[row]! + length), longestRow),
   };
 }
 

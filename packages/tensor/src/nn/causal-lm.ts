@@ -15,12 +15,16 @@ export interface TokenBatch extends SegmentBounds {
   readonly rowLengths: readonly number[];
   /** Position of the first token of each row: 0 but where a row goes on from what a cache holds. */
   readonly firstPositions: readonly number[];
+  /** Where the longest row ends, at least: what position scalings that depend on the length of a batch go by. */
+  readonly longestRow: number;
 }
 
 /** Options of `CausalLM.packRows`. */
 export interface PackRowsOptions {
   /** Position of the first token of each row; default 0. */
   firstPositions?: readonly number[] | undefined;
+  /** Length of the longest row of the whole batch, where these rows are a part of it; default that of the longest here. */
+  longestRow?: number | undefined;
   /** Tokens to make room for, in the batch and in all that is computed from it: see `Device.rowsLike`. */
   rowCapacity?: number | undefined;
 }

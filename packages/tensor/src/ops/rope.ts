@@ -13,14 +13,23 @@ export interface RopeTables {
 }
 
 /** What `ropeTables` is made from. */
-export interface RopeTableOptions {
+export type RopeTableOptions = {
   /** Even. */
   headDim: number;
-  /** Base of the wavelengths: `rope_theta`. */
-  theta: number;
   /** Positions 0 … maxPositions − 1 can be looked up. */
   maxPositions: number;
-}
+  /** Cosines and sines are multiplied by it; default 1. */
+  attentionFactor?: number | undefined;
+} & (
+  | {
+      /** Base of the wavelengths: `rope_theta`. */
+      theta: number;
+    }
+  | {
+      /** [headDim / 2] radians a position, for positions that are scaled. */
+      inverseFrequencies: Float32Array;
+    }
+);
 
 /** Options of `rope`. */
 export interface RopeOptions extends RopeTables {
@@ -34,19 +43,28 @@ export interface RopeOptions extends RopeTables {
  *
  *   inverseFrequency[j] = theta^(−2j / headDim),  angle = position · inverseFrequency[j],  both rounded to f32 as transformers does
  *
- * @returns  cos and sin of the angle in double, rounded to f32. Throws ShapeError for an odd headDim
+ * @returns  cos and sin of the angle in double, rounded to f32, times the attention factor. Throws ShapeError for an odd headDim, or frequencies of another number
  */
-export function ropeTables(device: Device, { headDim, theta, maxPositions }: RopeTableOptions): RopeTables {
+export function ropeTables(device: Device, options: RopeTableOptions): RopeTables {
+  const { headDim, maxPositions, attentionFactor = 1 } = options;
   expectEven("ropeTables", headDim);
   const half = headDim / 2;
-  const inverseFrequencies = Float32Array.from({ length: half }, (_, j) => 1 / Math.fround(theta ** Math.fround((2 * j) / headDim)));
+  const inverseFrequencies =
+    "theta" in options
+      ? Float32Array.from({ length: half }, (_, j) => 1 / Math.fround(options.theta ** Math.fround((2 * j) / headDim)))
+      : options.inverseFrequencies;
+  if (inverseFrequencies.length !== half)
+    throw new ShapeError(
+      `ropeTables: inverseFrequencies has the wrong length; expected headDim / 2 = ${half}, got ${inverseFrequencies.length}`,
+    );
+  const factor = Math.fround(attentionFactor);
   const cos = new Float32Array(maxPositions * half);
   const sin = new Float32Array(maxPositions * half);
   for (let position = 0; position < maxPositions; position++) {
     for (let j = 0; j < half; j++) {
       const angle = Math.fround(position * inverseFrequencies[j]!);
-      cos[position * half + j] = Math.cos(angle);
-      sin[position * half + j] = Math.sin(angle);
+      cos[position * half + j] = Math.fround(Math.cos(angle)) * factor;
+      sin[position * half + j] = Math.fround(Math.sin(angle)) * factor;
     }
   }
   return {

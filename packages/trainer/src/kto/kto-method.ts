@@ -2,7 +2,7 @@ import { ktoLoss } from "@kto/losses";
 import { backward, concat, mean, type Tensor } from "@kto/tensor";
 import type { KTOConfig } from "../config/kto-config.js";
 import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
-import { inPasses } from "../memory/passes.js";
+import { inPasses, type PassOptions } from "../memory/passes.js";
 import type { ScoredRow } from "../data/rows.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { scoreBatch } from "../scoring/score-batch.js";
@@ -27,8 +27,10 @@ export function ktoMethod(args: KTOConfig, reference: ReferenceKind = "initial")
     }),
     ...(hasKl && { statistics: klLogProbs }),
     record: (context, rows, kl, backwardPass) => {
-      const parts = inPasses(context, rows, (part) =>
-        context.model.device.scope("pass", () => matchedPass(context, args, part, kl, rows.length, backwardPass)),
+      const parts = inPasses(context, rows, (part, options) =>
+        context.model.device.scope("pass", () =>
+          matchedPass(context, args, { rows: part, numRows: rows.length, ...options }, kl, backwardPass),
+        ),
       );
       const joined = (name: keyof MatchedPass): Tensor => concat(parts.map((part) => part[name]!));
       const [{ loss, kl: klEstimate }] = parts as [MatchedPass];
@@ -66,13 +68,12 @@ interface MatchedPass {
 function matchedPass(
   { model, reference, layout }: MethodContext,
   { beta, desirableWeight, undesirableWeight, lossType }: KTOConfig,
-  rows: readonly KtoRow[],
+  { rows, numRows, ...passOptions }: PassOptions & { rows: readonly KtoRow[]; numRows: number },
   kl: NamedTensors,
-  numRows: number,
   backwardPass: BackwardPass | undefined,
 ): MatchedPass {
   const { device, base } = model;
-  const batch = packScoredBatch(base, rows, layout.largestPass);
+  const batch = packScoredBatch(base, rows, passOptions);
   const refLogProbs = precomputed(model.device, rows, "refLogProb") ?? reference.run(() => scoreBatch(base, batch).logProbs);
   const policyPass = (): ReturnType<typeof scoreBatch> =>
     scoreBatch(base, batch, { gradientCheckpointing: backwardPass ? layout.checkpointedLayers : 0, metrics: true });
@@ -112,9 +113,9 @@ function matchedPass(
 function klLogProbs(context: MethodContext, rows: readonly KtoRow[]): NamedTensors {
   const { model, reference, layout } = context;
   const known = precomputed(model.device, rows, "refKlLogProb");
-  const parts = inPasses({ model, layout }, rows.map(mismatched), (part: ScoredRow[]) =>
+  const parts = inPasses({ model, layout }, rows.map(mismatched), (part: ScoredRow[], options) =>
     model.device.scope("KL pass", () => {
-      const batch = packScoredBatch(model.base, part, layout.largestPass);
+      const batch = packScoredBatch(model.base, part, options);
       const pass = (): Tensor => scoreBatch(model.base, batch).logProbs; // [b]
       return { policy: model.device.noGrad(pass), reference: known ? undefined : reference.run(pass) };
     }),

@@ -42,5 +42,5 @@ export async function precomputeReference(
 /** [numRows] f32 nats, in as many passes as the layout asks for. */
 function logProbs(context: MethodContext, rows: readonly ScoredRow[]): Tensor {
   const { base } = context.model;
-  return concat(inPasses(context, rows, (part) => scoreBatch(base, packScoredBatch(base, part, context.layout.largestPass)).logProbs));
+  return concat(inPasses(context, rows, (part, options) => scoreBatch(base, packScoredBatch(base, part, options)).logProbs));
 }

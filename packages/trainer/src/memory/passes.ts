@@ -37,15 +37,23 @@ export function splitIntoPasses<Row extends ScoredRow>(rows: readonly Row[], tok
   return passes;
 }
 
-/** Runs `pass` on as many parts of the rows as the layout asks for, each with the dropout it has in the whole. */
+/** What each pass of a micro-batch needs to know of the whole. */
+export interface PassOptions {
+  largestPass: PassSize | undefined;
+  /** Tokens of the longest row of the whole micro-batch: scaled positions may depend on it. */
+  longestRow: number;
+}
+
+/** Runs `pass` on as many parts of the rows as the layout asks for, each with the dropout and the positions it has in the whole. */
 export function inPasses<Row extends ScoredRow, T>(
   { model, layout }: { model: PeftModel; layout: PassLayout },
   rows: readonly Row[],
-  pass: (part: Row[]) => T,
+  pass: (part: Row[], options: PassOptions) => T,
 ): T[] {
   let firstToken = 0;
+  const options = { largestPass: layout.largestPass, longestRow: Math.max(...rows.map(rowLength)) };
   return splitIntoPasses(rows, layout.tokensPerPass).map((part) => {
-    const result = model.withDropoutFrom(firstToken, () => pass(part));
+    const result = model.withDropoutFrom(firstToken, () => pass(part, options));
     firstToken += passSize(part).numTokens;
     return result;
   });

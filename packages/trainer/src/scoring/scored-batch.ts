@@ -22,12 +22,20 @@ export interface ScoredBatch {
     | undefined;
 }
 
-/**
- * Packs rows for `scoreBatch`. The first token of a row has nothing before it and is never scored. Its tensors belong to the current scope.
- *
- * @param largestPass  the batch takes the memory of one of this size, so that batches of all sizes use the same buffers
- */
-export function packScoredBatch(model: CausalLM, rows: readonly ScoredRow[], largestPass?: PassSize): ScoredBatch {
+/** Options of `packScoredBatch`. */
+export interface PackScoredBatchOptions {
+  /** The batch takes the memory of one of this size, so that batches of all sizes use the same buffers. */
+  largestPass?: PassSize | undefined;
+  /** Tokens of the longest row of the micro-batch that these rows are a part of; default that of the longest here. */
+  longestRow?: number | undefined;
+}
+
+/** Packs rows for `scoreBatch`. The first token of a row has nothing before it and is never scored. Its tensors belong to the current scope. */
+export function packScoredBatch(
+  model: CausalLM,
+  rows: readonly ScoredRow[],
+  { largestPass, longestRow }: PackScoredBatchOptions = {},
+): ScoredBatch {
   const { device } = model;
   const positions: number[] = [];
   const labels: number[] = [];
@@ -48,7 +56,7 @@ export function packScoredBatch(model: CausalLM, rows: readonly ScoredRow[], lar
   const numScored = largestPass?.numScored;
   return {
     numRows: rows.length,
-    tokens: model.packRows(packed, { rowCapacity: largestPass?.numTokens }),
+    tokens: model.packRows(packed, { rowCapacity: largestPass?.numTokens, longestRow }),
     numScored: rows.map((_, row) => bounds[row + 1]! - bounds[row]!),
     scored:
       positions.length === 0
