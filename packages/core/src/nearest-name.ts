@@ -6,6 +6,7 @@ export function nearestName(word: string, names: Iterable<string>, leastEdits = 
   let best: string | undefined;
   let bestDistance = Math.max(leastEdits, Math.floor(word.length / 3)) + 1;
   for (const name of names) {
+    if (Math.abs(word.length - name.length) >= bestDistance) continue; // at least as many edits, however long the word is
     const distance = editDistance(word.toLowerCase(), name.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [name, distance];
   }

@@ -11,14 +11,17 @@ export class LoraConfigError extends KtoError {
   }
 }
 
-/** `targetModules` selects nothing, or something that is no linear layer; `candidates` are the names it could select. */
+/** A config selects nothing, in part or as a whole, or something that is no linear layer; `candidates` are the names it could select. */
 export class LoraTargetError extends KtoError {
   override name = "LoraTargetError";
   readonly candidates: readonly string[];
+  /** Entries of the config that match nothing of the model. */
+  readonly unmatched: readonly string[];
 
-  constructor(text: ErrorText, { candidates }: { candidates: readonly string[] }) {
+  constructor(text: ErrorText, { candidates, unmatched = [] }: { candidates: readonly string[]; unmatched?: readonly string[] }) {
     super("LORA_TARGET", text);
     this.candidates = candidates;
+    this.unmatched = unmatched;
   }
 }
 

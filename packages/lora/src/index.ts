@@ -22,7 +22,14 @@ export { initialLoraWeights, type LoraWeights } from "./init.js";
 export { readAdapter, readAdapterConfig, type LoadedAdapter } from "./load-adapter.js";
 export { adapterModelCard } from "./model-card.js";
 export { loraScale } from "./scaling.js";
-export { countLoraParameters, isLinearShape, resolveTargets, type LoraTarget, type ResolvedTargets } from "./target-modules.js";
+export {
+  countLoraParameters,
+  isLinearShape,
+  resolveTargets,
+  type LoraTarget,
+  type ResolvedTargets,
+  type ResolveTargetsOptions,
+} from "./target-modules.js";
 export { LoraSlot, type ActiveAdapters, type LoraLayer } from "./lora-layer.js";
 export { mergeAndUnload } from "./merge.js";
 export { getPeftModel, PeftModel, withoutAdapters, type AdaptableModel, type AddAdapterOptions, type LoraAdapter } from "./peft-model.js";

@@ -50,7 +50,7 @@ export async function readAdapter(
   adapterName: string = DEFAULT_ADAPTER,
 ): Promise<LoadedAdapter> {
   const read = await readAdapterConfig(directory, adapterName);
-  const { config, targets } = resolveTargets(model, read);
+  const { config, targets } = resolveTargets(model, read, { isSaved: true });
   const source = (await directory.open(inside(adapterName, ADAPTER_WEIGHTS_FILE))) ?? (await noWeights(directory, adapterName));
   try {
     return { config, targets, weights: await readAdapterWeights(await openSafetensors(source), targets) };

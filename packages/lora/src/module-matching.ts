@@ -23,24 +23,34 @@ export function isSuffix(path: string, suffix: string): boolean {
   return path === suffix || path.endsWith(`.${suffix}`);
 }
 
-/** `layersToTransform`, `layersPattern`: the layer number in the path must be listed. A path without one is out. */
-export function layerMatcher({ layersToTransform, layersPattern }: LoraConfig): PathMatcher {
+/** `layersToTransform`, `layersPattern`: the layer number in the path must be listed. A path without one is out; one that is a target by its whole name is in. */
+export function layerMatcher({ targetModules, layersToTransform, layersPattern }: LoraConfig): PathMatcher {
   if (layersToTransform === null) return () => true;
+  const whole = new Set(typeof targetModules === "string" ? [] : targetModules);
   const layers = new Set([layersToTransform].flat());
   const lists = layersPattern === null ? null : [layersPattern].flat();
   return (path) => {
     const layer = layerNumber(path, lists);
-    return layer !== undefined && layers.has(layer);
+    return whole.has(path) || (layer !== undefined && layers.has(layer));
   };
 }
 
-/** The first number between dots after a first pair of names (`model.layers.7.mlp` → 7), or the one that follows a named list. */
-function layerNumber(path: string, lists: readonly string[] | null): number | undefined {
+/**
+ * The first number between dots after a first pair of names (`model.layers.7.mlp` → 7), or the first that follows one of some named lists, which are
+ * looked for one after another.
+ */
+export function layerNumber(path: string, lists: readonly string[] | null): number | undefined {
   const parts = path.split(".");
-  for (let index = 2; index < parts.length - 1; index++) {
-    if (!/^\d+$/.test(parts[index]!)) continue;
-    const before = parts.slice(0, index).join(".");
-    if (lists === null || lists.some((list) => before.endsWith(`.${list}`))) return Number(parts[index]);
+  const numberAfter = (isList: (before: string) => boolean, first: number): number | undefined => {
+    for (let index = first; index < parts.length - 1; index++) {
+      if (/^\d+$/.test(parts[index]!) && isList(parts.slice(0, index).join("."))) return Number(parts[index]);
+    }
+    return undefined;
+  };
+  if (lists === null) return numberAfter(() => true, 2);
+  for (const list of lists) {
+    const found = numberAfter((before) => isSuffix(before, list), 1);
+    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -51,6 +61,12 @@ function layerNumber(path: string, lists: readonly string[] | null): number | un
  * A key matches as the Python expression `(.*\.)?(key)$` does from the start of the path.
  */
 export function patternValue(patterns: Readonly<Record<string, number>>, field: string): (path: string, otherwise: number) => number {
-  const entries = Object.entries(patterns).map(([key, value]) => [pythonRegex(key, "pattern", field), value] as const);
-  return (path, otherwise) => entries.find(([expression]) => expression.test(path))?.[1] ?? otherwise;
+  const entries = Object.entries(patterns).map(([key, value]) => [patternMatcher(key, field), value] as const);
+  return (path, otherwise) => entries.find(([matches]) => matches(path))?.[1] ?? otherwise;
+}
+
+/** A test of module paths by a key of `rankPattern` or `alphaPattern`. */
+export function patternMatcher(key: string, field: string): PathMatcher {
+  const expression = pythonRegex(key, "pattern", field);
+  return (path) => expression.test(path);
 }

@@ -86,7 +86,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   /** Adds an adapter; the first one is activated. Throws LoraConfigError for a name in use, and as `resolveTargets`. */
   addAdapter(config: Partial<LoraConfig>, options: AddAdapterOptions = {}): LoraAdapter {
     const { seed = 0, weights } = options;
-    const adapter = this.#add(config, options);
+    const adapter = this.#add(config, { ...options, isSaved: weights !== undefined });
     const { initLoraWeights } = adapter.config;
     for (const target of adapter.targets)
       writeLayer(adapter, target.path, weights?.get(target.path) ?? initialLoraWeights(target, { seed, initLoraWeights }));
@@ -96,7 +96,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   /** A frozen copy of an adapter under a new name: the reference of a continued run. */
   copyAdapter(from: string, to: string): LoraAdapter {
     const source = this.#find(from);
-    const copy = this.#add(source.config, { adapterName: to, isTrainable: false });
+    const copy = this.#add(source.config, { adapterName: to, isTrainable: false, isSaved: true });
     this.device.copyInto(copy.bucket.flat, source.bucket.flat);
     return copy;
   }
@@ -188,12 +188,15 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   }
 
   /** An adapter whose weights are all 0 yet. */
-  #add(config: Partial<LoraConfig>, { adapterName = DEFAULT_ADAPTER, isTrainable = true }: AddAdapterOptions): LoraAdapter {
+  #add(
+    config: Partial<LoraConfig>,
+    { adapterName = DEFAULT_ADAPTER, isTrainable = true, isSaved }: AddAdapterOptions & { isSaved: boolean },
+  ): LoraAdapter {
     if (this.adapters.has(adapterName))
       throw new LoraConfigError(`addAdapter: there is an adapter "${adapterName}" already; expected a new name, or deleteAdapter first`, {
         field: "adapterName",
       });
-    const resolved = resolveTargets(this.base, loraConfig(config));
+    const resolved = resolveTargets(this.base, loraConfig(config), { isSaved });
     const bucket = new ParameterBucket(
       this.device,
       resolved.targets.flatMap(({ path, r, inFeatures, outFeatures }) => [

@@ -41,7 +41,7 @@ it.each([
   ["self_attn", path, false],
 ])("the pattern key %s on %s is %s", (key, text, want) => expect(pythonRegex(key, "pattern", "rankPattern").test(text)).toBe(want));
 
-describe("refuses what JavaScript lacks or reads otherwise", () => {
+describe("refuses what Python lacks, or is not read", () => {
   it.each([
     ["a++", "a possessive quantifier (++) at 1"],
     ["a{1,2}+", "a possessive quantifier ({1,2}+) at 1"],
@@ -52,16 +52,25 @@ describe("refuses what JavaScript lacks or reads otherwise", () => {
     ["(?x) a", "the flag x"],
     ["(?i:a)", "flags inside the expression"],
     ["a(?i)b", "flags inside the expression"],
-    [String.raw`\pL`, "an escape that JavaScript lacks"],
-    [String.raw`[\p]`, "an escape that JavaScript lacks"],
+    [String.raw`\pL`, "an escape that is not read"],
+    [String.raw`[\p]`, "an escape that is not read"],
     [String.raw`\0`, "an octal escape"],
     [String.raw`(a)?\1`, "a reference to a group"],
     ["(?P<x>a)?(?P=x)", "a reference to a group"],
     ["[a", "a class without an end"],
     ["a\\", "a backslash at the end"],
-    ["(a", "is not a regular expression"],
-    ["a**", "is not a regular expression"],
-    ["*a", "is not a regular expression"],
+    ["(a", "a group without an end (() at 0"],
+    ["a)", "a parenthesis that closes nothing"],
+    ["a**", "a quantifier of a quantifier"],
+    ["a{1,2}{3}", "a quantifier of a quantifier"],
+    ["*a", "a quantifier with nothing to repeat"],
+    ["a|*", "a quantifier with nothing to repeat"],
+    ["^*a", "a quantifier with nothing to repeat"],
+    ["{1}", "a quantifier with nothing to repeat"],
+    ["x{1,0}", "a quantifier whose least is above its most"],
+    ["[z-a]", "a class with a bad range"],
+    ["(?P<a>x)(?P<a>y)", "a group name that is taken"],
+    [String.raw`\x4`, "an escape that is not read"],
   ])("%s", (expression, message) => {
     const compile = (): RegExp => pythonRegex(expression, "full", "targetModules");
     expect(compile).toThrow(LoraConfigError);
@@ -70,4 +79,41 @@ describe("refuses what JavaScript lacks or reads otherwise", () => {
 
   it("flags in a pattern key, which stands inside an expression", () =>
     expect(() => pythonRegex("(?i)q", "pattern", "rankPattern")).toThrow("flags, which must come first"));
+});
+
+describe("no expression takes long", () => {
+  const long = "model.layers.11.self_attn.q_proj".repeat(3);
+
+  it.each([
+    ["(a+)+$"],
+    ["(.*)*x"],
+    ["(.+)+!"],
+    ["([a-z.]+)+!"],
+    ["(?:.*)*(?:.*)*(?:.*)*!"],
+    [`${".*".repeat(40)}!`],
+    ["(?=(.*)*!)x"],
+    ["((((.*)*)*)*)*!"],
+    ["(a|a|aa)*!"],
+    ["(.?){30}!"],
+    ["(?:(?=.*)(?<=.*).)*!"],
+    [String.raw`(\w+\.?)+!`],
+  ])("%s", (expression) => {
+    const started = performance.now();
+    expect(pythonRegex(expression, "full", "targetModules").test(long)).toBe(false);
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+
+  it.each([
+    ["a{99999999999}", "more than 20000 steps"],
+    ["((a{99}){99}){99}", "more than 20000 steps"],
+    ["a".repeat(100_000), "expected at most 65536 letters, got 100000"],
+    ["(".repeat(10_000), "more than 200 groups in one another"],
+    ["((?=(.*(?=.*(?=.*(?=.*(?=.*(?=.*.)))))).)*!", "a group without an end"],
+    [`${"(?<=.*".repeat(12)}.${")".repeat(12)}`, "work beyond all measure"],
+  ])("%#: refused", (expression, message) => {
+    const started = performance.now();
+    expect(() => pythonRegex(expression, "full", "targetModules").test(long)).toThrow(message);
+    expect(() => pythonRegex(expression, "full", "targetModules").test(long)).toThrow(LoraConfigError);
+    expect(performance.now() - started).toBeLessThan(4_000);
+  });
 });

@@ -1,41 +1,81 @@
+import { excerpt, shorten } from "@kto/core";
 import { LoraConfigError } from "./errors.js";
+import { compileRegex, RegexTooLarge, type RegexNode } from "./regex-nodes.js";
 
 /** `full`: Python's `re.fullmatch`. `pattern`: how peft matches a key of rank_pattern, `(.*\.)?(key)$` from the start. */
 export type RegexUse = "full" | "pattern";
 
-/**
- * A Python regular expression (as peft's configs hold them) as a JavaScript one that matches the same module names.
- *
- * Rewritten: `(?P<name>…)`, `\A`, `\Z`, `{,n}`, a leading `]` in a class, flags `(?ims)` in front.
- * What one language has and the other lacks, or reads differently, throws LoraConfigError with the construct's name and place.
- *
- * @param field  what the expression came from, for messages
- */
-export function pythonRegex(expression: string, use: RegexUse, field: string): RegExp {
-  const reader = new PatternReader(expression, field, use === "full");
-  const body = reader.translate();
-  const source = use === "full" ? `^(?:${body})$` : `^(.*\\.)?(${body})$`;
-  try {
-    return new RegExp(source, reader.flags);
-  } catch (cause) {
-    throw new LoraConfigError(
-      `${field}: "${expression}" is not a regular expression; ${cause instanceof Error ? cause.message : String(cause)}`,
-      { field, cause },
-    );
-  }
+/** Tells whether module names match. */
+export interface ModuleRegex {
+  test(path: string): boolean;
 }
 
-/** Escapes with one meaning in both languages; Python rejects any other ASCII letter. */
-const SHARED_ESCAPES = "bBdDsSwWfnrtv";
-/** JavaScript matches the empty text where the group took no part, Python nothing. */
+/** Escapes that stand for themselves in JavaScript; Python rejects any other ASCII letter. */
+const SETS = "dDsSwW";
+const CONTROLS: Readonly<Record<string, string>> = { f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
 const BACKREFERENCE = "a reference to a group";
 const QUANTIFIER = /^(?:[*+?]|\{(\d*)(,?)(\d*)\})/;
 
+/** An expression that lists every layer of a large model by its path is a tenth of it. */
+const mostLetters = 65_536;
+/** Groups in groups, that the reader may follow. */
+const mostNested = 200;
+
+/**
+ * A Python regular expression (as peft's configs hold them), which matches the module names that it matches in Python, for letters of ASCII.
+ *
+ * What is not read (references to groups, conditional and atomic groups, possessive quantifiers, flags inside) throws LoraConfigError with the construct's
+ * name and place, as does what Python does not read, and what is too large. It is matched in time proportional to its length, whatever it is.
+ *
+ * @param field  what the expression came from, for messages
+ */
+export function pythonRegex(expression: string, use: RegexUse, field: string): ModuleRegex {
+  const refuse = (what: string, cause?: unknown): never => {
+    throw new LoraConfigError(
+      `${field}: ${excerpt(expression)} is not usable as a regular expression; ${what}; write a simpler one, or list module names`,
+      {
+        field,
+        cause,
+      },
+    );
+  };
+  if (expression.length > mostLetters) refuse(`expected at most ${mostLetters} letters, got ${expression.length}`);
+  const bounded = <T>(body: () => T): T => {
+    try {
+      return body();
+    } catch (error) {
+      if (error instanceof RegexTooLarge) return refuse(error.message, error);
+      throw error;
+    }
+  };
+  const body = new PatternReader(expression, field, use === "full").read();
+  const matches = bounded(() => compileRegex(use === "full" ? body : { kind: "all", items: [anyPrefix, body] }));
+  return { test: (path) => bounded(() => matches(path)) };
+}
+
+const anyCharacter: RegexNode = { kind: "one", accepts: (character) => character !== "\n" };
+/** `(.*\.)?` */
+const anyPrefix: RegexNode = {
+  kind: "repeat",
+  item: {
+    kind: "all",
+    items: [
+      { kind: "repeat", item: anyCharacter, least: 0, most: Infinity },
+      { kind: "one", accepts: (character) => character === "." },
+    ],
+  },
+  least: 0,
+  most: 1,
+};
+
 /** One pass over the expression, construct by construct. */
 class PatternReader {
-  flags = "";
   #at = 0;
-  #canRepeat = false;
+  #depth = 0;
+  #ignoresCase = false;
+  #isMultiline = false;
+  #dotAcceptsAll = false;
+  readonly #groupNames = new Set<string>();
 
   constructor(
     private readonly expression: string,
@@ -43,85 +83,130 @@ class PatternReader {
     private readonly allowsFlags: boolean,
   ) {}
 
-  translate(): string {
-    let translated = "";
+  read(): RegexNode {
     const flags = /^\(\?([aimsux]+)\)/.exec(this.expression);
     if (flags !== null) this.#readFlags(flags);
-    while (this.#at < this.expression.length) translated += this.#next();
-    return translated;
+    const node = this.#alternatives();
+    if (this.#at < this.expression.length) this.#refuse(")", "a parenthesis that closes nothing");
+    return node;
   }
 
   #readFlags(flags: RegExpExecArray): void {
     if (!this.allowsFlags) this.#refuse(flags[0], "flags, which must come first in the whole expression");
     for (const flag of flags[1]!) {
       if (flag === "x" || flag === "a") this.#refuse(flags[0], `the flag ${flag}`);
-      if (flag !== "u" && !this.flags.includes(flag)) this.flags += flag; // u is how Python reads text anyway
+      if (flag === "i") this.#ignoresCase = true;
+      if (flag === "m") this.#isMultiline = true;
+      if (flag === "s") this.#dotAcceptsAll = true;
     }
     this.#at = flags[0].length;
   }
 
-  #next(): string {
-    const rest = this.expression.slice(this.#at);
-    const quantifier = QUANTIFIER.exec(rest);
-    if (quantifier !== null && this.#canRepeat) {
-      const text = this.#quantifier(quantifier);
-      if (text !== undefined) return text;
-    }
-    const first = rest[0]!;
-    if (first === "\\") return this.#escape(rest);
-    if (first === "[") return this.#characterClass();
-    if (first === "(") return this.#group(rest);
-    this.#at++;
-    this.#canRepeat = first !== "|" && first !== "^";
-    return first === "{" || first === "}" || first === "]" ? `\\${first}` : first;
+  /** Up to the end, or to the parenthesis that closes the group. */
+  #alternatives(): RegexNode {
+    const alternatives: RegexNode[] = [];
+    do alternatives.push(this.#sequence());
+    while (this.#takeIf("|"));
+    return alternatives.length === 1 ? alternatives[0]! : { kind: "any", items: alternatives };
   }
 
-  /** A repeat count, or undefined where the braces hold none and stand for themselves. */
-  #quantifier([text, low, comma, high]: RegExpExecArray): string | undefined {
+  #sequence(): RegexNode {
+    const items: RegexNode[] = [];
+    while (this.#at < this.expression.length && !"|)".includes(this.#letter())) {
+      const atom = this.#atom();
+      const canRepeat = atom.kind !== "place";
+      items.push(this.#repeated(atom, canRepeat));
+    }
+    return { kind: "all", items };
+  }
+
+  #repeated(item: RegexNode, canRepeat: boolean): RegexNode {
+    const bounds = this.#quantifier();
+    if (bounds === undefined) return item;
+    if (!canRepeat) this.#refuse(bounds.text, "a quantifier with nothing to repeat");
+    if (this.#takeIf("+")) this.#refuse(`${bounds.text}+`, "a possessive quantifier", this.#at - bounds.text.length - 1);
+    this.#takeIf("?"); // lazy: the same texts match
+    const { least, most } = bounds;
+    if (least > most) this.#refuse(bounds.text, "a quantifier whose least is above its most");
+    if (this.#quantifier() !== undefined) this.#refuse(bounds.text, "a quantifier of a quantifier");
+    return { kind: "repeat", item, least, most };
+  }
+
+  /** A repeat count, or undefined where there is none: braces without one stand for themselves. */
+  #quantifier(): { text: string; least: number; most: number } | undefined {
+    const found = QUANTIFIER.exec(this.expression.slice(this.#at, this.#at + 40));
+    if (found === null) return undefined;
+    const [text, low, comma, high] = found;
     if (text[0] === "{" && low === "" && high === "" && comma === "") return undefined; // `{}`
-    const after = this.expression[this.#at + text.length];
-    if (after === "+") this.#refuse(`${text}+`, "a possessive quantifier");
     this.#at += text.length;
-    this.#canRepeat = false;
-    let translated = text[0] === "{" && low === "" ? `{0,${high}}` : text;
-    if (after === "?") {
-      this.#at++;
-      translated += "?";
-    }
-    return translated;
+    if (text === "*") return { text, least: 0, most: Infinity };
+    if (text === "+") return { text, least: 1, most: Infinity };
+    if (text === "?") return { text, least: 0, most: 1 };
+    const least = Number(low);
+    return { text, least, most: comma === "" ? least : high === "" ? Infinity : Number(high) };
   }
 
-  #escape(rest: string): string {
+  #atom(): RegexNode {
+    const letter = this.#letter();
+    if (letter === "\\") return this.#escape();
+    if (letter === "[") return this.#characterClass();
+    if (letter === "(") return this.#group();
+    if ("*+?".includes(letter) || (letter === "{" && this.#isQuantifier())) this.#refuse(letter, "a quantifier with nothing to repeat");
+    this.#at++;
+    if (letter === ".") return this.#dotAcceptsAll ? { kind: "one", accepts: () => true } : anyCharacter;
+    const isMultiline = this.#isMultiline;
+    if (letter === "^") return { kind: "place", holds: (text, at) => at === 0 || (isMultiline && text[at - 1] === "\n") };
+    if (letter === "$")
+      return { kind: "place", holds: (text, at) => at === text.length || (text[at] === "\n" && (isMultiline || at === text.length - 1)) };
+    return this.#literal(letter);
+  }
+
+  #isQuantifier(): boolean {
+    const before = this.#at;
+    const found = this.#quantifier() !== undefined;
+    this.#at = before;
+    return found;
+  }
+
+  #literal(letter: string): RegexNode {
+    if (!this.#ignoresCase) return { kind: "one", accepts: (character) => character === letter };
+    const folded = letter.toLowerCase();
+    return { kind: "one", accepts: (character) => character.toLowerCase() === folded };
+  }
+
+  #escape(): RegexNode {
+    const rest = this.expression.slice(this.#at, this.#at + 6);
     const letter = rest[1];
     if (letter === undefined) this.#refuse("\\", "a backslash at the end");
-    this.#canRepeat = true;
-    if (letter === "A" || letter === "Z") {
-      this.#at += 2;
-      return letter === "A" ? "(?<![^])" : "(?![^])"; // start and end of the text, with the flag m too
-    }
-    const code = /^\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})/.exec(rest);
+    const code = /^\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))/.exec(rest);
     if (code !== null) {
       this.#at += code[0].length;
-      return code[0];
+      return this.#literal(String.fromCharCode(parseInt((code[1] ?? code[2])!, 16)));
     }
     if (letter === "0") this.#refuse("\\0", "an octal escape");
-    if (/\d/.test(letter)) this.#refuse(`\\${letter}`, BACKREFERENCE);
-    if (/[a-zA-Z]/.test(letter) && !SHARED_ESCAPES.includes(letter)) this.#refuse(`\\${letter}`, "an escape that JavaScript lacks");
+    if (/\d/.test(letter!)) this.#refuse(`\\${letter!}`, BACKREFERENCE);
+    const isKnown = "AZbB".includes(letter!) || SETS.includes(letter!) || Object.hasOwn(CONTROLS, letter!);
+    if (/[a-zA-Z]/.test(letter!) && !isKnown) this.#refuse(`\\${letter!}`, "an escape that is not read");
     this.#at += 2;
-    return `\\${letter}`;
+    if (letter === "A") return { kind: "place", holds: (_text, at) => at === 0 };
+    if (letter === "Z") return { kind: "place", holds: (text, at) => at === text.length };
+    if (letter === "b" || letter === "B")
+      return { kind: "place", holds: (text, at) => text !== "" && isBoundary(text, at) === (letter === "b") };
+    if (SETS.includes(letter!)) return { kind: "one", accepts: setOf(`[\\${letter!}]`, "") };
+    return this.#literal(CONTROLS[letter!] ?? letter!);
   }
 
-  #characterClass(): string {
-    const opening = /^\[\^?/.exec(this.expression.slice(this.#at))![0];
-    let translated = opening;
-    let index = this.#at + opening.length;
+  #characterClass(): RegexNode {
+    const start = this.#at;
+    let translated = /^\[\^?/.exec(this.expression.slice(start, start + 2))![0];
+    let index = start + translated.length;
     for (let isFirst = true; ; isFirst = false) {
       const character = this.expression[index];
       if (character === undefined) this.#refuse("[", "a class without an end");
       if (character === "]" && !isFirst) break;
       if (character === "\\") {
         const letter = this.expression[index + 1] ?? "";
-        if (/[a-zA-Z]/.test(letter) && !"bdDsSwWfnrtvxu".includes(letter)) this.#refuse(`\\${letter}`, "an escape that JavaScript lacks");
+        if (/[a-zA-Z\d]/.test(letter) && !"bdDsSwWfnrtvxu".includes(letter)) this.#refuse(`\\${letter}`, "an escape that is not read");
         translated += `\\${letter}`;
         index += 2;
         continue;
@@ -130,20 +215,31 @@ class PatternReader {
       index++;
     }
     this.#at = index + 1;
-    this.#canRepeat = true;
-    return `${translated}]`;
+    try {
+      return { kind: "one", accepts: setOf(`${translated}]`, this.#ignoresCase ? "i" : "") };
+    } catch {
+      return this.#refuse(shorten(`${translated}]`, 20), "a class with a bad range", start);
+    }
   }
 
-  #group(rest: string): string {
-    this.#canRepeat = false;
-    const shared = /^\((?:\?:|\?=|\?!|\?<=|\?<!)/.exec(rest);
-    if (shared !== null) return this.#take(shared[0]);
-    if (!rest.startsWith("(?")) return this.#take("(");
-    const named = /^\(\?P<([A-Za-z_]\w*)>/.exec(rest);
-    if (named !== null) {
-      this.#at += named[0].length;
-      return `(?<${named[1]!}>`;
-    }
+  #group(): RegexNode {
+    const rest = this.expression.slice(this.#at, this.#at + 80);
+    const opening = /^\((?:\?(?::|=|!|<=|<!|P<([A-Za-z_]\w*)>))?/.exec(rest)!;
+    const [text, name] = opening;
+    if (text === "(" && rest.startsWith("(?")) this.#refuseGroup(rest);
+    if (name !== undefined && this.#groupNames.has(name)) this.#refuse(text, "a group name that is taken");
+    if (name !== undefined) this.#groupNames.add(name);
+    if (++this.#depth > mostNested) this.#refuse(text, `more than ${mostNested} groups in one another`);
+    const start = this.#at;
+    this.#at += text.length;
+    const item = this.#alternatives();
+    if (!this.#takeIf(")")) this.#refuse(text, "a group without an end", start);
+    this.#depth--;
+    const look = /^\(\?(<?)([=!])/.exec(text);
+    return look === null ? { kind: "all", items: [item] } : { kind: "look", item, ahead: look[1] === "", negative: look[2] === "!" };
+  }
+
+  #refuseGroup(rest: string): never {
     if (rest.startsWith("(?P=")) this.#refuse("(?P=", BACKREFERENCE);
     if (rest.startsWith("(?>")) this.#refuse("(?>", "an atomic group");
     if (rest.startsWith("(?(")) this.#refuse("(?(", "a conditional group");
@@ -152,15 +248,31 @@ class PatternReader {
     return this.#refuse(rest.slice(0, 4), "flags inside the expression, or a group that Python lacks");
   }
 
-  #take(text: string): string {
-    this.#at += text.length;
-    return text;
+  #letter(): string {
+    return this.expression[this.#at]!;
   }
 
-  #refuse(text: string, what: string): never {
+  #takeIf(letter: string): boolean {
+    if (this.expression[this.#at] !== letter) return false;
+    this.#at++;
+    return true;
+  }
+
+  #refuse(text: string, what: string, at = this.#at): never {
     throw new LoraConfigError(
-      `${this.field}: "${this.expression}" has ${what} (${text}) at ${this.#at}; expected a Python regular expression of constructs that JavaScript shares; write it without, or list module names`,
+      `${this.field}: ${excerpt(this.expression)} has ${what} (${text}) at ${at}; expected a Python regular expression without it; write it otherwise, or list module names`,
       { field: this.field },
     );
   }
+}
+
+/** A class of characters, which JavaScript reads as Python does. */
+function setOf(text: string, flags: string): (character: string) => boolean {
+  const expression = new RegExp(`^${text}$`, `${flags}s`);
+  return (character) => expression.test(character);
+}
+
+function isBoundary(text: string, at: number): boolean {
+  const isWord = (character: string | undefined): boolean => character !== undefined && /\w/.test(character);
+  return isWord(text[at - 1]) !== isWord(text[at]);
 }

@@ -69,15 +69,25 @@ describe("layersToTransform", () => {
     resolveTargets(tree, loraConfig({ targetModules: ["proj"], ...options })).targets.map(({ path }) => path);
 
   it("counts the first number after two names", () => {
-    expect(chosen({ layersToTransform: 1 })).toEqual(["model.layers.1.proj", "model.blocks.1.proj"]);
-    expect(chosen({ layersToTransform: [2, 10] })).toEqual(["model.layers.10.proj", "model.layers.2.experts.1.proj"]);
+    expect(chosen({ layersToTransform: 1 })).toEqual(["model.layers.1.proj", "model.blocks.1.proj", "proj"]);
+    expect(chosen({ layersToTransform: [2, 10] })).toEqual(["model.layers.10.proj", "model.layers.2.experts.1.proj", "proj"]);
   });
 
   it("or the one after layersPattern", () => {
-    expect(chosen({ layersToTransform: [1], layersPattern: "layers" })).toEqual(["model.layers.1.proj"]);
+    expect(chosen({ layersToTransform: [1], layersPattern: "layers" })).toEqual(["model.layers.1.proj", "layers.1.proj", "proj"]);
     expect(chosen({ layersToTransform: [1], layersPattern: ["blocks", "experts"] })).toEqual([
       "model.blocks.1.proj",
       "model.layers.2.experts.1.proj",
+      "proj",
+    ]);
+    expect(chosen({ layersToTransform: [2], layersPattern: ["layers", "experts"] })).toEqual(["model.layers.2.experts.1.proj", "proj"]);
+    expect(() => chosen({ layersToTransform: [2], layersPattern: ["experts", "layers"] })).toThrow('layersToTransform "2"'); // experts.1 comes first
+  });
+
+  it("does not hold back a module that is named in full", () => {
+    expect(chosen({ targetModules: ["model.layers.10.proj", "blocks.1.proj"], layersToTransform: [1] })).toEqual([
+      "model.layers.10.proj",
+      "model.blocks.1.proj",
     ]);
   });
 });
@@ -139,11 +149,73 @@ describe("errors", () => {
     expect(resolve({ targetModules: ["q_proj"], layersToTransform: [7] })).toThrow("layersToTransform [7] left nothing of the 2 modules");
   });
 
-  it("a match that is no linear layer", () => {
-    expect(resolve({ targetModules: ["embed_tokens"] })).toThrow('"model.embed_tokens" matches targetModules and is no linear layer');
+  it.each([
+    [["embed_tokens"], '"model.embed_tokens" matches targetModules and is no linear layer that can carry an adapter'],
+    [["q_proj", "embed_tokens", "model.norm"], '"model.embed_tokens", "model.norm" match targetModules and are no linear layers'],
+    [".*(q_proj|embed_tokens)", '"model.embed_tokens" matches targetModules'],
+    [".*", "match targetModules and are no linear layers that can carry an adapter; expected among down_proj"],
+    [["0"], '"model.layers.0" matches targetModules'],
+  ])("matches that are no linear layer: %j", (targetModules, message) => expect(resolve({ targetModules })).toThrow(message));
+
+  it.each<[string, Partial<LoraConfig>, string[], RegExp]>([
+    [
+      "a target beside others",
+      { targetModules: ["q_proj", "c_attn"] },
+      ["c_attn"],
+      /an entry matches nothing of the model: targetModules "c_attn"; expected targets among down_proj/,
+    ],
+    [
+      "several, with what was meant",
+      { targetModules: ["q_proj", "k_porj", "wo"] },
+      ["k_porj", "wo"],
+      /2 entries match nothing .*"k_porj" \(did you mean k_proj\?\), "wo"/,
+    ],
+    ["a comma that stayed", { targetModules: ["q_proj,", "v_proj"] }, ["q_proj,"], /"q_proj," \(did you mean q_proj\?\)/],
+    ["two names in one entry", { targetModules: ["q_proj, k_proj", "v_proj"] }, ["q_proj, k_proj"], /"q_proj, k_proj"/],
+    [
+      "a layer that there is not, by path",
+      { targetModules: ["q_proj", "model.layers.2.mlp.up_proj"] },
+      ["model.layers.2.mlp.up_proj"],
+      /layers\.2\.mlp\.up_proj/,
+    ],
+    ["the end of a name", { targetModules: ["q_proj", "proj"] }, ["proj"], /targetModules "proj"/],
+    [
+      "an exclusion",
+      { targetModules: seven, excludeModules: ["up_proj", "lm_haed"] },
+      ["lm_haed"],
+      /excludeModules "lm_haed" \(did you mean lm_head\?\)/,
+    ],
+    ["an excluding expression", { targetModules: seven, excludeModules: ".*c_attn" }, [".*c_attn"], /excludeModules "\.\*c_attn"/],
+    [
+      "a layer's number",
+      { targetModules: seven, layersToTransform: [1, 2, 7] },
+      ["2", "7"],
+      /2 entries match nothing of the model: layersToTransform "2", "7"/,
+    ],
+    [
+      "a list of layers",
+      { targetModules: seven, layersToTransform: [1], layersPattern: ["layers", "blocks"] },
+      ["blocks"],
+      /layersPattern "blocks"/,
+    ],
+    ["a rank", { targetModules: ["q_proj"], rankPattern: { q_proj: 2, k_proj: 4 } }, ["k_proj"], /rankPattern "k_proj"/],
+    [
+      "an alpha",
+      { targetModules: ["q_proj"], alphaPattern: { "layers.[23].self_attn.q_proj": 2 } },
+      ["layers.[23].self_attn.q_proj"],
+      /alphaPattern/,
+    ],
+    ["of several fields", { targetModules: ["q_proj", "x"], alphaPattern: { y: 2 } }, ["x", "y"], /targetModules "x" and alphaPattern "y"/],
+  ])("what matches nothing is refused, and passed over in a saved adapter: %s", (_what, options, unmatched, message) => {
+    expect(resolve(options)).toThrow(message);
+    expect(resolve(options)).toThrow(expect.objectContaining({ code: "LORA_TARGET", unmatched }) as Error);
+    const { config, targets } = resolveTargets(model, loraConfig(options), { isSaved: true });
+    expect(targets.length).toBeGreaterThan(0);
+    expect([config.targetModules].flat()).not.toContain(unmatched[0]);
   });
 
-  it("entries that match nothing beside others that do are reported", () => {
-    expect(resolveTargets(model, loraConfig({ targetModules: ["q_proj", "c_attn"] })).unmatchedEntries).toEqual(["c_attn"]);
-  });
+  it("an exclusion may name what no target matches, and all-linear leaves out the head by itself", () =>
+    expect(
+      resolveTargets(model, loraConfig({ targetModules: "all-linear", excludeModules: ["lm_head", "embed_tokens"] })).targets,
+    ).toHaveLength(14));
 });

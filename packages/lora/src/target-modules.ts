@@ -2,9 +2,10 @@ import type { LinearShape, ModuleTree } from "@kto/tensor";
 import type { LoraConfig } from "./config.js";
 import { LoraTargetError } from "./errors.js";
 import { isSuffix, layerMatcher, pathMatcher, patternValue } from "./module-matching.js";
-import { nearestName } from "@kto/core";
+import { excerpt, nearestName } from "@kto/core";
 import { loraScale } from "./scaling.js";
 import { sortedNames } from "./sorted-names.js";
+import { refuseUnmatched, unmatchedEntries } from "./unmatched.js";
 
 /** One linear layer that gets an adapter, and with which numbers. */
 export interface LoraTarget {
@@ -21,21 +22,28 @@ export interface LoraTarget {
 export interface ResolvedTargets {
   /** In the model's order; never empty. */
   readonly targets: readonly LoraTarget[];
-  /** The config with `targetModules` as it goes to disk: "all-linear" and null become lists. */
+  /** The config with `targetModules` as it goes to disk: "all-linear" and null become lists, and a list names what is adapted. */
   readonly config: LoraConfig;
-  /** Entries of a list that matched nothing, while others did: peft says nothing about them. */
-  readonly unmatchedEntries: readonly string[];
+}
+
+/** Options of `resolveTargets`. */
+export interface ResolveTargetsOptions {
+  /**
+   * The adapter is there already: entries that match nothing, which peft passes over, are passed over too, as its weights say what it is. Without it
+   * whoever asks for a new adapter gets all that was asked for, or an error.
+   */
+  isSaved?: boolean | undefined;
 }
 
 /**
  * The linear layers of `model` that a config adapts, as peft chooses them.
  *
- * Throws LoraTargetError, listing the names there are, when nothing matches or a match is no linear layer; LoraConfigError for
- * an expression that JavaScript cannot read as Python does.
+ * Throws LoraTargetError, listing the names there are, when nothing matches, when an entry of a list, a layer number or a key of a pattern matches nothing
+ * (unless `isSaved`), or a match is no linear layer; LoraConfigError for an expression that is not read.
  *
  * @see docs/lora-config.md; peft 0.21, check_target_module_exists
  */
-export function resolveTargets(model: ModuleTree, config: LoraConfig): ResolvedTargets {
+export function resolveTargets(model: ModuleTree, config: LoraConfig, { isSaved = false }: ResolveTargetsOptions = {}): ResolvedTargets {
   const modules = [...model.namedModules()];
   const linears = modules.filter((entry): entry is [string, LinearShape] => isLinearShape(entry[1]));
   const candidates = candidateNames(linears.map(([path]) => path));
@@ -43,24 +51,28 @@ export function resolveTargets(model: ModuleTree, config: LoraConfig): ResolvedT
 
   const isTarget = pathMatcher(resolved.targetModules, "targetModules");
   const isExcluded = config.excludeModules === null ? () => false : pathMatcher(config.excludeModules, "excludeModules");
-  const isInLayer = layerMatcher(config);
-  const matched = modules.filter(([path]) => isTarget(path));
+  const isInLayer = layerMatcher(resolved);
+  const matched = modules.filter(([path]) => path !== "" && isTarget(path));
   const chosen = matched.filter(([path]) => !isExcluded(path) && isInLayer(path));
   if (chosen.length === 0) throw nothingChosen(resolved, matched.length, candidates);
+  const others = chosen.filter(([, module]) => !isLinearShape(module)).map(([path]) => path);
+  if (others.length > 0) throw notLinear(others, candidates);
+  const pathsOf = (entries: readonly (readonly [string, unknown])[]): string[] => entries.map(([path]) => path);
+  const unmatched = unmatchedEntries(resolved, { paths: pathsOf(modules), matched: pathsOf(matched), chosen: pathsOf(chosen) });
+  if (!isSaved) refuseUnmatched(unmatched, { names: namesOf(pathsOf(modules)), candidates });
 
   const rankOf = patternValue(config.rankPattern, "rankPattern");
   const alphaOf = patternValue(config.alphaPattern, "alphaPattern");
   const targets = chosen.map(([path, module]): LoraTarget => {
-    if (!isLinearShape(module))
-      throw new LoraTargetError(
-        `resolveTargets: "${path}" matches targetModules and is no linear layer; expected among ${candidates.join(", ")}; narrow targetModules`,
-        { candidates },
-      );
+    const { inFeatures, outFeatures } = module as LinearShape;
     const r = rankOf(path, config.r);
     const scale = loraScale({ r, loraAlpha: alphaOf(path, config.loraAlpha), useRslora: config.useRslora });
-    return { path, inFeatures: module.inFeatures, outFeatures: module.outFeatures, r, scale };
+    return { path, inFeatures, outFeatures, r, scale };
   });
-  return { targets, config: resolved, unmatchedEntries: unmatchedEntries(resolved.targetModules, matched) };
+  const dropped = new Set(unmatched.targetModules);
+  const { targetModules } = resolved;
+  const list = typeof targetModules === "string" ? targetModules : targetModules.filter((entry) => !dropped.has(entry));
+  return { targets, config: { ...resolved, targetModules: list } };
 }
 
 /** True for anything that says how many features go in and come out. */
@@ -109,15 +121,27 @@ function allLinear(paths: readonly string[], outputEmbedding: string | null): st
 
 const lastName = (path: string): string => path.slice(path.lastIndexOf(".") + 1);
 const candidateNames = (paths: readonly string[]): string[] => sortedNames(paths.map(lastName));
+/** Last names of modules, numbers of layers left out. */
+const namesOf = (paths: readonly string[]): string[] => candidateNames(paths).filter((name) => !/^\d*$/.test(name));
 
-function unmatchedEntries(modules: string | readonly string[], matched: readonly (readonly [string, unknown])[]): string[] {
-  if (typeof modules === "string") return [];
-  return modules.filter((entry) => !matched.some(([path]) => isSuffix(path, entry)));
+function notLinear(paths: readonly string[], candidates: readonly string[]): LoraTargetError {
+  const some = paths.slice(0, 3).map((path) => `"${path}"`);
+  const listed = `${some.join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more` : ""}`;
+  return new LoraTargetError(
+    {
+      operation: "resolveTargets",
+      problem: `${listed} ${paths.length === 1 ? "matches" : "match"} {targetModules} and ${paths.length === 1 ? "is no linear layer" : "are no linear layers"} that can carry an adapter`,
+      expected: `among ${candidates.join(", ")}`,
+      advice: "narrow {targetModules}",
+      fields: ["targetModules"],
+    },
+    { candidates },
+  );
 }
 
 function nothingChosen(config: LoraConfig, numMatched: number, candidates: readonly string[]): LoraTargetError {
   const { targetModules, excludeModules, layersToTransform } = config;
-  const asked = JSON.stringify(targetModules);
+  const asked = excerpt(targetModules);
   const names = candidates.length === 0 ? "a model with linear layers, got none" : `among ${candidates.join(", ")}, got ${asked}`;
   if (numMatched === 0) {
     const nearest =
@@ -126,8 +150,8 @@ function nothingChosen(config: LoraConfig, numMatched: number, candidates: reado
     return new LoraTargetError(`resolveTargets: targetModules match no module; expected ${names}${hint}`, { candidates });
   }
   const without = [
-    excludeModules === null ? [] : `excludeModules ${JSON.stringify(excludeModules)}`,
-    layersToTransform === null ? [] : `layersToTransform ${JSON.stringify(layersToTransform)}`,
+    excludeModules === null ? [] : `excludeModules ${excerpt(excludeModules)}`,
+    layersToTransform === null ? [] : `layersToTransform ${excerpt(layersToTransform)}`,
   ].flat();
   return new LoraTargetError(
     `resolveTargets: ${without.join(" and ")} left nothing of the ${numMatched} modules that targetModules match; expected at least one; got ${asked}`,

@@ -20,6 +20,7 @@ import {
   mistakeText,
   names,
   number,
+  oneOrMore,
   orNull,
   overlay,
   path,
@@ -42,6 +43,7 @@ const fields = {
   loadIn4bit: field(boolean(), false, { group: "model", help: "four bits", onDisk: "load_in_4bit" }),
   resume: field(orNull(booleanOrPath()), null, { group: "loop", help: "where from" }),
   mode: field(booleanOr("auto"), "auto", { group: "loop", help: "how" }),
+  layers: field(orNull(oneOrMore(integer(0), "layer numbers")), null, { group: "model", help: "which layers of all" }),
   targets: field(orNull(names()), null, { group: "model", help: "which layers" }),
   globs: field(orNull(patterns()), null, { group: "loop", help: "which files" }),
   maxMemory: field(orNull(memorySize()), null, { group: "loop", help: "at most" }),
@@ -92,6 +94,40 @@ it("reads the words of flags", () => {
   expect(readFlag(fields.globs, ["*.json", "*.md"])).toEqual(["*.json", "*.md"]);
   expect(readFlag(fields.targets, ['["a", "b"]'])).toEqual(["a", "b"]);
 });
+
+it.each<[string | string[], unknown]>([
+  ["q_proj, k_proj, v_proj", ["q_proj", "k_proj", "v_proj"]],
+  ["q_proj,k_proj", ["q_proj", "k_proj"]],
+  [
+    ["q_proj,", "k_proj"],
+    ["q_proj", "k_proj"],
+  ],
+  ["q_proj ,\tk_proj,", ["q_proj", "k_proj"]],
+  ["q_proj\nk_proj", ["q_proj", "k_proj"]],
+  ['["q_proj", "k_proj"]', ["q_proj", "k_proj"]],
+  ["['q_proj', 'k_proj']", ["q_proj", "k_proj"]],
+  ["[q_proj, k_proj]", ["q_proj", "k_proj"]],
+  ["q_proj,", ["q_proj"]],
+  ["all-linear", "all-linear"],
+  [String.raw`.*\.layers\.\d{1,2}\.(q|k)_proj`, String.raw`.*\.layers\.\d{1,2}\.(q|k)_proj`],
+  ["[qkv]_proj", "[qkv]_proj"],
+  ["none", null],
+])("a list of names is read from %j", (written, names) => {
+  expect(readFlag(fields.targets, written)).toEqual(names);
+  if (typeof written === "string" && names !== null) expect(onDisk({ targets: written }).values.targets).toEqual(names);
+});
+
+it.each([
+  ["0, 1", [0, 1]],
+  ["0 1", [0, 1]],
+  ["[0, 1]", [0, 1]],
+  ["3", [3]],
+  [3, 3],
+  [
+    [1, 2],
+    [1, 2],
+  ],
+])("a list of numbers is read from %j", (written, numbers) => expect(onDisk({ layers: written }).values.layers).toEqual(numbers));
 
 it("lists every mistake with its place, and the nearest name of any spelling", () => {
   expect(text({ batch_size: 0, beta: "much", los_type: 1, use_dora: true, modell: "x" })).toEqual([
@@ -186,6 +222,7 @@ it("makes a JSON schema of every spelling, with defaults and meanings", () => {
     "load_in_4bit",
     "resume",
     "mode",
+    "layers",
     "targets",
     "globs",
     "max_memory",

@@ -104,7 +104,17 @@ export function mapOf<Value>(of: FieldType<Value>, expected: string): FieldType<
 
 /** One value, or a list of at least one. */
 export function oneOrMore<Value>(of: FieldType<Value>, expected: string): FieldType<Value | readonly Value[]> {
-  return { kind: "list", schema: z.union([of.schema, z.array(of.schema).check(z.minLength(1))]), expected };
+  const isNumber = of.kind === "number";
+  const item = (word: unknown): unknown => (isNumber && typeof word === "string" && Number.isFinite(Number(word)) ? Number(word) : word);
+  return {
+    kind: "list",
+    schema: z.union([of.schema, z.array(of.schema).check(z.minLength(1))]),
+    expected,
+    convert: (given) => {
+      const read = typeof given === "string" && given !== "" ? readList([given]) : given;
+      return Array.isArray(read) ? read.map(item) : item(read);
+    },
+  };
 }
 
 /** The same, where null is a value too. */

@@ -31,17 +31,26 @@ export function readValue({ kind, convert }: FieldType<unknown>, given: unknown,
   return convert ? convert(given) : given;
 }
 
-/** Names from `["q_proj", "v_proj"]`, from `q_proj v_proj`, or one text that is an expression or `all-linear`. */
+/**
+ * Names from `["q_proj", "v_proj"]` or `['q_proj', 'v_proj']`, from `q_proj v_proj` or `q_proj, v_proj`, or one text that is an expression or
+ * `all-linear`. One text without blanks that has a sign of a regular expression is one, commas and all.
+ */
 export function readList(words: readonly string[]): unknown {
   const joined = words.join(" ").trim();
   if (/^(null|none)$/i.test(joined)) return null;
   if (joined.startsWith("[") && joined.endsWith("]")) {
     const parsed = readJson(joined);
     if (Array.isArray(parsed)) return parsed;
+    const inner = /^\[([\w\s.,'"-]*)\]$/.exec(joined)?.[1]; // a list as Python prints it, or YAML takes it
+    if (inner !== undefined) return separated(inner).map((part) => part.replace(/^(['"])(.*)\1$/, "$2"));
   }
-  const parts = joined.split(/\s+/).filter((part) => part !== "");
-  if (parts.length === 1 && (parts[0] === "all-linear" || /[\\^$*+?()[\]|]/.test(parts[0]!))) return parts[0];
-  return parts;
+  if (!/\s/.test(joined) && /[\\^$*+?()[\]{}|]/.test(joined)) return joined;
+  const parts = separated(joined);
+  return parts.length === 1 && parts[0] === "all-linear" ? parts[0] : parts;
+}
+
+function separated(text: string): string[] {
+  return text.split(/[\s,]+/).filter((part) => part !== "");
 }
 
 /** The value of a flag that is no field: JSON where it is some, else its text. */
