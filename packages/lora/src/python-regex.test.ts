@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { LoraConfigError } from "./errors.js";
-import { pythonRegex } from "./python-regex.js";
+import { pythonRegex, type ModuleRegex } from "./python-regex.js";
 
 const path = "model.layers.11.self_attn.q_proj";
 
@@ -72,7 +72,7 @@ describe("refuses what Python lacks, or is not read", () => {
     ["(?P<a>x)(?P<a>y)", "a group name that is taken"],
     [String.raw`\x4`, "an escape that is not read"],
   ])("%s", (expression, message) => {
-    const compile = (): RegExp => pythonRegex(expression, "full", "targetModules");
+    const compile = (): ModuleRegex => pythonRegex(expression, "full", "targetModules");
     expect(compile).toThrow(LoraConfigError);
     expect(compile).toThrow(message);
   });

@@ -30,10 +30,11 @@ function expectNoOthers(reader: TensorReader, specs: readonly WeightSpec[]): voi
   );
 }
 
-function expectWeight(reader: TensorReader, { name, shape, linear }: WeightSpec): void {
+function expectWeight(reader: TensorReader, { name, shape, linear, isHead }: WeightSpec): void {
   const info = reader.tensors.get(name);
   if (!info) {
-    throw new FormatError(`load: ${name} is missing from the checkpoint; expected shape [${shape.join(", ")}]`, { tensor: name });
+    const advice = isHead ? "; set tie_word_embeddings to true in config.json if the embedding is this model's head" : "";
+    throw new FormatError(`load: ${name} is missing from the checkpoint; expected shape [${shape.join(", ")}]${advice}`, { tensor: name });
   }
   if (isNf4Weight(reader, name)) {
     if (linear !== undefined) return;

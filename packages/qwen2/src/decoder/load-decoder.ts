@@ -5,6 +5,7 @@ import type { Device, FloatDtype, Tensor } from "@kto/tensor";
 import { familyOf, type DecoderArchitecture } from "./architecture.js";
 import type { DecoderConfig } from "./config.js";
 import { loadWeights, type LoadProgress, type QuantizeOnLoad } from "./load-weights.js";
+import { settleTying } from "./tied-head.js";
 import { decoderWeightSpecs } from "./weight-specs.js";
 
 /** Options of `loadCausalLM` and `fromPretrained`. */
@@ -48,15 +49,17 @@ export async function loadDecoder(
   const json = await readJson(directory, "config.json");
   const source = `${directory.name}: config.json`;
   const { family: architecture, fields: configJson } = familyOf(json, source, architectures);
-  const config = architecture.readConfig(json, source);
+  const configured = architecture.readConfig(json, source);
   expectBitsandbytes(json, source);
-  const reader = await openCheckpoint(directory);
+  const checkpoint = await openCheckpoint(directory);
   try {
+    const { reader, tieWordEmbeddings } = await settleTying(checkpoint, architecture, configured, signal);
+    const config = { ...configured, tieWordEmbeddings };
     const specs = decoderWeightSpecs(architecture, config);
     const loaded = await loadWeights(reader, specs, { device, dtype: chosen, quantization, signal, onProgress });
     return { architecture, config, configJson, ...loaded, device, dtype: chosen };
   } finally {
-    await reader.dispose();
+    await checkpoint.dispose();
   }
 }
 

@@ -5,6 +5,7 @@ import {
   causalAttention,
   checkpoint,
   embedding,
+  EmbeddingModule,
   Linear,
   linear,
   linearLogProbs,
@@ -57,7 +58,9 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   readonly layers: readonly DecoderLayer[];
   /** The linear layers of all decoder layers by dotted path, in the model's order: what can be adapted, and what can be in four bits. */
   readonly linearLayers: ReadonlyMap<string, LinearModule>;
-  readonly #weights: ReadonlyMap<string, Tensor>;
+  /** The matrices of the input embedding and of the output head: one and the same in a tied model. */
+  readonly embeddings: { readonly input: EmbeddingModule; readonly output: EmbeddingModule };
+  readonly #weights: Map<string, Tensor>;
   readonly #quantized: ReadonlyMap<string, Nf4Weight>;
   readonly #rotary: RotaryTables;
 
@@ -73,7 +76,8 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     this.configJson = configJson;
     this.device = device;
     this.dtype = dtype;
-    this.#weights = weights;
+    this.#weights = new Map(weights);
+    this.embeddings = { input: this.#embeddingModule(architecture.embedding), output: this.#embeddingModule(architecture.outputEmbedding) };
     this.#quantized = quantized;
     this.#rotary = new RotaryTables(device, config);
     const linearLayers = new Map<string, LinearModule>();
@@ -136,9 +140,30 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     );
   }
 
-  /** Modules that can carry an adapter, by dotted path in the model's order. */
-  namedModules(): Iterable<readonly [path: string, module: LinearModule]> {
-    return this.linearLayers;
+  /** True while head and embedding are one matrix: an adapter may bring other ones, and merging it may part them. */
+  get isTied(): boolean {
+    return this.embeddings.input.weight === this.embeddings.output.weight;
+  }
+
+  /** Every module with its dotted path, as transformers names them and in its order: the linear layers, which can carry an adapter, and all else. */
+  *namedModules(): Generator<readonly [path: string, module: unknown], void, undefined> {
+    const { embedding: input, layers, layer, norm, outputEmbedding } = this.architecture;
+    yield [layers.slice(0, layers.lastIndexOf(".")), {}];
+    yield [input, this.embeddings.input];
+    yield [layers, {}];
+    for (const { index } of this.layers) {
+      const path = `${layers}.${index}`;
+      yield [path, {}];
+      const named = new Set<string>();
+      for (const part of Object.values<NormPart | Projection>({ ...layer })) {
+        const block = part.path.split(".").slice(0, -1).join(".");
+        if (block !== "" && !named.has(block)) yield [`${path}.${block}`, {}];
+        named.add(block);
+        yield [`${path}.${part.path}`, this.linearLayers.get(`${path}.${part.path}`) ?? {}];
+      }
+    }
+    yield [norm, {}];
+    yield [outputEmbedding, this.embeddings.output];
   }
 
   /** Makes the rotary tables for rows up to this many tokens ahead of time. Throws ShapeError for more than the model's positions, see `hiddenStates`. */
@@ -165,7 +190,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     const { inputIds, positions, starts, ends, longestRow } = batch;
     using tables = this.#rotary.for(longestRow);
     const keep = [positions, starts, ends, tables.cos, tables.sin];
-    let x = embedding(inputIds, this.#weight(architecture.embedding)); // [numTokens, hiddenSize] f32
+    let x = embedding(inputIds, this.embeddings.input.weight); // [numTokens, hiddenSize] f32
     onHiddenState?.(0, x);
     const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
     for (const layer of this.layers) {
@@ -188,12 +213,12 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
    * @returns       see `linearLogProbs`
    */
   logProbs(hidden: Tensor, labels: Tensor, { metrics = false }: { metrics?: boolean | undefined } = {}): LinearLogProbs {
-    return linearLogProbs(hidden, this.#head, labels, { metrics });
+    return linearLogProbs(hidden, this.embeddings.output.weight, labels, { metrics });
   }
 
   /** All logits, for small inputs and sampling: [numTokens, vocabSize] f32. Training never builds them. */
   logits(hidden: Tensor): Tensor {
-    return linear(cast(hidden, this.dtype), this.#head, undefined, { dtype: "f32" });
+    return linear(cast(hidden, this.dtype), this.embeddings.output.weight, undefined, { dtype: "f32" });
   }
 
   /** Writes the model in Hugging Face layout; see the function of this name. */
@@ -210,9 +235,23 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     this.dispose();
   }
 
-  /** [vocabSize, hiddenSize], the output head (the embedding when they are tied). */
-  get #head(): Tensor {
-    return this.#weight(this.config.tieWordEmbeddings ? this.architecture.embedding : this.architecture.outputEmbedding);
+  #embeddingModule(path: string): EmbeddingModule {
+    const { embedding: input } = this.architecture;
+    return new EmbeddingModule(
+      () => this.#weights.get(`${path}.weight`) ?? this.#weight(input), // a tied head has no entry
+      (taken) => this.#takeEmbedding(path, taken),
+    );
+  }
+
+  /** Makes a matrix the model's own; a head that was tied stays what it was when the embedding alone changes. */
+  #takeEmbedding(path: string, taken: Tensor): void {
+    const { embedding: input, outputEmbedding: output } = this.architecture;
+    const before = [this.embeddings.input.own, this.embeddings.output.own] as const;
+    const after = [path === input ? taken : before[0], path === output ? taken : before[1]] as const;
+    this.#weights.set(`${input}.weight`, after[0]);
+    if (after[0] === after[1]) this.#weights.delete(`${output}.weight`);
+    else this.#weights.set(`${output}.weight`, after[1]);
+    for (const weight of new Set(before)) if (!after.includes(weight)) weight.dispose();
   }
 
   /** Causal attention within the rows of a batch. */

@@ -8,7 +8,8 @@ export const torchDtypes = { f32: "float32", f16: "float16", bf16: "bfloat16" } 
 export type SaveDtype = keyof typeof torchDtypes;
 
 /** Fields that are floats in Python, whose readers may ask for one: a whole number there is spelt `6.0`, which JSON.stringify does not do. */
-const floats = /("(?:attention_dropout|initializer_range|llm_int8_threshold|rms_norm_eps|rope_theta)": -?\d+)(?=,?\n)/g;
+const floats =
+  /("(?:attention_dropout|attention_factor|factor|high_freq_factor|initializer_range|llm_int8_threshold|low_freq_factor|partial_rotary_factor|rms_norm_eps|rope_theta)": -?\d+)(?=,?\n)/g;
 
 /** The dtype that the model's config.json names, in either spelling; undefined where it names none that a model is saved in. */
 export function configuredDtype({ configJson }: DecoderForCausalLM): SaveDtype | undefined {
@@ -24,7 +25,9 @@ export function formatSavedConfig(model: DecoderForCausalLM, dtype: SaveDtype): 
   const { dtype: _dtype, torch_dtype: _torchDtype, quantization_config: _quantization, ...fields } = model.configJson;
   const quantization = quantizationOf(model);
   const spelling = "torch_dtype" in model.configJson && !("dtype" in model.configJson) ? "torch_dtype" : "dtype"; // transformers 5 reads both
-  const saved = { ...fields, [spelling]: torchDtypes[dtype], ...(quantization ? { quantization_config: quantization } : {}) };
+  const isSaid = "tie_word_embeddings" in fields || model.isTied; // false is the default of transformers
+  const tied = isSaid ? { tie_word_embeddings: model.isTied } : {};
+  const saved = { ...fields, ...tied, [spelling]: torchDtypes[dtype], ...(quantization ? { quantization_config: quantization } : {}) };
   return `${JSON.stringify(sorted(saved), null, 2).replace(floats, "$1.0")}\n`;
 }
 

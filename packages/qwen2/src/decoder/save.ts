@@ -33,7 +33,7 @@ const largest = { f32: "3.4e38", f16: "65504", bf16: "3.39e38" };
 
 /**
  * Writes a model in Hugging Face layout: safetensors in files of at most `maxShardBytes` with their index, and config.json last, so that a folder that has
- * one is complete. Weights are as they are now: adapters are not in them unless they were merged. Rounds to nearest even. Weight files of an earlier
+ * one is complete. Weights are as they are now: adapters are not in them unless they were merged. Rounds to nearest even. config.json says whether head and embedding are tied, whatever it said before. Weight files of an earlier
  * model in the store are removed. A tied head is not written.
  *
  * Throws ArgumentError for an unknown dtype or size, DtypeError for a value that `dtype` cannot hold, WriteError where the store refuses, `signal.reason` when cancelled.
@@ -85,14 +85,21 @@ function expectOptions(dtype: string, maxShardBytes: number): void {
 
 /** What a checkpoint of the model holds, by the names on disk in the order of transformers, read from the device when its turn comes. */
 function tensorsOf(model: DecoderForCausalLM, dtype: SaveDtype, onBytes: (name: string, byteLength: number) => void): NamedTensor[] {
-  const tensors = decoderWeightSpecs(model.architecture, model.config).flatMap(({ name, shape }): NamedTensor[] => {
-    const quantized = model.quantizedWeights.get(name);
-    if (quantized)
-      return nf4Contents(name, quantized).map(([key, tensor]) => [key, { ...tensor, data: counted(tensor.data, key, onBytes) }]);
-    const weight = model.weights.get(name)!;
-    const data = counted(() => converted(weight, name, dtype), name, onBytes);
-    return [[name, { dtype: onDisk[dtype], shape: [...shape], data } satisfies TensorToWrite]];
-  });
+  const { input, output } = model.embeddings;
+  const embeddings = new Map([
+    [`${model.architecture.outputEmbedding}.weight`, output],
+    [`${model.architecture.embedding}.weight`, input],
+  ]);
+  const tensors = decoderWeightSpecs(model.architecture, { ...model.config, tieWordEmbeddings: model.isTied }).flatMap(
+    ({ name, shape }): NamedTensor[] => {
+      const quantized = model.quantizedWeights.get(name);
+      if (quantized)
+        return nf4Contents(name, quantized).map(([key, tensor]) => [key, { ...tensor, data: counted(tensor.data, key, onBytes) }]);
+      const weight = embeddings.get(name)?.weight ?? model.weights.get(name)!;
+      const data = counted(() => converted(weight, name, dtype), name, onBytes);
+      return [[name, { dtype: onDisk[dtype], shape: [...shape], data } satisfies TensorToWrite]];
+    },
+  );
   return tensors.sort(([a], [b]) => (a < b ? -1 : 1));
 }
 

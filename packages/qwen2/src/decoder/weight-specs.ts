@@ -10,6 +10,8 @@ export interface WeightSpec {
   kind: "matrix" | "norm" | "bias";
   /** Path of the linear layer it is the weight of, which may hold it in four bits; undefined for all else. */
   linear?: string;
+  /** The output head of a model that is not tied. */
+  isHead?: boolean;
 }
 
 /** Every tensor of a checkpoint, in the order of the forward pass. */
@@ -31,7 +33,7 @@ export function decoderWeightSpecs(architecture: DecoderArchitecture, config: De
     }
   }
   specs.push(norm(architecture.norm));
-  if (!tieWordEmbeddings) specs.push(embedding(architecture.outputEmbedding));
+  if (!tieWordEmbeddings) specs.push({ ...embedding(architecture.outputEmbedding), isHead: true });
   return specs;
 }
 
