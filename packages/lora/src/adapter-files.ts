@@ -1,7 +1,8 @@
 import { toFloat32, type SafetensorsFile, type TensorContent, type TensorInfo, type TensorToWrite } from "@kto/safetensors";
-import { adapterTensorName } from "./adapter-names.js";
+import { adapterTensorName, embeddingTensorName } from "./adapter-names.js";
 import { AdapterFileError } from "./errors.js";
 import type { LoraWeights } from "./init.js";
+import { expectEmbedding, noEmbeddings, type SavedEmbeddings } from "./saved-embeddings.js";
 import type { LoraTarget } from "./target-modules.js";
 
 /** The header metadata that peft writes, and that other readers look for. */
@@ -16,6 +17,9 @@ const TELLTALES: readonly (readonly [part: string, what: string])[] = [
   ["lora_magnitude_vector", "use_dora"],
   ["lora_B.bias", "lora_bias"],
   ["lora_embedding_", "adapters on embeddings"],
+  ["trainable_tokens_", "trainable_token_indices"],
+  ["modules_to_save", "modules_to_save of an early peft"],
+  ["lm_head.lora_", "an adapter on the head"],
   [".bias", "bias other than none"],
 ];
 
@@ -38,17 +42,25 @@ export function adapterTensorShapes(targets: readonly LoraTarget[]): Map<string,
 }
 
 /**
- * Checks that a file holds exactly the tensors of the targets, in their shapes, as F32, F16 or BF16.
+ * Checks that a file holds exactly the tensors of the targets, in their shapes, as F32, F16 or BF16, and the embeddings that the adapter brings.
  *
  * Throws AdapterFileError naming what is missing, left over (peft only warns, which hides typing errors) and of another shape or dtype.
+ *
+ * @param embeddings  shapes by module path, of those that `expectedEmbeddings` found
  */
 export function expectAdapterTensors(
   tensors: ReadonlyMap<string, Pick<TensorInfo, "dtype" | "shape">>,
   targets: readonly LoraTarget[],
+  embeddings: ReadonlyMap<string, readonly number[]> = new Map(),
 ): void {
   const shapes = adapterTensorShapes(targets);
-  const missing = [...shapes.keys()].filter((name) => !tensors.has(name));
-  const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
+  const names = new Set([...shapes.keys(), ...Array.from(embeddings.keys(), embeddingTensorName)]);
+  const missing = [...names].filter((name) => !tensors.has(name));
+  const unexpected = [...tensors.keys()].filter((name) => !names.has(name));
+  for (const [path, shape] of embeddings) {
+    const info = tensors.get(embeddingTensorName(path));
+    if (info) expectEmbedding(path, info, shape);
+  }
   const mismatched: string[] = [];
   const mismatches: string[] = [];
   for (const [name, [rows, columns]] of shapes) {
@@ -63,7 +75,7 @@ export function expectAdapterTensors(
   if (missing.length + unexpected.length + mismatched.length === 0) return;
   const faults = [listed("missing", missing), listed("not expected", unexpected), listed("of another kind", mismatches)].filter(Boolean);
   throw new AdapterFileError(
-    `readAdapterWeights: the tensors are not those of this config on this model; expected ${shapes.size}, got ${tensors.size}; ${faults.join("; ")}${hintFor(unexpected)}`,
+    `readAdapterWeights: the tensors are not those of this config on this model; expected ${names.size}, got ${tensors.size}; ${faults.join("; ")}${hintFor(unexpected)}`,
     { missing, unexpected, mismatched },
   );
 }
@@ -73,8 +85,12 @@ export function expectAdapterTensors(
  *
  * Throws as `expectAdapterTensors`, before the first read.
  */
-export async function readAdapterWeights(file: SafetensorsFile, targets: readonly LoraTarget[]): Promise<Map<string, LoraWeights>> {
-  expectAdapterTensors(file.tensors, targets);
+export async function readAdapterWeights(
+  file: SafetensorsFile,
+  targets: readonly LoraTarget[],
+  embeddings?: ReadonlyMap<string, readonly number[]>,
+): Promise<Map<string, LoraWeights>> {
+  expectAdapterTensors(file.tensors, targets, embeddings);
   const read = async (name: string): Promise<Float32Array> => {
     const { data, dtype } = await file.read(name);
     return toFloat32(data, dtype).values;
@@ -86,8 +102,13 @@ export async function readAdapterWeights(file: SafetensorsFile, targets: readonl
 }
 
 /** The tensors of an adapter for `writeSafetensors` or `encodeSafetensors`; with `ADAPTER_METADATA` the bytes are peft's. */
-export function adapterTensors(targets: readonly LoraTarget[], weights: ReadonlyMap<string, LoraContent>): [string, TensorToWrite][] {
-  return targets.flatMap(({ path, r, inFeatures, outFeatures }): [string, TensorToWrite][] => {
+export function adapterTensors(
+  targets: readonly LoraTarget[],
+  weights: ReadonlyMap<string, LoraContent>,
+  embeddings: SavedEmbeddings = noEmbeddings,
+): [string, TensorToWrite][] {
+  const brought = Array.from(embeddings, ([path, tensor]): [string, TensorToWrite] => [embeddingTensorName(path), tensor]);
+  const matrices = targets.flatMap(({ path, r, inFeatures, outFeatures }): [string, TensorToWrite][] => {
     const layer = weights.get(path);
     if (layer === undefined)
       throw new AdapterFileError(
@@ -101,6 +122,7 @@ export function adapterTensors(targets: readonly LoraTarget[], weights: Readonly
       [adapterTensorName(path, "B"), { dtype: "F32", shape: [outFeatures, r], data: layer.b }],
     ];
   });
+  return [...matrices, ...brought];
 }
 
 function listed(what: string, names: readonly string[]): string {
@@ -111,5 +133,5 @@ function listed(what: string, names: readonly string[]): string {
 
 function hintFor(unexpected: readonly string[]): string {
   const telltale = TELLTALES.find(([part]) => unexpected.some((name) => name.includes(part)));
-  return telltale === undefined ? "" : `; this adapter was trained with ${telltale[1]}, which is not supported`;
+  return telltale === undefined ? "" : `; this adapter was trained with ${telltale[1]}, which is not supported; merge it with peft first`;
 }

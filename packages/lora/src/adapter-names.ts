@@ -14,6 +14,11 @@ export function adapterTensorName(path: string, matrix: "A" | "B"): string {
   return `${PREFIX}${path}.lora_${matrix}.weight`;
 }
 
+/** Name in the file of an embedding or head that the adapter brings: `base_model.model.<path>.weight`. */
+export function embeddingTensorName(path: string): string {
+  return `${PREFIX}${path}.weight`;
+}
+
 /** The path and the matrix that a name in the file stands for; undefined for any other name. */
 export function parseAdapterTensorName(name: string): { path: string; matrix: "A" | "B" } | undefined {
   const match = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/.exec(name);

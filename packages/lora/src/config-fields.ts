@@ -69,6 +69,13 @@ export const loraFields = {
         'the distribution is peft\'s, the random numbers are not torch\'s. `"eva"` and `"orthogonal"` are read as true, since saved weights no longer depend on them. Others change the base weights: refused',
     },
   ),
+  modulesToSave: field(orNull(names("a name, a list of at least one")), null, {
+    group: "adapter",
+    fate: "different",
+    help: "embedding or head (`embed_tokens`, `lm_head`), which a saved adapter brings trained in full",
+    notes:
+      "read, acted on, merged and saved again; not trained: new adapters with it, and training one that has it, are refused, as are other modules",
+  }),
   bias: field(expecting(choice(["none"]), '"none" (training biases of the base is not supported)'), "none", {
     group: "adapter",
     fate: "refused",

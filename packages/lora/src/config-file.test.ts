@@ -106,7 +106,7 @@ describe("parseAdapterConfig", () => {
     [{ monteclora_config: { x: 1 } }, "monteclora_config"],
     [{ velora_config: { x: 1 } }, "velora_config"],
     [{ lora_bias: true }, "lora_bias"],
-    [{ modules_to_save: ["lm_head"] }, "modules_to_save"],
+    [{ modules_to_save: { lm_head: true } }, "modules_to_save"],
     [{ fan_in_fan_out: true }, "fan_in_fan_out"],
     [{ bias: "lora_only" }, "bias"],
     [{ init_lora_weights: "pissa_niter_4" }, "init_lora_weights"],

@@ -20,6 +20,7 @@ export { loraFields } from "./config-fields.js";
 export { AdapterFileError, LoraConfigError, LoraTargetError } from "./errors.js";
 export { initialLoraWeights, type LoraWeights } from "./init.js";
 export { readAdapter, readAdapterConfig, type LoadedAdapter } from "./load-adapter.js";
+export type { SavedEmbeddings } from "./saved-embeddings.js";
 export { adapterModelCard } from "./model-card.js";
 export { loraScale } from "./scaling.js";
 export {

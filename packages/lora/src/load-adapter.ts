@@ -1,12 +1,13 @@
 import { readText, SourceError, type ByteDirectory } from "@kto/core";
-import { openSafetensors } from "@kto/safetensors";
+import { openSafetensors, type TensorData } from "@kto/safetensors";
 import type { ModuleTree } from "@kto/tensor";
 import { readAdapterWeights } from "./adapter-files.js";
-import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, adapterSubfolder, DEFAULT_ADAPTER } from "./adapter-names.js";
+import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, adapterSubfolder, DEFAULT_ADAPTER, embeddingTensorName } from "./adapter-names.js";
 import { parseAdapterConfig } from "./config-file.js";
 import type { LoraConfig } from "./config.js";
 import { LoraConfigError } from "./errors.js";
 import type { LoraWeights } from "./init.js";
+import { expectedEmbeddings, type SavedEmbeddings } from "./saved-embeddings.js";
 import { resolveTargets, type LoraTarget } from "./target-modules.js";
 
 /** An adapter as it lies on disk, fitted to a model. */
@@ -15,6 +16,8 @@ export interface LoadedAdapter {
   readonly targets: readonly LoraTarget[];
   /** By module path. */
   readonly weights: ReadonlyMap<string, LoraWeights>;
+  /** Embedding and head, by module path, of an adapter that brings its own. */
+  readonly embeddings: SavedEmbeddings;
 }
 
 /**
@@ -53,7 +56,12 @@ export async function readAdapter(
   const { config, targets } = resolveTargets(model, read, { isSaved: true });
   const source = (await directory.open(inside(adapterName, ADAPTER_WEIGHTS_FILE))) ?? (await noWeights(directory, adapterName));
   try {
-    return { config, targets, weights: await readAdapterWeights(await openSafetensors(source), targets) };
+    const file = await openSafetensors(source);
+    const expected = expectedEmbeddings(file.tensors, model, config);
+    const weights = await readAdapterWeights(file, targets, expected);
+    const embeddings = new Map<string, TensorData>();
+    for (const path of expected.keys()) embeddings.set(path, await file.read(embeddingTensorName(path)));
+    return { config, targets, weights, embeddings };
   } finally {
     await source.dispose?.();
   }

@@ -20,7 +20,6 @@ export const otherFields: OtherFields = {
   lora_ga_config: ignored(),
   megatron_config: refused("layers split over devices"),
   megatron_core: ignored(),
-  modules_to_save: refused("modules trained in full"),
   monteclora_config: refused("sampled adapters"),
   peft_type: ignored("any other value is refused; the only field a file must have"),
   peft_version: ignored(),
@@ -44,7 +43,6 @@ export const constantFields: Readonly<Record<string, unknown>> = {
   lora_bias: false,
   megatron_config: null,
   megatron_core: "megatron.core",
-  modules_to_save: null,
   peft_type: "LORA",
   use_dora: false,
 };

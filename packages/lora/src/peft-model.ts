@@ -1,9 +1,12 @@
-import { ParameterBucket, type Device, type LinearModule, type ModuleTree, type Tensor } from "@kto/tensor";
+import { excerpt } from "@kto/core";
+import { ParameterBucket, type Device, type EmbeddingModule, type LinearModule, type ModuleTree, type Tensor } from "@kto/tensor";
 import { DEFAULT_ADAPTER } from "./adapter-names.js";
 import { loraConfig, type LoraConfig } from "./config.js";
 import { LoraConfigError } from "./errors.js";
+import { EmbeddingSlot } from "./embedding-slot.js";
 import { initialLoraWeights, type LoraWeights } from "./init.js";
 import { LoraSlot, type ActiveAdapters } from "./lora-layer.js";
+import { embeddingModules, embeddingOnDevice, modulesInFull, noEmbeddings, type SavedEmbeddings } from "./saved-embeddings.js";
 import { resolveTargets, type LoraTarget } from "./target-modules.js";
 
 /** What a base model must offer: a device, and a tree with linear layers in it. */
@@ -18,6 +21,8 @@ export interface LoraAdapter {
   readonly targets: readonly LoraTarget[];
   /** Parameters `<path>.lora_A` [r, in] and `<path>.lora_B` [out, r], f32. */
   readonly bucket: ParameterBucket;
+  /** Embedding and head that it brought, by module path, as they were saved; frozen. */
+  readonly embeddings: SavedEmbeddings;
 }
 
 /** Options of `getPeftModel` and `addAdapter`. */
@@ -28,6 +33,11 @@ export interface AddAdapterOptions {
   seed?: number;
   /** Weights by module path instead of fresh ones. */
   weights?: ReadonlyMap<string, LoraWeights>;
+  /**
+   * Embedding and head that come with the weights. Those that `modulesToSave` names stand in for the model's while the adapter acts; others, as peft loads
+   * them, whether it acts or not, as long as it is there.
+   */
+  embeddings?: SavedEmbeddings;
   /** Whether gradients flow to it; default true. */
   isTrainable?: boolean;
 }
@@ -54,6 +64,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   readonly adapters: Map<string, LoraAdapter> = new Map();
   readonly #active: ActiveAdapters = { names: [], dropoutSeed: undefined, dropoutRow: 0 };
   readonly #slots = new Map<string, { module: LinearModule; slot: LoraSlot }>();
+  readonly #embeddingSlots = new Map<string, EmbeddingSlot>();
 
   constructor(base: M) {
     this.base = base;
@@ -83,9 +94,19 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
     for (const adapter of this.adapters.values()) adapter.bucket.requiresGrad = list.includes(adapter.name);
   }
 
-  /** Adds an adapter; the first one is activated. Throws LoraConfigError for a name in use, and as `resolveTargets`. */
+  /** What adapters put in the place of embedding and head, by module path. */
+  get embeddingSlots(): ReadonlyMap<string, EmbeddingSlot> {
+    return this.#embeddingSlots;
+  }
+
+  /** Adds an adapter; the first one is activated. Throws LoraConfigError for a name in use or a new adapter that would train modules in full, and as `resolveTargets`. */
   addAdapter(config: Partial<LoraConfig>, options: AddAdapterOptions = {}): LoraAdapter {
     const { seed = 0, weights } = options;
+    if (!weights && (config.modulesToSave ?? null) !== null)
+      throw new LoraConfigError(
+        `addAdapter: modulesToSave trains modules in full, which is not done here; expected it unset, got ${excerpt(config.modulesToSave)}; leave it out, or use peft for such an adapter`,
+        { field: "modulesToSave" },
+      );
     const adapter = this.#add(config, { ...options, isSaved: weights !== undefined });
     const { initLoraWeights } = adapter.config;
     for (const target of adapter.targets)
@@ -96,7 +117,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   /** A frozen copy of an adapter under a new name: the reference of a continued run. */
   copyAdapter(from: string, to: string): LoraAdapter {
     const source = this.#find(from);
-    const copy = this.#add(source.config, { adapterName: to, isTrainable: false, isSaved: true });
+    const copy = this.#add(source.config, { adapterName: to, isTrainable: false, isSaved: true, embeddings: source.embeddings });
     this.device.copyInto(copy.bucket.flat, source.bucket.flat);
     return copy;
   }
@@ -112,6 +133,16 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
       module.adapter = undefined;
       this.#slots.delete(path);
     }
+    const brought = new Set<Tensor>();
+    for (const [path, slot] of this.#embeddingSlots) {
+      const weight = slot.brought.get(name)?.weight;
+      if (weight) brought.add(weight);
+      slot.brought.delete(name);
+      if (slot.brought.size > 0) continue;
+      slot.module.replacement = undefined;
+      this.#embeddingSlots.delete(path);
+    }
+    for (const weight of brought) weight.dispose();
     adapter.bucket.dispose();
   }
 
@@ -173,8 +204,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
     }
   }
 
-  /** True if an adapter changes nothing, since its every B is 0 as in a fresh one: read from the device, so that it is a fact however the adapter came about. */
+  /** True if an adapter changes nothing, since it brings nothing that acts with it alone, and its every B is 0 as in a fresh one: read from the device, so that it is a fact however the adapter came about. */
   async startsAtBase(name: string = this.activeAdapter.name): Promise<boolean> {
+    if (this.#find(name).config.modulesToSave !== null) return false;
     for (const { b } of (await this.readAdapter(name)).values()) if (b.some((value) => value !== 0)) return false;
     return true;
   }
@@ -190,7 +222,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
   /** An adapter whose weights are all 0 yet. */
   #add(
     config: Partial<LoraConfig>,
-    { adapterName = DEFAULT_ADAPTER, isTrainable = true, isSaved }: AddAdapterOptions & { isSaved: boolean },
+    { adapterName = DEFAULT_ADAPTER, isTrainable = true, isSaved, embeddings = noEmbeddings }: AddAdapterOptions & { isSaved: boolean },
   ): LoraAdapter {
     if (this.adapters.has(adapterName))
       throw new LoraConfigError(`addAdapter: there is an adapter "${adapterName}" already; expected a new name, or deleteAdapter first`, {
@@ -216,11 +248,48 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
       };
       this.#slotFor(target.path, modules.get(target.path) as LinearModule).layers.set(adapterName, layer);
     });
-    const adapter = { name: adapterName, config: resolved.config, targets: resolved.targets, bucket };
+    const adapter = { name: adapterName, config: resolved.config, targets: resolved.targets, bucket, embeddings };
     this.adapters.set(adapterName, adapter);
+    try {
+      this.#bringEmbeddings(adapter);
+    } catch (error) {
+      this.deleteAdapter(adapterName);
+      throw error;
+    }
     if (this.#active.names.length === 0) this.#active.names = [adapterName];
     bucket.requiresGrad = isTrainable && this.#active.names.includes(adapterName);
     return adapter;
+  }
+
+  /** Puts the embeddings of an adapter in the place of the model's. In a tied model one that was saved beside an adapter is loaded into both, the head's last. */
+  #bringEmbeddings({ name, config, embeddings }: LoraAdapter): void {
+    if (embeddings.size === 0) return;
+    const modules = embeddingModules(this.base);
+    const inFull = new Set(modulesInFull(this.base, config));
+    const beside = [...modules].filter(([path]) => embeddings.has(path) && !inFull.has(path));
+    const loaded = new Map<Tensor, Tensor>();
+    for (const [path, module] of beside) {
+      loaded.get(module.own)?.dispose();
+      loaded.set(module.own, embeddingOnDevice(this.device, path, embeddings.get(path)!, module.own));
+    }
+    for (const [path, module] of modules) {
+      const weight = inFull.has(path) ? embeddingOnDevice(this.device, path, embeddings.get(path)!, module.own) : loaded.get(module.own);
+      if (weight) this.#embeddingSlotFor(path, module).brought.set(name, { weight, isAlways: !inFull.has(path) });
+    }
+  }
+
+  #embeddingSlotFor(path: string, module: EmbeddingModule): EmbeddingSlot {
+    let slot = this.#embeddingSlots.get(path);
+    if (!slot) {
+      if (module.replacement)
+        throw new LoraConfigError(`addAdapter: ${path} is that of an adapter of another model; dispose that one first`, {
+          field: "adapterName",
+        });
+      slot = new EmbeddingSlot(module, this.#active);
+      module.replacement = slot;
+      this.#embeddingSlots.set(path, slot);
+    }
+    return slot;
   }
 
   #slotFor(path: string, module: LinearModule): LoraSlot {

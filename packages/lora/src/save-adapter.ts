@@ -5,6 +5,7 @@ import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, adapterSubfolder, DEFAULT_AD
 import { formatAdapterConfig } from "./config-file.js";
 import type { LoraConfig } from "./config.js";
 import { adapterModelCard } from "./model-card.js";
+import type { SavedEmbeddings } from "./saved-embeddings.js";
 import type { LoraTarget } from "./target-modules.js";
 
 /** What `saveAdapter` writes. */
@@ -13,6 +14,8 @@ export interface AdapterToSave {
   targets: readonly LoraTarget[];
   /** By module path. */
   weights: ReadonlyMap<string, LoraContent>;
+  /** Embedding and head that it brought, written as they came. */
+  embeddings?: SavedEmbeddings | undefined;
   /** Any name but "default" makes a folder of that name inside. */
   adapterName?: string;
   /** More tags for the model card. */
@@ -28,11 +31,11 @@ export interface AdapterToSave {
  */
 export async function saveAdapter(
   store: Store,
-  { config, targets, weights, adapterName = DEFAULT_ADAPTER, tags, signal }: AdapterToSave,
+  { config, targets, weights, embeddings, adapterName = DEFAULT_ADAPTER, tags, signal }: AdapterToSave,
 ): Promise<Store> {
   const inner = adapterSubfolder(adapterName);
   const folder = inner === "" ? store : store.folder(inner);
-  const tensors = adapterTensors(targets, weights);
+  const tensors = adapterTensors(targets, weights, embeddings);
   await folder.write(ADAPTER_WEIGHTS_FILE, async (sink) => {
     await writeSafetensors(sink, tensors, { metadata: ADAPTER_METADATA, ...(signal && { signal }) });
   });

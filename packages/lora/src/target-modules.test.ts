@@ -12,7 +12,6 @@ it("a list matches whole names and dotted suffixes, in the model's order", () =>
   );
   expect(pathsOf({ targetModules: ["self_attn.q_proj"] })).toHaveLength(2);
   expect(pathsOf({ targetModules: ["model.layers.0.mlp.up_proj"] })).toEqual(["model.layers.0.mlp.up_proj"]);
-  expect(pathsOf({ targetModules: ["lm_head"] })).toEqual(["lm_head"]);
 });
 
 it("a string is a regular expression over the whole name", () => {
@@ -135,10 +134,10 @@ describe("errors", () => {
 
   it("nothing matches: the names there are, and the nearest", () => {
     expect(resolve({ targetModules: ["q_porj"] })).toThrow(
-      'resolveTargets: targetModules match no module; expected among down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up_proj, v_proj, got ["q_porj"]; did you mean q_proj?',
+      'resolveTargets: targetModules match no module; expected among down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj, got ["q_porj"]; did you mean q_proj?',
     );
     expect(resolve({ targetModules: ["proj"] })).toThrow(
-      expect.objectContaining({ code: "LORA_TARGET", candidates: [...seven, "lm_head"].sort() }) as Error,
+      expect.objectContaining({ code: "LORA_TARGET", candidates: seven }) as Error,
     );
   });
 
@@ -150,6 +149,7 @@ describe("errors", () => {
   });
 
   it.each([
+    [["lm_head", "q_proj"], '"lm_head" matches targetModules and is no linear layer that can carry an adapter'],
     [["embed_tokens"], '"model.embed_tokens" matches targetModules and is no linear layer that can carry an adapter'],
     [["q_proj", "embed_tokens", "model.norm"], '"model.embed_tokens", "model.norm" match targetModules and are no linear layers'],
     [".*(q_proj|embed_tokens)", '"model.embed_tokens" matches targetModules'],

@@ -5,6 +5,7 @@ import { isSuffix, layerMatcher, pathMatcher, patternValue } from "./module-matc
 import { excerpt, nearestName } from "@kto/core";
 import { loraScale } from "./scaling.js";
 import { sortedNames } from "./sorted-names.js";
+import { modulesInFull } from "./saved-embeddings.js";
 import { refuseUnmatched, unmatchedEntries } from "./unmatched.js";
 
 /** One linear layer that gets an adapter, and with which numbers. */
@@ -50,9 +51,10 @@ export function resolveTargets(model: ModuleTree, config: LoraConfig, { isSaved 
   const resolved = { ...config, targetModules: explicitTargets(model, config, linears, candidates) };
 
   const isTarget = pathMatcher(resolved.targetModules, "targetModules");
+  const inFull = new Set(config.modulesToSave === null ? [] : modulesInFull(model, config)); // never adapted
   const isExcluded = config.excludeModules === null ? () => false : pathMatcher(config.excludeModules, "excludeModules");
   const isInLayer = layerMatcher(resolved);
-  const matched = modules.filter(([path]) => path !== "" && isTarget(path));
+  const matched = modules.filter(([path]) => path !== "" && !inFull.has(path) && isTarget(path));
   const chosen = matched.filter(([path]) => !isExcluded(path) && isInLayer(path));
   if (chosen.length === 0) throw nothingChosen(resolved, matched.length, candidates);
   const others = chosen.filter(([, module]) => !isLinearShape(module)).map(([path]) => path);

@@ -25,10 +25,10 @@ export async function loadAdapter<Model extends AdaptableModel>(
 ): Promise<PeftModel<Model>> {
   const { adapterName, isTrainable = true } = options;
   const { directory } = typeof place === "object" && "directory" in place ? place : await openAdapter(place, options);
-  const { config, weights } = await readAdapter(directory, model, adapterName);
+  const { config, weights, embeddings } = await readAdapter(directory, model, adapterName);
   const adapted = new PeftModel(model);
   try {
-    adapted.addAdapter(config, { weights, isTrainable, ...(adapterName === undefined ? {} : { adapterName }) });
+    adapted.addAdapter(config, { weights, embeddings, isTrainable, ...(adapterName === undefined ? {} : { adapterName }) });
     return adapted;
   } catch (error) {
     adapted.dispose();

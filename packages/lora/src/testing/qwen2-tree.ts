@@ -1,4 +1,4 @@
-import type { ModuleTree } from "@kto/tensor";
+import { EmbeddingModule, type ModuleTree, type Tensor } from "@kto/tensor";
 
 /** Sizes of a Qwen2 model, as its config.json names them. */
 export interface Qwen2Sizes {
@@ -15,10 +15,14 @@ export function qwen2Tree(sizes: Qwen2Sizes): ModuleTree {
   const keyValue = (hidden / sizes.num_attention_heads) * sizes.num_key_value_heads;
   const wide = sizes.intermediate_size;
   const linear = (inFeatures: number, outFeatures: number): object => ({ inFeatures, outFeatures });
+  const embedding = new EmbeddingModule(
+    () => ({ shape: [512, hidden] }) as unknown as Tensor,
+    () => undefined,
+  );
   const modules: [string, object][] = [
     ["", {}],
     ["model", {}],
-    ["model.embed_tokens", {}],
+    ["model.embed_tokens", embedding],
   ];
   for (let layer = 0; layer < sizes.num_hidden_layers; layer++) {
     const at = `model.layers.${layer}`;
@@ -36,7 +40,7 @@ export function qwen2Tree(sizes: Qwen2Sizes): ModuleTree {
       [`${at}.input_layernorm`, {}],
     );
   }
-  modules.push(["model.norm", {}], ["lm_head", linear(hidden, 512)]);
+  modules.push(["model.norm", {}], ["lm_head", embedding]);
   return { modelType: "qwen2", outputEmbedding: "lm_head", defaultTargetModules: ["q_proj", "v_proj"], namedModules: () => modules };
 }
 

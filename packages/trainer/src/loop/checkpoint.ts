@@ -6,8 +6,8 @@ import {
   parseAdapterConfig,
   readAdapterWeights,
   saveAdapter,
+  type LoraAdapter,
   type LoraConfig,
-  type LoraTarget,
   type PeftModel,
 } from "@kto/lora";
 import { optimizerKind, optimizerNames, type Optimizer, type OptimizerKind } from "@kto/optim";
@@ -39,14 +39,14 @@ export interface Checkpoint {
 
 /** The run that a checkpoint has to fit. */
 export interface RunToResume {
-  readonly adapter: { readonly config: LoraConfig; readonly targets: readonly LoraTarget[] };
+  readonly adapter: Pick<LoraAdapter, "config" | "targets" | "embeddings">;
   readonly optimizer: Pick<Optimizer, "kind" | "stateTensors">;
 }
 
 /** Writes the files of a checkpoint: adapter, optimizer, and last the state with the sums of the others. Equal runs give equal bytes. */
 export async function writeCheckpoint(folder: Store, model: PeftModel, optimizer: Optimizer, trainerState: string): Promise<void> {
-  const { config, targets } = model.activeAdapter;
-  await saveAdapter(folder, { config, targets, weights: await model.readAdapter() });
+  const { config, targets, embeddings } = model.activeAdapter;
+  await saveAdapter(folder, { config, targets, embeddings, weights: await model.readAdapter() });
   await folder.write(optimizerFile, await encodeOptimizer(optimizer));
   await folder.write(stateFile, await sealTrainerState(trainerState, await sumFiles(folder, summedFiles)));
 }
@@ -80,7 +80,8 @@ export async function readCheckpoint(folder: ByteDirectory, name: string, { adap
   const adapterConfig = await read(ADAPTER_CONFIG_FILE, async (source) => parseAdapterConfig(await textOf(source)));
   const weights = await read(ADAPTER_WEIGHTS_FILE, async (source) => {
     const file = await openSafetensors(source);
-    return readAdapterWeights(file, adapter.targets).catch((cause: unknown) => {
+    const brought = new Map(Array.from(adapter.embeddings, ([path, { shape }]) => [path, shape])); // frozen, and there already
+    return readAdapterWeights(file, adapter.targets, brought).catch((cause: unknown) => {
       const differs = layoutDifferences(adapterConfig, adapter.config);
       if (!(cause instanceof AdapterFileError) || differs.length === 0) throw cause;
       throw otherRun(name, `it is of another adapter: ${differs.join(", ")}`, cause);

@@ -17,10 +17,10 @@ export interface TrainedModel {
 
 /** Writes a folder that peft and transformers open: tokenizer, `trainer_state.json`, model card, and last the adapter. */
 export async function saveTrained(store: Store, { model, tokenizer, chatTemplate, tag, state }: TrainedModel): Promise<void> {
-  const { config, targets } = model.activeAdapter;
+  const { config, targets, embeddings } = model.activeAdapter;
   for (const [name, content] of tokenizer?.files?.() ?? []) await store.write(name, content);
   if (chatTemplate !== undefined) await store.write("chat_template.jinja", chatTemplate);
   if (state !== undefined) await store.write(stateFile, state);
   await store.write("README.md", adapterModelCard(config, [tag]));
-  await saveAdapter(store, { config, targets, weights: await model.readAdapter() });
+  await saveAdapter(store, { config, targets, embeddings, weights: await model.readAdapter() });
 }

@@ -86,6 +86,14 @@ export function trainedModel(
   }
 }
 
+/** Throws TrainerUsageError for an adapter of which peft would train more than its matrices. */
+export function refuseModulesInFull({ activeAdapter: { config } }: PeftModel): void {
+  if (config.modulesToSave === null) return;
+  throw new TrainerUsageError(
+    `train: the adapter has modules that peft trains in full (modules_to_save), which is not done here; expected none, got ${[config.modulesToSave].flat().join(", ")}; merge it into its base (mergeAndUnload, or peft's merge_and_unload) and train a new adapter on what comes out`,
+  );
+}
+
 /** True of a PeftModel, also of one from another copy of its package. */
 function hasAdapters(model: TrainableModel): model is PeftModel<NamedModel> {
   return model instanceof PeftModel || "activeAdapters" in model;

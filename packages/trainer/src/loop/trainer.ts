@@ -119,6 +119,7 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
   }
 
   async #plan({ resumeFrom, signal }: PlanOptions): Promise<PlannedRun> {
+    refuseModulesInFull(this.model);
     if (this.#collective.rank === 0) await this.#output?.check?.({ resumes: resumeFrom !== undefined });
     const { rows } = await this.prepare("train", signal);
     if (this.args.evalStrategy !== "no") await this.prepare("eval", signal);
