@@ -2,6 +2,7 @@
 export { blobSource, bytesSource, type ByteSource, readExactly } from "./bytes/byte-source.js";
 export { blobDirectory, type ByteDirectory, httpDirectory, type ListedDirectory } from "./bytes/directory.js";
 export { httpSource, type HttpSourceOptions } from "./bytes/http-source.js";
+export { foreignText } from "./bytes/foreign-text.js";
 export { readText } from "./bytes/read-text.js";
 export { commonPrefixLength } from "./common-prefix.js";
 export { type ErrorCode, errorCodes } from "./error-codes.js";

@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { LoraConfigError } from "./errors.js";
 
 /** Name of the adapter that lies in the folder itself; others lie in a folder of their name. */
@@ -30,7 +31,7 @@ export function adapterSubfolder(adapterName: string): string {
   if (adapterName === DEFAULT_ADAPTER) return "";
   if (!/^[\w-][\w.-]*$/.test(adapterName))
     throw new LoraConfigError(
-      `adapterSubfolder: an adapter's name is the name of its folder; expected letters, digits, ".", "_" and "-", got ${JSON.stringify(adapterName)}`,
+      `adapterSubfolder: an adapter's name is the name of its folder; expected letters, digits, ".", "_" and "-", got ${excerpt(adapterName)}`,
       { field: "adapterName" },
     );
   return adapterName;

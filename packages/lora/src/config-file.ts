@@ -1,3 +1,4 @@
+import { excerpt, foreignText, shorten } from "@kto/core";
 import { asksForNothing, snakeCase } from "@kto/core/config";
 import { completeConfig, type LoraConfig, type LoraField } from "./config.js";
 import { loraFields } from "./config-fields.js";
@@ -20,16 +21,13 @@ export function parseAdapterConfig(text: string): LoraConfig {
   const operation = "parseAdapterConfig";
   const file = parseObject(text, operation);
   if (file["peft_type"] !== "LORA")
-    throw new LoraConfigError(
-      `${operation}: this is no LoRA adapter; expected peft_type "LORA", got ${JSON.stringify(file["peft_type"])}`,
-      {
-        field: "peft_type",
-      },
-    );
+    throw new LoraConfigError(`${operation}: this is no LoRA adapter; expected peft_type "LORA", got ${excerpt(file["peft_type"])}`, {
+      field: "peft_type",
+    });
   for (const [field, other] of Object.entries(otherFields))
     if (other.fate === "refused" && !asksForNothing(other, file[field]))
       throw new LoraConfigError(
-        `${operation}: ${field} is not supported (${other.why}); expected it off, got ${JSON.stringify(file[field])}; merge such an adapter with peft first`,
+        `${operation}: ${field} is not supported (${other.why}); expected it off, got ${excerpt(file[field])}; merge such an adapter with peft first`,
         { field },
       );
   const values: Record<string, unknown> = Object.fromEntries(supported.map((field) => [field, file[snakeCase(field)]]));
@@ -61,9 +59,10 @@ function parseObject(text: string, operation: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new LoraConfigError(`${operation}: the text is not JSON; ${(cause as Error).message}`, { cause });
+    const got = foreignText(text) ?? shorten((cause as Error).message, 120);
+    throw new LoraConfigError(`${operation}: the text is not JSON; got ${got}`, { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new LoraConfigError(`${operation}: the text is not an object; expected adapter_config.json, got ${text.slice(0, 40)}`);
+    throw new LoraConfigError(`${operation}: the text is not an object; expected adapter_config.json, got ${excerpt(value)}`);
   return value as Record<string, unknown>;
 }

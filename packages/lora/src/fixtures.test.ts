@@ -52,7 +52,11 @@ describe.each(folders.filter(([, name]) => !(name in refused)))("%s, saved by pe
     for (const [path, { shape }] of embeddings) shapes.set(`base_model.model.${path}.weight`, shape);
     expect(Object.fromEntries([...file.tensors].map(([key, { shape }]) => [key, shape]))).toEqual(Object.fromEntries(shapes));
     await file.dispose();
-    expect([...file.tensors.keys()].filter((key) => parseAdapterTensorName(key)).every((key) => targets.some(({ path }) => path === parseAdapterTensorName(key)?.path))).toBe(true);
+    expect(
+      [...file.tensors.keys()]
+        .filter((key) => parseAdapterTensorName(key))
+        .every((key) => targets.some(({ path }) => path === parseAdapterTensorName(key)?.path)),
+    ).toBe(true);
     expect([...weights.values()].flatMap(({ a, b }) => [...a, ...b]).every(Number.isFinite)).toBe(true);
     expect(parseAdapterConfig(formatAdapterConfig(config))).toEqual(config);
   });

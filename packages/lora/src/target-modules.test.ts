@@ -136,9 +136,7 @@ describe("errors", () => {
     expect(resolve({ targetModules: ["q_porj"] })).toThrow(
       'resolveTargets: targetModules match no module; expected among down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj, got ["q_porj"]; did you mean q_proj?',
     );
-    expect(resolve({ targetModules: ["proj"] })).toThrow(
-      expect.objectContaining({ code: "LORA_TARGET", candidates: seven }) as Error,
-    );
+    expect(resolve({ targetModules: ["proj"] })).toThrow(expect.objectContaining({ code: "LORA_TARGET", candidates: seven }) as Error);
   });
 
   it("everything excluded, or in other layers", () => {

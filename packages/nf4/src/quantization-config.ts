@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { QuantizationConfigError } from "./errors.js";
 import { weightDtypes, type WeightDtype } from "./weight-dtype.js";
 
@@ -22,7 +23,7 @@ export function readQuantizationConfig(json: unknown, source: string): Quantizat
   const fields = fieldsOf(json);
   if (!fields) return undefined;
   const fail = (field: string, expected: string, advice = ""): never => {
-    const got = JSON.stringify(fields[field]) ?? "nothing";
+    const got = fields[field] === undefined ? "nothing" : excerpt(fields[field]);
     throw new QuantizationConfigError(
       `quantization_config: ${source}: ${field} is not supported; expected ${expected}, got ${got}${advice}`,
       {
@@ -65,7 +66,7 @@ export function expectBitsandbytes(json: unknown, source: string): void {
   const method = fieldsOf(json)?.[field] ?? "bitsandbytes";
   if (method === "bitsandbytes") return;
   throw new QuantizationConfigError(
-    `quantization_config: ${source}: ${field} is not supported; expected "bitsandbytes", got ${JSON.stringify(method)}; take the model's 16-bit repository`,
+    `quantization_config: ${source}: ${field} is not supported; expected "bitsandbytes", got ${excerpt(method)}; take the model's 16-bit repository`,
     { field },
   );
 }

@@ -1,4 +1,4 @@
-import { type ByteSource, readExactly, type ByteDirectory, FormatError } from "@kto/core";
+import { type ByteSource, excerpt, readExactly, type ByteDirectory, FormatError } from "@kto/core";
 import type { TensorInfo } from "./header.js";
 import { type SafetensorsFile, openSafetensors } from "./safetensors-file.js";
 import { parseShardIndex } from "./shard-index.js";
@@ -98,7 +98,7 @@ async function openShards(
       if (file.tensors.has(tensor)) continue;
       const other = shards.find((shard) => shard.file.tensors.has(tensor))?.fileName ?? "no shard";
       throw new FormatError(
-        `openCheckpoint: ${INDEX} and the shards of ${name} differ; expected ${JSON.stringify(tensor)} in ${fileName}, found it in ${other}`,
+        `openCheckpoint: ${INDEX} and the shards of ${name} differ; expected ${excerpt(tensor, 120)} in ${fileName}, found it in ${other}`,
         { source: fileName, tensor },
       );
     }
@@ -124,7 +124,7 @@ function joinShards({ name }: ByteDirectory, shards: readonly Shard[]): Checkpoi
       const before = tensors.get(info.name);
       if (before) {
         throw new FormatError(
-          `openCheckpoint: two shards of ${name} hold the same tensor; expected ${JSON.stringify(info.name)} once, got it in ${before.fileName} and ${fileName}`,
+          `openCheckpoint: two shards of ${name} hold the same tensor; expected ${excerpt(info.name, 120)} once, got it in ${before.fileName} and ${fileName}`,
           {
             source: fileName,
             tensor: info.name,

@@ -1,4 +1,4 @@
-import { FormatError } from "@kto/core";
+import { excerpt, FormatError } from "@kto/core";
 import { type Dtype, byteLengthOf, isDtype } from "./dtype.js";
 import { type JsonValue, parseJsonBytes } from "./json.js";
 import { MAX_RANK, MAX_TENSORS } from "./limits.js";
@@ -33,7 +33,7 @@ export interface Header {
 export function parseHeader(bytes: Uint8Array, dataByteLength: number, source?: string): Header {
   const dataStart = 8 + bytes.byteLength;
   const fail = (what: string, tensor?: string, cause?: unknown): never => {
-    const where = tensor === undefined ? "" : `tensor ${JSON.stringify(tensor)}: `;
+    const where = tensor === undefined ? "" : `tensor ${excerpt(tensor, 120)}: `;
     throw new FormatError(`openSafetensors: ${source ? `${source}: ` : ""}${where}${what}`, { source, tensor, cause });
   };
 
@@ -51,7 +51,7 @@ export function parseHeader(bytes: Uint8Array, dataByteLength: number, source?: 
   entries.delete("__metadata__");
   if (!(found instanceof Map)) return fail(`__metadata__ is no object; expected string values by key, got ${describe(found)}`);
   for (const [key, value] of found) {
-    metadata[key] = typeof value === "string" ? value : fail(`__metadata__ ${JSON.stringify(key)} is no string; got ${describe(value)}`);
+    metadata[key] = typeof value === "string" ? value : fail(`__metadata__ ${excerpt(key, 120)} is no string; got ${describe(value)}`);
   }
 
   if (entries.size > MAX_TENSORS) fail(`too many tensors; expected at most ${MAX_TENSORS}, got ${entries.size}`);
@@ -66,7 +66,7 @@ export function parseHeader(bytes: Uint8Array, dataByteLength: number, source?: 
       fail(`${fault}; expected it to begin at byte ${end - dataStart} of the data, got ${byteOffset - dataStart}`, name);
     }
     end = byteOffset + byteLength;
-    previous = JSON.stringify(name);
+    previous = excerpt(name, 120);
     if (end > dataStart + dataByteLength)
       fail(
         `ends beyond the file; expected at most ${dataByteLength} bytes of data, got ${end - dataStart}; the file is truncated, download it again`,

@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from "./limits.js";
 
 /** A JSON value whose objects are maps, so `__proto__` is a key like any other and order is kept. */
@@ -66,7 +67,7 @@ export function parseJson(text: string): JsonValue {
     if (take("}")) return entries;
     do {
       const key = parseString();
-      if (entries.has(key)) fail(`duplicate key ${JSON.stringify(key)}`);
+      if (entries.has(key)) fail(`duplicate key ${excerpt(key, 120)}`);
       if (!take(":")) fail("expected :");
       entries.set(key, parseValue(depth));
     } while (take(","));

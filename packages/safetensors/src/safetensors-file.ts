@@ -13,6 +13,10 @@ const otherFormats: readonly [start: readonly number[], message: string][] = [
     "this is a Git LFS pointer, not the weights; expected a safetensors header; fetch the file with `git lfs pull`",
   ],
   [
+    [...new TextEncoder().encode("<!DOCTYP")],
+    "this is a page of HTML, as a site shows it for a file that it does not give; expected a safetensors header; download the file itself",
+  ],
+  [
     [...new TextEncoder().encode("GGUF")],
     "this is a GGUF file, which only runtimes read; expected a safetensors header; take the model's safetensors files",
   ],

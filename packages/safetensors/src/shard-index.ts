@@ -1,4 +1,4 @@
-import { FormatError } from "@kto/core";
+import { excerpt, foreignText, FormatError } from "@kto/core";
 import { type JsonValue, parseJsonBytes } from "./json.js";
 import { MAX_HEADER_BYTES, MAX_SHARDS } from "./limits.js";
 
@@ -17,7 +17,8 @@ export function parseShardIndex(bytes: Uint8Array, source: string): Map<string, 
   try {
     index = parseJsonBytes(bytes);
   } catch (cause) {
-    return fail(`index is not valid JSON; ${(cause as Error).message}`, cause);
+    const foreign = foreignText(new TextDecoder().decode(bytes.subarray(0, 400)));
+    return fail(`index is not valid JSON; ${foreign === undefined ? (cause as Error).message : `got ${foreign}`}`, cause);
   }
   const weightMap = index instanceof Map ? index.get("weight_map") : undefined;
   if (!(weightMap instanceof Map) || weightMap.size === 0)
@@ -27,7 +28,7 @@ export function parseShardIndex(bytes: Uint8Array, source: string): Map<string, 
   for (const [tensor, fileName] of weightMap) {
     if (typeof fileName !== "string" || !isPlainFileName(fileName)) {
       return fail(
-        `bad file name of tensor ${JSON.stringify(tensor)}; expected the name of a file in the same folder, got ${typeof fileName === "string" ? JSON.stringify(fileName) : "no string"}`,
+        `bad file name of tensor ${excerpt(tensor, 120)}; expected the name of a file in the same folder, got ${typeof fileName === "string" ? excerpt(fileName, 120) : "no string"}`,
       );
     }
     const listed = tensorsByFile.get(fileName);

@@ -1,4 +1,4 @@
-import { type ByteSource, readExactly, BoundsError, FormatError } from "@kto/core";
+import { type ByteSource, excerpt, readExactly, BoundsError, FormatError } from "@kto/core";
 import type { Dtype } from "./dtype.js";
 import type { TensorInfo } from "./header.js";
 import { DEFAULT_CHUNK_BYTES } from "./limits.js";
@@ -42,9 +42,9 @@ export function makeReader<Info extends TensorInfo>(
   const find = (name: string): Info => {
     const info = tensors.get(name);
     if (info) return info;
-    const some = [...tensors.keys()].slice(0, 3).map((known) => JSON.stringify(known));
+    const some = [...tensors.keys()].slice(0, 3).map((known) => excerpt(known, 120));
     throw new FormatError(
-      `read: ${where} has no tensor ${JSON.stringify(name)}; expected one of its ${tensors.size} (${some.join(", ")}, …)`,
+      `read: ${where} has no tensor ${excerpt(name, 120)}; expected one of its ${tensors.size} (${some.join(", ")}, …)`,
       { source: where, tensor: name },
     );
   };
@@ -52,7 +52,7 @@ export function makeReader<Info extends TensorInfo>(
     const info = find(name);
     if (!(Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end && end <= info.byteLength)) {
       throw new BoundsError(
-        `readRange: range outside tensor ${JSON.stringify(name)}; expected 0 ≤ start ≤ end ≤ ${info.byteLength} bytes, got [${start}, ${end})`,
+        `readRange: range outside tensor ${excerpt(name, 120)}; expected 0 ≤ start ≤ end ≤ ${info.byteLength} bytes, got [${start}, ${end})`,
       );
     }
     return readExactly(sourceOf(info), info.byteOffset + start, info.byteOffset + end);

@@ -1,7 +1,8 @@
 import { HubError, type HubSource, type RepoFile } from "@kto/hub";
-import { FormatError, isKtoError } from "@kto/core";
+import { excerpt, FormatError, isKtoError } from "@kto/core";
 import { readModelConfig } from "@kto/qwen2";
 import { readJsonFile } from "../models/json-file.js";
+import { otherThanAdapter, otherThanModel } from "../models/other-folder.js";
 
 /** Files besides the weights that loading a model reads. */
 export const smallFiles: readonly string[] = [
@@ -22,7 +23,7 @@ const indexFile = "model.safetensors.index.json";
 /** Names of the files with a model's weights. The config is looked at first, before gigabytes are fetched. Throws FormatError for no model in Hugging Face layout. */
 export async function weightFiles(source: HubSource): Promise<string[]> {
   const files = await source.list(); // throws where there are only pickle files
-  expectModel(source.name, files);
+  await expectModel(source, files);
   readModelConfig(await readJson(source, "config.json"), `config.json of ${source.name}`);
   if (files.some(({ path }) => path === weightsFile)) return [weightsFile];
   return [indexFile, ...shardsOf(await readJson(source, indexFile), source.name)];
@@ -33,6 +34,14 @@ export async function expectAdapter(source: HubSource): Promise<void> {
   const files = await source.list();
   const missing = adapterFiles.find((name) => !files.some(({ path }) => path === name));
   if (missing === undefined) return;
+  const other = missing === "adapter_config.json" ? await otherThanAdapter({ directory: source, names: namesAtTop(files) }) : undefined;
+  if (other)
+    throw new FormatError(
+      `adapter: ${source.name} ${other.is}; expected an adapter as peft saves it (${adapterFiles.join(", ")}); ${other.advice}`,
+      {
+        source: source.name,
+      },
+    );
   throw new FormatError(
     `adapter: ${source.name} has no ${missing}; expected an adapter as peft saves it (${adapterFiles.join(", ")}), got ${listed(files)}; check the name`,
     { source: source.name },
@@ -46,19 +55,26 @@ async function readJson(source: HubSource, fileName: string): Promise<unknown> {
 }
 
 /** Throws FormatError for a repository that is no model in Hugging Face layout. */
-function expectModel(id: string, files: readonly RepoFile[]): void {
+async function expectModel(source: HubSource, files: readonly RepoFile[]): Promise<void> {
+  const { name: id } = source;
   const has = (name: string): boolean => files.some(({ path }) => path === name);
-  const ggufs = files.filter(({ path }) => /\.gguf$/i.test(path));
-  const fail = (missing: string): never => {
-    throw new FormatError(
-      ggufs.length > 0
-        ? `model: ${id} holds GGUF files (${ggufs[0]!.path}); expected safetensors in Hugging Face layout; GGUF is for inference: name the model that it was made from`
+  const missing = !has(weightsFile) && !has(indexFile) ? weightsFile : has("config.json") ? undefined : "config.json";
+  if (missing === undefined) return;
+  const gguf = files.find(({ path }) => /\.gguf$/i.test(path));
+  const other = await otherThanModel({ directory: source, names: namesAtTop(files) });
+  throw new FormatError(
+    other && !gguf
+      ? `model: ${id} ${other.is}; expected safetensors in Hugging Face layout; ${other.advice}`
+      : gguf
+        ? `model: ${id} holds GGUF files (${gguf.path}); expected safetensors in Hugging Face layout; GGUF is for inference: name the model that it was made from`
         : `model: ${id} has no ${missing}; expected a model in Hugging Face layout, got ${listed(files)}; check the name`,
-      { source: id },
-    );
-  };
-  if (!has(weightsFile) && !has(indexFile)) fail(weightsFile);
-  if (!has("config.json")) fail("config.json");
+    { source: id },
+  );
+}
+
+/** Names of files and folders that lie in the repository itself. */
+function namesAtTop(files: readonly RepoFile[]): string[] {
+  return [...new Set(files.map(({ path }) => path.split("/", 1)[0]!))];
 }
 
 /** Names of the files that `model.safetensors.index.json` lists. */
@@ -67,7 +83,7 @@ function shardsOf(index: unknown, id: string): string[] {
   const names = typeof map === "object" && map !== null ? [...new Set(Object.values(map))] : [];
   if (names.length > 0 && names.every((name) => typeof name === "string")) return names;
   throw new FormatError(
-    `model: ${indexFile} of ${id} lists no files; expected a weight_map of names, got ${JSON.stringify(map)?.slice(0, 60)}; tell its owner`,
+    `model: ${indexFile} of ${id} lists no files; expected a weight_map of names, got ${excerpt(map)}; tell its owner`,
     { source: id },
   );
 }

@@ -1,4 +1,4 @@
-import { FormatError, readText, type ByteDirectory } from "@kto/core";
+import { foreignText, FormatError, readText, shorten, type ByteDirectory } from "@kto/core";
 
 /** A JSON file of a directory; undefined where there is none. Throws FormatError for one that is no JSON, with `where` it is and `advice`. */
 export async function readJsonFile(
@@ -11,7 +11,8 @@ export async function readJsonFile(
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new FormatError(`model: ${where} cannot be read; expected JSON, got "${(cause as Error).message}"; ${advice}`, {
+    const got = foreignText(text) ?? `"${shorten((cause as Error).message, 120)}"; ${advice}`;
+    throw new FormatError(`model: ${where} cannot be read; expected JSON, got ${got}`, {
       source: directory.name,
       cause,
     });

@@ -1,5 +1,5 @@
 import { nameOfPath, openPlace } from "#platform";
-import { SourceError, type ByteDirectory } from "@kto/core";
+import { FormatError, SourceError, type ByteDirectory } from "@kto/core";
 import { readAdapterConfig } from "@kto/lora";
 import { readModelConfig, type DecoderConfig } from "@kto/qwen2";
 import { openCheckpoint } from "@kto/safetensors";
@@ -7,6 +7,7 @@ import { loadTokenizer } from "@kto/tokenizer";
 import type { OpenPlace, PlaceKind, PlaceOptions } from "../platform/types.js";
 import { readJsonFile } from "./json-file.js";
 import type { AdapterFiles, ModelFiles } from "./model-files.js";
+import { otherThanAdapter, otherThanModel, type LookedAt } from "./other-folder.js";
 
 /**
  * Finds a model, fetches what loading it needs and looks at its config, the headers of its weights and its tokenizer, without a device: what is wrong
@@ -16,9 +17,9 @@ import type { AdapterFiles, ModelFiles } from "./model-files.js";
  * @throws SourceError for a place that is none, FormatError for unusable contents, HubError
  */
 export async function openModel(place: string | ByteDirectory, options: PlaceOptions = {}): Promise<ModelFiles> {
-  const { directory, hub } = await found(place, "model", options);
-  const config = await configOf(directory);
-  await (await openCheckpoint(directory)).dispose();
+  const { directory, names, hub } = await found(place, "model", options);
+  const config = await configOf({ directory, names });
+  await expectWeights({ directory, names });
   return { ...named(place, hub, options), directory, config, tokenizer: await tokenizerOf(directory), hub };
 }
 
@@ -32,8 +33,15 @@ export async function openAdapter(
   place: string | ByteDirectory,
   { adapterName, ...options }: PlaceOptions & { adapterName?: string | undefined } = {},
 ): Promise<AdapterFiles> {
-  const { directory, hub } = await found(place, "adapter", options);
-  return { name: nameOf(place), directory, config: await readAdapterConfig(directory, adapterName), hub };
+  const { directory, names, hub } = await found(place, "adapter", options);
+  const config = await readAdapterConfig(directory, adapterName).catch(async (error: unknown) => {
+    if (!(error instanceof SourceError && error.reason === "ENOENT")) throw error;
+    const other = await otherThanAdapter({ directory, names });
+    if (!other) throw error;
+    const text = `adapter: ${directory.name} ${other.is}; expected the folder of an adapter as peft saves it; ${other.advice}`;
+    throw new SourceError(text, { source: error.source, reason: error.reason, cause: error });
+  });
+  return { name: nameOf(place), directory, config, hub };
 }
 
 /** Name and revision as an adapter's config records its base. */
@@ -50,15 +58,28 @@ function found(place: string | ByteDirectory, kind: PlaceKind, options: PlaceOpt
   return typeof place === "string" ? openPlace(place, kind, options) : Promise.resolve({ directory: place, hub: undefined });
 }
 
-async function configOf(directory: ByteDirectory): Promise<DecoderConfig> {
+async function configOf({ directory, names }: LookedAt): Promise<DecoderConfig> {
   const json = await readJsonFile(directory, "config.json", { where: `${directory.name}/config.json`, advice: "copy it again" });
   if (json === undefined) {
-    throw new SourceError(`model: ${directory.name} has no config.json; expected a model in Hugging Face layout; check the path`, {
-      source: directory.name,
-      reason: "ENOENT",
-    });
+    const other = (await otherThanModel({ directory, names })) ?? { is: "has no config.json", advice: "check the path" };
+    throw new SourceError(
+      `model: ${directory.name} ${other.is}; expected *.safetensors with a config.json in Hugging Face layout; ${other.advice}`,
+      { source: directory.name, reason: "ENOENT" },
+    );
   }
   return readModelConfig(json, `${directory.name}/config.json`);
+}
+
+/** Looks at the headers of the weights. Throws FormatError for a folder whose weights are there only in formats that are not read. */
+async function expectWeights({ directory, names }: LookedAt): Promise<void> {
+  if (names && !names.some((name) => name.endsWith(".safetensors") || name === "model.safetensors.index.json")) {
+    const other = await otherThanModel({ directory, names });
+    if (other)
+      throw new FormatError(`model: ${directory.name} ${other.is}; expected *.safetensors in Hugging Face layout; ${other.advice}`, {
+        source: directory.name,
+      });
+  }
+  await (await openCheckpoint(directory)).dispose();
 }
 
 async function tokenizerOf(directory: ByteDirectory): Promise<ModelFiles["tokenizer"]> {

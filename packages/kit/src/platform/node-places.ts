@@ -1,11 +1,10 @@
 import { existsSync, statSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { expandHome as expand, FormatError, SourceError, type ListedDirectory } from "@kto/core";
+import { expandHome as expand, SourceError } from "@kto/core";
 import { fileDirectory } from "@kto/core/node";
 import type { Dataset } from "@kto/datasets";
 import { folderDirectory, loadDataset } from "@kto/datasets/node";
-import { pickleFiles } from "@kto/hub";
 import { hub, resolveFourBit, snapshotDownload, type CacheOptions } from "@kto/hub/node";
 import { adapterFiles, expectAdapter, orNoFolder, smallFiles, weightFiles, withRevision } from "../hub/repo-files.js";
 import { looksLikeHubId } from "../place.js";
@@ -34,7 +33,7 @@ export function hasSplits(place: string): boolean {
 
 /** The folder given where there is one, else the snapshot in the cache of a repository of the hub, with what is needed. */
 export async function openPlace(given: string, kind: PlaceKind, options: PlaceOptions = {}): Promise<OpenPlace> {
-  if (!isHubId(given)) return { directory: await localFolder(expandHome(given), kind), hub: undefined };
+  if (!isHubId(given)) return { ...(await localFolder(expandHome(given), kind)), hub: undefined };
   const access = cacheOptions(options);
   return orNoFolder(given, async () => {
     const asked = withRevision(given, options.revision);
@@ -84,36 +83,20 @@ function literalPattern(name: string): string {
   return name.replace(/[*?[]/g, "[$&]");
 }
 
-async function localFolder(path: string, kind: PlaceKind): Promise<ListedDirectory> {
-  if (kind === "adapter") return fileDirectory(path); // whose config is read next
+/** A folder on the disk with the names in it. Throws SourceError for what is none. */
+async function localFolder(path: string, kind: PlaceKind): Promise<Pick<OpenPlace, "directory" | "names">> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) {
-    if (kind === "model") await expectReadableWeights(path);
-    return fileDirectory(path);
-  }
+  if (found?.isDirectory()) return { directory: fileDirectory(path), names: (await readdir(path)).sort() };
+  const what = kind === "adapter" ? "an adapter" : "a model";
   const isGguf = /\.gguf$/i.test(path);
+  const problem = found ? (isGguf ? "is a GGUF file" : "is no folder") : "does not exist";
+  const advice = isGguf
+    ? "GGUF is for inference: give the model that it was made from"
+    : found
+      ? `give the folder that holds ${what}'s files`
+      : "check the path";
   throw new SourceError(
-    `model: ${path} ${found ? (isGguf ? "is a GGUF file" : "is no folder") : "does not exist"}; expected the folder of a model or its name on the hub (owner/name), got ${found ? "a file" : "no such path"}; ${isGguf ? "GGUF is for inference: give the model that it was made from" : "check the path"}`,
+    `${kind === "adapter" ? "adapter" : "model"}: ${path} ${problem}; expected the folder of ${what} or its name on the hub (owner/name), got ${found ? "a file" : "no such path"}; ${advice}`,
     { source: path, reason: found ? "ENOTDIR" : "ENOENT" },
   );
-}
-
-/** Throws FormatError for a folder whose weights are there only in formats that are not read. */
-async function expectReadableWeights(path: string): Promise<void> {
-  const names = (await readdir(path)).sort();
-  if (names.some((name) => name.endsWith(".safetensors") || name === "model.safetensors.index.json")) return;
-  const [pickle] = pickleFiles(names.map((name) => ({ path: name, size: 0 })));
-  const gguf = names.find((name) => /\.gguf$/i.test(name));
-  if (pickle) {
-    throw new FormatError(
-      `model: ${path} holds only pickle weights (${pickle.path}); expected *.safetensors, since a pickle file can run any code; save the model again with transformers, which writes safetensors`,
-      { source: path },
-    );
-  }
-  if (gguf !== undefined) {
-    throw new FormatError(
-      `model: ${path} holds a GGUF file (${gguf}); expected *.safetensors in Hugging Face layout; GGUF is for inference: give the model that it was made from`,
-      { source: path },
-    );
-  }
 }

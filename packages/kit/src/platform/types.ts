@@ -4,6 +4,8 @@ import type { FileProgress } from "@kto/hub/node";
 /** A place as a directory of files. */
 export interface OpenPlace {
   directory: ByteDirectory;
+  /** What lies in it by name, folders inside too but not what is in them; undefined where that is not known. */
+  names?: readonly string[] | undefined;
   hub: { id: string; commit: string } | undefined;
 }
 

@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { Nf4FormatError } from "../errors.js";
 import { nestedBlockSize } from "../host/scales.js";
 import type { QuantState } from "../quant-state.js";
@@ -25,10 +26,11 @@ export function parseStateJson(bytes: Uint8Array, tensor: string): StateJson {
   } catch (cause) {
     fail(`is not JSON in UTF-8; expected an object, got ${bytes.byteLength} bytes`, cause);
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) fail(`expected a JSON object, got ${JSON.stringify(json)}`);
+  if (typeof json !== "object" || json === null || Array.isArray(json)) fail(`expected a JSON object, got ${excerpt(json)}`);
   const fields = json as Record<string, unknown>;
   const expectField = (name: string, isRight: (value: unknown) => boolean, expected: string): void => {
-    if (!isRight(fields[name])) fail(`${name} is wrong; expected ${expected}, got ${JSON.stringify(fields[name]) ?? "nothing"}`);
+    if (!isRight(fields[name]))
+      fail(`${name} is wrong; expected ${expected}, got ${fields[name] === undefined ? "nothing" : excerpt(fields[name])}`);
   };
   const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
 

@@ -1,4 +1,4 @@
-import { FormatError } from "@kto/core";
+import { excerpt, FormatError } from "@kto/core";
 import type { DecoderConfig } from "./config.js";
 
 /** A norm of a decoder layer: one f32 for each channel of the residual stream. */
@@ -71,7 +71,7 @@ export function familyOf<Family extends ModelFamily>(
   if (family) return { family, fields };
   const expected = families.map(({ modelType }) => JSON.stringify(modelType)).join(" or ");
   throw new FormatError(
-    `config: ${source}: unsupported architecture; expected model_type ${expected}, got ${JSON.stringify(fields.model_type ?? null)}; ${families.map(({ checkpoints }) => checkpoints).join(", ")} checkpoints can be read`,
+    `config: ${source}: unsupported architecture; expected model_type ${expected}, got ${excerpt(fields.model_type ?? null)}; ${families.map(({ checkpoints }) => checkpoints).join(", ")} checkpoints can be read`,
     { source },
   );
 }

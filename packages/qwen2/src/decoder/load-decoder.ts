@@ -1,4 +1,4 @@
-import { CapabilityError, FormatError, readText, type ByteDirectory } from "@kto/core";
+import { CapabilityError, foreignText, FormatError, readText, shorten, type ByteDirectory } from "@kto/core";
 import { expectBitsandbytes, type Nf4Weight } from "@kto/nf4";
 import { openCheckpoint } from "@kto/safetensors";
 import type { Device, FloatDtype, Tensor } from "@kto/tensor";
@@ -74,7 +74,7 @@ async function readJson(directory: ByteDirectory, fileName: string): Promise<unk
     return JSON.parse(text);
   } catch (cause) {
     throw new FormatError(
-      `fromPretrained: ${directory.name}: ${fileName} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `fromPretrained: ${directory.name}: ${fileName} is not JSON; got ${foreignText(text) ?? shorten((cause as Error).message, 120)}`,
       { source: directory.name, cause },
     );
   }

@@ -1,4 +1,4 @@
-import { ArgumentError, DtypeError, type Store } from "@kto/core";
+import { ArgumentError, DtypeError, excerpt, type Store } from "@kto/core";
 import { nf4Contents } from "@kto/nf4";
 import { toBfloat16, toFloat16, toFloat32, writeSafetensors, type TensorToWrite } from "@kto/safetensors";
 import { byteSize, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
@@ -71,7 +71,7 @@ function expectOptions(dtype: string, maxShardBytes: number): void {
     const expected = Object.keys(onDisk)
       .map((name) => JSON.stringify(name))
       .join(", ");
-    throw new ArgumentError({ operation, problem: "dtype is none that a model is saved in", expected, got: JSON.stringify(dtype) });
+    throw new ArgumentError({ operation, problem: "dtype is none that a model is saved in", expected, got: excerpt(dtype) });
   }
   if (!(maxShardBytes > 0)) {
     throw new ArgumentError({

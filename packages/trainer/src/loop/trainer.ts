@@ -25,6 +25,7 @@ import { PlannedRun } from "./planned-run.js";
 import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
 import { saveTrained } from "./save-trained.js";
 import { trainLoop } from "./train-loop.js";
+import { refuseModulesInFull } from "./trained-model.js";
 import { TrainingRun } from "./training-run.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
 import type { TrainingConfig } from "./training-config.js";
