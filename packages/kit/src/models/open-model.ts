@@ -1,5 +1,5 @@
 import { nameOfPath, openPlace } from "#platform";
-import { FormatError, SourceError, type ByteDirectory } from "@kto/core";
+import { foreignText, FormatError, SourceError, type ByteDirectory } from "@kto/core";
 import { readAdapterConfig } from "@kto/lora";
 import { readModelConfig, type DecoderConfig } from "@kto/qwen2";
 import { openCheckpoint } from "@kto/safetensors";
@@ -61,9 +61,10 @@ function found(place: string | ByteDirectory, kind: PlaceKind, options: PlaceOpt
 async function configOf({ directory, names }: LookedAt): Promise<DecoderConfig> {
   const json = await readJsonFile(directory, "config.json", { where: `${directory.name}/config.json`, advice: "copy it again" });
   if (json === undefined) {
-    const other = (await otherThanModel({ directory, names })) ?? { is: "has no config.json", advice: "check the path" };
+    const found = await otherThanModel({ directory, names });
+    const other = found ?? { is: "has no config.json", advice: "check the path" };
     throw new SourceError(
-      `model: ${directory.name} ${other.is}; expected *.safetensors with a config.json in Hugging Face layout; ${other.advice}`,
+      `model: ${directory.name} ${other.is}; expected ${found ? "*.safetensors" : "a model"} in Hugging Face layout; ${other.advice}`,
       { source: directory.name, reason: "ENOENT" },
     );
   }
@@ -85,6 +86,10 @@ async function expectWeights({ directory, names }: LookedAt): Promise<void> {
 async function tokenizerOf(directory: ByteDirectory): Promise<ModelFiles["tokenizer"]> {
   const file = await directory.open("tokenizer.json");
   if (!file) return undefined;
-  await file.dispose?.();
-  return loadTokenizer(directory);
+  const start = new TextDecoder().decode(await file.slice(0, Math.min(file.byteLength, 200)).finally(() => file.dispose?.()));
+  const got = foreignText(start);
+  if (got === undefined) return loadTokenizer(directory);
+  throw new FormatError(`tokenizer: ${directory.name}/tokenizer.json cannot be read; expected JSON, got ${got}`, {
+    source: directory.name,
+  });
 }
