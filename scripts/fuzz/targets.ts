@@ -1,6 +1,7 @@
 import { templateReader } from "../../packages/chat-templates/src/testing/fuzz-templates.js";
 import { tableFuzz } from "../../packages/datasets/src/testing/table-fuzz.js";
 import { tokenizerReader } from "../../packages/tokenizer/src/testing/fuzz-tokenizer.js";
+import { targets as modelTargets } from "./model-targets.js";
 import { mutateBytes } from "./mutate-bytes.js";
 import { mutateText } from "./mutate-text.js";
 import type { FuzzTarget } from "./target.js";
@@ -11,7 +12,7 @@ const tables: readonly FuzzTarget[] = tableFuzz.map((reader) => ({
   mutate: reader.name === "data-card" ? mutateText : mutateBytes,
 }));
 
-export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader, ...tables];
+export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader, ...tables, ...modelTargets];
 
 export function targetOf(name: string): FuzzTarget {
   const found = targets.find((target) => target.name === name);

@@ -48,7 +48,7 @@ export function completeConfig(given: Readonly<Record<string, unknown>>, source:
 function expectLayersAgree({ targetModules, layersToTransform, layersPattern }: LoraConfig, { operation, spell }: ConfigSource): void {
   if (typeof targetModules === "string" && (layersToTransform !== null || layersPattern !== null))
     throw new LoraConfigError(
-      `${operation}: ${spell("layersToTransform")} and ${spell("layersPattern")} need ${spell("targetModules")} to be a list; got "${targetModules}"; list the modules, or say the layers in the expression`,
+      `${operation}: ${spell("layersToTransform")} and ${spell("layersPattern")} need ${spell("targetModules")} to be a list; got ${excerpt(targetModules)}; list the modules, or say the layers in the expression`,
       { field: spell("layersToTransform") },
     );
   if (layersPattern !== null && layersToTransform === null)

@@ -13,7 +13,8 @@ export interface ByteSource {
 
 /** Bytes in memory as a source; slices are views of `bytes`. */
 export function bytesSource(bytes: Uint8Array | ArrayBuffer, name?: string): ByteSource {
-  const view = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  // A Buffer of Node is a Uint8Array whose slice() shares memory: what is given out is a plain one.
+  const view = bytes instanceof Uint8Array ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes);
   return { name, byteLength: view.byteLength, slice: async (start, end) => view.subarray(start, end) };
 }
 
