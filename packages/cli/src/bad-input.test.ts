@@ -188,8 +188,8 @@ describe("models", () => {
 
   it.each<[string, (file: (name: string) => string) => void, RegExp]>([
     ["another architecture", config({ model_type: "llama" }), /model_type "qwen2", got "llama"/],
-    ["scaled positions", config({ rope_scaling: { rope_type: "yarn", factor: 4 } }), /rope_scaling.*"yarn"/],
-    ["a sliding window", config({ use_sliding_window: true }), /use_sliding_window/],
+    ["positions scaled in another way", config({ rope_scaling: { rope_type: "su", factor: 4 } }), /rope_scaling.*"su"/],
+    ["layers of another kind", config({ layer_types: ["full_attention", "chunked_attention"] }), /layer_types.*"chunked_attention"/],
     ["an absurd size", config({ vocab_size: 1e12 }), /vocab_size is not usable/],
     ["no config", (file) => rmSync(file("config.json")), /no config\.json/],
     ["a config that is no JSON", (file) => writeFileSync(file("config.json"), "{"), /expected JSON/],
@@ -224,7 +224,10 @@ describe("models", () => {
   });
 
   it("an adapter that is not there, or of another kind", async () => {
-    expectRefused(await train({ adapter_name_or_path: folder.file("none") }), /adapter_config\.json: no such file/);
+    expectRefused(
+      await train({ adapter_name_or_path: folder.file("none") }),
+      /adapter: .*none does not exist; expected the folder of an adapter/,
+    );
     mkdirSync(folder.file("adapter"));
     writeFileSync(folder.file("adapter", "adapter_config.json"), JSON.stringify({ peft_type: "LORA", use_dora: true }));
     expectRefused(await train({ adapter_name_or_path: folder.file("adapter") }), /use_dora/);

@@ -30,12 +30,19 @@ export const loraFields = {
     fate: "different",
     help: "the linear layers that are adapted: names or endings of names, `all-linear`, or a Python regular expression over whole names",
     notes:
-      "null is peft's default for the model type: `q_proj`, `v_proj` on qwen2. Written as a sorted list, where peft's order is arbitrary. Entries that match nothing beside others that do are reported. Python expressions that JavaScript reads differently (possessive quantifiers, atomic and conditional groups, references to groups, inline flags) are refused",
+      "null is peft's default for the model type: `q_proj`, `v_proj` on qwen2. Written as a sorted list of what is adapted, where peft's order is arbitrary. Entries that match nothing, or no linear layer, are refused in a new adapter and passed over in a saved one. Python expressions with possessive quantifiers, atomic and conditional groups, references to groups or inline flags are refused",
   }),
-  excludeModules: field(orNull(names(module)), null, { group: "adapter", help: "same syntax; what it matches is left alone" }),
+  excludeModules: field(orNull(names(module)), null, {
+    group: "adapter",
+    help: "same syntax; what it matches is left alone",
+    fate: "different",
+    notes: "entries that match no module are refused in a new adapter; peft warns where none does",
+  }),
   layersToTransform: field(orNull(oneOrMore(integer(0), "a layer number, a list of at least one")), null, {
     group: "adapter",
+    fate: "different",
     help: "numbers of the layers to adapt, null for all; only with a list of `target_modules`",
+    notes: "numbers that no layer has are refused in a new adapter",
   }),
   layersPattern: field(orNull(names("a name, a list of at least one")), null, {
     group: "adapter",
@@ -50,7 +57,8 @@ export const loraFields = {
       group: "adapter",
       fate: "different",
       help: "`r` of modules whose name matches a key",
-      notes: "the first key that matches wins, so their order is kept on disk; peft sorts them when it saves",
+      notes:
+        "the first key that matches wins, so their order is kept on disk; peft sorts them when it saves. Keys that match nothing are refused in a new adapter; peft warns",
     },
   ),
   alphaPattern: field(

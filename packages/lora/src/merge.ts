@@ -24,7 +24,7 @@ export async function mergeAndUnload<M extends AdaptableModel>(model: PeftModel<
   });
   for (const { module, delta } of merges) await module.addToWeight!(delta);
   const taken = new Map<Tensor, Tensor>();
-  for (const { module, weight } of [...model.embeddingSlots.values()]) {
+  for (const { module, weight } of model.embeddingSlots.values()) {
     if (!weight) continue;
     const kept = taken.get(weight) ?? model.device.unscoped(() => weight.detach()); // what the adapter holds goes with it
     taken.set(weight, kept);

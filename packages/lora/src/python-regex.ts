@@ -184,16 +184,16 @@ class PatternReader {
       return this.#literal(String.fromCharCode(parseInt((code[1] ?? code[2])!, 16)));
     }
     if (letter === "0") this.#refuse("\\0", "an octal escape");
-    if (/\d/.test(letter!)) this.#refuse(`\\${letter!}`, BACKREFERENCE);
-    const isKnown = "AZbB".includes(letter!) || SETS.includes(letter!) || Object.hasOwn(CONTROLS, letter!);
-    if (/[a-zA-Z]/.test(letter!) && !isKnown) this.#refuse(`\\${letter!}`, "an escape that is not read");
+    if (/\d/.test(letter)) this.#refuse(`\\${letter}`, BACKREFERENCE);
+    const isKnown = "AZbB".includes(letter) || SETS.includes(letter) || Object.hasOwn(CONTROLS, letter);
+    if (/[a-zA-Z]/.test(letter) && !isKnown) this.#refuse(`\\${letter}`, "an escape that is not read");
     this.#at += 2;
     if (letter === "A") return { kind: "place", holds: (_text, at) => at === 0 };
     if (letter === "Z") return { kind: "place", holds: (text, at) => at === text.length };
     if (letter === "b" || letter === "B")
       return { kind: "place", holds: (text, at) => text !== "" && isBoundary(text, at) === (letter === "b") };
-    if (SETS.includes(letter!)) return { kind: "one", accepts: setOf(`[\\${letter!}]`, "") };
-    return this.#literal(CONTROLS[letter!] ?? letter!);
+    if (SETS.includes(letter)) return { kind: "one", accepts: setOf(`[\\${letter}]`, "") };
+    return this.#literal(CONTROLS[letter] ?? letter);
   }
 
   #characterClass(): RegexNode {

@@ -13,10 +13,9 @@ interface RopeCase {
   shortBesideLong: number[];
 }
 const json = (path: string): unknown => JSON.parse(readFileSync(fixturePath(path), "utf8"));
-const { rows, cases, refused } = json("rope/cases.json") as {
+const { rows, cases } = json("rope/cases.json") as {
   rows: { short: number[]; long: number[] };
   cases: RopeCase[];
-  refused: RopeCase[];
 };
 const { rope_theta: _theta, ...modelJson } = json("model/config.json") as Record<string, unknown>;
 
@@ -41,9 +40,9 @@ async function logProbs(model: Qwen2ForCausalLM, packed: readonly number[][], lo
     );
     return device.noGrad(() => model.logProbs(model.hiddenStates(model.packRows(packed, { longestRow })), labels).logProbs);
   });
-  const values = await result.read();
+  const values = [...(await result.read())];
   let next = 0;
-  return packed.map((row) => [...values.slice(next, (next += row.length) - 1)]);
+  return packed.map((row) => values.slice(next, (next += row.length) - 1));
 }
 
 const expectClose = (got: readonly number[], right: readonly number[]): void => {

@@ -7,5 +7,5 @@ export * from "./kto/index.js";
 export * from "./loop/index.js";
 export { adviseOnMemory } from "./memory/memory-advice.js";
 export type { MemoryPlan } from "./memory/memory-plan.js";
-export { inPasses, type PassLayout } from "./memory/passes.js";
+export { inPasses, type PassLayout, type PassOptions } from "./memory/passes.js";
 export * from "./scoring/index.js";

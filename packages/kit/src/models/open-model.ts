@@ -86,7 +86,8 @@ async function expectWeights({ directory, names }: LookedAt): Promise<void> {
 async function tokenizerOf(directory: ByteDirectory): Promise<ModelFiles["tokenizer"]> {
   const file = await directory.open("tokenizer.json");
   if (!file) return undefined;
-  const start = new TextDecoder().decode(await file.slice(0, Math.min(file.byteLength, 200)).finally(() => file.dispose?.()));
+  const start = new TextDecoder().decode(await file.slice(0, Math.min(file.byteLength, 200)));
+  await file.dispose?.();
   const got = foreignText(start);
   if (got === undefined) return loadTokenizer(directory);
   throw new FormatError(`tokenizer: ${directory.name}/tokenizer.json cannot be read; expected JSON, got ${got}`, {

@@ -68,7 +68,7 @@ function ropeDictionary(fields: Fields, fail: RopeConfigContext["fail"]): { name
     if (parameters === undefined || parameters === null) continue;
     if (typeof parameters !== "object" || Array.isArray(parameters))
       fail(`${name} is no object; expected one or null, got ${excerpt(parameters)}`);
-    const keys = Object.keys(parameters as object);
+    const keys = Object.keys(parameters);
     if (keys.length === 0) continue;
     if (keys.some((key) => layerTypes.includes(key)))
       fail(

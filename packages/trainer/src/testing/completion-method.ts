@@ -11,6 +11,7 @@ import {
   type Method,
   type MethodContext,
   type NamedValues,
+  type PassOptions,
   type PrepareOptions,
   type PreparedRows,
   type ScoredRow,
@@ -33,7 +34,9 @@ export const completionMethod: Method<CompletionRow> = {
   passes: (rows) => [rows],
 
   record(context, rows, _statistics, backwardPass) {
-    const parts = inPasses(context, rows, (part) => completionPass(context, part, rows.length, backwardPass));
+    const parts = inPasses(context, rows, (part, options) =>
+      completionPass(context, { rows: part, numRows: rows.length, ...options }, backwardPass),
+    );
     const losses = concat(parts.map((part) => part.losses)); // [numRows]
     return { loss: mean(losses), losses, entropy: concat(parts.map((part) => part.entropy)) };
   },
@@ -48,13 +51,12 @@ export const completionMethod: Method<CompletionRow> = {
 /** −log-probability of some rows, and their share of the gradient of the mean over all `numRows`. */
 function completionPass(
   { model, layout }: MethodContext,
-  rows: readonly CompletionRow[],
-  numRows: number,
+  { rows, numRows, ...options }: PassOptions & { rows: readonly CompletionRow[]; numRows: number },
   backwardPass: BackwardPass | undefined,
 ): { losses: Tensor; entropy: Tensor } {
   const { device, base } = model;
   return device.scope("completion pass", () => {
-    const batch = packScoredBatch(base, rows);
+    const batch = packScoredBatch(base, rows, options);
     const pass = (): ReturnType<typeof scoreBatch> =>
       scoreBatch(base, batch, { metrics: true, gradientCheckpointing: backwardPass ? layout.checkpointedLayers : 0 });
     const { logProbs, entropy } = backwardPass ? pass() : device.noGrad(pass);
