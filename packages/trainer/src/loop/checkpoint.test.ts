@@ -133,7 +133,7 @@ describe("a whole checkpoint of another run is refused, and none before it is tr
   it("of another rank, and of other layers", async () => {
     const store = await damagedStore("README.md", () => text("notes"));
     const [target] = tinyRun.adapter.targets;
-    const wider = { config: loraConfig({ r: 3, targetModules: ["q_proj"] }), targets: [{ ...target!, r: 3 }] };
+    const wider = { config: loraConfig({ r: 3, targetModules: ["q_proj"] }), targets: [{ ...target!, r: 3 }], embeddings: new Map() };
     const error = newest(store, { ...tinyRun, adapter: wider });
     await expect(error).rejects.toThrow(
       "resume: checkpoint-5 does not fit: it is of another adapter: r 2 there, 3 here; resume with the settings of that run",
@@ -142,6 +142,7 @@ describe("a whole checkpoint of another run is refused, and none before it is tr
     const elsewhere = {
       config: loraConfig({ r: 2, targetModules: ["v_proj"] }),
       targets: [{ ...target!, path: "model.layers.0.self_attn.v_proj" }],
+      embeddings: new Map(),
     };
     await expect(newest(store, { ...tinyRun, adapter: elsewhere })).rejects.toThrow(
       /another adapter: targetModules \["q_proj"\] there, \["v_proj"\] here/,

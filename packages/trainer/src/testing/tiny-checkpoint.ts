@@ -19,7 +19,7 @@ const stateTensors: readonly StateTensor[] = ["m", "v"].flatMap((moment) => [
 
 /** A run of an adapter on one layer, without a device. */
 export const tinyRun: RunToResume = {
-  adapter: { config, targets: [target] },
+  adapter: { config, targets: [target], embeddings: new Map() },
   optimizer: { kind: "adamw", stateTensors: () => [...stateTensors] },
 };
 
