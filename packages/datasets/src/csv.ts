@@ -7,17 +7,16 @@ import { asText, ColumnType } from "./csv/column-types.js";
 import { CsvCutter, type CsvCut } from "./csv/csv-cutter.js";
 import { columnNamesOf, declaredSeparator, layoutOf } from "./csv/header.js";
 import { Dataset, type DataRow, type RowSource } from "./dataset.js";
+import { textColumns as layoutTexts } from "./layouts/layout.js";
 import { expectRows, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /** Options of {@link readCsv}. */
 export interface CsvOptions extends ReadOptions {
   /** One ASCII character between cells; by default the one of `,` tab `;` `|` that the first line shows, where that is open the comma. */
   separator?: string;
-  /** Columns that stay text whatever their cells look like; default `prompt`, `completion`, `chosen`, `rejected`, `text`. */
+  /** Columns that stay text whatever their cells look like; default: those that hold text in some layout of rows. */
   textColumns?: readonly string[];
 }
-
-const TEXT_COLUMNS = ["prompt", "completion", "chosen", "rejected", "text"];
 
 /**
  * Rows of a CSV file whose first line names the columns; a line `sep=;` may stand above. Compressed files are inflated.
@@ -35,7 +34,7 @@ export function readCsv(source: DataSource, options: CsvOptions = {}): Promise<D
 
 /** As {@link readCsv}, with the separator that is taken where the first line leaves it open. */
 export async function readTable(source: DataSource, options: CsvOptions, usual: string): Promise<Dataset> {
-  const { name = "data", textColumns = TEXT_COLUMNS, onProgress, signal } = options;
+  const { name = "data", textColumns = layoutTexts, onProgress, signal } = options;
   const limit = rowLimit("readCsv", options.maxRows);
   const bytes = toByteSource(source);
   const { separator, skipped } = layout(await headText(bytes, name, signal), options.separator, usual);

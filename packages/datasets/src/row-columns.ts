@@ -1,4 +1,5 @@
+import { labelColumns } from "./labels.js";
 import { layouts } from "./layouts/index.js";
 
-/** Names of columns that training reads, in any layout: what tells rows, and the header of a table, from other things. */
-export const ROW_COLUMNS: ReadonlySet<string> = new Set(layouts.flatMap(({ needs }) => needs.flat()));
+/** Names of columns that some layout needs: what tells rows, and the header of a table, from other things. */
+export const ROW_COLUMNS: ReadonlySet<string> = new Set([...layouts.flatMap(({ needs }) => needs.flat()), ...labelColumns]);

@@ -25,6 +25,22 @@ export interface Layout {
   toTrl?(row: DataRow, index: number, notes?: DataNotes): DataRow;
 }
 
+/** Columns that hold text in some layout: text whatever a cell of a table looks like. */
+export const textColumns = [
+  "prompt",
+  "completion",
+  "chosen",
+  "rejected",
+  "text",
+  "instruction",
+  "input",
+  "query",
+  "output",
+  "response",
+  "rejected_response",
+  "system",
+];
+
 /** Columns that a template is given. */
 export const templateColumns = ["tools", "chat_template_kwargs"];
 

@@ -1,6 +1,7 @@
+import { Float } from "@kto/core";
 import { describe, expect, it } from "vitest";
 
-import { Dataset, detectFormat, expectLayout, layoutOfDataset, layouts, type DataRow } from "../index.js";
+import { Dataset, detectFormat, expectLayout, layoutOfDataset, layouts, readCsv, type DataRow } from "../index.js";
 
 const human = (value: string): DataRow => ({ from: "human", value });
 const gpt = (value: string): DataRow => ({ from: "gpt", value });
@@ -90,6 +91,10 @@ describe("layouts", () => {
       tool_calls: [made("f", {}), made("g", "{}")],
     });
     expect(call({ name: "f", arguments: {} })[0]).toEqual({ role: "assistant", tool_calls: [made("f", {})] });
+    expect(call('{"name": "f", "arguments": {"id": 9007199254740993, "x": 25.0}}')[0]).toEqual({
+      role: "assistant",
+      tool_calls: [made("f", { id: 9007199254740993n, x: new Float(25) })],
+    });
     for (const value of ["f(x)", "[]", '{"arguments": {}}', 7])
       expect(() => call(value)).toThrow(/row 0: a function call of "conversations" cannot be read; .* in turn 1/);
   });
@@ -132,5 +137,16 @@ describe("layouts", () => {
     );
     expect(() => expectLayout({ prompt: "p", completion: "c" }, 4, pairs)).toThrow("row 4: it is of another layout than the rows before");
     expect(() => expectLayout({ text: "x" }, 4, pairs)).toThrow('row 4: the column "prompt" is missing');
+  });
+});
+
+describe("in files", () => {
+  it("columns that hold text in some layout stay text in a table", async () => {
+    const rows = await readCsv("instruction;output;label\nAdd 1 and 2;3;true\nAdd 1 and 0;01;false\n");
+    expect(rows.toArray()).toEqual([
+      { instruction: "Add 1 and 2", output: "3", label: true },
+      { instruction: "Add 1 and 0", output: "01", label: false },
+    ]);
+    expect(detectFormat(rows)).toEqual({ type: "unpaired", conversational: true, layout: "instructions" });
   });
 });

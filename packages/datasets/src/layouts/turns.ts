@@ -1,4 +1,4 @@
-import { excerpt } from "@kto/core";
+import { excerpt, parseJson } from "@kto/core";
 import type { DataRow } from "../dataset.js";
 import { rowError } from "../errors.js";
 import { isObject } from "../jsonl.js";
@@ -93,7 +93,7 @@ function callsOf(content: unknown, place: number, column: string, index: number)
   let cause: unknown;
   if (typeof content === "string") {
     try {
-      calls = JSON.parse(content);
+      calls = parseJson(content);
     } catch (error) {
       cause = error;
     }
