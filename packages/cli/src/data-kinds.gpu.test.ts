@@ -6,6 +6,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { DataCase, DataRead } from "../../datasets/src/testing/data-case.js";
 import { columnCases, emptyCases, labelCases, layoutCases, mixedCases } from "../../datasets/src/testing/row-cases.js";
 import { tableCases } from "../../datasets/src/testing/table-cases.js";
+import { templateCases } from "../../datasets/src/testing/template-cases.js";
 import type * as OnDevice from "./load/on-device.js";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
@@ -40,6 +41,7 @@ describe.each([
   ["labels", labelCases],
   ["mixed and foreign rows", mixedCases],
   ["tables, folders and cards", tableCases],
+  ["templates", templateCases],
 ])("%s", (_kind, cases) => {
   it.each(cases)("$name", async (one) => {
     using folder = temporaryFolder();

@@ -37,6 +37,17 @@ it("reads a directory of any kind, and gives its files back", async () => {
   expect((await Tokenizer.fromPretrained(directoryWith({ "chat_template.jinja": template }))).chatTemplate).toBe("{{ messages }}");
 });
 
+it("lists a directory for its templates, and looks for the usual ones where it cannot", async () => {
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const files = { "additional_chat_templates/rag.jinja": bytes("RAG"), "additional_chat_templates/mine.jinja": bytes("MINE") };
+  const names = async (list?: () => Promise<{ path: string; size: number }[]>): Promise<string[]> => [
+    ...(await Tokenizer.fromPretrained({ ...directoryWith(files), ...(list && { list }) })).chatTemplates.keys(),
+  ];
+  expect(await names()).toEqual(["rag"]);
+  expect(await names(async () => Object.keys(files).map((path) => ({ path, size: 3 })))).toEqual(["rag", "mine"]);
+  expect(await names(() => Promise.reject(new Error("EACCES")))).toEqual(["rag"]);
+});
+
 it("says which file is missing, broken or short, and passes on what the directory throws", async () => {
   await expect(Tokenizer.fromPretrained(directoryWith({ "tokenizer.json": null }))).rejects.toMatchObject({
     code: "TOKENIZER",

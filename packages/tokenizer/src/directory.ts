@@ -47,7 +47,8 @@ async function readTemplates(
 
 async function templateNames(directory: ByteDirectory): Promise<string[]> {
   if (!("list" in directory)) return USUAL_TEMPLATES;
-  const files = await (directory as ListedDirectory).list();
+  const files = await (directory as ListedDirectory).list().catch(() => undefined); // a folder inside that nobody may read is no obstacle
+  if (!files) return USUAL_TEMPLATES;
   const names = files.flatMap(({ path }) => new RegExp(`^${TEMPLATE_FOLDER}/([^/]+)\\.jinja$`).exec(path)?.[1] ?? []);
   return names.slice(0, MAX_TEMPLATES);
 }

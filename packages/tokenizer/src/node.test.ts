@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,6 +22,29 @@ it("writes files that load to the same tokenizer", async () => {
   const again = await loadTokenizer(directory);
   expect(again.encode("Hello <think>")).toEqual(tokenizer.encode("Hello <think>"));
   expect(again.chatTemplate).toBe(tokenizer.chatTemplate);
+  await rm(directory, { recursive: true });
+});
+
+it("finds templates in the folder of templates, and added_tokens.json, and gives them back", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "kto-tokenizer-"));
+  await cp(fixture("model"), directory, { recursive: true });
+  await mkdir(join(directory, "additional_chat_templates"));
+  await writeFile(join(directory, "additional_chat_templates", "mine.jinja"), "MINE");
+  await writeFile(join(directory, "chat_template.jinja"), "DEFAULT");
+  await writeFile(join(directory, "added_tokens.json"), '{"<late>": 500}');
+  const tokenizer = await loadTokenizer(directory);
+  expect([...tokenizer.chatTemplates]).toEqual([
+    ["default", "DEFAULT"],
+    ["mine", "MINE"],
+  ]);
+  expect(tokenizer.encode("<late>", { addSpecialTokens: false })).toEqual([500]);
+  expect([...tokenizer.files().keys()]).toEqual([
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "additional_chat_templates/mine.jinja",
+  ]);
   await rm(directory, { recursive: true });
 });
 

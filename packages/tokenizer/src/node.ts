@@ -1,8 +1,8 @@
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { ByteDirectory } from "@kto/core";
+import type { ByteDirectory, ListedDirectory } from "@kto/core";
 import { TokenizerError } from "./errors.js";
-import { FILE_NAMES } from "./files.js";
+import { FILE_NAMES, TEMPLATE_FOLDER } from "./files.js";
 import { loadTokenizer as load } from "./load-tokenizer.js";
 import type { Tokenizer } from "./tokenizer.js";
 
@@ -11,7 +11,8 @@ export async function loadTokenizer(directory: string | ByteDirectory): Promise<
   return load(typeof directory === "string" ? await folder(directory) : directory);
 }
 
-async function folder(path: string): Promise<ByteDirectory> {
+/** A folder that lists what the tokenizer looks for: its templates. */
+async function folder(path: string): Promise<ListedDirectory> {
   const isDirectory = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,
@@ -24,6 +25,10 @@ async function folder(path: string): Promise<ByteDirectory> {
   }
   return {
     name: path,
+    async list() {
+      const names = await readdir(join(path, TEMPLATE_FOLDER)).catch(() => []);
+      return names.map((name) => ({ path: `${TEMPLATE_FOLDER}/${name}`, size: 0 }));
+    },
     async open(fileName) {
       try {
         const bytes = new Uint8Array(await readFile(join(path, fileName)));
