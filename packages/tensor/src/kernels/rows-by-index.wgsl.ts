@@ -30,22 +30,25 @@ export const gatherRowsKernel: Kernel<GatherRowsSpec, "x" | "indices" | "y", "si
   });
 
 /** y[indices[row], col] = x[row, col], other rows untouched; indices differ.  One thread per element of x. */
-export type ScatterRowsSpec = { workgroupSize: number };
+export type WriteRowsSpec = { xType: FloatDtype; dtype: FloatDtype; workgroupSize: number };
 
-export const scatterRowsKernel: Kernel<ScatterRowsSpec, "x" | "indices" | "y", "size" | "rowSize" | "numTargetRows"> =
-  defineKernel<ScatterRowsSpec>()({
-    name: "scatterRows",
-    bindings: { x: read("f32"), indices: read("u32"), y: write("f32") },
+export const writeRowsKernel: Kernel<WriteRowsSpec, "x" | "indices" | "y", "size" | "rowSize" | "numTargetRows"> =
+  defineKernel<WriteRowsSpec>()({
+    name: "writeRows",
+    bindings: { x: read("xType"), indices: read("u32"), y: write("dtype") },
     params: { size: "u32", rowSize: "u32", numTargetRows: "u32" },
     variants,
-    cost: ({ size }) => ({ bytes: 8 * size, flops: 0 }),
+    cost: ({ size }, { xType, dtype }) => ({ bytes: (byteSize(xType) + byteSize(dtype)) * size, flops: 0 }),
     grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-    examples: [{}],
+    examples: [
+      { xType: "f32", dtype: "f32" },
+      { xType: "f16", dtype: "f16" },
+    ],
     wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
       if (i >= params.size) { return; }
       let destination = indices[i / params.rowSize];
-      if (destination < params.numTargetRows) { y[destination * params.rowSize + i % params.rowSize] = x[i]; }
+      if (destination < params.numTargetRows) { y[destination * params.rowSize + i % params.rowSize] = Dtype(x[i]); }
     }`,
   });

@@ -1,7 +1,7 @@
 import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { gatherRowsKernel, scatterRowsKernel } from "../kernels/rows-by-index.wgsl.js";
+import { gatherRowsKernel, writeRowsKernel } from "../kernels/rows-by-index.wgsl.js";
 import { expectDtype, type Rows } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
@@ -32,7 +32,7 @@ const gatherRowsOp = defineOp("gatherRows", {
   vjp({ device }, { indices }, dy, _needs, { input }) {
     const [numTargetRows, rowSize] = input.shape as [number, number];
     const dx = device.zeros(input.shape, "f32", "gatherRows dx", input.rowCapacity);
-    scatterRowsKernel.run(device, { x: dy, indices, y: dx }, { size: dy.size, rowSize, numTargetRows }, {});
+    writeRowsKernel.run(device, { x: dy, indices, y: dx }, { size: dy.size, rowSize, numTargetRows }, { xType: "f32", dtype: "f32" });
     return { x: dx };
   },
 });

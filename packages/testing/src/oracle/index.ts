@@ -3,6 +3,7 @@ import { adamwCases, gradNormCases } from "./adamw.js";
 import { bfloat16Cases } from "./bfloat16.js";
 import type { OracleCase } from "./case.js";
 import { causalAttentionCases } from "./causal-attention.js";
+import { decodeAttentionCases, writeRowsCases } from "./decode-attention.js";
 import { dropoutMaskCases } from "./dropout-mask.js";
 import { elementwiseCases } from "./elementwise.js";
 import { embeddingCases } from "./embedding.js";
@@ -12,6 +13,7 @@ import { linearCases } from "./linear.js";
 import { lowRankAddCases } from "./low-rank-add.js";
 import { rmsNormCases } from "./rms-norm.js";
 import { ropeCases } from "./rope.js";
+import { sampleCases } from "./sample.js";
 import { segmentSumCases } from "./segment-sum.js";
 import { swiGluCases } from "./swi-glu.js";
 
@@ -33,4 +35,7 @@ export const oracleCases: OracleCase[] = [
   ...gradNormCases,
   ...ropeCases,
   ...causalAttentionCases,
+  ...decodeAttentionCases,
+  ...writeRowsCases,
+  ...sampleCases,
 ];
