@@ -11,6 +11,7 @@ export const errorCodes = {
   DISPOSED: "a tensor was used after its memory was given back",
   DTYPE: "a dtype that an operation does not take, or a value that its dtype cannot hold",
   FORMAT: "bytes are not what their format asks for, or what was asked for is not in them",
+  GENERATION: "a request for text that cannot be answered: a setting out of range, an empty prompt, one that is too long",
   HUB: "the hub, the network or the cache did not give what was asked for",
   INTERRUPTED: "a signal ended the command",
   KERNEL: "a shader did not compile",

@@ -11,6 +11,7 @@ import {
   linearLogProbs,
   rmsNorm,
   type Attend,
+  type AttentionHeads,
   type CausalLM,
   type Device,
   type FloatDtype,
@@ -120,6 +121,15 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
 
   get numHiddenLayers(): number {
     return this.layers.length;
+  }
+
+  get attentionHeads(): AttentionHeads {
+    const { numAttentionHeads: numHeads, numKeyValueHeads, headDim } = this.config;
+    return { numHeads, numKeyValueHeads, headDim };
+  }
+
+  get maxPositionEmbeddings(): number {
+    return this.config.maxPositionEmbeddings;
   }
 
   /** Number of parameters, a tied head counted once. */
@@ -256,8 +266,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
 
   /** Causal attention within the rows of a batch. */
   #attendWithin({ starts, ends }: TokenBatch): Attend {
-    const { numAttentionHeads: numHeads, numKeyValueHeads, headDim } = this.config;
-    return (_layer, q, k, v) => causalAttention(q, k, v, { numHeads, numKeyValueHeads, headDim, starts, ends, dtype: this.dtype });
+    return (_layer, q, k, v) => causalAttention(q, k, v, { ...this.attentionHeads, starts, ends, dtype: this.dtype });
   }
 
   /** The weight of a module. */

@@ -38,6 +38,14 @@ export interface PackRowsOptions {
  */
 export type Attend = (layerIndex: number, q: Tensor, k: Tensor, v: Tensor) => Tensor;
 
+/** Heads of an attention: consecutive query heads share a key head. */
+export interface AttentionHeads {
+  readonly numHeads: number;
+  /** Divides numHeads. */
+  readonly numKeyValueHeads: number;
+  readonly headDim: number;
+}
+
 /** Options of `CausalLM.hiddenStates`. */
 export interface HiddenStatesOptions {
   /** Run decoder layers again in the backward pass instead of keeping their activations: all, none (the default), or the first so many. */
@@ -59,8 +67,12 @@ export interface CausalLM extends ModuleTree {
   readonly numParameters: number;
   /** The same without the input embedding: what transformers counts for `total_flos`. */
   readonly numNonEmbeddingParameters: number;
-  /** How many layers `gradientCheckpointing` counts. */
+  /** How many layers `gradientCheckpointing` counts, and `attend` is called for. */
   readonly numHiddenLayers: number;
+  /** Heads of every layer's attention: what a cache of keys needs to know. */
+  readonly attentionHeads: AttentionHeads;
+  /** Tokens that a row may have at most. */
+  readonly maxPositionEmbeddings: number;
   /** Makes ahead of time what forward passes of rows up to this many tokens need and keep. */
   prepare?(maxRowLength: number): void;
   packRows(rows: readonly ArrayLike<number>[], options?: PackRowsOptions): TokenBatch;

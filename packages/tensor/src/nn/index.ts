@@ -1,4 +1,4 @@
-export type { Attend, CausalLM, HiddenStatesOptions, PackRowsOptions, TokenBatch } from "./causal-lm.js";
+export type { Attend, AttentionHeads, CausalLM, HiddenStatesOptions, PackRowsOptions, TokenBatch } from "./causal-lm.js";
 export { EmbeddingModule, isEmbeddingModule, type EmbeddingReplacement } from "./embedding-module.js";
 export { Linear, type LinearAdapter, type LinearModule, type LowRankDelta } from "./linear.js";
 export type { LinearShape, ModuleTree } from "./module-tree.js";

@@ -1,4 +1,5 @@
 export { nothingOverflowed, writeBfloat16, type Bfloat16Target } from "./bfloat16.js";
+export { collect } from "./collect.js";
 export { concat } from "./concat.js";
 export { dropoutMask, type DropoutMaskOptions } from "./dropout-mask.js";
 export { addInPlace } from "../autograd/untaped.js";

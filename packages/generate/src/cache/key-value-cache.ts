@@ -1,0 +1,194 @@
+import {
+  causalAttention,
+  decodeAttention,
+  gatherRows,
+  segmentBounds,
+  writeRows,
+  type Attend,
+  type CausalLM,
+  type Device,
+  type Tensor,
+} from "@kto/tensor";
+import { GenerationError } from "../errors.js";
+import { PageTable } from "./page-table.js";
+
+/** Tokens of a page: few enough that the last page of a row, half empty on average, wastes little. */
+export const pageSize = 64;
+
+/** Pages that a new cache has; it doubles when they are taken. */
+const firstPages = 16;
+
+/** Tokens of a row that are in the cache, and the pages they are in. */
+export interface CachedRow {
+  /** Tokens whose keys and values are there. */
+  length: number;
+  /** Page p has the tokens from p · pageSize on. */
+  pages: number[];
+}
+
+/** A row of a batch, and how many tokens of it are computed: they come after those that are cached. */
+export interface RowPiece {
+  row: CachedRow;
+  numTokens: number;
+}
+
+/** Keys and values of every layer, in pages that rows of different lengths share. */
+export class KeyValueCache implements Disposable {
+  readonly #model: CausalLM;
+  readonly #table: PageTable;
+  readonly #maxPages: number;
+  /** Of each layer, [numPages · pageSize, numKeyValueHeads · headDim]. */
+  #layers: { keys: Tensor; values: Tensor }[] = [];
+
+  /** @param maxTokens  tokens of all rows together at most; rounded up to whole pages */
+  constructor(model: CausalLM, maxTokens: number) {
+    this.#model = model;
+    this.#maxPages = Math.ceil(maxTokens / pageSize);
+    this.#table = new PageTable(0);
+  }
+
+  /** Tokens that may be in it together. */
+  get maxTokens(): number {
+    return this.#maxPages * pageSize;
+  }
+
+  /** Tokens that there is room for besides those of rows, if it grows as far as it may. */
+  get freeTokens(): number {
+    return (this.#maxPages - this.#table.numPages + this.#table.numFree) * pageSize;
+  }
+
+  /** Bytes on the device. */
+  get byteLength(): number {
+    return this.#layers.reduce((sum, { keys, values }) => sum + keys.byteLength + values.byteLength, 0);
+  }
+
+  /** Gives a row the pages for `numTokens` more than it has. Throws GenerationError when there are none left. */
+  reserve(row: CachedRow, numTokens: number): void {
+    const wanted = Math.ceil((row.length + numTokens) / pageSize);
+    while (row.pages.length < wanted) row.pages.push(this.#take());
+  }
+
+  /** Forgets the tokens of a row from `length` on. */
+  truncate(row: CachedRow, length: number): void {
+    row.length = Math.min(row.length, length);
+    for (const page of row.pages.splice(Math.ceil(row.length / pageSize))) this.#table.give(page);
+  }
+
+  /**
+   * Attention for a forward pass over these pieces, in this order, which keeps their keys and values. The pages must be reserved; `length` of the rows is
+   * the caller's to raise when the pass is recorded. What it makes lives in the current scope.
+   */
+  attend(pieces: readonly RowPiece[]): Attend {
+    const { device, attentionHeads: heads, dtype } = this.#model;
+    const slots = places(
+      device,
+      pieces.map(({ row, numTokens }) => [row, row.length, row.length + numTokens]),
+    );
+    const keep = (layer: number, k: Tensor, v: Tensor): { keys: Tensor; values: Tensor } => {
+      const { keys, values } = this.#layers[layer]!;
+      writeRows(keys, k, slots);
+      writeRows(values, v, slots);
+      return { keys, values };
+    };
+    if (pieces.every(({ numTokens }) => numTokens === 1)) {
+      const shared = decodePlaces(device, pieces);
+      return (layer, q, k, v) => decodeAttention(q, { ...keep(layer, k, v), ...shared }, { ...heads, dtype });
+    }
+    const lengths = pieces.map(({ numTokens }) => numTokens);
+    if (pieces.every(({ row }) => row.length === 0)) {
+      const bounds = segmentBounds(device, lengths);
+      return (layer, q, k, v) => {
+        keep(layer, k, v);
+        return causalAttention(q, k, v, { ...heads, ...bounds, dtype });
+      };
+    }
+    const all = places(
+      device,
+      pieces.map(({ row, numTokens }) => [row, 0, row.length + numTokens]),
+    );
+    const bounds = segmentBounds(
+      device,
+      lengths,
+      pieces.map(({ row, numTokens }) => row.length + numTokens),
+    );
+    return (layer, q, k, v) => {
+      const { keys, values } = keep(layer, k, v);
+      return causalAttention(q, gatherRows(keys, all), gatherRows(values, all), { ...heads, ...bounds, dtype });
+    };
+  }
+
+  dispose(): void {
+    for (const { keys, values } of this.#layers) for (const tensor of [keys, values]) tensor.dispose();
+    this.#layers = [];
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #take(): number {
+    if (this.#table.numFree === 0) this.#grow();
+    const page = this.#table.take();
+    if (page !== undefined) return page;
+    throw new GenerationError(
+      {
+        operation: "generate",
+        problem: "the cache is full",
+        expected: `at most ${this.maxTokens} tokens of all rows together`,
+        advice: "raise {maxCachedTokens}, or answer fewer rows together",
+        fields: ["maxCachedTokens"],
+      },
+      { option: "maxCachedTokens" },
+    );
+  }
+
+  /** Twice as many pages, with what is in those that there are. */
+  #grow(): void {
+    const numPages = Math.min(this.#maxPages, Math.max(firstPages, 2 * this.#table.numPages));
+    if (numPages === this.#table.numPages) return;
+    const { device, numHiddenLayers, dtype, attentionHeads } = this.#model;
+    const width = attentionHeads.numKeyValueHeads * attentionHeads.headDim;
+    const larger = (name: string, old: Tensor | undefined): Tensor => {
+      const tensor = device.unscoped(() => device.empty([numPages * pageSize, width], dtype, name));
+      if (old) {
+        using start = device.unscoped(() => device.viewOf(tensor, old.shape, 0, name));
+        device.copyInto(start, old);
+        old.dispose();
+      }
+      return tensor;
+    };
+    this.#layers = Array.from({ length: numHiddenLayers }, (_, layer) => ({
+      keys: larger("cached keys", this.#layers[layer]?.keys),
+      values: larger("cached values", this.#layers[layer]?.values),
+    }));
+    this.#table.grow(numPages);
+  }
+}
+
+/** Where tokens [start, end) of rows lie: [numTokens] u32. */
+function places(device: Device, ranges: readonly [row: CachedRow, start: number, end: number][]): Tensor {
+  const slots = ranges.flatMap(([{ pages }, start, end]) =>
+    Array.from({ length: end - start }, (_, index) => slotOf(pages, start + index)),
+  );
+  return device.tensor(slots, [slots.length], "u32", "cache slots");
+}
+
+function slotOf(pages: readonly number[], token: number): number {
+  return pages[Math.floor(token / pageSize)]! * pageSize + (token % pageSize);
+}
+
+/** What `decodeAttention` is told of rows that have one token each. */
+function decodePlaces(
+  device: Device,
+  pieces: readonly RowPiece[],
+): { pages: Tensor; lengths: Tensor; maxLength: number; pageSize: number } {
+  const lengths = pieces.map(({ row }) => row.length + 1);
+  const pagesPerRow = Math.max(...pieces.map(({ row }) => row.pages.length));
+  const table = pieces.flatMap(({ row }) => Array.from({ length: pagesPerRow }, (_, page) => row.pages[page] ?? 0));
+  return {
+    pages: device.tensor(table, [pieces.length, pagesPerRow], "u32", "cache pages"),
+    lengths: device.tensor(lengths, [lengths.length], "u32", "cached lengths"),
+    maxLength: Math.max(...lengths),
+    pageSize,
+  };
+}

@@ -1,0 +1,225 @@
+import { commonPrefixLength } from "@kto/core";
+import { seenSize, type CausalLM, type Tensor } from "@kto/tensor";
+import { KeyValueCache, type CachedRow } from "../cache/key-value-cache.js";
+import type { DrawnIds } from "./drawn-ids.js";
+import { forward, type RowStep } from "./forward.js";
+import { Row, type RowRequest } from "./row.js";
+
+/** How many rows an engine answers together, and what it may keep. */
+export interface EngineOptions {
+  /** Rows that are answered together; more wait. Default 32. */
+  maxRows?: number | undefined;
+  /** Tokens of all rows together in the cache. Default: twice the context, or eight times 4,096 if that is less. */
+  maxCachedTokens?: number | undefined;
+  /** Runs a pass with adapters acting: `PeftModel.withAdapters`. */
+  withAdapters?: (<T>(names: readonly string[], body: () => T) => T) | undefined;
+}
+
+/** Tokens of prompts that one pass computes at most, so that rows that are past theirs do not wait long and activations stay small. */
+const promptTokensPerPass = 2048;
+
+/** Passes that are recorded ahead of what the host has read: the device never waits for it, and few draws are in vain. */
+const passesAhead = 3;
+
+/** Ids that are on their way to the host. */
+interface Reading {
+  rows: readonly Row[];
+  drawn: DrawnIds;
+  ids: Promise<Uint32Array>;
+}
+
+/** What the cache still holds of a row that ended: a prompt that begins with it need not be computed again. */
+interface Kept {
+  ids: number[];
+  adapters: string;
+  cached: CachedRow;
+}
+
+/**
+ * Answers rows together that come and go at any time: prompts join in pieces, rows that are past theirs take one token a pass, those that end leave. What is
+ * drawn stays on the device; the host reads behind. What a row gets depends on it alone. Owns its cache, not the model.
+ */
+export class GenerationEngine implements Disposable {
+  readonly #model: CausalLM;
+  readonly #cache: KeyValueCache;
+  readonly #seen: Tensor;
+  readonly #freeSeenRows: number[];
+  readonly #withAdapters: EngineOptions["withAdapters"];
+  readonly #waiting: Row[] = [];
+  #rows: Row[] = [];
+  /** The one that ended last comes last. */
+  readonly #kept: Kept[] = [];
+  readonly #readings: Reading[] = [];
+  #isRunning = false;
+  #isDisposed = false;
+
+  constructor(model: CausalLM, { maxRows = 32, maxCachedTokens, withAdapters }: EngineOptions = {}) {
+    const { device, vocabSize, maxPositionEmbeddings } = model;
+    this.#model = model;
+    this.#cache = new KeyValueCache(model, maxCachedTokens ?? Math.max(maxPositionEmbeddings, Math.min(2 * maxPositionEmbeddings, 32_768)));
+    this.#seen = device.unscoped(() => device.zeros([maxRows, seenSize(vocabSize)], "u32", "seen ids"));
+    this.#freeSeenRows = Array.from({ length: maxRows }, (_, index) => maxRows - 1 - index);
+    this.#withAdapters = withAdapters;
+  }
+
+  /** Rows that are answered or wait. */
+  get numRows(): number {
+    return this.#rows.length + this.#waiting.length;
+  }
+
+  /** Bytes of the cache on the device. */
+  get cacheBytes(): number {
+    return this.#cache.byteLength;
+  }
+
+  /** Takes a row in; its ids come as they are read. */
+  start(request: RowRequest): Row {
+    const row = new Row(request);
+    this.#waiting.push(row);
+    if (!this.#isRunning) void this.#run();
+    return row;
+  }
+
+  /** Ends what is under way; the rows end as cancelled. */
+  dispose(): void {
+    this.#isDisposed = true;
+    for (const row of [...this.#rows, ...this.#waiting]) row.finish("cancelled");
+    if (!this.#isRunning) this.#free();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #free(): void {
+    this.#cache.dispose();
+    this.#seen.dispose();
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    await Promise.resolve(); // rows that are started together join together
+    try {
+      while (this.#rows.length > 0 || this.#waiting.length > 0 || this.#readings.length > 0) {
+        this.#leave();
+        this.#join();
+        const hasWork = this.#record();
+        if (this.#readings.length > (hasWork ? passesAhead : 0)) await this.#readOne();
+        else if (!hasWork && this.#readings.length === 0) break;
+      }
+    } catch (error) {
+      for (const row of [...this.#rows, ...this.#waiting]) row.fail(error);
+      for (const { drawn } of this.#readings.splice(0)) drawn.release();
+      this.#leave();
+    }
+    this.#isRunning = false;
+    if (this.#isDisposed) this.#free();
+  }
+
+  /** Rows that ended give back what they had. */
+  #leave(): void {
+    for (const row of this.#rows) {
+      if (row.finishReason === undefined) continue;
+      const ids = [...row.request.promptIds, ...row.ids];
+      this.#cache.truncate(row.cached, ids.length); // what was computed for draws in vain is not kept
+      this.#kept.push({ ids: ids.slice(0, row.cached.length), adapters: adaptersOf(row), cached: row.cached });
+      this.#freeSeenRows.push(row.seenRow!);
+      row.last = undefined;
+    }
+    this.#rows = this.#rows.filter((row) => row.finishReason === undefined);
+    for (let at = this.#waiting.length - 1; at >= 0; at--) if (this.#waiting[at]!.finishReason !== undefined) this.#waiting.splice(at, 1);
+  }
+
+  /** Rows that wait come in, in their order, while there is room for the whole of each. */
+  #join(): void {
+    let promised = this.#rows.reduce((sum, row) => sum + wholeLength(row) - row.cached.length, 0);
+    while (this.#waiting.length > 0 && this.#freeSeenRows.length > 0) {
+      const row = this.#waiting[0]!;
+      promised += wholeLength(row);
+      while (promised > this.#cache.freeTokens && this.#kept.length > 0) this.#cache.truncate(this.#kept.shift()!.cached, 0);
+      if (promised > this.#cache.freeTokens && this.#rows.length > 0) return;
+      this.#waiting.shift();
+      this.#goOn(row);
+      row.seenRow = this.#freeSeenRows.pop()!;
+      const { vocabSize, device } = this.#model;
+      const seen = new Uint32Array(seenSize(vocabSize));
+      for (const id of row.request.promptIds) seen[id >> 5]! |= 1 << (id & 31);
+      device.writeBytes(this.#seen, new Uint8Array(seen.buffer), row.seenRow * seen.byteLength);
+      this.#rows.push(row);
+    }
+  }
+
+  /** Takes over what is kept of the longest beginning that the prompt shares, but for its last token, whose logits are needed. */
+  #goOn(row: Row): void {
+    const { promptIds } = row.request;
+    const shared = (kept: Kept): number =>
+      kept.adapters === adaptersOf(row) ? Math.min(commonPrefixLength(kept.ids, promptIds), promptIds.length - 1) : 0;
+    const longest = this.#kept.reduce<Kept | undefined>(
+      (best, kept) => (shared(kept) > (best ? shared(best) : 0) ? kept : best),
+      undefined,
+    );
+    if (!longest) return;
+    this.#kept.splice(this.#kept.indexOf(longest), 1);
+    row.cached = longest.cached;
+    this.#cache.truncate(row.cached, shared(longest));
+  }
+
+  /** Records the next pass of every row; false when there is none to record. */
+  #record(): boolean {
+    const open = this.#rows.filter((row) => row.isOpen);
+    for (const rows of byAdapters(open)) {
+      const body = (): void => this.#pass(rows);
+      const { adapters } = rows[0]!.request;
+      if (adapters === undefined || !this.#withAdapters) body();
+      else this.#withAdapters(adapters, body);
+    }
+    return open.length > 0;
+  }
+
+  /** A piece of the prompts that there are, in a pass of its own, and a token of each row that is past its prompt. */
+  #pass(rows: readonly Row[]): void {
+    let left = promptTokensPerPass;
+    const prompts = rows.flatMap((row): RowStep[] => {
+      const numTokens = Math.min(row.promptLeft, left);
+      left -= numTokens;
+      return numTokens > 0 ? [{ row, numTokens }] : [];
+    });
+    const answers = rows.filter((row) => row.promptLeft === 0).map((row): RowStep => ({ row, numTokens: 1 }));
+    for (const steps of [prompts, answers]) {
+      if (steps.length === 0) continue;
+      const { rows: ending, drawn } = forward({ model: this.#model, cache: this.#cache, seen: this.#seen }, steps);
+      if (!drawn) continue;
+      const ids = this.#model.device.read(drawn.tensor) as Promise<Uint32Array>;
+      ids.catch(() => {}); // whoever reads it throws
+      this.#readings.push({ rows: ending, drawn, ids });
+    }
+  }
+
+  async #readOne(): Promise<void> {
+    const { rows, drawn, ids } = this.#readings[0]!;
+    const read = await ids;
+    this.#readings.shift();
+    rows.forEach((row, index) => row.deliver(read[index]!));
+    drawn.release();
+  }
+}
+
+/** Tokens that a row has in the cache at the end. */
+function wholeLength({ request }: Row): number {
+  return request.promptIds.length + request.maxNewTokens;
+}
+
+/** The adapters that act on a row, as a key. */
+function adaptersOf({ request }: Row): string {
+  return JSON.stringify(request.adapters ?? null);
+}
+
+/** Rows by the adapters that act on them: each group in passes of its own. */
+function byAdapters(rows: readonly Row[]): Row[][] {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const key = adaptersOf(row);
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  return [...groups.values()];
+}

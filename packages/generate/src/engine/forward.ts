@@ -1,0 +1,78 @@
+import { collect, gatherRows, packSamplingSettings, sample, type CausalLM, type Tensor, type TokenBatch } from "@kto/tensor";
+import type { KeyValueCache, RowPiece } from "../cache/key-value-cache.js";
+import { DrawnIds } from "./drawn-ids.js";
+import type { Row } from "./row.js";
+
+/** A row of a pass and how many tokens of it are computed. */
+export interface RowStep {
+  row: Row;
+  numTokens: number;
+}
+
+/** Model and memory of the passes. */
+export interface ForwardParts {
+  model: CausalLM;
+  cache: KeyValueCache;
+  /** [maxRows, seenSize(vocabSize)] u32 */
+  seen: Tensor;
+}
+
+/**
+ * Records one pass over the next tokens of rows: of prompts a piece, of the others the id that was drawn last. Rows whose prompt ends with it, and those past
+ * it, get an id drawn.
+ *
+ * @returns the rows that were drawn for, and their ids, used once; undefined ids where there were none
+ */
+export function forward({ model, cache, seen }: ForwardParts, steps: readonly RowStep[]): { rows: Row[]; drawn: DrawnIds | undefined } {
+  const { device } = model;
+  const pieces: RowPiece[] = steps.map(({ row, numTokens }) => ({ row: row.cached, numTokens }));
+  for (const { row, numTokens } of pieces) cache.reserve(row, numTokens);
+  const ending = steps.filter(({ row, numTokens }) => row.promptLeft <= numTokens).map(({ row }) => row);
+  const ids = device.scope("generate", () =>
+    device.noGrad(() => {
+      const hidden = model.hiddenStates(batchOf(model, steps), { attend: cache.attend(pieces) }); // [numTokens, hiddenSize]
+      if (ending.length === 0) return undefined;
+      const rows = ending.length === hidden.shape[0] ? hidden : gatherRows(hidden, lastTokens(model, steps)); // [numDrawn, hiddenSize]
+      const settings = ending.map((row) => ({ ...row.request.sampling, numDrawn: row.numDrawn, seenRow: row.seenRow! }));
+      const packed = packSamplingSettings(settings);
+      const table = device.tensor(packed, [ending.length, packed.length / ending.length], "u32", "sampling settings");
+      return sample(model.logits(rows), table, seen).ids;
+    }),
+  );
+  for (const { row, numTokens } of pieces) row.length += numTokens;
+  if (!ids) return { rows: [], drawn: undefined };
+  const drawn = new DrawnIds(ids).use();
+  ending.forEach((row, index) => {
+    row.numDrawn += 1;
+    row.last = { drawn, index };
+  });
+  return { rows: ending, drawn };
+}
+
+/** The tokens of the pass; ids that were drawn are taken from where they are. */
+function batchOf(model: CausalLM, steps: readonly RowStep[]): TokenBatch {
+  const rowIds = steps.map(({ row: { cached, request }, numTokens }) => request.promptIds.slice(cached.length, cached.length + numTokens));
+  const batch = model.packRows(
+    rowIds.map((ids) => (ids.length === 0 ? [0] : ids)),
+    { firstPositions: steps.map(({ row }) => row.cached.length) },
+  );
+  if (rowIds.some(({ length }) => length > 0)) return batch;
+  return { ...batch, inputIds: lastDrawn(steps.map(({ row }) => ({ tensor: row.last!.drawn.tensor, index: row.last!.index }))) };
+}
+
+/** Ids that were drawn last: the tensor itself, if the same rows go on together. */
+function lastDrawn(places: readonly { tensor: Tensor; index: number }[]): Tensor {
+  const { tensor } = places[0]!;
+  const isSame = tensor.size === places.length && places.every((place, index) => place.tensor === tensor && place.index === index);
+  return isSame ? tensor : collect(places);
+}
+
+/** Where in the pass the last token of each row that is drawn for stands. */
+function lastTokens(model: CausalLM, steps: readonly RowStep[]): Tensor {
+  let end = 0;
+  const last = steps.flatMap(({ row, numTokens }) => {
+    end += numTokens;
+    return row.promptLeft <= numTokens ? [end - 1] : [];
+  });
+  return model.device.tensor(last, [last.length], "u32", "last tokens");
+}

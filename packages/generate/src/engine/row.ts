@@ -1,0 +1,95 @@
+import type { SamplingSettings } from "@kto/tensor";
+import type { CachedRow } from "../cache/key-value-cache.js";
+import type { DrawnIds } from "./drawn-ids.js";
+
+/** Why a row ended: an end token, its length, its caller. */
+export type FinishReason = "stop" | "length" | "cancelled";
+
+/** What a row is made of. */
+export interface RowRequest {
+  /** At least one. */
+  promptIds: readonly number[];
+  /** At least 1; with the prompt at most the context. */
+  maxNewTokens: number;
+  sampling: Omit<SamplingSettings, "numDrawn" | "seenRow">;
+  eosTokenIds: readonly number[];
+  /** Adapters that act, by name, in order; undefined leaves the model as it is. */
+  adapters?: readonly string[] | undefined;
+}
+
+/** A row that is answered: where it stands on the device, and what has come of it. Ids are an async iterable. */
+export class Row implements AsyncIterable<number> {
+  readonly request: RowRequest;
+  /** New ids that the host has seen. */
+  readonly ids: number[] = [];
+  /** What of the prompt and the new ids is in the cache. */
+  cached: CachedRow = { length: 0, pages: [] };
+  /** Its row of what was seen; undefined while it waits. */
+  seenRow: number | undefined;
+  /** Draws that are recorded; those that the host has not seen are under way. */
+  numDrawn = 0;
+  #last: { drawn: DrawnIds; index: number } | undefined;
+  finishReason: FinishReason | undefined;
+  #failure: unknown;
+  #wake: (() => void) | undefined;
+  #taken = 0;
+
+  constructor(request: RowRequest) {
+    this.request = request;
+  }
+
+  /** Tokens of the prompt that are not in the cache yet. */
+  get promptLeft(): number {
+    return Math.max(0, this.request.promptIds.length - this.cached.length);
+  }
+
+  /** True while another draw is to be recorded. */
+  get isOpen(): boolean {
+    return this.finishReason === undefined && this.numDrawn < this.request.maxNewTokens;
+  }
+
+  /** Where the id that was drawn last is, on the device. */
+  get last(): { drawn: DrawnIds; index: number } | undefined {
+    return this.#last;
+  }
+
+  set last(last: { drawn: DrawnIds; index: number } | undefined) {
+    last?.drawn.use();
+    this.#last?.drawn.release();
+    this.#last = last;
+  }
+
+  /** An id has reached the host. */
+  deliver(id: number): void {
+    if (this.finishReason !== undefined) return; // was under way when the row ended
+    this.ids.push(id);
+    if (this.request.eosTokenIds.includes(id)) this.finish("stop");
+    else if (this.ids.length === this.request.maxNewTokens) this.finish("length");
+    else this.#wakeUp();
+  }
+
+  finish(reason: FinishReason): void {
+    this.finishReason ??= reason;
+    this.#wakeUp();
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.finish("cancelled");
+  }
+
+  /** New ids as they come, the end token included; throws what went wrong. */
+  async *[Symbol.asyncIterator](): AsyncIterator<number> {
+    for (;;) {
+      while (this.#taken < this.ids.length) yield this.ids[this.#taken++]!;
+      if (this.#failure !== undefined) throw (this.#failure as { error: unknown }).error;
+      if (this.finishReason !== undefined) return;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  #wakeUp(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
