@@ -162,6 +162,7 @@ export class GenerationEngine implements Disposable {
     this.#kept.splice(this.#kept.indexOf(longest), 1);
     row.cached = longest.cached;
     this.#cache.truncate(row.cached, shared(longest));
+    row.numReused = row.cached.length;
   }
 
   /** Records the next pass of every row; false when there is none to record. */

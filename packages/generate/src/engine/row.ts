@@ -26,6 +26,8 @@ export class Row implements AsyncIterable<number> {
   cached: CachedRow = { length: 0, pages: [] };
   /** Its row of what was seen; undefined while it waits. */
   seenRow: number | undefined;
+  /** Tokens of the prompt that were in the cache when it joined. */
+  numReused = 0;
   /** Draws that are recorded; those that the host has not seen are under way. */
   numDrawn = 0;
   #last: { drawn: DrawnIds; index: number } | undefined;

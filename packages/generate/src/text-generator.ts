@@ -1,0 +1,153 @@
+import { excerpt } from "@kto/core";
+import type { CausalLM } from "@kto/tensor";
+import { answer } from "./answer.js";
+import { GenerationEngine, type EngineOptions } from "./engine/engine.js";
+import { GenerationError } from "./errors.js";
+import type { ChatMessage, GenerateOptions, Generation, GenerationModel } from "./generation.js";
+import { expectNumTokens, samplingSettings } from "./sampling-options.js";
+
+/**
+ * Answers prompts with a model, several at once if asked to, and keeps what the cache holds of the last, so that a conversation goes on without computing its
+ * beginning again. Owns the cache, not the model; dispose it.
+ */
+export class TextGenerator implements Disposable {
+  readonly #model: GenerationModel;
+  readonly #base: CausalLM;
+  readonly #engine: GenerationEngine;
+
+  constructor(model: GenerationModel, options: Omit<EngineOptions, "withAdapters"> = {}) {
+    this.#model = model;
+    this.#base = "base" in model ? model.base : model;
+    this.#engine = new GenerationEngine(this.#base, {
+      ...options,
+      ...("base" in model && { withAdapters: (names, body) => model.withAdapters(names, body) }),
+    });
+  }
+
+  /** Answers that are under way or wait. */
+  get numRows(): number {
+    return this.#engine.numRows;
+  }
+
+  /** Bytes of the cache on the device. */
+  get cacheBytes(): number {
+    return this.#engine.cacheBytes;
+  }
+
+  /**
+   * Starts an answer.
+   *
+   * @throws GenerationError for settings out of range, no or an empty prompt, one that fills the context, an adapter that there is not; what the template throws
+   */
+  generate(options: GenerateOptions): Generation {
+    const { tokenizer, generationConfig = {} } = this.#model;
+    const promptIds = this.#promptIds(options);
+    const { sampling, seed } = samplingSettings(options, generationConfig);
+    const room = this.#base.maxPositionEmbeddings - promptIds.length;
+    if (room < 1)
+      throw new GenerationError({
+        operation: "generate",
+        problem: "the prompt fills the context",
+        expected: `at most ${this.#base.maxPositionEmbeddings - 1} tokens`,
+        got: String(promptIds.length),
+        advice: "shorten it",
+      });
+    const maxNewTokens = options.maxNewTokens ?? generationConfig.max_new_tokens ?? room;
+    expectNumTokens("maxNewTokens", maxNewTokens);
+    const stops = [options.stop ?? []].flat();
+    if (stops.some((stop) => typeof stop !== "string" || stop === ""))
+      throw new GenerationError(
+        { operation: "generate", problem: "{stop} holds an empty text", expected: "texts of at least one letter", fields: ["stop"] },
+        { option: "stop" },
+      );
+    const eos = options.eosTokenId ?? tokenizer?.eosTokenIds ?? [];
+    const row = this.#engine.start({
+      promptIds,
+      maxNewTokens: Math.min(maxNewTokens as number, room),
+      sampling,
+      eosTokenIds: typeof eos === "number" ? [eos] : eos,
+      adapters: this.#adapters(options.adapter),
+    });
+    return answer(row, { stops, seed, tokenizer, skipSpecialTokens: options.skipSpecialTokens, signal: options.signal });
+  }
+
+  dispose(): void {
+    this.#engine.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #promptIds({ messages, prompt, inputIds, chatTemplate, tools, templateVariables }: GenerateOptions): readonly number[] {
+    const given = Object.entries({ messages, prompt, inputIds }).filter(([, value]) => value !== undefined);
+    if (given.length !== 1)
+      throw new GenerationError({
+        operation: "generate",
+        problem: given.length === 0 ? "there is nothing to answer" : "the prompt is given more than once",
+        expected: "one of {messages}, {prompt} and {inputIds}",
+        got: given.map(([name]) => `{${name}}`).join(" and ") || "none",
+        fields: ["messages", "prompt", "inputIds"],
+      });
+    const ids = inputIds ?? this.#encode(messages, prompt, { chatTemplate, tools, variables: templateVariables });
+    const { vocabSize } = this.#base;
+    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
+    if (ids.length > 0 && wrong === undefined) return ids;
+    throw new GenerationError({
+      operation: "generate",
+      problem: ids.length === 0 ? "the prompt is empty" : "the prompt has an id that is no token",
+      expected: ids.length === 0 ? "at least one token" : `ids from 0 to ${vocabSize - 1}`,
+      got: ids.length === 0 ? "none" : excerpt(wrong),
+    });
+  }
+
+  #encode(
+    messages: readonly ChatMessage[] | undefined,
+    prompt: string | undefined,
+    {
+      chatTemplate,
+      tools,
+      variables,
+    }: {
+      chatTemplate?: string | undefined;
+      tools?: readonly object[] | undefined;
+      variables?: Readonly<Record<string, unknown>> | undefined;
+    },
+  ): number[] {
+    const { tokenizer } = this.#model;
+    if (!tokenizer)
+      throw new GenerationError({
+        operation: "generate",
+        problem: "the model has no tokenizer",
+        expected: "{inputIds}, or a model with tokenizer.json beside it",
+        got: messages ? "{messages}" : "{prompt}",
+        fields: ["inputIds", "messages", "prompt"],
+      });
+    if (!messages) return tokenizer.encode(prompt!);
+    return tokenizer.applyChatTemplate([...messages], {
+      addGenerationPrompt: true,
+      tokenize: true,
+      ...(chatTemplate !== undefined && { chatTemplate }),
+      ...(tools && { tools }),
+      ...(variables && { variables }),
+    });
+  }
+
+  #adapters(asked: GenerateOptions["adapter"]): readonly string[] | undefined {
+    const model = this.#model;
+    const known = "base" in model ? [...model.adapters.keys()] : [];
+    if (asked === undefined) return "base" in model ? [...model.activeAdapters] : undefined;
+    const names = asked === null ? [] : [asked].flat();
+    const unknown = names.find((name) => !known.includes(name));
+    if (unknown === undefined) return "base" in model ? names : undefined;
+    throw new GenerationError(
+      {
+        operation: "generate",
+        problem: `there is no adapter ${excerpt(unknown)}`,
+        expected: known.length > 0 ? `one of ${known.join(", ")}` : "none, since the model has none",
+        fields: ["adapter"],
+      },
+      { option: "adapter" },
+    );
+  }
+}
