@@ -7,6 +7,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/cli": 80,
   "@kto/core": 45,
   "@kto/datasets": 40,
+  "@kto/generate": 30,
   "@kto/hub": 60,
   "@kto/kit": 32,
   "@kto/lora": 40,

@@ -9,7 +9,7 @@ import { Row, type RowRequest } from "./row.js";
 export interface EngineOptions {
   /** Rows that are answered together; more wait. Default 32. */
   maxRows?: number | undefined;
-  /** Tokens of all rows together in the cache. Default: twice the context, or eight times 4,096 if that is less. */
+  /** Tokens of all rows together in the cache. Default: two contexts or 32,768, whichever is less, and at least one context. */
   maxCachedTokens?: number | undefined;
   /** Runs a pass with adapters acting: `PeftModel.withAdapters`. */
   withAdapters?: (<T>(names: readonly string[], body: () => T) => T) | undefined;

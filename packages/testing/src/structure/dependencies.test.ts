@@ -6,8 +6,9 @@ import { importsOf, listPackages, packageOf, sourceFiles } from "./workspace.js"
 const ARROWS: Record<string, string[]> = {
   kto: ["cli"],
   cli: ["kit"],
-  kit: ["trainer", "qwen2", "tokenizer", "hub", "software-gpu"],
+  kit: ["trainer", "generate", "qwen2", "tokenizer", "hub", "software-gpu"],
   trainer: ["losses", "optim", "lora", "datasets"],
+  generate: ["tensor"],
   losses: ["tensor"],
   optim: ["tensor"],
   lora: ["safetensors", "tensor"],
