@@ -54,7 +54,7 @@ function philox(id: number, draw: number, [low, high]: readonly [number, number]
 }
 
 /** The id that waits least. */
-function drawn(logits: ArrayLike<number>, settings: SamplingSettings, history: ReadonlySet<number>): number {
+export function drawn(logits: ArrayLike<number>, settings: SamplingSettings, history: ReadonlySet<number>): number {
   let [id, least] = [-1, Infinity];
   for (const kept of keptOf(logits, settings, history)) {
     const wait = -Math.log1p(-(philox(kept.id, settings.numDrawn, settings.seed) + 0.5) / 2 ** 32) / kept.weight;
