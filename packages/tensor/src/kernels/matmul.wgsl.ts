@@ -1,6 +1,8 @@
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
+import type { Capabilities } from "../device/capabilities.js";
 import { broadcastBlock, broadcastGemm } from "./lib/gemm-broadcast.js";
 import { plainGemm, plainTile } from "./lib/gemm-plain.js";
+import { matVecGemm, matVecTile } from "./lib/gemm-mat-vec.js";
 import { matrixFits, matrixTile, subgroupMatrixGemm } from "./lib/gemm-subgroup-matrix.js";
 import { tiledGemm, tiledTile } from "./lib/gemm-tiled.js";
 import type { GemmSpec } from "./lib/gemm.js";
@@ -20,6 +22,7 @@ type Params = "m" | "n" | "k" | "splits" | "depthPerSplit" | "alpha" | "aOffset"
 const scalars = { aElement: "aType", bElement: "bType", addendElement: "f32", cElement: "dtype" };
 const vectors = { aElement: "vec4<aType>", bElement: "vec4<bType>", addendElement: "vec4<f32>", cElement: "vec4<dtype>" };
 const bits = { aElement: "vec4<u32>", bElement: "vec4<u32>", addendElement: "f32", cElement: "vec4<u32>" };
+const bitsIn = { ...bits, cElement: "dtype" };
 
 export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<MatmulSpec>()({
   name: "matmul",
@@ -36,6 +39,7 @@ export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<M
     cOffset: "u32",
   },
   variants: [
+    { name: "matVec", when: matVecFits, spec: { method: "matVec", workgroupSize: 256, ...bitsIn } },
     {
       // Best of nine tilings on an H100, 2026-11-24: 221 TFLOP/s at 2048 × 8960 × 1536, where 32 deep tiles with 64 × 64 a subgroup reach 151.
       name: "subgroupMatrix",
@@ -75,9 +79,11 @@ export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<M
   enables: ({ method, matrix }) =>
     method === "subgroupMatrix"
       ? subgroupMatrixEnables(matrix)
-      : method === "broadcast"
-        ? ["enable subgroups;", "diagnostic(off, subgroup_uniformity);"]
-        : [],
+      : method === "matVec"
+        ? ["enable subgroups;"]
+        : method === "broadcast"
+          ? ["enable subgroups;", "diagnostic(off, subgroup_uniformity);"]
+          : [],
   examples: [
     { ...example("f32", "f32", "f32"), transposeB: true, hasBias: true },
     { ...example("f16", "f16", "f32"), accumulate: true },
@@ -88,7 +94,7 @@ export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<M
 
 /** Workgroups that keep a GPU busy with this variant: a product of fewer is split along its depth. Undefined for those on matrix units, which do not split. */
 export function groupsToFill({ method, tileShape }: MatmulSpec): number | undefined {
-  if (method === "subgroupMatrix") return undefined;
+  if (method === "subgroupMatrix" || method === "matVec") return undefined;
   return tileShape === "square" ? 256 : 512;
 }
 
@@ -98,10 +104,18 @@ function matrixSpec(matrix: GemmSpec["matrix"], tiling: MatrixTiling): Partial<G
   return { method: "subgroupMatrix", matrix, workgroupSize: 32 * tiling.subgroupsDown * tiling.subgroupsAcross, ...tiling, ...bits };
 }
 
-const bodies = { plain: plainGemm, broadcast: broadcastGemm, tiled: tiledGemm, subgroupMatrix: subgroupMatrixGemm };
+/** Few rows of f16 times a weight as it is stored, on subgroups of 32. */
+function matVecFits({ software, subgroups, subgroupMinSize, subgroupMaxSize }: Capabilities, spec: MatmulSpec): boolean {
+  const { fewRows, aligned, transposeA, transposeB, aType, bType } = spec;
+  const isStored = !transposeA && transposeB && aType === "f16" && bType === "f16";
+  return !software && subgroups && subgroupMinSize === 32 && subgroupMaxSize === 32 && fewRows && aligned && isStored;
+}
+
+const bodies = { plain: plainGemm, broadcast: broadcastGemm, tiled: tiledGemm, matVec: matVecGemm, subgroupMatrix: subgroupMatrixGemm };
 
 function tileOf(spec: MatmulSpec): { rows: number; cols: number } {
   if (spec.method === "broadcast") return broadcastBlock(spec);
+  if (spec.method === "matVec") return matVecTile(spec);
   if (spec.method === "subgroupMatrix") return matrixTile(spec);
   return spec.method === "tiled" ? tiledTile(spec) : { rows: plainTile, cols: plainTile };
 }
@@ -122,6 +136,9 @@ function example(aType: "f16" | "f32", bType: "f16" | "f32", dtype: "f16" | "f32
     hasAddend: false,
     tileShape: "square",
     short: false,
+    fewRows: false,
+    matVecRows: 2,
+    depthWays: 2,
     aligned: true,
     evenDepth: true,
     fewTiles: false,

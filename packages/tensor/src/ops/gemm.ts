@@ -1,4 +1,5 @@
 import type { FloatDtype } from "../dtype.js";
+import { depthWaysOf, matVecRowsOf } from "../kernels/lib/gemm-mat-vec.js";
 import { tiledTile } from "../kernels/lib/gemm-tiled.js";
 import type { TileShape } from "../kernels/lib/gemm.js";
 import { groupsToFill, matmulKernel, type MatmulSpec } from "../kernels/matmul.wgsl.js";
@@ -79,13 +80,24 @@ function specOf({
   const operands = { aType: a.dtype as FloatDtype, bType: b.dtype as FloatDtype, transposeA, transposeB, short: m <= 8 };
   // The kernel for software adapters makes nothing of the sizes; fewer specs are fewer compilations, which take longest there.
   if (a.device.capabilities.software && !a.device.recorder.variants.has("matmul"))
-    return { ...operands, tileShape: "square", aligned: false, evenDepth: false, fewTiles: true };
+    return {
+      ...operands,
+      tileShape: "square",
+      aligned: false,
+      evenDepth: false,
+      fewTiles: true,
+      fewRows: false,
+      matVecRows: 8,
+      depthWays: 1,
+    };
   return {
     ...operands,
     tileShape: tileShapeOf(m, n),
     aligned: [transposeA ? m : k, transposeB ? k : n, n, aOffset, bOffset, cOffset].every((size) => size % 8 === 0),
     evenDepth: k % 64 === 0,
     fewTiles: Math.ceil(m / 128) * Math.ceil(n / 128) < 64,
+    fewRows: m <= 32,
+    ...(m <= 32 ? { matVecRows: matVecRowsOf(m), depthWays: depthWaysOf(n, k) } : { matVecRows: 8, depthWays: 1 }),
   };
 }
 

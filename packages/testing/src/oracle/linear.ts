@@ -76,4 +76,8 @@ export const linearCases: OracleCase[] = [
   linearCase(128, 64, 192, { bias: true, xType: "f16", weightType: "f16", dtype: "f16" }),
   linearCase(130, 96, 256, { xType: "f16", weightType: "f16", dtype: "f16" }),
   linearCase(9, 40, 24, { weightType: "f16" }),
+  // Few rows: on vectors where subgroups have 32 lanes.
+  linearCase(1, 1536, 40, { xType: "f16", weightType: "f16" }),
+  linearCase(3, 264, 56, { bias: true, xType: "f16", weightType: "f16", dtype: "f16" }),
+  linearCase(20, 4096, 24, { bias: true, xType: "f16", weightType: "f16" }),
 ];

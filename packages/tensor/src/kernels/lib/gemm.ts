@@ -19,6 +19,11 @@ export type GemmSpec = {
   tileShape: TileShape;
   /** m ≤ 8. */
   short: boolean;
+  /** With `matVec`: rows of a that are taken together, 1, 2, 4 or 8, and subgroups that share the depth of a column. */
+  matVecRows: number;
+  depthWays: number;
+  /** m ≤ 32, or so few that b is best read once. */
+  fewRows: boolean;
   /** Rows of a, b and c as they are stored, and the offsets, are multiples of 8: they can be read as vectors. */
   aligned: boolean;
   /** k is a multiple of 64, so that no tile has a tail in depth. */
@@ -26,7 +31,7 @@ export type GemmSpec = {
   /** c has fewer than 64 tiles of 128 × 128: smaller ones keep more of the GPU busy. */
   fewTiles: boolean;
 
-  method: "plain" | "broadcast" | "tiled" | "subgroupMatrix";
+  method: "plain" | "broadcast" | "tiled" | "matVec" | "subgroupMatrix";
   workgroupSize: number;
   /** Rows and columns of c that a subgroup has, with `subgroupMatrix`. */
   subgroupRows: number;

@@ -1,0 +1,95 @@
+/**
+ * Answers of a model of the 1.5B shape with random weights, or of a model folder: greedy, end tokens off, a prompt of 128 random ids and 256 new tokens.
+ *
+ *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--rows 1,32] [--prompt 128] [--new 256] [--nf4] [--profile] [--layers 28] [--out FILE.json]
+ *
+ * Prints time to the first token, tokens a second of all rows together, dispatches a token and host time; with --profile the kernels of one pass too.
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { GenerationEngine, type Row } from "@kto/generate";
+import { Qwen2ForCausalLM } from "@kto/qwen2";
+import { fileDirectory } from "@kto/qwen2/node";
+import { requestDevice, type FloatDtype } from "@kto/tensor";
+import { randomModel, shape1b5 } from "./random-model.js";
+
+const { values: options } = parseArgs({
+  options: {
+    model: { type: "string" },
+    dtype: { type: "string", default: "f16" },
+    rows: { type: "string", default: "1,32" },
+    prompt: { type: "string", default: "128" },
+    new: { type: "string", default: "256" },
+    layers: { type: "string", default: "28" },
+    profile: { type: "boolean", default: false },
+    out: { type: "string" },
+  },
+});
+
+const device = await requestDevice();
+const dtype = options.dtype as FloatDtype;
+const model = options.model
+  ? await Qwen2ForCausalLM.fromPretrained(fileDirectory(options.model), { device, dtype })
+  : randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, dtype);
+await device.sync();
+console.log(`${device.capabilities.description}: ${model.numParameters.toLocaleString("en")} parameters, ${dtype}`);
+
+const [promptTokens, newTokens] = [Number(options.prompt), Number(options.new)];
+const randomIds = (): number[] => Array.from({ length: promptTokens }, () => Math.floor(Math.random() * model.vocabSize));
+
+/** Answers `count` rows together; milliseconds to the first token of all, and to the last. */
+async function answer(engine: GenerationEngine, count: number, maxNewTokens: number): Promise<{ firstMs: number; allMs: number }> {
+  const started = performance.now();
+  const rows = Array.from({ length: count }, () =>
+    engine.start({
+      promptIds: randomIds(),
+      maxNewTokens,
+      eosTokenIds: [],
+      sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: [1, 2] },
+    }),
+  );
+  const ends = await Promise.all(
+    rows.map(async (row: Row) => {
+      let firstMs = 0;
+      for await (const _id of row) firstMs ||= performance.now() - started;
+      return firstMs;
+    }),
+  );
+  return { firstMs: Math.max(...ends), allMs: performance.now() - started };
+}
+
+const results: object[] = [];
+for (const count of options.rows.split(",").map(Number)) {
+  using engine = new GenerationEngine(model, { maxRows: count });
+  await answer(engine, count, newTokens); // compiles, and warms up
+  const runs = [];
+  for (let run = 0; run < 3; run++) {
+    const before = device.recorder.numDispatches;
+    const { firstMs, allMs } = await answer(engine, count, newTokens);
+    runs.push({
+      firstMs,
+      tokensPerSecond: (1000 * count * (newTokens - 1)) / (allMs - firstMs),
+      dispatches: (device.recorder.numDispatches - before) / newTokens,
+    });
+  }
+  const median = runs.sort((a, b) => a.tokensPerSecond - b.tokensPerSecond)[1]!;
+  results.push({ rows: count, ...median });
+  console.log(
+    `${String(count).padStart(3)} rows: ${median.tokensPerSecond.toFixed(0)} tokens/s, first token after ${median.firstMs.toFixed(1)} ms, ` +
+      `${median.dispatches.toFixed(0)} dispatches a pass, cache ${(engine.cacheBytes / 2 ** 20).toFixed(0)} MiB`,
+  );
+  if (options.profile) {
+    const { timings } = await device.recorder.profile(() => answer(engine, count, 32));
+    const total = timings.reduce((sum, { totalMs }) => sum + totalMs, 0);
+    console.log(`    GPU ${(total / 32).toFixed(3)} ms a pass`);
+    for (const { label, count: launches, totalMs } of timings.slice(0, 16))
+      console.log(`    ${(totalMs / 32).toFixed(3).padStart(8)} ms ${String(Math.round(launches / 32)).padStart(5)} × ${label}`);
+  }
+}
+if (options.out)
+  writeFileSync(
+    options.out,
+    JSON.stringify({ device: device.capabilities.description, date: new Date().toISOString().slice(0, 10), results }, null, 2),
+  );
+model.dispose();
+device.dispose();
