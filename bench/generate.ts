@@ -51,7 +51,8 @@ async function answer(engine: GenerationEngine, count: number, maxNewTokens: num
   const ends = await Promise.all(
     rows.map(async (row: Row) => {
       let firstMs = 0;
-      for await (const _id of row) firstMs ||= performance.now() - started;
+      const ids = row[Symbol.asyncIterator]();
+      while (!(await ids.next()).done) firstMs ||= performance.now() - started;
       return firstMs;
     }),
   );
