@@ -6,6 +6,10 @@ import type { Profiler } from "./profile.js";
 const dispatchesPerFlush = 256;
 const cachedBindGroups = 16_384;
 
+/** Writes of up to so many bytes are copies within the encoder, as many as fit between two submissions; larger ones are worth a submission of their own. */
+const smallWrite = 8192;
+const uploadBytes = 16 * smallWrite;
+
 /**
  * Records dispatches into one command encoder and submits it every few hundred. Parameters of the recorded dispatches lie in one uniform buffer,
  * bound with dynamic offsets, so that bind groups depend only on the buffers and are cached.
@@ -17,6 +21,9 @@ export class CommandQueue {
   readonly #ring: GPUBuffer;
   readonly #staging: Uint8Array<ArrayBuffer>;
   #ringUsed = 0;
+  readonly #uploads: GPUBuffer;
+  readonly #uploading: Uint8Array<ArrayBuffer> = new Uint8Array(uploadBytes);
+  #uploadsUsed = 0;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #recorded = 0;
@@ -36,6 +43,7 @@ export class CommandQueue {
     const bytes = dispatchesPerFlush * this.#alignment * 2;
     this.#ring = pool.create(bytes, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST, "uniform ring");
     this.#staging = new Uint8Array(bytes);
+    this.#uploads = pool.create(uploadBytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST, "uploads");
   }
 
   dispatch(
@@ -74,11 +82,19 @@ export class CommandQueue {
     this.#recorded++;
   }
 
-  /** Writes host bytes after everything recorded so far. */
+  /** Writes host bytes, a multiple of 4, after everything recorded so far. */
   write(range: BufferRange, data: Uint8Array<ArrayBuffer>): void {
     if (this.isRehearsing) return;
-    this.flush();
-    this.#device.queue.writeBuffer(range.buffer, range.offset, data);
+    if (data.byteLength > smallWrite) {
+      this.flush();
+      this.#device.queue.writeBuffer(range.buffer, range.offset, data);
+      return;
+    }
+    if (this.#uploadsUsed + data.byteLength > uploadBytes) this.flush();
+    const offset = this.#uploadsUsed;
+    this.#uploading.set(data, offset);
+    this.#uploadsUsed += data.byteLength;
+    this.copy({ buffer: this.#uploads, offset, size: data.byteLength }, range);
   }
 
   /** Submits what is recorded. */
@@ -87,9 +103,11 @@ export class CommandQueue {
     this.profiler?.resolve(this.#open());
     if (!this.#encoder) return;
     if (this.#ringUsed > 0) this.#device.queue.writeBuffer(this.#ring, 0, this.#staging, 0, this.#ringUsed);
+    if (this.#uploadsUsed > 0) this.#device.queue.writeBuffer(this.#uploads, 0, this.#uploading, 0, this.#uploadsUsed);
     this.#device.queue.submit([this.#encoder.finish()]);
     this.#encoder = undefined;
     this.#ringUsed = 0;
+    this.#uploadsUsed = 0;
     this.#recorded = 0;
   }
 
@@ -101,6 +119,7 @@ export class CommandQueue {
   dispose(): void {
     this.#bindGroups.clear();
     this.#pool.destroy(this.#ring);
+    this.#pool.destroy(this.#uploads);
   }
 
   #open(): GPUCommandEncoder {
