@@ -10,6 +10,6 @@ it("finds files of the reference set", () => {
 
 it("lists the cases of a folder, without its README", () => {
   expect(listFixtures("kto", "runs")).toContain("main");
-  expect(listFixtures("schedule")).toEqual(["schedules.json"]);
+  expect(listFixtures("schedule")).toEqual(["metric-schedules.json", "more-schedules.json", "schedules.json"]);
   expect(() => listFixtures("no such folder")).toThrow(/no such folder/);
 });
