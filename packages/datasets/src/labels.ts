@@ -17,7 +17,7 @@ const words: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /** Columns with a row's label, the first of which is read: trl's, and that of LLaMA-Factory. */
-export const labelColumns = ["label", "kto_tag"];
+export const labelColumns: readonly string[] = ["label", "kto_tag"];
 
 /** Variation selectors and the tones of skin, which an emoji may carry. */
 const decorations = /\u{fe0e}|\u{fe0f}|[\u{1f3fb}-\u{1f3ff}]/gu;

@@ -1,7 +1,7 @@
 import { FormatError, shorten } from "@kto/core";
 
 /** The most YAML that is read: heads of data cards with a thousand configurations are below a megabyte, and so much takes a second. */
-export const MAX_YAML_LENGTH = 4 * 2 ** 20;
+export const MAX_YAML_LENGTH: number = 4 * 2 ** 20;
 
 /** What a YAML text is part of, for messages. */
 export interface YamlPlace {

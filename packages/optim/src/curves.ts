@@ -151,8 +151,21 @@ function inverseSqrt({ numWarmupUpdates }: CurveContext, { timescale = numWarmup
   return (updateIndex) => 1 / Math.sqrt((updateIndex + shift) / timescale);
 }
 
+/** Names of the schedules that are functions of the update. */
+export type CurveName =
+  | "linear"
+  | "cosine"
+  | "cosine_with_restarts"
+  | "cosine_with_min_lr"
+  | "polynomial"
+  | "constant"
+  | "constant_with_warmup"
+  | "inverse_sqrt"
+  | "cosine_warmup_with_min_lr"
+  | "warmup_stable_decay";
+
 /** Every schedule that is a function of the update, by transformers' name. `s` is the update index, W the warm-up updates, N all updates. */
-export const curves = {
+export const curves: Readonly<Record<CurveName, Curve>> = {
   linear: { kwargs: [], warmsUp: true, multiplier: linear },
   cosine: { kwargs: ["numCycles"], warmsUp: true, multiplier: cosine },
   cosine_with_restarts: { kwargs: ["numCycles"], warmsUp: true, multiplier: cosineWithRestarts },
@@ -175,4 +188,4 @@ export const curves = {
     warmsUp: false,
     multiplier: warmupStableDecay,
   },
-} as const satisfies Readonly<Record<string, Curve>>;
+};

@@ -1,5 +1,5 @@
 import { excerpt } from "@kto/core";
-import { curves, type Curve } from "./curves.js";
+import { curves, type Curve, type CurveName } from "./curves.js";
 import { ScheduleError } from "./errors.js";
 import { metricSchedules } from "./follow-metric.js";
 import { expectKwargs, type ScheduleKwargs } from "./kwargs.js";
@@ -9,7 +9,7 @@ import { warmupUpdateCount } from "./warmup.js";
 export type MetricScheduleName = keyof typeof metricSchedules;
 
 /** transformers' names of schedules (`lr_scheduler_type`). */
-export type ScheduleName = keyof typeof curves | MetricScheduleName;
+export type ScheduleName = CurveName | MetricScheduleName;
 
 /** Every name `createSchedule` knows. */
 export const scheduleNames: readonly ScheduleName[] = [...Object.keys(curves), ...Object.keys(metricSchedules)] as ScheduleName[];

@@ -6,7 +6,7 @@ import { templateColumns, trlRow, type Layout } from "./layout.js";
 import { answerOf, isTurn, messagesOf, roleOf, splitAnswer, withSystem } from "./turns.js";
 
 /** Columns that hold a whole conversation, the first of which is read. */
-export const conversationColumns = ["messages", "conversations", "conversation"];
+export const conversationColumns: readonly string[] = ["messages", "conversations", "conversation"];
 
 const shared = [...conversationColumns, "system", ...templateColumns];
 

@@ -26,7 +26,7 @@ export interface Layout {
 }
 
 /** Columns that hold text in some layout: text whatever a cell of a table looks like. */
-export const textColumns = [
+export const textColumns: readonly string[] = [
   "prompt",
   "completion",
   "chosen",
@@ -42,7 +42,7 @@ export const textColumns = [
 ];
 
 /** Columns that a template is given. */
-export const templateColumns = ["tools", "chat_template_kwargs"];
+export const templateColumns: readonly string[] = ["tools", "chat_template_kwargs"];
 
 /** A row of these columns, with what every layout hands on to templates. */
 export function trlRow(row: DataRow, columns: DataRow): DataRow {
