@@ -450,8 +450,13 @@ export const mixedCases: readonly DataCase[] = [
     says: [/row 1 and 1 more: it is of another layout.*rows 1, 2/],
   }),
   rows("texts, then conversations", [good, talk], {
-    status: 2,
-    says: [/row 1: it is not of the kind of the first row; expected texts, got conversations/],
+    status: 0,
+    rows: 2,
+    samples: [
+      [`${begin}Name fruit 0:`, ` plum${end}`, true],
+      [asked("hi"), `yes${end}`, true],
+    ],
+    says: [/note: some rows are texts and some are conversations: each is read as what it is.*\(row 1\)/],
   }),
   rows("images", [{ ...good, images: ["a.png"] }], { status: 2, says: [/"images" holds more than text/, /--remove_columns images/] }),
   rows("an unknown speaker", [{ conversations: [{ from: "narrator", value: "Once." }, gpt("Yes.")], label: true }], {

@@ -61,6 +61,7 @@ export function toPreferenceRows(dataset: Dataset<DataRow>, notes: DataNotes): P
       const { chosen, rejected, ...rest } = layout.shape === "implicit-prompt" ? withPrompt(read, pair) : read;
       const text = isPairs ? { ...rest, completion: label ? chosen : rejected } : read;
       expectOneKind(text, pair, format, label === undefined ? "completion" : label ? "chosen" : "rejected");
+      if ((typeof text["prompt"] === "string") === format.conversational) notes.add("texts and conversations", bothKinds, pair);
       return text;
     },
     labelAt(index) {
@@ -80,25 +81,18 @@ function withPrompt(row: DataRow, index: number): DataRow {
   return pair;
 }
 
-/** Throws unless prompt and completion are both text or both conversations, as those of the other rows are; and for a conversation without a message. */
+const bothKinds =
+  "some rows are texts and some are conversations: each is read as what it is, and texts go without the chat template, as in trl";
+
+/** Throws unless prompt and completion are both text or both conversations; and for a conversation without a message. */
 function expectOneKind(row: DataRow, index: number, { conversational }: RowFormat, answer: string): void {
   const prompt = textOf(row, "prompt", index);
   const completion = textOf({ [answer]: row["completion"] }, answer, index);
   const isMixed = (typeof prompt === "string") !== (typeof completion === "string");
-  const isOther = (value: unknown): boolean => (typeof value === "string") === conversational;
-  // An empty text is trained on, but not as a conversation.
-  if (prompt.length === 0 && (typeof prompt !== "string" || isMixed || isOther(prompt))) throw new EmptyRowError(index, "no prompt");
+  // An empty text is trained on, but not where the rows are conversations.
+  if (prompt.length === 0 && (typeof prompt !== "string" || isMixed || conversational)) throw new EmptyRowError(index, "no prompt");
   if (completion.length === 0 && (typeof completion !== "string" || isMixed)) throw new EmptyRowError(index, "no completion");
   if (isMixed) throw notOneKind(row, index, answer);
-  if (isOther(prompt)) {
-    throw rowError(index, {
-      problem: "it is not of the kind of the first row",
-      expected: conversational ? "conversations" : "texts",
-      got: conversational ? "texts" : "conversations",
-      advice: "keep texts and conversations in files of their own",
-      column: "prompt",
-    });
-  }
 }
 
 function notOneKind({ prompt, completion }: DataRow, index: number, answer: string): Error {

@@ -209,7 +209,6 @@ describe("prepareKtoDataset", () => {
     ["no column of labels", [1, 2].map(() => ({ prompt: "p", completion: "c" })), 'row 0 and every other: the column "label" is missing'],
     ["a missing completion", [good, { prompt: "p", label: true }], 'row 1: the column "completion" is missing'],
     ["mixed kinds", [{ ...good, completion: [{ role: "assistant", content: "c" }] }], "row 0: prompt is of another kind than completion"],
-    ["another kind than the first row's", [good, talk], "row 1: it is not of the kind of the first row; expected texts, got conversations"],
     ["another layout", [good, { prompt: "p", chosen: "c", rejected: "d" }], "row 1: it is of another layout than the rows before"],
     ["images", [{ ...good, images: ["a.png"] }], 'row 0: "images" holds more than text'],
     ["ids that are no ids", [{ prompt_ids: [1.5], completion_ids: [1], label: true }], 'row 0: "prompt_ids" is not a list of token ids'],
