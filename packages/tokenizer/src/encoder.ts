@@ -2,7 +2,7 @@ import { excerpt } from "@kto/core";
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { TokenizerError } from "./errors.js";
 import { FILE_NAMES, type JsonObject } from "./files.js";
-import { checkGrowth, limitGrowth } from "./normalizer-limit.js";
+import { checkGrowth, limitGrowth } from "./growth.js";
 import { withUnicodeCaseFolding } from "./patterns.js";
 import { type SpecialIds, specialIdsAround } from "./special-ids.js";
 import type { AddedToken, TokenizerJson } from "./tokenizer-json.js";
@@ -24,7 +24,9 @@ export class Encoder {
 
   constructor(json: TokenizerJson, added: readonly AddedToken[], { eosToken, splitsSpecial }: EncoderOptions) {
     const { normalizer, pre_tokenizer: preTokenizer, decoder, post_processor: postProcessor } = json;
-    checkGrowth(normalizer);
+    checkGrowth("normalizer", normalizer);
+    checkGrowth("pre_tokenizer", preTokenizer);
+    checkGrowth("decoder", decoder);
     this.around = specialIdsAround(postProcessor);
     this.isByteLevel = isByteLevel(decoder);
     const matched = splitsSpecial ? added.filter(({ special }) => !special) : added;

@@ -150,6 +150,7 @@ const vocabularies: Json[] = [
   { type: "Unigram", vocab: [{}] },
   ...["x", 1.5, -1, 1e300].map((id): Json => ({ type: "BPE", vocab: { a: id }, merges: [] })),
 ];
+const sixty = (part: Json): Json[] => Array.from({ length: 60 }, () => part);
 const items: Json[] = [null, "A", 5, {}, { SpecialToken: null }];
 
 /** What once was no typed error, hung, or used up the memory: changes of the first model. */
@@ -161,12 +162,9 @@ const ONCE_BROKEN: readonly Record<string, Json>[] = [
   { tokenizerConfig: { eos_token: { content: { length: 1e9 } } } },
   ...vocabularies.map((model) => withParts({ model })),
   ...items.map((item) => withParts({ post_processor: { type: "TemplateProcessing", single: [item], pair: [], special_tokens: {} } })),
-  withParts({
-    normalizer: {
-      type: "Sequence",
-      normalizers: Array.from({ length: 60 }, (): Json => ({ type: "Replace", pattern: { String: "." }, content: "aa" })),
-    },
-  }),
+  withParts({ normalizer: { type: "Sequence", normalizers: sixty({ type: "Replace", pattern: { String: "." }, content: "aa" }) } }),
+  withParts({ pre_tokenizer: { type: "Sequence", pretokenizers: sixty(BYTE_LEVEL) } }),
+  withParts({ decoder: { type: "Sequence", decoders: sixty({ type: "Replace", pattern: { String: "a" }, content: "aa" }) } }),
   withParts({ pre_tokenizer: { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated" } }),
   withParts({ pre_tokenizer: { type: "FixedLength", length: 0 } }),
 ];

@@ -15,22 +15,39 @@ const MAX_GROWTH = 24;
 /** A short text may grow to this length. */
 const ROOM = 4096;
 
-/** How much longer the replacements of a normaliser together may make a letter, which counts where added tokens are normalised. */
-const MAX_FACTOR = 1024;
+/**
+ * How many times as long the steps of a part together may make a text, by what they replace. A normaliser is bounded once more when it runs; what it makes
+ * of added tokens, which is made when the files are read, is not.
+ */
+const MAX_FACTORS = { normalizer: 1024, pre_tokenizer: 64, decoder: 64 } as const;
 
-/** Refuses a normaliser whose replacements multiply: 60 times `Replace "." → "aa"`. Throws `TokenizerError`. */
-export function checkGrowth(normalizer: JsonObject | null): void {
-  const factor = growthOf(normalizer);
-  if (!(factor <= MAX_FACTOR))
-    throw malformed("tokenizer.json", "normalizer", `replacements that make a text up to ${MAX_FACTOR} times as long`, factor);
+/** Refuses a part whose steps multiply: 60 times `Replace "." → "aa"`, 30 times `ByteLevel`, which writes two letters for one. Throws `TokenizerError`. */
+export function checkGrowth(kind: keyof typeof MAX_FACTORS, part: JsonObject | null): void {
+  const factor = growthOf(kind, part);
+  const most = MAX_FACTORS[kind];
+  if (!(factor <= most)) throw malformed("tokenizer.json", kind, `steps that make a text up to ${most} times as long`, factor);
 }
 
-function growthOf(part: JsonObject | null): number {
-  const { type, normalizers, pattern, content } = part ?? {};
-  if (type === "Sequence") return (normalizers as (JsonObject | null)[]).reduce((factor, inner) => factor * growthOf(inner), 1);
-  if (type !== "Replace" || typeof content !== "string") return 1;
-  const text = (pattern as { String?: unknown }).String;
-  return typeof text === "string" && text !== "" ? Math.max(1, content.length / text.length) : content.length + 1;
+function growthOf(kind: keyof typeof MAX_FACTORS, part: JsonObject | null): number {
+  const { type, pattern, content, replacement, str_rep: shown, suffix } = part ?? {};
+  switch (type) {
+    case "Sequence": {
+      const steps = part![{ normalizer: "normalizers", pre_tokenizer: "pretokenizers", decoder: "decoders" }[kind]];
+      return (steps as (JsonObject | null)[]).reduce((factor, step) => factor * growthOf(kind, step), 1);
+    }
+    case "Replace": {
+      if (typeof content !== "string") return 1;
+      const text = (pattern as { String?: unknown }).String;
+      return typeof text === "string" && text !== "" ? Math.max(1, content.length / text.length) : content.length + 1;
+    }
+    case "ByteLevel":
+      return kind === "pre_tokenizer" ? 3 : 1;
+    case "Metaspace":
+      return Math.max(1, ...[replacement, shown].map((text) => (typeof text === "string" ? text.length : 1)));
+    case "BPEDecoder":
+      return suffix === undefined || suffix === null || suffix === "" ? 2 : 1;
+  }
+  return 1;
 }
 
 /**
