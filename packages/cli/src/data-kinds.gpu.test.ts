@@ -7,6 +7,7 @@ import type { DataCase, DataRead } from "../../datasets/src/testing/data-case.js
 import { columnCases, emptyCases, labelCases, layoutCases, mixedCases } from "../../datasets/src/testing/row-cases.js";
 import { tableCases } from "../../datasets/src/testing/table-cases.js";
 import { templateCases } from "../../datasets/src/testing/template-cases.js";
+import { contentCases, jsonCases, unreadCases } from "../../datasets/src/testing/text-cases.js";
 import type * as OnDevice from "./load/on-device.js";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
@@ -42,6 +43,9 @@ describe.each([
   ["mixed and foreign rows", mixedCases],
   ["tables, folders and cards", tableCases],
   ["templates", templateCases],
+  ["JSON that is not JavaScript's", jsonCases],
+  ["files that are not what they are called", contentCases],
+  ["columns that nobody reads", unreadCases],
 ])("%s", (_kind, cases) => {
   it.each(cases)("$name", async (one) => {
     using folder = temporaryFolder();

@@ -106,7 +106,7 @@ class Table {
       });
       return row;
     };
-    return { length: store.length, at };
+    return { length: store.length, columnNames: this.#columns, at };
   }
 
   /** Adds the records of a block; the first of all is the header. */

@@ -36,12 +36,14 @@ export async function readTypedJson(source: DataSource, options: ReadOptions, ty
   const limit = rowLimit("readJson", options.maxRows);
   const cutter = new JsonCutter();
   const store = new RecordStore();
+  const columnNames = new Set<string>();
   let onlyRow: DataRow | undefined;
   for await (const block of recordBlocks("readJson", utf8Pieces(bytes, name, signal), cutter, name)) {
     const starts: number[] = [];
     for (const { row, start } of rowsOf(block, name, cutter.isLines, store.length, types)) {
       if (store.length + starts.length === limit) break;
       types.add(row);
+      for (const column in row) columnNames.add(column);
       onlyRow = starts.push(start) === 1 && store.length === 0 ? row : undefined;
     }
     store.add(block.bytes, starts);
@@ -59,7 +61,7 @@ export async function readTypedJson(source: DataSource, options: ReadOptions, ty
   if (store.length === 1 && onlyRow) refuseWrappedRows(onlyRow, name);
   const at = (index: number): DataRow | undefined =>
     index < store.length ? types.apply(rowOf(new JsonReader(decoder.decode(store.at(index))).value() as DataRow)) : undefined;
-  return Dataset.from({ length: store.length, at });
+  return Dataset.from({ length: store.length, columnNames: [...columnNames], at });
 }
 
 /** A row as it is read, and where it begins in its block. */

@@ -265,6 +265,3 @@ export const unreadCases: readonly DataCase[] = [
     outcome: refused(/line 4 of .* a quoted cell is never closed/),
   },
 ];
-
-/** All files of rows as text. */
-export const textCases: readonly DataCase[] = [...jsonCases, ...contentCases, ...unreadCases];
