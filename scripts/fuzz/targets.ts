@@ -2,6 +2,7 @@ import { templateReader } from "../../packages/chat-templates/src/testing/fuzz-t
 import { tableFuzz } from "../../packages/datasets/src/testing/table-fuzz.js";
 import { tokenizerReader } from "../../packages/tokenizer/src/testing/fuzz-tokenizer.js";
 import { targets as modelTargets } from "./model-targets.js";
+import { targets as runTargets } from "./run-targets.js";
 import { mutateBytes } from "./mutate-bytes.js";
 import { mutateText } from "./mutate-text.js";
 import type { FuzzTarget } from "./target.js";
@@ -12,7 +13,7 @@ const tables: readonly FuzzTarget[] = tableFuzz.map((reader) => ({
   mutate: reader.name === "data-card" ? mutateText : mutateBytes,
 }));
 
-export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader, ...tables, ...modelTargets];
+export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader, ...tables, ...modelTargets, ...runTargets];
 
 export function targetOf(name: string): FuzzTarget {
   const found = targets.find((target) => target.name === name);

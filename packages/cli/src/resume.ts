@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { ByteDirectory } from "@kto/core";
@@ -25,7 +26,7 @@ export async function wantedCheckpoint(wanted: true | string, outputDir: string)
   const path = [join(outputDir, wanted), wanted].map((place) => resolve(place)).find((place) => existsSync(place));
   if (path === undefined || checkpointStep(basename(path)) === undefined)
     throw new ConfigError([
-      `resume_from_checkpoint: not usable; expected true or the folder of a complete checkpoint (checkpoint-<step>), got ${JSON.stringify(wanted)}; true takes the newest one`,
+      `resume_from_checkpoint: not usable; expected true or the folder of a complete checkpoint (checkpoint-<step>), got ${excerpt(wanted, 400)}; true takes the newest one`,
     ]);
   const missing = checkpointFiles.filter((file) => !existsSync(join(path, file)));
   if (missing.length > 0)

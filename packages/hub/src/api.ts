@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { HubError } from "./errors.js";
 import { checkFileName } from "./file-name.js";
 import type { HubClient } from "./http/client.js";
@@ -26,7 +27,7 @@ export async function fetchCommit(client: HubClient, at: RepoAt): Promise<string
   const { json } = await requestJson(client, `${apiUrl(client, at)}/revision/${revisionPart(at.revision, at.repo)}`, at);
   const sha = (json as { sha?: unknown } | null)?.sha;
   if (typeof sha === "string" && isCommit(sha)) return sha;
-  throw new HubError(`hub: ${client.endpoint} gives no commit of ${at.repo}; expected 40 hexadecimal digits, got ${JSON.stringify(sha)}`, {
+  throw new HubError(`hub: ${client.endpoint} gives no commit of ${at.repo}; expected 40 hexadecimal digits, got ${excerpt(sha)}`, {
     reason: "refused",
     repo: at.repo,
   });

@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { HubError } from "./errors.js";
 
 /** A path of a repository's file that stays inside any folder it is put in, on every system; throws HubError (`"fileName"`) for another. */
@@ -6,7 +7,7 @@ export function checkFileName(fileName: string, repo: string): string {
   const isInside =
     parts.every((part) => part !== "" && part !== "." && part !== ".." && !/[\\\0]/.test(part)) && !/^[A-Za-z]:/.test(fileName);
   if (isInside) return fileName;
-  throw new HubError(`hub: not a file of ${repo}; expected a relative path such as "folder/config.json", got ${JSON.stringify(fileName)}`, {
+  throw new HubError(`hub: not a file of ${repo}; expected a relative path such as "folder/config.json", got ${excerpt(fileName)}`, {
     reason: "fileName",
     repo,
     file: fileName,

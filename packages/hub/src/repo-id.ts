@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { HubError } from "./errors.js";
 
 /** What a repository holds; part of its address and of its folder in the cache. */
@@ -35,7 +36,7 @@ export function parseRepoId(text: string): RepoId {
         operation: "parseRepoId",
         problem: "not the name of a repository",
         expected: '"owner/name" or "owner/name@revision" (letters, digits, "-", "_", ".")',
-        got: JSON.stringify(text),
+        got: excerpt(text),
         advice: 'for a folder give a path that begins with "./" or "/"',
       },
       { reason: "repoId", repo: text },
@@ -57,7 +58,7 @@ export function isRepoId(text: string): boolean {
 /** `revision` as an address or a folder may hold it; throws HubError (`"revisionNotFound"`) for one that no repository can have. */
 export function checkRevision(revision: string, repo: string): string {
   if (REVISION.test(revision)) return revision;
-  throw new HubError(`hub: not a revision of ${repo}; expected a branch, tag or commit, got ${JSON.stringify(revision)}`, {
+  throw new HubError(`hub: not a revision of ${repo}; expected a branch, tag or commit, got ${excerpt(revision)}`, {
     reason: "revisionNotFound",
     repo,
   });

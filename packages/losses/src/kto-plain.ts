@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { LossInputError } from "./errors.js";
 import { ktoMetrics, type KtoMetrics } from "./kto-metrics.js";
 
@@ -109,7 +110,7 @@ function sigmoid(x: number): number {
 function klOf({ lossType = "kto", policyKlLogProbs, refKlLogProbs }: KtoPlainInputs): number {
   if (lossType === "apo_zero_unpaired") return 0;
   if (lossType !== "kto")
-    throw new LossInputError(`ktoLossPlain: there is no lossType ${JSON.stringify(lossType)}; expected "kto" or "apo_zero_unpaired"`, {
+    throw new LossInputError(`ktoLossPlain: there is no lossType ${excerpt(lossType)}; expected "kto" or "apo_zero_unpaired"`, {
       field: "lossType",
     });
   for (const [field, values] of Object.entries({ policyKlLogProbs, refKlLogProbs }))
@@ -130,10 +131,9 @@ function readLabels(labels: ArrayLike<boolean | number>, numRows: number): boole
   return Array.from(labels, (label, row) => {
     if (label === true || label === 1) return true;
     if (label === false || label === 0) return false;
-    throw new LossInputError(
-      `ktoLossPlain: labels[${row}] is not a label; expected true, false, 1 or 0, got ${JSON.stringify(label) ?? String(label)}`,
-      { field: "labels" },
-    );
+    throw new LossInputError(`ktoLossPlain: labels[${row}] is not a label; expected true, false, 1 or 0, got ${excerpt(label)}`, {
+      field: "labels",
+    });
   });
 }
 

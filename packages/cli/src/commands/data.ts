@@ -1,5 +1,5 @@
 import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
-import { stringifyJson } from "@kto/core";
+import { excerpt, stringifyJson } from "@kto/core";
 import { pickFields } from "@kto/core/config";
 import { detectFormat, isConversation, isSilent, layoutOfDataset, rowError, type DataRow, type Dataset, type Message } from "@kto/datasets";
 import { checkRows, dataReport } from "@kto/trainer";
@@ -131,7 +131,7 @@ function rendered(chatTemplate: string, conversation: Message[], index: number):
     throw rowError(index, {
       problem: "the chat template refuses the conversation",
       expected: "one that it renders",
-      got: JSON.stringify((cause as Error).message),
+      got: excerpt((cause as Error).message),
       cause,
     });
   }

@@ -1,4 +1,4 @@
-import { errorMessage } from "@kto/core";
+import { errorMessage, excerpt } from "@kto/core";
 import { choice, field, orNull, patterns, text } from "@kto/core/config";
 import { parseRepoId } from "@kto/hub";
 import { snapshotDownload } from "@kto/hub/node";
@@ -60,7 +60,7 @@ function idMistakes(id: string, { values }: CommandInput["fields"]): string[] {
     const named = parseRepoId(id).revision;
     return named === undefined || revision === null || named === revision
       ? []
-      : [`--revision: ${id} names a revision too; expected one of the two, got ${JSON.stringify(revision)}; remove one`];
+      : [`--revision: ${id} names a revision too; expected one of the two, got ${excerpt(revision)}; remove one`];
   } catch (error) {
     if (!isHubError(error)) throw error;
     return [error.parts === undefined ? error.message : errorMessage({ ...error.parts, operation: "download" })];

@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
 import { hasSplits, isHubId } from "@kto/kit/node";
@@ -79,7 +80,7 @@ function revisionOf({ modelNameOrPath: given, modelRevision: revision }: TrainVa
   const named = isHubId(given) ? parseRepoId(given).revision : undefined;
   if (named === undefined || revision === "main" || named === revision) return revision;
   throw new ConfigError([
-    `model_revision: ${given} names a revision too; expected one of the two, got ${JSON.stringify(revision)} and ${JSON.stringify(named)}; remove one`,
+    `model_revision: ${given} names a revision too; expected one of the two, got ${excerpt(revision)} and ${excerpt(named)}; remove one`,
   ]);
 }
 

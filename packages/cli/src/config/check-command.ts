@@ -69,5 +69,5 @@ export function mistakeLine(command: string, fields: Fields, mistake: Mistake): 
 export function expectNoOperands(command: string, operands: readonly string[]): string[] {
   return operands.length === 0
     ? []
-    : [`${command}: not usable; expected flags only, got ${JSON.stringify(operands.join(" "))}; see kto ${command} --help`];
+    : [`${command}: not usable; expected flags only, got ${excerpt(operands.join(" "))}; see kto ${command} --help`];
 }

@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { readFile } from "node:fs/promises";
 import { ConfigError } from "../errors.js";
 
@@ -10,7 +11,7 @@ export async function readChatTemplate(given: string | null | undefined): Promis
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new ConfigError([
-      `chat_template: not usable; expected Jinja text or a file that holds it, got ${JSON.stringify(given)} (${code === "ENOENT" ? "no such file" : code}); check the path`,
+      `chat_template: not usable; expected Jinja text or a file that holds it, got ${excerpt(given, 400)} (${code === "ENOENT" ? "no such file" : code}); check the path`,
     ]);
   }
 }

@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { cacheFolder, hubEndpoint, hubToken, isOffline } from "@kto/hub/node";
 import type { HubPlaceOptions, PlaceOptions } from "@kto/kit";
 import { ConfigError, InterruptedError } from "../errors.js";
@@ -38,9 +39,7 @@ export async function downloading<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
-    throw new ConfigError([
-      `HF_ENDPOINT: not the address of a hub; expected https://…, got ${JSON.stringify(endpoint)}; unset it, or mend it`,
-    ]);
+    throw new ConfigError([`HF_ENDPOINT: not the address of a hub; expected https://…, got ${excerpt(endpoint)}; unset it, or mend it`]);
   const patience = setTimeout(() => display.waiting(endpoint), silentMs);
   try {
     return await work();

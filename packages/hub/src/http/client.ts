@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import type { HubOptions, RetryOptions } from "../options.js";
 import { HubError } from "../errors.js";
 
@@ -23,12 +24,9 @@ export type ClientDefaults = Pick<HubClient, "endpoint" | "token" | "redirect" |
 export function createClient(options: HubOptions, defaults: ClientDefaults): HubClient {
   const endpoint = (options.endpoint ?? defaults.endpoint).replace(/\/+$/, "");
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol)) {
-    throw new HubError(
-      `hub: not the address of a hub; expected https://…, got ${JSON.stringify(endpoint)}; check endpoint or HF_ENDPOINT`,
-      {
-        reason: "unreachable",
-      },
-    );
+    throw new HubError(`hub: not the address of a hub; expected https://…, got ${excerpt(endpoint)}; check endpoint or HF_ENDPOINT`, {
+      reason: "unreachable",
+    });
   }
   const token = options.token === false ? undefined : (options.token ?? defaults.token);
   return {

@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { HubError, type HubErrorReason } from "../errors.js";
 import type { RepoType } from "../repo-id.js";
 import type { HubClient } from "./client.js";
@@ -60,9 +61,9 @@ function explain(
         ? `no ${repoType} ${repo}; expected one at ${page}, ${got}; check the name, or set HF_TOKEN if it is private`
         : `no ${repoType} ${repo} that this token may read; expected one at ${page}, ${got}; check the name and the token`;
     case "revisionNotFound":
-      return `${repo} has no revision ${JSON.stringify(revision)}; expected a branch, tag or commit, ${got}; see ${page}/tree/main`;
+      return `${repo} has no revision ${excerpt(revision)}; expected a branch, tag or commit, ${got}; see ${page}/tree/main`;
     case "entryNotFound":
-      return `${repo} has no file ${JSON.stringify(file)} at revision ${JSON.stringify(revision)}; expected one of its files, ${got}; see ${page}/tree/${revision}`;
+      return `${repo} has no file ${excerpt(file)} at revision ${excerpt(revision)}; expected one of its files, ${got}; see ${page}/tree/${revision}`;
     default:
       return `${file ?? repo} was refused; expected success, ${got}; see ${page}`;
   }

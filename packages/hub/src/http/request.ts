@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { HubError } from "../errors.js";
 import type { HubClient } from "./client.js";
 import { type Asked, refusal } from "./refusal.js";
@@ -33,7 +34,7 @@ export async function requestJson(client: HubClient, url: string, asked: Asked):
     try {
       return { json: JSON.parse(text) as unknown, headers: response.headers };
     } catch (cause) {
-      throw new HubError(`hub: ${url} is no address of a hub; expected JSON, got ${JSON.stringify(text.slice(0, 60))}; check HF_ENDPOINT`, {
+      throw new HubError(`hub: ${url} is no address of a hub; expected JSON, got ${excerpt(text.slice(0, 60))}; check HF_ENDPOINT`, {
         reason: "refused",
         repo: asked.repo,
         cause,

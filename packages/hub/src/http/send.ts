@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { HubError } from "../errors.js";
 import type { HubClient } from "./client.js";
 import { PassingFailure, parseRetryAfter } from "./retry.js";
@@ -38,7 +39,7 @@ export async function send(client: HubClient, request: HubRequest): Promise<Answ
     const next = URL.canParse(target, url.href) ? new URL(target, url) : undefined;
     if (!next || !/^https?:$/.test(next.protocol)) {
       await discard(response);
-      throw new HubError(`hub: ${url.href} redirects to no web address; expected http(s), got ${JSON.stringify(target)}`, {
+      throw new HubError(`hub: ${url.href} redirects to no web address; expected http(s), got ${excerpt(target)}`, {
         reason: "refused",
         status: response.status,
       });

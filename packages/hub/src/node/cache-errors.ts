@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { HubError } from "../errors.js";
 import type { CachedRepo } from "./cached-repo.js";
 
@@ -25,7 +26,7 @@ export function unreachable(repo: CachedRepo, failure: HubError, file?: string):
 export function entryMissing({ at, client }: CachedRepo, commit: string, file: string): HubError {
   const page = `${client.endpoint}/${at.repoType === "dataset" ? "datasets/" : ""}${at.repo}`;
   return new HubError(
-    `hub: ${at.repo} has no file ${JSON.stringify(file)} at revision ${JSON.stringify(at.revision)}; expected one of its files, got none at commit ${commit}; see ${page}/tree/${at.revision}`,
+    `hub: ${at.repo} has no file ${excerpt(file)} at revision ${excerpt(at.revision)}; expected one of its files, got none at commit ${commit}; see ${page}/tree/${at.revision}`,
     { reason: "entryNotFound", repo: at.repo, file },
   );
 }

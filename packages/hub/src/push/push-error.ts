@@ -1,4 +1,4 @@
-import { isKtoError } from "@kto/core";
+import { excerpt, isKtoError } from "@kto/core";
 import { HubApiError } from "@huggingface/hub";
 import { HubError } from "../errors.js";
 import { rootMessage } from "../http/root-cause.js";
@@ -49,10 +49,10 @@ function explain(status: number, target: PushTarget): string {
     case 403:
       return `this token may not write to ${repo}; expected write access, got status 403; make a token with the role write at ${tokens}, or push to a repository of your own`;
     case 404:
-      return `no ${repoType} ${repo} with a branch ${JSON.stringify(revision)} that this token may write to; expected one, got status 404; check the name and the branch`;
+      return `no ${repoType} ${repo} with a branch ${excerpt(revision)} that this token may write to; expected one, got status 404; check the name and the branch`;
     case 409:
     case 412:
-      return `${repo} changed while it was pushed to; expected an unchanged branch ${JSON.stringify(revision)}, got status ${status}; push again`;
+      return `${repo} changed while it was pushed to; expected an unchanged branch ${excerpt(revision)}, got status ${status}; push again`;
     case 429:
       return `${endpoint} asks for patience; expected success, got status 429; push again later`;
     default:

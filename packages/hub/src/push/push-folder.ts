@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { commitIter, createRepo, HubApiError, type CommitOutput } from "@huggingface/hub";
 import { pathToFileURL } from "node:url";
 import { HubError } from "../errors.js";
@@ -60,13 +61,10 @@ export async function pushFolder(folder: string, options: PushOptions): Promise<
   const { repoType = "model", createPr = false, signal } = options;
   const target: PushTarget = { endpoint: (options.endpoint ?? hubEndpoint()).replace(/\/+$/, ""), repo, repoType, revision };
   if (!repo.includes("/")) {
-    throw new HubError(
-      `pushFolder: ${repo} has no owner; expected "owner/name", got ${JSON.stringify(options.repo)}; write yours before it`,
-      {
-        reason: "repoId",
-        repo,
-      },
-    );
+    throw new HubError(`pushFolder: ${repo} has no owner; expected "owner/name", got ${excerpt(options.repo)}; write yours before it`, {
+      reason: "repoId",
+      repo,
+    });
   }
   const files = await folderFiles(folder, options.include, options.exclude);
   const token = options.token ?? hubToken();

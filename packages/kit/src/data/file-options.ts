@@ -1,4 +1,4 @@
-import { ArgumentError } from "@kto/core";
+import { ArgumentError, excerpt } from "@kto/core";
 import type { ReadOptions, ReadProgress } from "@kto/datasets";
 import type { HubPlaceOptions } from "../platform/types.js";
 
@@ -26,6 +26,6 @@ export function withoutSplits(name: string, { split, config, maxRows, signal, on
   const asked = split === undefined ? config : split;
   if (asked === undefined) return { maxRows, signal, onProgress };
   throw new ArgumentError(
-    `loadDataset: ${name} is a single file, which has no ${split === undefined ? "configurations" : "splits"}; expected none asked for, got ${JSON.stringify(asked)}; leave it out, or name a folder or a data set of the hub`,
+    `loadDataset: ${name} is a single file, which has no ${split === undefined ? "configurations" : "splits"}; expected none asked for, got ${excerpt(asked)}; leave it out, or name a folder or a data set of the hub`,
   );
 }

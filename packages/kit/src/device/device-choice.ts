@@ -1,4 +1,4 @@
-import { ArgumentError } from "@kto/core";
+import { ArgumentError, excerpt } from "@kto/core";
 
 /** Where to compute: `auto` takes the machine's GPU and, where there is none, the software adapter. */
 export type DeviceChoice = "auto" | "gpu" | "software";
@@ -7,5 +7,5 @@ export type DeviceChoice = "auto" | "gpu" | "software";
 export function deviceChoice(word: string | undefined, place: string): DeviceChoice {
   const value = word === undefined || word === "" ? "auto" : word;
   if (value === "auto" || value === "gpu" || value === "software") return value;
-  throw new ArgumentError(`${place}: not usable; expected one of auto, gpu, software, got ${JSON.stringify(value)}`);
+  throw new ArgumentError(`${place}: not usable; expected one of auto, gpu, software, got ${excerpt(value)}`);
 }

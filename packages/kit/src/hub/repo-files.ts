@@ -94,7 +94,7 @@ export function withRevision(id: string, revision: string | undefined): string {
   const [repo, named] = id.split("@");
   if (named === undefined || named === revision) return `${repo}@${revision}`;
   throw new HubError(
-    `revision: ${id} names a revision too; expected one of the two, got ${JSON.stringify(revision)} and ${JSON.stringify(named)}; remove one`,
+    `revision: ${id} names a revision too; expected one of the two, got ${excerpt(revision)} and ${excerpt(named)}; remove one`,
     { reason: "revisionNotFound", repo },
   );
 }

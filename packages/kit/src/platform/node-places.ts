@@ -21,9 +21,13 @@ export function isHubId(given: string): boolean {
   return looksLikeHubId(given) && !existsSync(given);
 }
 
-/** True for a folder that is there. */
+/** True for a folder that is there; false for what can be no path (too long, with a zero in it) and for what may not be looked at, which who opens it says. */
 export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch {
+    return false;
+  }
 }
 
 /** True if a data set has splits: it is a folder, or on the hub. */

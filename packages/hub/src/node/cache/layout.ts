@@ -1,3 +1,4 @@
+import { excerpt } from "@kto/core";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { HubError } from "../../errors.js";
@@ -58,7 +59,7 @@ export function repoFolder(cacheDir: string, repoType: RepoType, id: string): Re
 /** An etag is the name of a file. */
 function checkEtag(etag: string, repo: string): string {
   if (/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/.test(etag)) return etag;
-  throw new HubError(`hub: unusable etag of a file of ${repo}; expected a digest, got ${JSON.stringify(etag)}; check HF_ENDPOINT`, {
+  throw new HubError(`hub: unusable etag of a file of ${repo}; expected a digest, got ${excerpt(etag)}; check HF_ENDPOINT`, {
     reason: "refused",
     repo,
   });
