@@ -1,5 +1,6 @@
 import { templateReader } from "../../packages/chat-templates/src/testing/fuzz-templates.js";
 import { tableFuzz } from "../../packages/datasets/src/testing/table-fuzz.js";
+import { textFuzz } from "../../packages/datasets/src/testing/text-fuzz.js";
 import { tokenizerReader } from "../../packages/tokenizer/src/testing/fuzz-tokenizer.js";
 import { targets as modelTargets } from "./model-targets.js";
 import { targets as runTargets } from "./run-targets.js";
@@ -13,7 +14,13 @@ const tables: readonly FuzzTarget[] = tableFuzz.map((reader) => ({
   mutate: reader.name === "data-card" ? mutateText : mutateBytes,
 }));
 
-export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader, ...tables, ...modelTargets, ...runTargets];
+/** JSON, CSV, and what is compressed. */
+const texts: readonly FuzzTarget[] = textFuzz.map((reader) => ({
+  ...reader,
+  mutate: reader.name === "compressed-rows" ? mutateBytes : mutateText,
+}));
+
+export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader, ...tables, ...texts, ...modelTargets, ...runTargets];
 
 export function targetOf(name: string): FuzzTarget {
   const found = targets.find((target) => target.name === name);

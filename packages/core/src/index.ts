@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { blobSource, bytesSource, type ByteSource, readExactly } from "./bytes/byte-source.js";
 export { blobDirectory, type ByteDirectory, httpDirectory, type ListedDirectory } from "./bytes/directory.js";
+export { beginsAsHtml } from "./bytes/html.js";
 export { httpSource, type HttpSourceOptions } from "./bytes/http-source.js";
 export { foreignText } from "./bytes/foreign-text.js";
 export { readText } from "./bytes/read-text.js";

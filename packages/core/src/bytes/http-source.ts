@@ -1,3 +1,4 @@
+import { beginsAsHtml } from "./html.js";
 import { SourceError } from "../errors.js";
 import { bytesSource, type ByteSource } from "./byte-source.js";
 import { absoluteUrl } from "./page-url.js";
@@ -66,7 +67,7 @@ export async function openHttp(url: string, options: HttpSourceOptions): Promise
 
 function isHtml({ bytes, contentType }: RangeAnswer): boolean {
   if (!/^(text\/html|application\/xhtml)/i.test(contentType ?? "")) return false;
-  return /^\s*(<!--[^]*?-->\s*)*<(!doctype html|html)/i.test(new TextDecoder().decode(bytes.subarray(0, 1024)));
+  return beginsAsHtml(new TextDecoder().decode(bytes.subarray(0, 1024)));
 }
 
 /** One range request. The server may stop at the end of the file, or answer with all of it. */

@@ -1,4 +1,4 @@
-import { shorten } from "@kto/core";
+import { beginsAsHtml, shorten } from "@kto/core";
 import { DataFileError } from "../errors.js";
 
 interface Foreign {
@@ -54,7 +54,7 @@ const foreignFiles: readonly Foreign[] = [
   { what: "a file in Avro format", begins: "Obj\x01", advice: "write it as Parquet" },
   {
     what: "a page of HTML",
-    begins: (head) => /^\s*(?:<!--[^]*?-->\s*)*<(?:!doctype html|html|head|body)\b/i.test(utf8(head)),
+    begins: (head) => beginsAsHtml(utf8(head)),
     advice:
       "fetch the file itself: on the hub its address has /resolve/ where the page has /blob/, and a private or gated file needs a token",
   },

@@ -15,7 +15,10 @@ export function refuseWrappedRows(row: DataRow, name: string): void {
     });
   };
   if (!looksLikeRow(row) && lists.length > 0) {
-    const keys = lists.map(([key]) => JSON.stringify(key)).join(" and ");
+    const keys = lists
+      .slice(0, 4)
+      .map(([key]) => excerpt(key))
+      .join(" and ");
     fail(
       `whose ${keys} hold${lists.length === 1 ? "s" : ""} the rows`,
       "the rows themselves",

@@ -189,6 +189,7 @@ export const contentCases: readonly DataCase[] = [
     files: { "rows.jsonl": "<!-- page -->\n<!DOCTYPE html>\n<html><body>Sign in</body></html>" },
     outcome: refused(/a page of HTML/, /\/resolve\//),
   },
+  { name: "comments without an end", files: { "rows.jsonl": "<!-->\n".repeat(2000) }, outcome: refused(/line 1 of .* is not JSON/) },
   { name: "XML", files: { "rows.csv": '<?xml version="1.0"?><rows/>' }, outcome: refused(/XML/) },
   {
     name: "only the end of a Parquet file",

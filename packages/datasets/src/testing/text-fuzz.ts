@@ -1,0 +1,28 @@
+import { loadDataset } from "../load-dataset.js";
+import { contentCases, jsonCases, unreadCases } from "./text-cases.js";
+
+/** A reader to be fuzzed: files that it reads or refuses, and how it reads one to its end. May throw a KtoError and nothing else. */
+export interface TextFuzz {
+  readonly name: string;
+  seeds(): Uint8Array[];
+  read(bytes: Uint8Array): Promise<void>;
+}
+
+const filesOf = (ending: RegExp): Uint8Array[] =>
+  [...jsonCases, ...contentCases, ...unreadCases].flatMap(({ name, files }) =>
+    Object.entries(files)
+      .filter(([path, file]) => ending.test(path) && file.length > 0 && name !== "a bomb") // which takes its time, in proportion to what it becomes
+      .map(([, file]) => (typeof file === "string" ? new TextEncoder().encode(file) : Uint8Array.from(file))),
+  );
+
+/** JSON in all its layouts, CSV, and both compressed, in UTF-16, or something else altogether. */
+export const textFuzz: readonly TextFuzz[] = [
+  { name: "json-rows", seeds: () => filesOf(/\.jsonl?$/), read: (bytes) => visit(bytes, "x.jsonl") },
+  { name: "csv", seeds: () => filesOf(/\.(?:csv|tsv|txt)$/), read: (bytes) => visit(bytes, "x.csv") },
+  { name: "compressed-rows", seeds: () => filesOf(/\.(?:gz|zst|bz2|xz)$/), read: (bytes) => visit(bytes, "x.jsonl.gz") },
+];
+
+/** Reads every value, as training does. */
+async function visit(bytes: Uint8Array, name: string): Promise<void> {
+  for (const row of await loadDataset(bytes, { name })) Object.values(row);
+}
