@@ -1,3 +1,10 @@
+import { spend } from "./budget.js";
+
+/** Integers from here on take long to write in decimal. */
+const LONG_INTEGER: bigint = 1n << 1024n;
+/** Steps for the longest that operators make. */
+const LONG_INTEGER_STEPS = 20_000;
+
 /** A float has no more digits behind its point than the smallest one. */
 const MAX_PLACES = 1074;
 const view = new DataView(new ArrayBuffer(8));
@@ -82,6 +89,7 @@ export function roundFloat(value: number, places: number): number {
 export function roundInteger(value: bigint, places: number): bigint {
   if (places >= 0) return value;
   const size = value < 0n ? -value : value;
+  if (size > LONG_INTEGER) spend(LONG_INTEGER_STEPS);
   if (-places > size.toString().length) return 0n;
   const rounded = dividedByTen(size, -places) * 10n ** BigInt(-places);
   return value < 0n ? -rounded : rounded;

@@ -11,8 +11,8 @@ import { parseTemplate } from "./tree.js";
 import type { Value } from "./values.js";
 
 const KNOWN: { filters: Set<string>; tests: Set<string> } = { filters: new Set(FILTERS.keys()), tests: new Set(TESTS.keys()) };
-/** The longest templates of models have some 20,000 letters. One of this length compiles in half a second. */
-const MAX_LENGTH = 2 ** 17;
+/** The longest templates of models have some 20,000 letters. One of this length takes at most half a second to compile. */
+const MAX_LENGTH = 2 ** 16;
 
 /** A compiled template: render it as often as you like. Both steps throw a `PythonError`. */
 export class Template {
