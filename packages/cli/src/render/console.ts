@@ -63,9 +63,10 @@ export class Console {
     }
   }
 
-  /** Something worth knowing, in dim lines. */
+  /** Something worth knowing, in dim lines; a line alone where it is no terminal, as an error is. */
   note(text: string): void {
-    for (const part of wrap(`note: ${text}`, this.width)) this.line(this.colors.dim(part));
+    const lines = this.#stderr.columns === undefined ? [`note: ${text}`] : wrap(`note: ${text}`, this.width);
+    for (const part of lines) this.line(this.colors.dim(part));
   }
 
   /** What was noted while rows were read, a line each: one of a kind, whatever data it is said of. */
@@ -73,7 +74,7 @@ export class Console {
     for (const note of notes) {
       if (this.#noted.has(note.kind)) continue;
       this.#noted.add(note.kind);
-      this.line(`note: ${describeNote(note)}`);
+      this.note(describeNote(note));
     }
   }
 

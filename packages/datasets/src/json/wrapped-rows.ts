@@ -25,7 +25,7 @@ export function refuseWrappedRows(row: DataRow, name: string): void {
       `save ${lists.length === 1 ? "that list" : "each list"} as a file of its own`,
     );
   }
-  const known = Object.entries(row).filter(([key]) => ROW_COLUMNS.has(key));
+  const known = Object.entries(row).filter(([key]) => ROW_COLUMNS.has(key) && !key.endsWith("_ids")); // a list of ids is one row's
   const isTable = known.length >= 2 && known.every(([, value]) => isColumn(value));
   if (isTable) fail("of columns", "an object for each row", 'write it as rows (pandas: df.to_json(path, orient="records", lines=True))');
 }
