@@ -1,4 +1,4 @@
-import { packSamplingSettings, sample as sampleOp, seenSize, type SamplingSettings } from "@kto/tensor";
+import { packSamplingSettings, sample as sampleOp, sampledProbabilities, seenSize, type SamplingSettings } from "@kto/tensor";
 import { indices, Numbers, type OracleCase } from "./case.js";
 
 /** The settings that leave everything as it is. */
@@ -99,9 +99,44 @@ function sampleCase(
   };
 }
 
+/** The same rows' probabilities, of what the draw kept. */
+function probabilitiesCase(drawing: OracleCase, rows: readonly Row[]): OracleCase {
+  const { logits, seen } = drawing.inputs;
+  const vocabSize = logits!.shape[1]!;
+  return {
+    ...drawing,
+    name: drawing.name.replace("sample", "sampledProbabilities"),
+    inputs: { ...drawing.inputs, seenAfter: seen! },
+    forward: ({ logits: values }) => ({
+      y: Float64Array.from(
+        rows.flatMap((row, index) => {
+          const of = values!.subarray(index * vocabSize, (index + 1) * vocabSize);
+          const kept = keptOf(of, { ...plainSettings, ...row }, new Set(row.history));
+          const total = kept.reduce((sum, { weight }) => sum + weight, 0);
+          const probabilities = new Float64Array(vocabSize);
+          for (const { id, weight } of kept) probabilities[id] = weight / total;
+          return [...probabilities];
+        }),
+      ),
+    }),
+    run: ({ logits: values, settings, seen: before, seenAfter }) => ({
+      y: sampledProbabilities(values!, settings!, before!, sampleOp(values!, settings!, seenAfter!).state),
+    }),
+    errorClass: "rowReduction",
+  };
+}
+
 const many = (row: Row, count = 6): Row[] => Array.from({ length: count }, () => row);
 
+const keeping: Row[] = [
+  { temperature: 0.7, topK: 20, topP: 0.8 },
+  { topP: 0.9, repetitionPenalty: 1.2, history: [1, 30, 64] },
+  { minP: 0.1 },
+  { temperature: 0 },
+];
+
 export const sampleCases: OracleCase[] = [
+  probabilitiesCase(sampleCase("what is kept", 65, keeping), keeping),
   sampleCase("one id", 1, [{}, { topK: 5 }, { topP: 0.5 }]),
   sampleCase("greedy", 70, [
     { temperature: 0 },
