@@ -76,7 +76,7 @@ export function samplingSettings(
 }
 
 /** Throws GenerationError unless a number of tokens is a whole number of at least 1. */
-export function expectNumTokens(option: string, value: unknown): void {
+export function expectNumTokens(option: string, value: unknown): asserts value is number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 1) return;
   throw outOfRange(`{${option}}`, option, "a whole number of at least 1", value);
 }

@@ -1,9 +1,9 @@
 import {
   packSamplingSettings,
+  packSeen,
   requestDevice,
   sample,
   sampledProbabilities,
-  seenSize,
   type Device,
   type SamplingSettings,
 } from "@kto/tensor";
@@ -30,12 +30,6 @@ interface Distribution {
   repetition_penalty?: number;
   history: number[] | null;
   kept: number;
-}
-
-function seenOf(history: readonly number[], vocabSize: number): Uint32Array {
-  const seen = new Uint32Array(seenSize(vocabSize));
-  for (const id of history) seen[id >> 5]! |= 1 << (id & 31);
-  return seen;
 }
 
 describe("what transformers' processors leave", async () => {
@@ -66,7 +60,7 @@ describe("what transformers' processors leave", async () => {
         [1, 9],
         "u32",
       );
-      const history = seenOf(one.history ?? [], vocabSize);
+      const history = packSeen(one.history ?? [], vocabSize);
       using before = device.tensor(history, [1, history.length], "u32");
       using seen = device.tensor(history, [1, history.length], "u32");
       const { ids, state } = sample(logits, settings, seen);

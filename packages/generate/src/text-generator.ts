@@ -63,7 +63,7 @@ export class TextGenerator implements Disposable {
     const eos = options.eosTokenId ?? tokenizer?.eosTokenIds ?? [];
     const row = this.#engine.start({
       promptIds,
-      maxNewTokens: Math.min(maxNewTokens as number, room),
+      maxNewTokens: Math.min(maxNewTokens, room),
       sampling,
       eosTokenIds: typeof eos === "number" ? [eos] : eos,
       adapters: this.#adapters(options.adapter),

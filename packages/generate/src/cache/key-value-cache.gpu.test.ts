@@ -67,7 +67,7 @@ describe("a token at a time over the cache gives the logits of the whole", () =>
       { row: second, ids: idsOf(pageSize * 2, 2) },
     ]);
     cache.truncate(first, 0);
-    expect(cache.freeTokens).toBe(4 * pageSize);
+    expect(cache.freePages).toBe(4);
     const ids = idsOf(2 * pageSize + 9, 3);
     const whole = await wholeLogits(ids);
     const width = model.vocabSize;

@@ -15,6 +15,11 @@ import { PageTable } from "./page-table.js";
 /** Tokens of a page: few enough that the last page of a row, half empty on average, wastes little. */
 export const pageSize = 64;
 
+/** Pages that hold so many tokens of a row. */
+export function pagesFor(numTokens: number): number {
+  return Math.ceil(numTokens / pageSize);
+}
+
 /** Pages that a new cache has; it doubles when they are taken. */
 const firstPages = 16;
 
@@ -35,7 +40,7 @@ export interface RowPiece {
 /** Keys and values of every layer, in pages that rows of different lengths share. */
 export class KeyValueCache implements Disposable {
   readonly #model: CausalLM;
-  readonly #table: PageTable;
+  readonly #table = new PageTable();
   readonly #maxPages: number;
   /** Of each layer, [numPages · pageSize, numKeyValueHeads · headDim]. */
   #layers: { keys: Tensor; values: Tensor }[] = [];
@@ -43,8 +48,7 @@ export class KeyValueCache implements Disposable {
   /** @param maxTokens  tokens of all rows together at most; rounded up to whole pages */
   constructor(model: CausalLM, maxTokens: number) {
     this.#model = model;
-    this.#maxPages = Math.ceil(maxTokens / pageSize);
-    this.#table = new PageTable(0);
+    this.#maxPages = pagesFor(maxTokens);
   }
 
   /** Tokens that may be in it together. */
@@ -52,9 +56,9 @@ export class KeyValueCache implements Disposable {
     return this.#maxPages * pageSize;
   }
 
-  /** Tokens that there is room for besides those of rows, if it grows as far as it may. */
-  get freeTokens(): number {
-    return (this.#maxPages - this.#table.numPages + this.#table.numFree) * pageSize;
+  /** Pages that no row has, if it grows as far as it may. A row has whole pages, so that room is counted in them. */
+  get freePages(): number {
+    return this.#maxPages - this.#table.numPages + this.#table.numFree;
   }
 
   /** Bytes on the device. */
@@ -64,14 +68,14 @@ export class KeyValueCache implements Disposable {
 
   /** Gives a row the pages for `numTokens` more than it has. Throws GenerationError when there are none left. */
   reserve(row: CachedRow, numTokens: number): void {
-    const wanted = Math.ceil((row.length + numTokens) / pageSize);
+    const wanted = pagesFor(row.length + numTokens);
     while (row.pages.length < wanted) row.pages.push(this.#take());
   }
 
   /** Forgets the tokens of a row from `length` on. */
   truncate(row: CachedRow, length: number): void {
     row.length = Math.min(row.length, length);
-    for (const page of row.pages.splice(Math.ceil(row.length / pageSize))) this.#table.give(page);
+    for (const page of row.pages.splice(pagesFor(row.length))) this.#table.give(page);
   }
 
   /**

@@ -1,14 +1,8 @@
 /** Which pages of a cache are taken. Pages are numbered from 0; the lowest free one is given first, so that a cache that was grown stays dense. */
 export class PageTable {
-  #numPages: number;
+  #numPages = 0;
   /** Free pages, the lowest last. */
-  readonly #free: number[];
-
-  constructor(numPages: number) {
-    this.#numPages = 0;
-    this.#free = [];
-    this.grow(numPages);
-  }
+  readonly #free: number[] = [];
 
   get numPages(): number {
     return this.#numPages;

@@ -1,6 +1,6 @@
 import { commonPrefixLength } from "@kto/core";
-import { seenSize, type CausalLM, type Tensor } from "@kto/tensor";
-import { KeyValueCache, type CachedRow } from "../cache/key-value-cache.js";
+import { packSeen, seenSize, type CausalLM, type Tensor } from "@kto/tensor";
+import { KeyValueCache, pagesFor, type CachedRow } from "../cache/key-value-cache.js";
 import type { DrawnIds } from "./drawn-ids.js";
 import { forward, type RowStep } from "./forward.js";
 import { Row, type RowRequest } from "./row.js";
@@ -33,6 +33,12 @@ interface Kept {
   ids: number[];
   adapters: string;
   cached: CachedRow;
+}
+
+/** What of it a prompt begins with. */
+interface Shared {
+  kept: Kept;
+  length: number;
 }
 
 /**
@@ -122,7 +128,7 @@ export class GenerationEngine implements Disposable {
       if (row.finishReason === undefined) continue;
       const ids = [...row.request.promptIds, ...row.ids];
       this.#cache.truncate(row.cached, ids.length); // what was computed for draws in vain is not kept
-      this.#kept.push({ ids: ids.slice(0, row.cached.length), adapters: adaptersOf(row), cached: row.cached });
+      if (row.cached.length > 0) this.#kept.push({ ids: ids.slice(0, row.cached.length), adapters: adaptersOf(row), cached: row.cached });
       this.#freeSeenRows.push(row.seenRow!);
       row.last = undefined;
     }
@@ -130,38 +136,52 @@ export class GenerationEngine implements Disposable {
     for (let at = this.#waiting.length - 1; at >= 0; at--) if (this.#waiting[at]!.finishReason !== undefined) this.#waiting.splice(at, 1);
   }
 
-  /** Rows that wait come in, in their order, while there is room for the whole of each. */
+  /** Rows that wait come in, in their order, while there is room for the whole of each. What is kept of others goes first, what the row goes on from does not. */
   #join(): void {
-    let promised = this.#rows.reduce((sum, row) => sum + wholeLength(row) - row.cached.length, 0);
+    let promised = this.#rows.reduce((sum, row) => sum + wholePages(row) - row.cached.pages.length, 0);
     while (this.#waiting.length > 0 && this.#freeSeenRows.length > 0) {
       const row = this.#waiting[0]!;
-      promised += wholeLength(row);
-      while (promised > this.#cache.freeTokens && this.#kept.length > 0) this.#cache.truncate(this.#kept.shift()!.cached, 0);
-      if (promised > this.#cache.freeTokens && this.#rows.length > 0) return;
+      const shared = this.#sharedBy(row);
+      const needed = promised + wholePages(row) - (shared?.kept.cached.pages.length ?? 0);
+      while (needed > this.#cache.freePages) if (!this.#forgetOther(shared?.kept)) break;
+      if (needed > this.#cache.freePages && this.#rows.length > 0) return;
       this.#waiting.shift();
-      this.#goOn(row);
+      if (shared) this.#goOn(row, shared);
+      promised += wholePages(row) - row.cached.pages.length;
       row.seenRow = this.#freeSeenRows.pop()!;
       const { vocabSize, device } = this.#model;
-      const seen = new Uint32Array(seenSize(vocabSize));
-      for (const id of row.request.promptIds) seen[id >> 5]! |= 1 << (id & 31);
+      const seen = packSeen(row.request.promptIds, vocabSize);
       device.writeBytes(this.#seen, new Uint8Array(seen.buffer), row.seenRow * seen.byteLength);
       this.#rows.push(row);
     }
   }
 
-  /** Takes over what is kept of the longest beginning that the prompt shares, but for its last token, whose logits are needed. */
-  #goOn(row: Row): void {
+  /** What is kept of the longest beginning that the prompt shares, but for its last token, whose logits are needed. */
+  #sharedBy(row: Row): Shared | undefined {
     const { promptIds } = row.request;
-    const shared = (kept: Kept): number =>
-      kept.adapters === adaptersOf(row) ? Math.min(commonPrefixLength(kept.ids, promptIds), promptIds.length - 1) : 0;
-    const longest = this.#kept.reduce<Kept | undefined>(
-      (best, kept) => (shared(kept) > (best ? shared(best) : 0) ? kept : best),
-      undefined,
-    );
-    if (!longest) return;
-    this.#kept.splice(this.#kept.indexOf(longest), 1);
-    row.cached = longest.cached;
-    this.#cache.truncate(row.cached, shared(longest));
+    const adapters = adaptersOf(row);
+    let longest: Shared | undefined;
+    for (const kept of this.#kept) {
+      if (kept.adapters !== adapters) continue;
+      const length = Math.min(commonPrefixLength(kept.ids, promptIds), promptIds.length - 1);
+      if (length > (longest?.length ?? 0)) longest = { kept, length };
+    }
+    return longest;
+  }
+
+  /** Gives back the pages of the row that ended first, `spared` left out; false when there is none. */
+  #forgetOther(spared: Kept | undefined): boolean {
+    const at = this.#kept.findIndex((kept) => kept !== spared);
+    if (at === -1) return false;
+    const [forgotten] = this.#kept.splice(at, 1);
+    this.#cache.truncate(forgotten!.cached, 0);
+    return true;
+  }
+
+  #goOn(row: Row, { kept, length }: Shared): void {
+    this.#kept.splice(this.#kept.indexOf(kept), 1);
+    row.cached = kept.cached;
+    this.#cache.truncate(row.cached, length);
     row.numReused = row.cached.length;
   }
 
@@ -205,9 +225,9 @@ export class GenerationEngine implements Disposable {
   }
 }
 
-/** Tokens that a row has in the cache at the end. */
-function wholeLength({ request }: Row): number {
-  return request.promptIds.length + request.maxNewTokens;
+/** Pages that a row has in the cache at the end. */
+function wholePages({ request }: Row): number {
+  return pagesFor(request.promptIds.length + request.maxNewTokens);
 }
 
 /** The adapters that act on a row, as a key. */

@@ -18,8 +18,8 @@ export interface ForwardParts {
 }
 
 /**
- * Records one pass over the next tokens of rows: of prompts a piece, of the others the id that was drawn last. Rows whose prompt ends with it, and those past
- * it, get an id drawn.
+ * Records one pass over the next tokens of rows: a piece of each prompt, or, where all are past theirs, the id that was drawn last of each. Rows whose prompt
+ * ends with it, and those past it, get an id drawn.
  *
  * @returns the rows that were drawn for, and their ids, used once; undefined ids where there were none
  */
@@ -49,14 +49,19 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
   return { rows: ending, drawn };
 }
 
-/** The tokens of the pass; ids that were drawn are taken from where they are. */
+/** The tokens of the pass: pieces of prompts, or ids that were drawn, which are taken from where they are. */
 function batchOf(model: CausalLM, steps: readonly RowStep[]): TokenBatch {
-  const rowIds = steps.map(({ row: { cached, request }, numTokens }) => request.promptIds.slice(cached.length, cached.length + numTokens));
+  const options = { firstPositions: steps.map(({ row }) => row.cached.length) };
+  if (steps[0]!.row.promptLeft > 0) {
+    const pieces = steps.map(({ row: { cached, request }, numTokens }) =>
+      request.promptIds.slice(cached.length, cached.length + numTokens),
+    );
+    return model.packRows(pieces, options);
+  }
   const batch = model.packRows(
-    rowIds.map((ids) => (ids.length === 0 ? [0] : ids)),
-    { firstPositions: steps.map(({ row }) => row.cached.length) },
+    steps.map(() => [0]),
+    options,
   );
-  if (rowIds.some(({ length }) => length > 0)) return batch;
   return { ...batch, inputIds: lastDrawn(steps.map(({ row }) => ({ tensor: row.last!.drawn.tensor, index: row.last!.index }))) };
 }
 

@@ -32,7 +32,7 @@ export class Row implements AsyncIterable<number> {
   numDrawn = 0;
   #last: { drawn: DrawnIds; index: number } | undefined;
   finishReason: FinishReason | undefined;
-  #failure: unknown;
+  #failure: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
   #taken = 0;
 
@@ -84,7 +84,7 @@ export class Row implements AsyncIterable<number> {
   async *[Symbol.asyncIterator](): AsyncIterator<number> {
     for (;;) {
       while (this.#taken < this.ids.length) yield this.ids[this.#taken++]!;
-      if (this.#failure !== undefined) throw (this.#failure as { error: unknown }).error;
+      if (this.#failure) throw this.#failure.error;
       if (this.finishReason !== undefined) return;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
