@@ -1,4 +1,4 @@
-import { formatOfName, type FileFormat } from "./file-format.js";
+import { extensionOf, formatOfName, type FileFormat } from "./file-format.js";
 
 /** Files that describe data and hold no rows, whatever their extension. */
 const NO_DATA = new Set(["config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"]);
@@ -10,8 +10,8 @@ const OF_MODELS = new Set(
   ),
 );
 
-/** Extensions of compressed files and archives, behind which the reader of the file says what it makes of them. */
-const COMPRESSED = /\.(?:gz|gzip|zst|zstd|bz2|xz|zip)$/i;
+/** Extensions of archives that are not read: the reader of such a file says so, which is better than to pass over it. */
+const UNREAD = /\.(?:xz|zip)$/i;
 
 /** Formats that one reader of datasets reads together. */
 const FAMILY: Readonly<Record<FileFormat, string>> = {
@@ -31,7 +31,7 @@ export type FolderKind = "model" | "adapter" | "run";
 
 /** The format of a data file by its name; undefined for another file. */
 export function dataFormat(path: string): FileFormat | undefined {
-  return formatOfName(path.replace(COMPRESSED, ""));
+  return formatOfName(path.replace(UNREAD, ""));
 }
 
 /** What each folder of a listing is that is a model, an adapter or the output of a run, by its path with a slash at the end. */
@@ -77,14 +77,13 @@ export function dataFileTest(paths: readonly string[]): (path: string) => boolea
  */
 export function oneFamily(paths: readonly string[]): { taken: string[]; leftOut: string[] } {
   const counts = new Map<string, number>();
-  for (const path of paths) counts.set(extensionOf(path), (counts.get(extensionOf(path)) ?? 0) + 1);
+  for (const path of paths) {
+    const extension = extensionOf(path.replace(UNREAD, ""));
+    counts.set(extension, (counts.get(extension) ?? 0) + 1);
+  }
   const rank = (extension: string): number => (FAVOURITES.indexOf(extension) + FAVOURITES.length + 1) % (FAVOURITES.length + 1);
   const [first = ""] = [...counts.keys()].sort((a, b) => counts.get(b)! - counts.get(a)! || rank(a) - rank(b) || (a < b ? 1 : -1));
   const familyOf = (path: string): string => FAMILY[dataFormat(path)!];
   const family = familyOf(`x.${first}`);
   return { taken: paths.filter((path) => familyOf(path) === family), leftOut: paths.filter((path) => familyOf(path) !== family) };
-}
-
-function extensionOf(path: string): string {
-  return /\.(\w+)$/.exec(path.replace(COMPRESSED, ""))![1]!.toLowerCase();
 }

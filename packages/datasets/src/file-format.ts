@@ -24,9 +24,14 @@ const COMPRESSED = /\.(?:gz|gzip|zst|zstd|bz2)$/i;
 
 const PARQUET_MARK = "PAR1";
 
+/** The extension of a file's name in small letters, "" for none; that of a compressed file is what is in it. */
+export function extensionOf(name: string): string {
+  return /\.(\w+)$/.exec(name.replace(COMPRESSED, ""))?.[1]?.toLowerCase() ?? "";
+}
+
 /** The format that the extension of a file's name stands for, or undefined; that of a compressed file is what is in it. */
 export function formatOfName(name: string): FileFormat | undefined {
-  return FORMAT_OF_EXTENSION.get(/\.(\w+)$/.exec(name.replace(COMPRESSED, ""))?.[1]?.toLowerCase() ?? "");
+  return FORMAT_OF_EXTENSION.get(extensionOf(name));
 }
 
 /**
@@ -35,15 +40,15 @@ export function formatOfName(name: string): FileFormat | undefined {
  * Throws `DataFileError` when neither does, and for a file that shows it is something else.
  */
 export async function detectFileFormat(source: ByteSource, name: string): Promise<FileFormat> {
-  const head = latin1(await headOf(source).then((bytes) => bytes.subarray(0, 4)));
-  if (head === PARQUET_MARK) return "parquet";
-  if (isArrow(await headOf(source))) return "arrow";
+  const head = await headOf(source);
+  if (latin1(head.subarray(0, 4)) === PARQUET_MARK) return "parquet";
+  if (isArrow(head)) return "arrow";
   const text = await headText(source, name);
   const named = formatOfName(name);
   const found = formatOfText(text, named) ?? named;
   if (text.startsWith(PARQUET_MARK) || (found === "parquet" && COMPRESSED.test(name))) {
     throw new DataFileError(
-      `loadDataset: ${name} is a Parquet file that was compressed as a whole; expected the Parquet file, which is compressed inside, got ${compressionOf(await headOf(source)) ?? "another file"}; decompress it`,
+      `loadDataset: ${name} is a Parquet file that was compressed as a whole; expected the Parquet file, which is compressed inside, got ${compressionOf(head) ?? "another file"}; decompress it`,
       { file: name },
     );
   }

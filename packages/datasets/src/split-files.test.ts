@@ -24,6 +24,7 @@ describe("by names", () => {
     ["val for validation", ["train.json", "validation.json"], "val", ["validation.json"]],
     ["no words: all is train", ["b.jsonl", "a.jsonl", "config.json", ".cache/c.jsonl"], "train", ["a.jsonl", "b.jsonl"]],
     ["not part of a word", ["trainer.jsonl", "contest.jsonl"], "train", ["contest.jsonl", "trainer.jsonl"]],
+    ["an archive of something compressed, which its reader refuses", ["train.json.gz.zip"], "train", ["train.json.gz.zip"]],
     ["one format of several", ["train.csv", "train.parquet"], "train", ["train.parquet"]],
   ])("%s", async (_what, paths, split, expected) => expect(await found(paths, { split })).toEqual(expected));
 
