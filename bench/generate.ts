@@ -1,13 +1,13 @@
 /**
  * Answers of a model of the 1.5B shape with random weights, or of a model folder: greedy, end tokens off, a prompt of 128 random ids and 256 new tokens.
  *
- *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--rows 1,32] [--prompt 128] [--new 256] [--nf4] [--profile] [--layers 28] [--out FILE.json]
+ *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--rows 1,32] [--prompt 128] [--new 256] [--profile] [--layers 28] [--out FILE.json]
  *
  * Prints time to the first token, tokens a second of all rows together, dispatches a token and host time; with --profile the kernels of one pass too.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { GenerationEngine, type Row } from "@kto/generate";
+import { GenerationEngine } from "@kto/generate";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type FloatDtype } from "@kto/tensor";
@@ -49,7 +49,7 @@ async function answer(engine: GenerationEngine, count: number, maxNewTokens: num
     }),
   );
   const ends = await Promise.all(
-    rows.map(async (row: Row) => {
+    rows.map(async (row) => {
       let firstMs = 0;
       const ids = row[Symbol.asyncIterator]();
       while (!(await ids.next()).done) firstMs ||= performance.now() - started;

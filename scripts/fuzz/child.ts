@@ -2,7 +2,7 @@ import { openSync, readFileSync, writeSync } from "node:fs";
 import { isKtoError } from "@kto/core";
 
 import { inputAt } from "./inputs.js";
-import { boundsOf, type Failure, type FuzzTarget } from "./target.js";
+import { boundsOf, type Finding, type FuzzTarget } from "./target.js";
 
 /** What a child is told: inputs from `start` on until time is up, or one file alone. */
 export interface Task {
@@ -18,17 +18,13 @@ export interface Task {
 }
 
 /** What a child sends back. */
-export type Report = { failure: Omit<Failure, "input" | "target"> } | { done: number };
+export type Report = { failure: Finding } | { done: number };
 
 const task = JSON.parse(process.argv[2]!) as Task;
 const send = (report: Report): Promise<void> => new Promise((resolve) => process.send!(report, undefined, undefined, () => resolve()));
 
 /** Kind and detail of what went wrong in reading, or undefined. */
-async function tried(
-  read: () => unknown,
-  byteLength: number,
-  grown: () => number,
-): Promise<Omit<Failure, "input" | "target" | "index"> | undefined> {
+async function tried(read: () => unknown, byteLength: number, grown: () => number): Promise<Omit<Finding, "index"> | undefined> {
   const started = process.cpuUsage();
   try {
     await read();

@@ -1,13 +1,16 @@
-import type { Random } from "./random.js";
+import type { FuzzedReader, MutatingReader } from "@kto/testing";
+import { mutateBytes } from "./mutate-bytes.js";
+import { mutateJson } from "./mutate-json.js";
+import { mutateText } from "./mutate-text.js";
 
-/** A reader that is fuzzed. */
-export interface FuzzTarget {
-  readonly name: string;
-  /** Files that it reads well, and the smallest inputs that once broke it: each is read as it is before anything is changed. */
-  seeds(): Promise<readonly Uint8Array[]> | readonly Uint8Array[];
-  mutate(seed: Uint8Array, random: Random): Uint8Array;
-  /** Reads an input to its end; a promise is awaited. May throw a KtoError and nothing else. */
-  read(input: Uint8Array): unknown;
+/** A reader that is fuzzed, with the way in which its inputs are changed. */
+export type FuzzTarget = MutatingReader;
+
+const mutators: Readonly<Record<FuzzedReader["kind"], FuzzTarget["mutate"]>> = { text: mutateText, json: mutateJson, bytes: mutateBytes };
+
+/** The target of a reader. */
+export function targetFor({ kind, ...reader }: FuzzedReader): FuzzTarget {
+  return { ...reader, mutate: mutators[kind] };
 }
 
 /** What must hold of every input of `byteLength` bytes (the bounds of docs/data-and-files.md): CPU time, and what the process may grow by. */
@@ -25,3 +28,6 @@ export interface Failure {
   detail: string;
   input: Uint8Array;
 }
+
+/** A failure as the process tells it that saw it. */
+export type Finding = Omit<Failure, "input" | "target">;

@@ -1,26 +1,18 @@
 import { templateReader } from "../../packages/chat-templates/src/testing/fuzz-templates.js";
 import { tableFuzz } from "../../packages/datasets/src/testing/table-fuzz.js";
 import { textFuzz } from "../../packages/datasets/src/testing/text-fuzz.js";
+import { fuzzedReaders as adapters } from "../../packages/lora/src/testing/fuzz-adapters.js";
+import { fuzzedReaders as states } from "../../packages/nf4/src/testing/fuzz-states.js";
+import { fuzzedReaders as models } from "../../packages/qwen2/src/testing/fuzz-models.js";
+import { fuzzedReaders as files } from "../../packages/safetensors/src/testing/fuzz-files.js";
 import { tokenizerReader } from "../../packages/tokenizer/src/testing/fuzz-tokenizer.js";
-import { targets as modelTargets } from "./model-targets.js";
-import { targets as runTargets } from "./run-targets.js";
-import { mutateBytes } from "./mutate-bytes.js";
-import { mutateText } from "./mutate-text.js";
-import type { FuzzTarget } from "./target.js";
+import { fuzzedReaders as checkpoints } from "../../packages/trainer/src/testing/fuzz-checkpoint.js";
+import { configReader } from "./config-reader.js";
+import { type FuzzTarget, targetFor } from "./target.js";
 
-/** Parquet, Arrow and data cards. */
-const tables: readonly FuzzTarget[] = tableFuzz.map((reader) => ({
-  ...reader,
-  mutate: reader.name === "data-card" ? mutateText : mutateBytes,
-}));
+const readers = [...tableFuzz, ...textFuzz, ...files, ...states, ...models, ...adapters, configReader, ...checkpoints];
 
-/** JSON, CSV, and what is compressed. */
-const texts: readonly FuzzTarget[] = textFuzz.map((reader) => ({
-  ...reader,
-  mutate: reader.name === "compressed-rows" ? mutateBytes : mutateText,
-}));
-
-export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader, ...tables, ...texts, ...modelTargets, ...runTargets];
+export const targets: readonly FuzzTarget[] = [templateReader, tokenizerReader, ...readers.map(targetFor)];
 
 export function targetOf(name: string): FuzzTarget {
   const found = targets.find((target) => target.name === name);

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 
 import type { Report, Task } from "./child.js";
 import { inputAt } from "./inputs.js";
-import type { Failure, FuzzTarget } from "./target.js";
+import type { Failure, Finding, FuzzTarget } from "./target.js";
 
 /** Wall time after which an input counts as endless: far above its bound, for a machine that does other work too. */
 const endlessMilliseconds = 20_000;
@@ -20,8 +20,6 @@ export interface Outcome {
   count: number;
   failures: Failure[];
 }
-
-type Finding = Omit<Failure, "input" | "target">;
 
 /** Runs TypeScript in a child, however this process was started. */
 const loader = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;

@@ -1,5 +1,5 @@
 import { excerpt } from "@kto/core";
-import { PythonError } from "./jinja/python-error.js";
+import { PythonError, valueError } from "./jinja/python-error.js";
 import { represent } from "./jinja/printing.js";
 import { strip } from "./jinja/text.js";
 import { fromJs, type Value } from "./jinja/values.js";
@@ -34,8 +34,10 @@ export function prepareConversation(messages: readonly unknown[], template: stri
     const message = messageOf(given, keepNulls);
     const from = REASONING_FIELDS.find((field) => !isMissing(message.get(field)));
     if (from === undefined) return message;
-    const to = REASONING_FIELDS.slice(0, 2).filter((field) => isMissing(message.get(field)) && template.includes(field));
-    if (to.length > 0) copiedReasoning ??= { from, to };
+    if (copiedReasoning === null) {
+      const to = REASONING_FIELDS.slice(0, 2).filter((field) => isMissing(message.get(field)) && template.includes(field));
+      if (to.length > 0) copiedReasoning = { from, to };
+    }
     return withReasoning(message, message.get(from)!);
   });
   return { messages: prepared, copiedReasoning };
@@ -95,8 +97,4 @@ export function cutAtMark(rendered: string, final: string): string {
     );
   }
   return rendered.startsWith(END_MARK, at) ? rendered.slice(0, at) : strip(rendered.slice(0, at), null, "right");
-}
-
-export function valueError(reason: string): PythonError {
-  return new PythonError("ValueError", reason);
 }

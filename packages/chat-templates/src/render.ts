@@ -1,8 +1,8 @@
 import { excerpt } from "@kto/core";
-import { type CopiedReasoning, cutAtMark, markFinalMessage, prepareConversation, valueError } from "./conversation.js";
+import { type CopiedReasoning, cutAtMark, markFinalMessage, prepareConversation } from "./conversation.js";
 import { TemplateError } from "./errors.js";
 import { DEFAULT_LIMITS, type RenderLimits } from "./jinja/budget.js";
-import { PythonError } from "./jinja/python-error.js";
+import { PythonError, valueError } from "./jinja/python-error.js";
 import { Template } from "./jinja/template.js";
 import { fromJs, type Value } from "./jinja/values.js";
 
@@ -62,22 +62,22 @@ export function renderChatTemplate(template: string, messages: readonly ChatMess
 
 /** As `renderChatTemplate`, with the stretches of text that belong to `{% generation %}` blocks. */
 export function renderChat(template: string, messages: readonly ChatMessage[], options: RenderOptions = {}): RenderedChat {
-  try {
-    return render(template, messages, options);
-  } catch (error) {
-    if (!(error instanceof PythonError)) throw error;
-    const { type: errorType, message: reason, line } = error;
-    throw new TemplateError("renderChatTemplate", { errorType, reason, line, cause: error });
-  }
+  return typed("renderChatTemplate", () => render(template, messages, options));
 }
 
 /** Compiles a template and throws what is wrong with it as a `TemplateError`; for checking one before it is used. */
 export function checkChatTemplate(template: string): void {
+  typed("checkChatTemplate", () => compile(template));
+}
+
+/** What `run` gives; what Python would raise in it becomes a `TemplateError`. */
+function typed<Value>(operation: string, run: () => Value): Value {
   try {
-    compile(template);
+    return run();
   } catch (error) {
     if (!(error instanceof PythonError)) throw error;
-    throw new TemplateError("checkChatTemplate", { errorType: error.type, reason: error.message, line: error.line, cause: error });
+    const { type: errorType, message: reason, line } = error;
+    throw new TemplateError(operation, { errorType, reason, line, cause: error });
   }
 }
 

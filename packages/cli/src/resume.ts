@@ -1,7 +1,6 @@
-import { excerpt } from "@kto/core";
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import type { ByteDirectory } from "@kto/core";
+import { excerpt, type ByteDirectory } from "@kto/core";
 import { folderStore } from "@kto/core/node";
 import { checkpointFiles, checkpointStep, listCheckpoints } from "@kto/trainer";
 import { ConfigError } from "./errors.js";

@@ -6,6 +6,7 @@ import { cellsOf } from "./csv/cells.js";
 import { asText, ColumnType } from "./csv/column-types.js";
 import { CsvCutter, type CsvCut } from "./csv/csv-cutter.js";
 import { columnNamesOf, declaredSeparator, layoutOf } from "./csv/header.js";
+import { setColumn } from "./data-row.js";
 import { Dataset, type DataRow, type RowSource } from "./dataset.js";
 import { textColumns as layoutTexts } from "./layouts/layout.js";
 import { expectRows, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
@@ -60,7 +61,7 @@ function layout(head: string, separator: string | undefined, usual: string): { s
     throw new ArgumentError(`readCsv: the separator is not one; expected one ASCII character, got ${excerpt(separator)}; pass e.g. ";"`);
   }
   const declared = declaredSeparator(head);
-  if (declared) return { separator: separator ?? declared.separator, skipped: 1 };
+  if (declared !== undefined) return { separator: separator ?? declared, skipped: 1 };
   return { separator: separator ?? layoutOf(head.replace(/^\s+/, ""), usual).separator, skipped: 0 };
 }
 
@@ -101,8 +102,7 @@ class Table {
       readers.forEach(({ name, read }, column) => {
         const cell = cells[column];
         const value = cell === undefined ? null : read(cell);
-        if (name === "__proto__") Object.defineProperty(row, name, { value, enumerable: true, configurable: true, writable: true });
-        else row[name] = value;
+        setColumn(row, name, value);
       });
       return row;
     };

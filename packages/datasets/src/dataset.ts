@@ -152,9 +152,7 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
       const row = source.at(index);
       return row && Object.fromEntries(change(Object.entries(row)));
     };
-    const changed = new Dataset<DataRow>({ length: this.length, at });
-    changed.#columnNames = columnNames;
-    return changed;
+    return new Dataset<DataRow>({ length: this.length, at }, columnNames);
   }
 
   #expectColumns(operation: string, columns: Iterable<string>): void {

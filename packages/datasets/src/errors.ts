@@ -41,10 +41,12 @@ export class RowError extends KtoError {
 
 /** The error of one row: `row 3: problem; expected …, got …; mend row 3 (counted from 0)`. */
 export function rowError(row: number, { problem, expected, got, advice, column, cause }: RowProblem): RowError {
-  return new RowError(
-    { operation: `row ${row}`, problem, expected, got, advice: advice ?? `mend or remove row ${row} (counted from 0)` },
-    { row, column, cause },
-  );
+  return new RowError({ operation: `row ${row}`, problem, expected, got, advice: advice ?? mendRow(row) }, { row, column, cause });
+}
+
+/** What to do about a row where nothing better is known. */
+function mendRow(row: number): string {
+  return `mend or remove row ${row} (counted from 0)`;
 }
 
 /** Kinds of mistakes that are told at most. */
@@ -53,13 +55,6 @@ const maxKinds = 10;
 /** Collects what is wrong with rows, so that all of it is told at once: a sentence for each kind of mistake, with the rows that have it. */
 export class RowMistakes {
   readonly #kinds = new Map<string, { first: RowError; rows: Set<number> }>();
-
-  /** Number of rows that are wrong, a row with two kinds of mistake counted twice. */
-  get count(): number {
-    let count = 0;
-    for (const { rows } of this.#kinds.values()) count += rows.size;
-    return count;
-  }
 
   /** What `read` gives, or undefined where it throws a RowError, which is kept. */
   try<Value>(read: () => Value): Value | undefined {
@@ -96,7 +91,7 @@ export class RowMistakes {
 function sentence({ first, rows }: { first: RowError; rows: ReadonlySet<number> }, numRows: number): string {
   const parts: ErrorParts | undefined = first.parts;
   if (rows.size === 1 || parts === undefined) return first.message;
-  const isOwn = parts.advice !== undefined && !parts.advice.startsWith("mend or remove row");
+  const isOwn = parts.advice !== undefined && parts.advice !== mendRow(first.row);
   const every = rows.size === numRows;
   const operation = every ? `row ${first.row} and every other` : `row ${first.row} and ${rows.size - 1} more`;
   const advice = isOwn ? parts.advice : every ? "mend the rows" : "mend or remove them";

@@ -1,7 +1,7 @@
 import type { DataRow, Dataset } from "./dataset.js";
 import { layoutOfDataset } from "./layouts/index.js";
 import { labelColumns } from "./labels.js";
-import type { Layout } from "./layouts/layout.js";
+import { trlTextColumns, type Layout } from "./layouts/layout.js";
 import { isGiven } from "./rows.js";
 
 /** What kind of rows a dataset holds. */
@@ -16,8 +16,6 @@ export interface RowFormat {
   /** Name of the layout that the rows came in, one of {@link layouts}; that of the type where it is trl's own. */
   layout: string;
 }
-
-const answerColumns = ["prompt", "completion", "chosen", "rejected"];
 
 /** The format of a dataset from its columns and first row. Throws `RowError` with the columns found when it is none that preference training takes. */
 export function detectFormat(dataset: Dataset<DataRow>): RowFormat {
@@ -47,6 +45,6 @@ function isConversational(row: DataRow, toTrl: Layout["toTrl"]): boolean {
   } catch {
     // its mistake is told when it is read
   }
-  const column = answerColumns.find((name) => isGiven(read[name]));
+  const column = trlTextColumns.find((name) => isGiven(read[name]));
   return column !== undefined && typeof read[column] === "object";
 }

@@ -7,7 +7,7 @@ import { isBlank } from "./json/document-cutter.js";
 import { JsonCutter } from "./json/record-cutter.js";
 import { NumberTypes } from "./json/number-types.js";
 import { refuseWrappedRows } from "./json/wrapped-rows.js";
-import { isObject } from "./jsonl.js";
+import { isObject, setColumn } from "./data-row.js";
 import { expectRows, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 
 /**
@@ -135,6 +135,6 @@ function rowOf(value: DataRow | Map<string, unknown>): DataRow {
 
 function fieldsOf(map: ReadonlyMap<string, unknown>): DataRow {
   const row: DataRow = {};
-  for (const [name, value] of map) Object.defineProperty(row, name, { value, enumerable: true, configurable: true, writable: true });
+  for (const [name, value] of map) setColumn(row, name, value);
   return row;
 }

@@ -7,7 +7,7 @@ import { detectFileFormat } from "./file-format.js";
 import { readTypedJson } from "./json.js";
 import { NumberTypes } from "./json/number-types.js";
 import { readParquet } from "./parquet.js";
-import { rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
+import { openListed, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
 import { findSplitFiles, type SplitChoice } from "./split-files.js";
 
 /** Options of {@link loadDataset} for a directory. */
@@ -69,12 +69,7 @@ async function loadSplit(
     if (rows === limit) break;
     signal?.throwIfAborted();
     const name = `${directory.name}/${path}`;
-    const source = await directory.open(path);
-    if (!source) {
-      throw new DataFileError(`loadDataset: ${name} is not there; expected the file that the directory lists, got none; is it complete?`, {
-        file: name,
-      });
-    }
+    const source = await openListed(directory, path);
     try {
       const reading: ReadOptions = {
         name,
@@ -91,15 +86,5 @@ async function loadSplit(
     }
   }
   const dataset = Dataset.concatenate(parts);
-  return columns === undefined ? dataset : withColumns(dataset, new Set(columns));
-}
-
-/** The rows with only some of their columns. */
-function withColumns(dataset: Dataset, columns: ReadonlySet<string>): Dataset {
-  return Dataset.from({
-    length: dataset.length,
-    columnNames: dataset.columnNames.filter((name) => columns.has(name)),
-    at: (index) =>
-      index < dataset.length ? Object.fromEntries(Object.entries(dataset.at(index)).filter(([name]) => columns.has(name))) : undefined,
-  });
+  return columns === undefined ? dataset : dataset.removeColumns(dataset.columnNames.filter((name) => !columns.includes(name)));
 }

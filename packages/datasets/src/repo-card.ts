@@ -1,5 +1,5 @@
 import { excerpt, FormatError, type ListedDirectory } from "@kto/core";
-import { isObject } from "./jsonl.js";
+import { isObject } from "./data-row.js";
 import { isLiteralPath } from "./path-pattern.js";
 import { readBytes } from "./source.js";
 import { MAX_YAML_LENGTH, parseYaml } from "./yaml.js";

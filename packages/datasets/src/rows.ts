@@ -1,7 +1,7 @@
 import { excerpt, isFloat } from "@kto/core";
 import type { DataRow } from "./dataset.js";
 import { rowError } from "./errors.js";
-import { isObject } from "./jsonl.js";
+import { isObject } from "./data-row.js";
 
 /** One message of a conversation. */
 export interface Message {

@@ -1,6 +1,7 @@
 import { excerpt, FormatError, type ListedDirectory } from "@kto/core";
 import { DataFileError } from "./errors.js";
-import { isObject } from "./jsonl.js";
+import { isObject } from "./data-row.js";
+import { openListed } from "./source.js";
 
 /** A split of a folder that `save_to_disk` of datasets wrote. */
 export interface SavedSplit {
@@ -86,11 +87,7 @@ const MAX_STATE_BYTES = 16 * 2 ** 20;
 
 async function readJsonFile(directory: ListedDirectory, path: string): Promise<unknown> {
   const name = `${directory.name}/${path}`;
-  const source = await directory.open(path);
-  if (!source)
-    throw new DataFileError(`loadDataset: ${name} is not there; expected the file that the directory lists, got none; is it complete?`, {
-      file: name,
-    });
+  const source = await openListed(directory, path);
   try {
     if (source.byteLength > MAX_STATE_BYTES) throw malformed(directory, path, "it", `at most ${MAX_STATE_BYTES} bytes`, source.byteLength);
     const text = new TextDecoder().decode(await source.slice(0, source.byteLength));

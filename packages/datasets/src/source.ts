@@ -1,4 +1,4 @@
-import { ArgumentError, blobSource, type ByteSource, bytesSource } from "@kto/core";
+import { ArgumentError, blobSource, type ByteSource, bytesSource, type ListedDirectory } from "@kto/core";
 import { DataFileError } from "./errors.js";
 
 /** What a reader takes: text, bytes, a `Blob`, or anything that gives ranges of bytes. */
@@ -43,6 +43,16 @@ export async function readBytes(source: ByteSource, start: number, end: number, 
     );
   }
   return bytes;
+}
+
+/** Opens a file that a directory lists; the caller disposes it. Throws `DataFileError` when it is not there after all. */
+export async function openListed(directory: ListedDirectory, path: string): Promise<ByteSource> {
+  const source = await directory.open(path);
+  if (source) return source;
+  const name = `${directory.name}/${path}`;
+  throw new DataFileError(`loadDataset: ${name} is not there; expected the file that the directory lists, got none; is it complete?`, {
+    file: name,
+  });
 }
 
 /** How many rows a reader gives at most. Throws `ArgumentError` when that is no number of rows. */

@@ -1,6 +1,6 @@
 import { excerpt, type ListedDirectory, shorten } from "@kto/core";
 import { dataFileTest, type FolderKind, foldersOfModels, oneFamily } from "./data-files.js";
-import { DataFileError } from "./errors.js";
+import { DataFileError, listed } from "./errors.js";
 import { isLiteralPath, pathPattern } from "./path-pattern.js";
 import { readRepoConfigs, type RepoConfig } from "./repo-card.js";
 import { savedSplits } from "./saved-dataset.js";
@@ -44,21 +44,30 @@ const KINDS: Readonly<Record<FolderKind, string>> = {
  */
 export async function findSplitFiles(directory: ListedDirectory, { split, config }: SplitChoice = {}): Promise<SplitFiles> {
   const files = new Map((await directory.list()).map((file) => [file.path, file]));
-  const withSizes = (paths: readonly string[]): SplitFiles["files"] => paths.map((path) => files.get(path)!);
-  const saved = await savedSplits(directory, new Set(files.keys()));
+  const { paths, ...found } = await findPaths(directory, [...files.keys()], { split, config });
+  return { ...found, files: paths.map((path) => files.get(path)!) };
+}
+
+/** What {@link findSplitFiles} finds, files by their paths. */
+interface SplitPaths extends Omit<SplitFiles, "files"> {
+  paths: readonly string[];
+}
+
+async function findPaths(directory: ListedDirectory, all: readonly string[], { split, config }: SplitChoice): Promise<SplitPaths> {
+  const saved = await savedSplits(directory, new Set(all));
   if (saved !== undefined) {
     if (config !== undefined) throw noConfig(directory.name, config, ["none, since save_to_disk wrote it"]);
     const { paths, columns, ...found } = await saved.get(chooseSplit([...saved.keys()], split, directory.name))!();
-    return { split: found.split, files: withSizes(paths), notes: [], ...(columns === undefined ? {} : { columns }) };
+    return { split: found.split, paths, notes: [], ...(columns === undefined ? {} : { columns }) };
   }
   const chosen = chooseConfig(await readRepoConfigs(directory), config, directory.name);
-  const paths = [...files.keys()].filter((path) => path.startsWith(chosen?.dataDir ? `${chosen.dataDir}/` : "")).sort();
-  const isData = dataFileTest([...files.keys()]);
-  if (chosen?.hasFiles) return declaredFiles(chosen, paths, isData, split, directory.name, withSizes);
+  const paths = all.filter((path) => path.startsWith(chosen?.dataDir ? `${chosen.dataDir}/` : "")).sort();
+  const isData = dataFileTest(all);
+  if (chosen?.hasFiles) return declaredFiles(chosen, paths, isData, split, directory.name);
   const splits = splitsByName(paths.filter(isData), chosen?.dataDir ?? "");
-  if (splits.size === 0) throw noData(directory.name, [...files.keys()]);
+  if (splits.size === 0) throw noData(directory.name, all);
   const name = chooseSplit([...splits.keys()], split, directory.name);
-  return oneFormat(name, splits.get(name)!, directory.name, withSizes, []);
+  return oneFormat(name, splits.get(name)!, directory.name, []);
 }
 
 function noData(directory: string, paths: readonly string[]): DataFileError {
@@ -66,7 +75,7 @@ function noData(directory: string, paths: readonly string[]): DataFileError {
   const what = kind === undefined ? "has no data file" : `is ${KINDS[kind]} and has no data file`;
   const advice = kind === undefined ? "convert it, or name another data set" : "name the file or folder with the rows";
   return new DataFileError(
-    `loadDataset: ${directory} ${what}; expected .parquet, .arrow, .jsonl, .json, .csv or .tsv, got ${listed(paths)}; ${advice}`,
+    `loadDataset: ${directory} ${what}; expected .parquet, .arrow, .jsonl, .json, .csv or .tsv, got ${listedNames(paths)}; ${advice}`,
     { file: directory },
   );
 }
@@ -84,12 +93,10 @@ function chooseConfig(configs: readonly RepoConfig[], wanted: string | undefined
 function noConfig(directory: string, wanted: string | undefined, names: readonly string[]): DataFileError {
   const problem = wanted === undefined ? `${directory} has several configurations` : `${directory} has no configuration ${excerpt(wanted)}`;
   return new DataFileError(
-    `loadDataset: ${problem}; expected one of ${listed(names, 50)}, got ${wanted === undefined ? "none" : excerpt(wanted)}; pass { config }`,
+    `loadDataset: ${problem}; expected one of ${listedNames(names, 50)}, got ${wanted === undefined ? "none" : excerpt(wanted)}; pass { config }`,
     { file: directory },
   );
 }
-
-type WithSizes = (paths: readonly string[]) => SplitFiles["files"];
 
 /** The files of a split that a configuration of README.md declares. A file that is named and not there is an error, a pattern that matches nothing a note. */
 function declaredFiles(
@@ -98,8 +105,7 @@ function declaredFiles(
   isData: (path: string) => boolean,
   wanted: string | undefined,
   directory: string,
-  withSizes: WithSizes,
-): SplitFiles {
+): SplitPaths {
   const splits = config.splits();
   const { dataDir } = config;
   const split = splits.size === 0 ? "train" : chooseSplit([...splits.keys()], wanted, directory);
@@ -118,20 +124,23 @@ function declaredFiles(
   if (found.length === 0 || missing !== undefined) {
     const what = found.length === 0 ? "none of the data files" : "not all of the data files";
     throw new DataFileError(
-      `loadDataset: ${directory} has ${what} that its README.md declares for ${excerpt(split)} of ${excerpt(config.name)}; expected ${listed(missing === undefined ? patterns : unmatched)}, got ${listed(paths)}; is it complete?`,
+      `loadDataset: ${directory} has ${what} that its README.md declares for ${excerpt(split)} of ${excerpt(config.name)}; expected ${listedNames(missing === undefined ? patterns : unmatched)}, got ${listedNames(paths)}; is it complete?`,
       { file: directory },
     );
   }
   const notes =
-    unmatched.length === 0 ? [] : [`${directory}: no file matches ${listed(unmatched)}, which README.md declares for ${shorten(split)}`];
-  return oneFormat(split, found, directory, withSizes, notes);
+    unmatched.length === 0
+      ? []
+      : [`${directory}: no file matches ${listedNames(unmatched)}, which README.md declares for ${shorten(split)}`];
+  return oneFormat(split, found, directory, notes);
 }
 
 /** Of the files of a split those of one family of formats, with a note on the others. */
-function oneFormat(split: string, paths: readonly string[], directory: string, withSizes: WithSizes, notes: readonly string[]): SplitFiles {
+function oneFormat(split: string, paths: readonly string[], directory: string, notes: string[]): SplitPaths {
   const { taken, leftOut } = oneFamily(paths);
-  const note = `${directory}: ${listed(leftOut)} ${leftOut.length === 1 ? "is" : "are"} not read: a split is read in one format, here that of ${listed(taken, 1)}`;
-  return { split, files: withSizes(taken), notes: leftOut.length === 0 ? [...notes] : [...notes, note] };
+  if (leftOut.length === 0) return { split, paths: taken, notes };
+  const note = `${directory}: ${listedNames(leftOut)} ${leftOut.length === 1 ? "is" : "are"} not read: a split is read in one format, here that of ${listedNames(taken, 1)}`;
+  return { split, paths: taken, notes: [...notes, note] };
 }
 
 function splitsByName(data: readonly string[], dataDir: string): Map<string, string[]> {
@@ -168,13 +177,16 @@ function chooseSplit(splits: readonly string[], wanted: string | undefined, dire
       : (splits.find((name) => name === wanted) ?? splits.find((name) => kindOf(name) === kindOf(wanted)));
   if (found !== undefined) return found;
   throw new DataFileError(
-    `loadDataset: ${wanted === undefined ? `${directory} has several splits` : `${directory} has no split ${excerpt(wanted)}`}; expected one of ${listed(splits, 50)}, got ${wanted === undefined ? "none" : excerpt(wanted)}; name a split that there is`,
+    `loadDataset: ${wanted === undefined ? `${directory} has several splits` : `${directory} has no split ${excerpt(wanted)}`}; expected one of ${listedNames(splits, 50)}, got ${wanted === undefined ? "none" : excerpt(wanted)}; name a split that there is`,
     { file: directory },
   );
 }
 
-function listed(names: readonly string[], most = 5): string {
+/** Names of files, splits or configurations for a message. */
+function listedNames(names: readonly string[], most = 5): string {
   if (names.length === 0) return "no file";
-  const shown = names.slice(0, most).map((name) => shorten(name, 100));
-  return names.length <= most ? shown.join(", ") : `${shown.join(", ")} and ${names.length - most} more`;
+  return listed(
+    names.map((name) => shorten(name, 100)),
+    most,
+  );
 }

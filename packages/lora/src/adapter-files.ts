@@ -2,14 +2,13 @@ import { toFloat32, type SafetensorsFile, type TensorContent, type TensorInfo, t
 import { adapterTensorName, embeddingTensorName } from "./adapter-names.js";
 import { AdapterFileError } from "./errors.js";
 import type { LoraWeights } from "./init.js";
-import { expectEmbedding, noEmbeddings, type SavedEmbeddings } from "./saved-embeddings.js";
+import { expectEmbedding, noEmbeddings, readableDtypes, type SavedEmbeddings } from "./saved-embeddings.js";
 import type { LoraTarget } from "./target-modules.js";
 
 /** The header metadata that peft writes, and that other readers look for. */
 export const ADAPTER_METADATA: Readonly<Record<string, string>> = { format: "pt" };
 
 /** Dtypes that an adapter may be stored in; all become f32. */
-const READABLE_DTYPES: readonly string[] = ["F32", "F16", "BF16"];
 /** Names spelled out in a message; the error's fields hold them all. */
 const NAMES_IN_MESSAGE = 3;
 /** Names that tell what else an adapter trained, for those who edited a config. */
@@ -67,9 +66,9 @@ export function expectAdapterTensors(
     const info = tensors.get(name);
     if (info === undefined) continue;
     const sameShape = info.shape.length === 2 && info.shape[0] === rows && info.shape[1] === columns;
-    if (sameShape && READABLE_DTYPES.includes(info.dtype)) continue;
+    if (sameShape && readableDtypes.includes(info.dtype)) continue;
     mismatched.push(name);
-    const expected = sameShape ? READABLE_DTYPES.join(", ") : `[${rows}, ${columns}]`;
+    const expected = sameShape ? readableDtypes.join(", ") : `[${rows}, ${columns}]`;
     mismatches.push(`${name} (expected ${expected}, got ${sameShape ? info.dtype : `[${info.shape.join(", ")}]`})`);
   }
   if (missing.length + unexpected.length + mismatched.length === 0) return;

@@ -5,7 +5,8 @@ import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
 import { encodeSafetensors, type TensorToWrite } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { getPeftModel, mergeAndUnload, PeftModel, readAdapter, saveAdapter, withoutAdapters } from "./index.js";
 
 interface EmbeddingCase {
@@ -23,13 +24,11 @@ const { ids, cases } = JSON.parse(await readFile(fixturePath("embeddings/cases.j
 };
 
 let device: Device;
-let live = 0;
 beforeAll(async () => {
   device = await requestDevice();
 });
 afterAll(() => device.dispose());
-beforeEach(() => (live = device.memory.info().liveStorages));
-afterEach(() => expect(device.memory.info().liveStorages, "buffers left over").toBe(live));
+expectNoBuffersLeft(() => device);
 
 /** The numbers of the fixture's generator: ((row · a + column · b) mod period − period / 2) / divisor. */
 function pattern(shape: [number, number], [a, b, period, divisor]: readonly [number, number, number, number]): TensorToWrite {

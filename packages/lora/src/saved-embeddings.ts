@@ -1,6 +1,6 @@
 import { excerpt } from "@kto/core";
 import { toFloat16, toFloat32, type TensorData, type TensorInfo } from "@kto/safetensors";
-import { isEmbeddingModule, type Device, type EmbeddingModule, type ModuleTree, type Tensor } from "@kto/tensor";
+import { isEmbeddingModule, sameShape, type Device, type EmbeddingModule, type ModuleTree, type Tensor } from "@kto/tensor";
 import { embeddingTensorName } from "./adapter-names.js";
 import type { LoraConfig } from "./config.js";
 import { AdapterFileError, LoraConfigError } from "./errors.js";
@@ -14,7 +14,8 @@ export type SavedEmbeddings = ReadonlyMap<string, TensorData>;
 /** No embedding and no head, which is what most adapters bring. */
 export const noEmbeddings: SavedEmbeddings = new Map();
 
-const readable: readonly string[] = ["F32", "F16", "BF16"];
+/** Types that weights of an adapter may have. */
+export const readableDtypes: readonly string[] = ["F32", "F16", "BF16"];
 
 /** Elements that are converted at a time. */
 const elementsAtOnce = 2 ** 20;
@@ -57,14 +58,14 @@ export function expectedEmbeddings(
 /** Throws AdapterFileError for an embedding of another shape than the model's, or of no plain float. */
 export function expectEmbedding(path: string, { dtype, shape }: Pick<TensorInfo, "dtype" | "shape">, expected: readonly number[]): void {
   const name = embeddingTensorName(path);
-  if (shape.length !== expected.length || shape.some((size, index) => size !== expected[index]))
+  if (!sameShape(shape, expected))
     throw new AdapterFileError(
       `readAdapterWeights: the adapter brings a ${path} of another shape than the model's; expected [${expected.join(", ")}], got [${shape.join(", ")}]; it was trained on a model whose vocabulary had been resized: merge it there with peft, and load what comes out as a model`,
       { mismatched: [name] },
     );
-  if (!readable.includes(dtype))
+  if (!readableDtypes.includes(dtype))
     throw new AdapterFileError(
-      `readAdapterWeights: the adapter's ${path} is no plain float; expected ${readable.join(", ")}, got ${dtype}`,
+      `readAdapterWeights: the adapter's ${path} is no plain float; expected ${readableDtypes.join(", ")}, got ${dtype}`,
       {
         mismatched: [name],
       },

@@ -3,7 +3,7 @@ import { snakeCase } from "@kto/core/config";
 import { ScheduleError } from "./errors.js";
 
 /** Shapes of a rise or fall in `warmup_stable_decay`. */
-export const wsdShapes = ["linear", "cosine", "1-sqrt"] as const;
+const wsdShapes = ["linear", "cosine", "1-sqrt"] as const;
 
 /** The arguments some schedules take; transformers' `lr_scheduler_kwargs` in camelCase. Defaults stand beside each. */
 export interface ScheduleKwargs {

@@ -3,20 +3,19 @@ import { fileDirectory } from "@kto/core/node";
 import { encodeSafetensors, openSafetensors, type TensorReader, type TensorToWrite } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { loadWeights, packRows, Qwen2ForCausalLM, weightSpecs, type LoadProgress, type Qwen2Config } from "./index.js";
 import { tinyConfig } from "./testing/tiny-config.js";
 
 const config: Qwen2Config = { ...tinyConfig, tieWordEmbeddings: false };
 
 let device: Device;
-let live: number;
 beforeAll(async () => {
   device = await requestDevice();
 });
 afterAll(() => device.dispose());
-beforeEach(() => (live = device.memory.info().liveStorages));
-afterEach(() => expect(device.memory.info().liveStorages, "buffers left over").toBe(live));
+expectNoBuffersLeft(() => device);
 
 test("streams every tensor and reports how far it is", async () => {
   const steps: LoadProgress[] = [];

@@ -7,12 +7,12 @@ import { encodeSafetensors, type TensorReader, type TensorToWrite } from "@kto/s
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, readFixtureJson } from "@kto/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { Qwen2ForCausalLM } from "./index.js";
 import { fileDirectory } from "./node.js";
 
 let device: Device;
-let live: number;
 let dynamic: TensorReader;
 let plain: TensorReader;
 beforeAll(async () => {
@@ -25,8 +25,7 @@ afterAll(async () => {
   await dynamic.dispose();
   await plain.dispose();
 });
-beforeEach(() => (live = device.memory.info().liveStorages));
-afterEach(() => expect(device.memory.info().liveStorages, "buffers left over").toBe(live));
+expectNoBuffersLeft(() => device);
 
 type Files = Record<string, Uint8Array | string>;
 

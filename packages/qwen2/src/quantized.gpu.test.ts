@@ -4,20 +4,19 @@ import { asTypedArray, openCheckpoint } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { Linear, requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { loadWeights, Qwen2ForCausalLM, readQwen2Config, weightSpecs } from "./index.js";
 
 /** As in forward.gpu.test.ts: ten times transformers' own f32 noise (nf4/report.json has it: 2e-6 to 6e-6). */
 const logitTolerance = 2e-4;
 
 let device: Device;
-let live: number;
 beforeAll(async () => {
   device = await requestDevice();
 });
 afterAll(() => device.dispose());
-beforeEach(() => (live = device.memory.info().liveStorages));
-afterEach(() => expect(device.memory.info().liveStorages, "buffers left over").toBe(live));
+expectNoBuffersLeft(() => device);
 
 const load = (
   folder: string,

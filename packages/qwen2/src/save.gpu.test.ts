@@ -3,19 +3,18 @@ import { memoryStore, type Store } from "@kto/core";
 import { openCheckpoint, openSafetensors, toFloat32 } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, readFixtureJson } from "@kto/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { DecoderForCausalLM, loadCausalLM, Qwen2ForCausalLM, type QuantizeOnLoad, type SaveProgress } from "./index.js";
 import { fileDirectory } from "./node.js";
 import { tinyConfig } from "./testing/tiny-config.js";
 
 let device: Device;
-let live: number;
 beforeAll(async () => {
   device = await requestDevice();
 });
 afterAll(() => device.dispose());
-beforeEach(() => (live = device.memory.info().liveStorages));
-afterEach(() => expect(device.memory.info().liveStorages, "buffers left over").toBe(live));
+expectNoBuffersLeft(() => device);
 
 const load = (folder: string, quantization?: QuantizeOnLoad): Promise<DecoderForCausalLM> =>
   loadCausalLM(fileDirectory(fixturePath(folder)), { device, dtype: "f32", quantization });

@@ -3,9 +3,23 @@ export interface FuzzedReader {
   readonly name: string;
   /** How inputs are changed: letters of a text, values of a JSON, or bytes. */
   readonly kind: "text" | "json" | "bytes";
-  /** Files that it reads, and the smallest inputs that once broke it. */
-  seeds(): Promise<readonly Uint8Array[]>;
-  read(input: Uint8Array): Promise<void>;
+  /** Files that it reads, and the smallest inputs that once broke it: each is read as it is before anything is changed. */
+  seeds(): Promise<readonly Uint8Array[]> | readonly Uint8Array[];
+  /** Reads an input to its end; a promise is awaited. */
+  read(input: Uint8Array): unknown;
+}
+
+/** One that changes its inputs itself, by their structure. */
+export interface MutatingReader extends Omit<FuzzedReader, "kind"> {
+  mutate(seed: Uint8Array, random: Randomness): Uint8Array;
+}
+
+/** Numbers that repeat for a seed. */
+export interface Randomness {
+  /** A whole number from 0 up to a limit. */
+  below(limit: number): number;
+  chance(share: number): boolean;
+  pick<Item>(items: readonly Item[]): Item;
 }
 
 /** What stands for depth in a seed: text that a mutator can change, and that no JSON.stringify has to follow. */

@@ -1,4 +1,4 @@
 export * from "./fixtures.js";
-export { deepened, deepMark, type FuzzedReader } from "./fuzzed-reader.js";
+export { deepened, deepMark, type FuzzedReader, type MutatingReader, type Randomness } from "./fuzzed-reader.js";
 export * from "./tolerances.js";
 export * from "./trajectory.js";

@@ -1,6 +1,6 @@
 import { excerpt } from "@kto/core";
 import { malformed, TokenizerError } from "./errors.js";
-import type { JsonObject } from "./files.js";
+import { FILE_NAMES, type JsonObject } from "./files.js";
 
 /** What the library's normalisers have in common. */
 interface Normalizer {
@@ -25,7 +25,7 @@ const MAX_FACTORS = { normalizer: 1024, pre_tokenizer: 64, decoder: 64 } as cons
 export function checkGrowth(kind: keyof typeof MAX_FACTORS, part: JsonObject | null): void {
   const factor = growthOf(kind, part);
   const most = MAX_FACTORS[kind];
-  if (!(factor <= most)) throw malformed("tokenizer.json", kind, `steps that make a text up to ${most} times as long`, factor);
+  if (!(factor <= most)) throw malformed(FILE_NAMES.tokenizerJson, kind, `steps that make a text up to ${most} times as long`, factor);
 }
 
 function growthOf(kind: keyof typeof MAX_FACTORS, part: JsonObject | null): number {
@@ -87,7 +87,7 @@ function limitStep(step: Normalizer, limit: { length: number }): void {
 
 function grown(text: string, limit: number): TokenizerError {
   return new TokenizerError(
-    `Tokenizer.encode: the normalizer of tokenizer.json makes a text too long; expected at most ${limit} letters, got more for ${excerpt(text)}; mend the normalizer`,
-    { file: "tokenizer.json" },
+    `Tokenizer.encode: the normalizer of ${FILE_NAMES.tokenizerJson} makes a text too long; expected at most ${limit} letters, got more for ${excerpt(text)}; mend the normalizer`,
+    { file: FILE_NAMES.tokenizerJson },
   );
 }

@@ -4,7 +4,7 @@ import { Tokenizer, type TokenizerFiles } from "./index.js";
 import { repeatsAmbiguously } from "./patterns.js";
 import { tokenizerReader } from "./testing/fuzz-tokenizer.js";
 
-const seeds = tokenizerReader.seeds().map((seed) => JSON.parse(new TextDecoder().decode(seed)) as TokenizerFiles);
+const seeds = (await tokenizerReader.seeds()).map((seed) => JSON.parse(new TextDecoder().decode(seed)) as TokenizerFiles);
 const [good, unigram, wordPiece, ...others] = seeds as [TokenizerFiles, TokenizerFiles, TokenizerFiles, ...TokenizerFiles[]];
 const broken = others.slice(0, -20); // behind them the good ones again
 const parts = good.tokenizerJson as Record<string, unknown>;

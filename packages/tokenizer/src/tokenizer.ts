@@ -108,9 +108,16 @@ export class Tokenizer {
    * Throws `TokenizerError` for what is no id.
    */
   decode(ids: ArrayLike<number>, { skipSpecialTokens = false }: { skipSpecialTokens?: boolean } = {}): string {
-    const kept = Array.from(ids).filter((id) => this.encoder.tokenOf(id) !== undefined && !(skipSpecialTokens && this.specialIds.has(id)));
+    const kept: number[] = [];
+    const tokens: string[] = [];
+    for (const id of Array.from(ids)) {
+      const token = this.encoder.tokenOf(id);
+      if (token === undefined || (skipSpecialTokens && this.specialIds.has(id))) continue;
+      kept.push(id);
+      tokens.push(token);
+    }
     if (kept.length === 0) return "";
-    const text = this.encoder.isByteLevel ? decodeByteLevel(kept.map((id) => this.encoder.tokenOf(id)!)) : this.encoder.decode(kept);
+    const text = this.encoder.isByteLevel ? decodeByteLevel(tokens) : this.encoder.decode(kept);
     return this.cleanUpSpaces ? cleanUp(text) : text;
   }
 

@@ -1,7 +1,7 @@
 import { spendReading } from "./budget.js";
 import { toFloat } from "./operators.js";
 import { truncated } from "./percent-format.js";
-import { parseDigits } from "./printing.js";
+import { MAX_DIGITS, parseDigits } from "./printing.js";
 import { PythonError } from "./python-error.js";
 import { strip } from "./text.js";
 import { isNumber, Undefined, type Value } from "./values.js";
@@ -50,9 +50,6 @@ function readInteger(text: string, base: number): { sign: string; digits: string
   if (base === 0 && /^0+[1-9a-z]/i.test(digits)) return undefined;
   return { sign, digits, radix: base === 0 ? 10 : base };
 }
-
-/** Most digits that are read in a base that is no power of two, as in Python. */
-const MAX_DIGITS = 4300;
 
 function digitByDigit(digits: string, radix: number): bigint {
   if (digits.length > MAX_DIGITS) throw new SyntaxError("too long");

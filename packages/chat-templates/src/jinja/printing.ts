@@ -4,8 +4,8 @@ import { PythonError } from "./python-error.js";
 import { replaceEach } from "./text.js";
 import { Callable, Generator, Namespace, Tuple, Undefined, View, type Value } from "./values.js";
 
-/** Most digits of an integer that Python prints. */
-const MAX_DIGITS = 4300;
+/** Most digits of an integer that Python prints, and reads in a base that is no power of two. */
+export const MAX_DIGITS = 4300;
 const TOO_LONG: bigint = 10n ** BigInt(MAX_DIGITS);
 const MINUS_TOO_LONG: bigint = -TOO_LONG;
 /** Integers that are printed without a look at their length. */

@@ -12,6 +12,11 @@ export class PythonError extends Error {
   }
 }
 
+/** Python's `ValueError`. */
+export function valueError(message: string): PythonError {
+  return new PythonError("ValueError", message);
+}
+
 /** Throws `TypeError` of Python. */
 export function typeError(message: string): never {
   throw new PythonError("TypeError", message);

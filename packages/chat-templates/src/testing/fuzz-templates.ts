@@ -1,24 +1,7 @@
 import { Float } from "@kto/core";
 import { renderChat } from "../render.js";
 import { heavyTemplates, refusedTemplates } from "./hostile-templates.js";
-
-/** A reader for the fuzzer: what it reads well, how that is damaged, and what must be read to its end or refused with a KtoError. */
-export interface FuzzedReader {
-  readonly name: string;
-  /** The first is a good input. */
-  seeds(): readonly Uint8Array[];
-  /** A mutant by its structure. */
-  mutate(seed: Uint8Array, random: Randomness): Uint8Array;
-  read(input: Uint8Array): unknown;
-}
-
-/** Numbers that repeat for a seed; `Random` of `scripts/fuzz`. */
-export interface Randomness {
-  /** A whole number from 0 up to a limit. */
-  below(limit: number): number;
-  chance(share: number): boolean;
-  pick<Item>(items: readonly Item[]): Item;
-}
+import type { MutatingReader, Randomness } from "../../../testing/src/fuzzed-reader.js";
 
 const SEEDS: readonly string[] = [
   "{% for m in messages %}{% if loop.first and m.role != 'system' %}{{ bos_token }}{% endif %}<|{{ m['role'] }}|>\n{{ m.content | trim }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}",
@@ -91,7 +74,7 @@ function withSuffixes(pieces: readonly string[], random: Randomness): string {
 }
 
 /** Templates: compiled and rendered with a conversation, tools and odd variables. */
-export const templateReader: FuzzedReader = {
+export const templateReader: MutatingReader = {
   name: "chat-template",
   seeds: () =>
     [...SEEDS, ...refusedTemplates, ...heavyTemplates]

@@ -51,7 +51,7 @@ async function data(input: CommandInput): Promise<number> {
   const access = hubAccess(io, console);
   const tokenizer = values.model === null ? undefined : await findTokenizer(values.model, access);
   const chatTemplate = await readChatTemplate(values.chatTemplate);
-  const onNote = (note: string): void => console.line(`note: ${note}`);
+  const onNote = (note: string): void => console.note(note);
   const read = await openData(values.data ?? operands[0]!, access, { split: values.split, config: values.datasetConfig, onNote });
   const dataset = withColumns(read, values, onNote);
   const count = values.head ?? Infinity;
@@ -73,12 +73,12 @@ async function data(input: CommandInput): Promise<number> {
   begin();
   console.dataNotes(report.notes);
   if (isRaw) {
-    console.line(
-      `note: without --model there is no tokenizer: nothing is tokenised, and no row is dropped for its length${chatTemplate === undefined && report.format.conversational ? "; conversations are rendered with the default template" : ""}`,
+    console.note(
+      `without --model there is no tokenizer: nothing is tokenised, and no row is dropped for its length${chatTemplate === undefined && report.format.conversational ? "; conversations are rendered with the default template" : ""}`,
     );
   }
   if (values.head !== null && count > report.samples.length && count !== dataFields.head.initial)
-    console.line(`note: head: ${count} samples are asked for, and there are ${report.samples.length}`);
+    console.note(`head: ${count} samples are asked for, and there are ${report.samples.length}`);
   if (options.json) io.stdout.write(`${stringifyJson(plainDataReport(report))}\n`);
   else for (const line of "lengths" in report ? renderDataReport(report, console) : renderRawReport(report)) io.stdout.write(`${line}\n`);
   return exitStatus.done;

@@ -22,7 +22,7 @@ export interface ModelAndData {
 export async function openModelAndData(values: Values<typeof inputFields>, { io, console }: CommandInput): Promise<ModelAndData> {
   const access = hubAccess(io, console);
   const chatTemplate = await readChatTemplate(values.chatTemplate);
-  const onNote = (note: string): void => console.line(`note: ${note}`);
+  const onNote = (note: string): void => console.note(note);
   const read = await openData(values.data, access, { split: values.split, config: values.datasetConfig, onNote });
   const dataset = withColumns(read, values, onNote);
   const adapter = values.adapter === null ? undefined : await findAdapter(values.adapter, access);

@@ -37,12 +37,11 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   // A checkpoint of another folder is a new run here: one that is here would be mixed with it.
   const resumes = resume && (checkpoint === undefined || checkpoint.isInOutput);
   await directory(values.outputDir, { overwrite: values.overwriteOutputDir }).check({ resumes });
-  if (resume && checkpoint === undefined)
-    console.line(`note: ${values.outputDir} has no checkpoint to resume from; starting at the beginning`);
+  if (resume && checkpoint === undefined) console.note(`${values.outputDir} has no checkpoint to resume from; starting at the beginning`);
   const hub = hubAccess(io, console);
   // What is small comes first: a misspelt file or split is not found out after gigabytes of weights.
   const chatTemplate = await readChatTemplate(values.chatTemplate);
-  const onNote = (note: string): void => console.line(`note: ${note}`);
+  const onNote = (note: string): void => console.note(note);
   const trainData = withColumns(await openTrainData(values, hub, onNote), values, onNote);
   const evalFile = await openEvalData(values, hub, onNote);
   const evalData = evalFile && withColumns(evalFile, values, onNote);

@@ -41,7 +41,7 @@ async function train(input: CommandInput): Promise<number> {
   const { values } = materials.config;
   await using device = await commandDevice(input, values.maxMemory);
   const dtype = chooseDtype(materials.config, device, console);
-  for (const note of materials.config.notes) console.line(`note: ${note}`);
+  for (const note of materials.config.notes) console.note(note);
   describeDevice(console, device, dtype);
   using base = await loadWeights(materials.model, device, console, { ...values, dtype, signal: io.signal });
   describeModel(console, base, values.modelNameOrPath);
@@ -73,12 +73,12 @@ function chooseDtype({ values, given }: TrainConfig, device: Device, console: Co
     values.bf16 === true ? "bf16: true" : values.fp16 ? "fp16: true" : values.dtype === "bfloat16" ? "dtype: bfloat16" : undefined;
   if (half !== undefined && values.dtype !== "float32") {
     const dtype = operandDtype(values.dtype === "float16" ? "float16" : "auto", device);
-    console.line(
-      `note: ${half} trains here with ${dtype === "f16" ? "float16 operands and float32 masters" : "float32, since the device has no float16"}`,
+    console.note(
+      `${half} trains here with ${dtype === "f16" ? "float16 operands and float32 masters" : "float32, since the device has no float16"}`,
     );
     return dtype;
   }
-  if (half !== undefined) console.line(`note: ${half} has no effect beside dtype: float32`);
+  if (half !== undefined) console.note(`${half} has no effect beside dtype: float32`);
   if (values.dtype === null && given.has("bf16") && values.bf16 === false) return "f32";
   return operandDtype(values.dtype ?? "auto", device);
 }

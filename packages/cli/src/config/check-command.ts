@@ -50,7 +50,7 @@ export function commandValues<Declared extends Fields>(
   const checked = checkGiven(fields, given, io.env);
   const all = [...checked.mistakes.map((mistake) => mistakeLine(command, fields, mistake)), ...mistakes];
   if (all.length > 0) throw new ConfigError(all);
-  for (const note of checked.notes) console.line(`note: ${note}`);
+  for (const note of checked.notes) console.note(note);
   return checked.values;
 }
 

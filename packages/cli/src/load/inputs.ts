@@ -15,7 +15,7 @@ export interface ModelChoice {
 
 /** Finds and fetches a model and looks at it, as `openModel` of the kit; says what was taken, and remembers the commit. */
 export async function findModel(given: string, access: HubAccess, console: Console, choice: ModelChoice = {}): Promise<ModelFiles> {
-  if (choice.prefer4bitCheckpoint && !isHubId(given)) console.line("note: prefer_4bit_checkpoint has no effect on a folder");
+  if (choice.prefer4bitCheckpoint && !isHubId(given)) console.note("prefer_4bit_checkpoint has no effect on a folder");
   const onNote = (note: string): void => console.line(note);
   const files = await downloading(access, () => openModel(given, { ...access.place, ...choice, onNote }));
   if (files.hub) access.commits.set(files.hub.id, files.hub.commit);

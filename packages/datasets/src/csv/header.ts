@@ -29,10 +29,9 @@ export function layoutOf(text: string, usual = ","): HeaderLayout {
   );
 }
 
-/** The line `sep=;` that Excel writes above the header: the separator, and how many letters the line takes. */
-export function declaredSeparator(text: string): { separator: string; length: number } | undefined {
-  const [line, separator] = /^"?sep=([^\r\n"])"?(?:\r\n|\r|\n)/.exec(text) ?? [];
-  return line === undefined || separator === undefined ? undefined : { separator, length: line.length };
+/** The separator that a line `sep=;` declares, which Excel writes above the header. */
+export function declaredSeparator(text: string): string | undefined {
+  return /^"?sep=([^\r\n"])"?(?:\r\n|\r|\n)/.exec(text)?.[1];
 }
 
 /** The names of columns as pandas gives them: a cell without a name is `Unnamed: 0` (its place), a repeated one gets `.1`, `.2`, …. */

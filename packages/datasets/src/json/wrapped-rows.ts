@@ -1,6 +1,6 @@
 import { excerpt, FormatError } from "@kto/core";
 import type { DataRow } from "../dataset.js";
-import { isObject } from "../jsonl.js";
+import { isObject } from "../data-row.js";
 import { ROW_COLUMNS } from "../row-columns.js";
 
 /**

@@ -25,12 +25,12 @@ export interface Layout {
   toTrl?(row: DataRow, index: number, notes?: DataNotes): DataRow;
 }
 
+/** Columns of trl's own layouts that hold texts or messages. */
+export const trlTextColumns: readonly string[] = ["prompt", "completion", "chosen", "rejected"];
+
 /** Columns that hold text in some layout: text whatever a cell of a table looks like. */
 export const textColumns: readonly string[] = [
-  "prompt",
-  "completion",
-  "chosen",
-  "rejected",
+  ...trlTextColumns,
   "text",
   "instruction",
   "input",

@@ -1,6 +1,6 @@
 import { excerpt } from "@kto/core";
 import { rowError } from "../errors.js";
-import { isObject } from "../jsonl.js";
+import { isObject } from "../data-row.js";
 import { isGiven } from "../rows.js";
 import { trlRow, type Layout } from "./layout.js";
 import { messagesOf } from "./turns.js";

@@ -1,10 +1,8 @@
 import type { DataNotes } from "../data-notes.js";
 import type { DataRow } from "../dataset.js";
 import { labelColumns } from "../labels.js";
-import { templateColumns, type Layout } from "./layout.js";
+import { templateColumns, trlTextColumns, type Layout } from "./layout.js";
 import { isFromValue, isTurn, messagesOf } from "./turns.js";
-
-const textColumns = ["prompt", "completion", "chosen", "rejected"];
 
 /** trl's own layouts: texts, or lists of messages. Turns of `from` and `value`, and a single turn where a list belongs, are made messages. */
 export const trlLayouts: readonly Layout[] = [
@@ -52,7 +50,7 @@ export const trlLayouts: readonly Layout[] = [
 /** A row whose turns of `from` and `value`, and single turns, are lists of messages. */
 function withMessages(row: DataRow, index: number, notes?: DataNotes): DataRow {
   const isOther = (value: unknown): boolean => isTurn(value) || (Array.isArray(value) && value.some(isFromValue));
-  const columns = textColumns.filter((column) => isOther(row[column]));
+  const columns = trlTextColumns.filter((column) => isOther(row[column]));
   if (columns.length === 0) return row;
   notes?.add("turns", "turns of from and value are read as messages of role and content, single ones as lists of one", index);
   return { ...row, ...Object.fromEntries(columns.map((column) => [column, messagesOf(row, column, index)])) };

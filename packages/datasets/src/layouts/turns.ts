@@ -1,7 +1,7 @@
 import { excerpt, parseJson } from "@kto/core";
 import type { DataRow } from "../dataset.js";
 import { rowError } from "../errors.js";
-import { isObject } from "../jsonl.js";
+import { isObject } from "../data-row.js";
 import { isGiven, type Message } from "../rows.js";
 
 /** What the speakers of a turn are called, and their roles. Unknown speakers are refused: which role they have would be a guess. */
@@ -27,7 +27,7 @@ const callers: ReadonlySet<string> = new Set(["function_call", "tool_call"]);
 
 /** True for an object that is one turn: `{from, value}` or `{role, …}`. */
 export function isTurn(value: unknown): value is DataRow {
-  return isObject(value) && (typeof value["role"] === "string" || (typeof value["from"] === "string" && "value" in value));
+  return isObject(value) && (typeof value["role"] === "string" || isFromValue(value));
 }
 
 /** True for a turn as ShareGPT writes it: `{from, value}`. */

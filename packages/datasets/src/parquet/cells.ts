@@ -1,5 +1,6 @@
 import { type Cell, floatCell, foreignCell, halfFloat, integerCell, jsonCell, signedInteger, textCell } from "../tables/cells.js";
 import { bytesText, dateText, decimalText, type TimeUnit, timestampText, timeText, uuidText } from "../tables/python-text.js";
+import type { Fail } from "./damage.js";
 import type { SchemaElement } from "./schema.js";
 
 /** Physical types: what is stored. */
@@ -27,13 +28,13 @@ const EPOCH_JULIAN_DAY = 2_440_588n;
 const NANOSECONDS_PER_DAY = 86_400_000_000_000n;
 
 /** How values of a leaf become those of a row. Calls `fail` where its types contradict each other. */
-export function parquetCell(element: SchemaElement, nested: boolean, fail: (problem: string) => never): Cell<never> {
+export function parquetCell(element: SchemaElement, nested: boolean, fail: Fail): Cell<never> {
   const { physicalType, typeLength } = element;
   if (physicalType === PHYSICAL.fixed && (typeLength < 1 || typeLength > 2 ** 20)) fail(`has values of ${typeLength} bytes each`);
   return logicalCell(element, nested, fail) ?? physicalCell(physicalType!, nested, fail);
 }
 
-function physicalCell(type: number, nested: boolean, fail: (problem: string) => never): Cell<never> {
+function physicalCell(type: number, nested: boolean, fail: Fail): Cell<never> {
   switch (type) {
     case PHYSICAL.boolean:
     case PHYSICAL.int32:
@@ -53,7 +54,7 @@ function physicalCell(type: number, nested: boolean, fail: (problem: string) => 
 }
 
 /** The cell of a type that says more than what is stored; undefined where it says nothing. */
-function logicalCell(element: SchemaElement, nested: boolean, fail: (problem: string) => never): Cell<never> | undefined {
+function logicalCell(element: SchemaElement, nested: boolean, fail: Fail): Cell<never> | undefined {
   const { physicalType, convertedType: converted, logical } = element;
   const kind = logical?.kind;
   if (physicalType === PHYSICAL.bytes) {
@@ -93,11 +94,7 @@ function timeCell({ convertedType: converted, logical }: SchemaElement, nested: 
   return foreignCell(`timestamp[${unit}${zone === undefined ? "" : ", tz=UTC"}]`, (raw: bigint) => timestampText(raw, unit, zone), nested);
 }
 
-function decimalCell(
-  { physicalType, typeLength, logical, ...element }: SchemaElement,
-  nested: boolean,
-  fail: (problem: string) => never,
-): Cell<never> {
+function decimalCell({ physicalType, typeLength, logical, ...element }: SchemaElement, nested: boolean, fail: Fail): Cell<never> {
   const scale = logical?.scale ?? element.scale;
   const type = `decimal128(${logical?.precision ?? element.precision}, ${scale})`;
   if (Math.abs(scale) > 76 || typeLength > MAX_DECIMAL_BYTES)

@@ -4,9 +4,9 @@ import { FormatError, isKtoError } from "@kto/core";
 export type Fail = (problem: string) => never;
 
 /** A {@link Fail} for the file `name`; `where` says in which part of it. */
-export function failing(name: string, where = ""): Fail {
+export function failing(name: string, where: string): Fail {
   return (problem) => {
-    throw damaged(name, where === "" ? problem : `${where}: ${problem}`);
+    throw damaged(name, `${where}: ${problem}`);
   };
 }
 

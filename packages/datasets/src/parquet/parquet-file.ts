@@ -4,7 +4,7 @@ import type { TableColumn } from "../tables/table.js";
 import { assembledColumn } from "./assembly.js";
 import { Budget } from "./budget.js";
 import { unpackerOf } from "./codecs.js";
-import { ColumnChunk } from "./column-chunk.js";
+import { type ChunkContext, ColumnChunk } from "./column-chunk.js";
 import { failing } from "./damage.js";
 import { type ChunkInfo, type Footer, readFooter } from "./footer.js";
 import { PageCache } from "./page-cache.js";
@@ -24,10 +24,9 @@ export interface RowGroup {
 /** A Parquet file whose footer was read. */
 export class ParquetFile {
   readonly #source: ByteSource;
-  readonly #name: string;
   readonly #footer: Footer;
   readonly #tree: ReturnType<typeof schemaTree>;
-  readonly #context: { name: string; cache: PageCache; budget: Budget };
+  readonly #context: ChunkContext;
 
   /** Reads the footer. Throws `FormatError` for what is no Parquet file or cannot be read. */
   static async open(source: ByteSource, name: string): Promise<ParquetFile> {
@@ -36,7 +35,6 @@ export class ParquetFile {
 
   private constructor(source: ByteSource, name: string, footer: Footer) {
     this.#source = source;
-    this.#name = name;
     this.#footer = footer;
     this.#tree = schemaTree(footer.schema, failing(name, "the footer"));
     this.#context = { name, cache: new PageCache(source.byteLength), budget: new Budget(source.byteLength) };
@@ -51,7 +49,7 @@ export class ParquetFile {
     const { numRows, chunks: infos } = this.#footer.rowGroups[index]!;
     const { columns, leaves } = this.#tree;
     const where = `row group ${index}`;
-    const fail = failing(this.#name, where);
+    const fail = failing(this.#context.name, where);
     if (infos.length !== leaves.length || leaves.length === 0) fail(`it has ${infos.length} columns, and the schema ${leaves.length}`);
     const wanted = Math.min(numRows, maxRows);
     const chunks: ColumnChunk[] = [];
@@ -60,7 +58,7 @@ export class ParquetFile {
     for (const [place, info] of infos.entries()) {
       const leaf = leaves[place]!;
       const bytes = await slice(info.start, info.end);
-      const unpack = await unpackerOf(info.codec, this.#name, leaf.path);
+      const unpack = await unpackerOf(info.codec, this.#context.name, leaf.path);
       const chunk = new ColumnChunk(leaf, bytes, info, wanted, unpack, where, this.#context);
       if (chunk.numRows < wanted || (wanted === numRows && chunk.numRows > wanted)) {
         fail(`column ${leaf.path} has ${chunk.numRows} rows, where ${wanted} are expected`);
@@ -76,8 +74,8 @@ export class ParquetFile {
     const start = infos.reduce((least, info) => Math.min(least, info.start), Infinity);
     const end = infos.reduce((most, info) => Math.max(most, info.end), 0);
     const total = infos.reduce((sum, info) => sum + info.end - info.start, 0);
-    if (end - start > total + MAX_GAP_BYTES) return (from, to) => readBytes(this.#source, from, to, this.#name);
-    const bytes = await readBytes(this.#source, start, end, this.#name);
+    if (end - start > total + MAX_GAP_BYTES) return (from, to) => readBytes(this.#source, from, to, this.#context.name);
+    const bytes = await readBytes(this.#source, start, end, this.#context.name);
     return async (from, to) => bytes.subarray(from - start, to - start);
   }
 }

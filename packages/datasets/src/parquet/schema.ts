@@ -31,7 +31,6 @@ export interface LogicalType {
 
 /** A column of values: where its levels end, and how a value becomes one of a row. */
 export interface Leaf {
-  readonly index: number;
   /** Its names from the top, joined by dots, for messages. */
   readonly path: string;
   readonly physicalType: number;
@@ -57,7 +56,6 @@ interface NodePlace {
 
 interface LeafNode {
   readonly kind: "leaf";
-  readonly leaf: Leaf;
 }
 
 interface StructNode {
@@ -260,9 +258,8 @@ class TreeBuilder {
     if (physicalType === undefined) return this.#fail(`${path} has neither a type nor columns`);
     const index = this.leaves.length;
     const cell = parquetCell(element, nested, (problem) => this.#fail(`${path} ${problem}`));
-    const leaf = { index, path, physicalType, typeLength, maxDefinition: definition, maxRepetition: repetition, cell };
-    this.leaves.push(leaf);
-    return { kind: "leaf", name, definition, first: index, last: index + 1, leaf };
+    this.leaves.push({ path, physicalType, typeLength, maxDefinition: definition, maxRepetition: repetition, cell });
+    return { kind: "leaf", name, definition, first: index, last: index + 1 };
   }
 }
 

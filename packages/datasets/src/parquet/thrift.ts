@@ -1,3 +1,5 @@
+import type { Fail } from "./damage.js";
+
 /** Types of values in Thrift's compact protocol. */
 const STOP = 0;
 const TRUE = 1;
@@ -26,10 +28,10 @@ const decoder = new TextDecoder();
 export class ThriftReader {
   offset: number;
   readonly #bytes: Uint8Array;
-  readonly #fail: (problem: string) => never;
+  readonly #fail: Fail;
   #depth = 0;
 
-  constructor(bytes: Uint8Array, fail: (problem: string) => never, offset = 0) {
+  constructor(bytes: Uint8Array, fail: Fail, offset = 0) {
     this.#bytes = bytes;
     this.#fail = fail;
     this.offset = offset;

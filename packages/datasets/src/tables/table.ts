@@ -1,3 +1,4 @@
+import { setColumn } from "../data-row.js";
 import type { DataRow, RowSource } from "../dataset.js";
 
 /** A column of a table: its name, and its value in a row, made when it is asked for. */
@@ -14,12 +15,7 @@ export function tableRows(columns: readonly TableColumn[], length: number): RowS
     at(index) {
       if (index >= length) return undefined;
       const row: DataRow = {};
-      for (const column of columns) {
-        const value = column.at(index);
-        if (column.name === "__proto__")
-          Object.defineProperty(row, column.name, { value, enumerable: true, configurable: true, writable: true });
-        else row[column.name] = value;
-      }
+      for (const column of columns) setColumn(row, column.name, column.at(index));
       return row;
     },
   };

@@ -1,3 +1,4 @@
+import type { FuzzedReader } from "../../../testing/src/fuzzed-reader.js";
 import { readArrow } from "../arrow.js";
 import type { Dataset } from "../dataset.js";
 import { readParquet } from "../parquet.js";
@@ -5,13 +6,6 @@ import { findSplitFiles } from "../split-files.js";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { memoryDirectory } from "./memory-directory.js";
 import { tableFile } from "./tables.js";
-
-/** A reader to be fuzzed: files that it reads, or that once broke it, and how it reads one to its end. May throw a KtoError and nothing else. */
-export interface TableFuzz {
-  readonly name: string;
-  seeds(): Uint8Array[];
-  read(bytes: Uint8Array): Promise<void>;
-}
 
 const PARQUET = [
   ...["dictionary", "plain", "v2", "deltas", "old", "snappy", "zstd", "gzip", "brotli", "lz4"].map((name) => `main.${name}.parquet`),
@@ -41,14 +35,20 @@ const CARDS = [
 ];
 
 /** Parquet, Arrow, and the heads of data cards with the files that they name. */
-export const tableFuzz: readonly TableFuzz[] = [
+export const tableFuzz: readonly FuzzedReader[] = [
   {
     name: "parquet",
+    kind: "bytes",
     seeds: () => [...PARQUET.map(tableFile), writtenHere()],
     read: async (bytes) => visit(await readParquet(bytes, { name: "x.parquet" })),
   },
-  { name: "arrow", seeds: () => ARROW.map(tableFile), read: async (bytes) => visit(await readArrow(bytes, { name: "x.arrow" })) },
-  { name: "data-card", seeds: () => CARDS.map((card) => new TextEncoder().encode(`---\n${card}---\n`)), read: readCard },
+  {
+    name: "arrow",
+    kind: "bytes",
+    seeds: () => ARROW.map(tableFile),
+    read: async (bytes) => visit(await readArrow(bytes, { name: "x.arrow" })),
+  },
+  { name: "data-card", kind: "text", seeds: () => CARDS.map((card) => new TextEncoder().encode(`---\n${card}---\n`)), read: readCard },
 ];
 
 /** Reads every value, as training does. */

@@ -1,12 +1,6 @@
+import type { FuzzedReader } from "../../../testing/src/fuzzed-reader.js";
 import { loadDataset } from "../load-dataset.js";
 import { contentCases, jsonCases, unreadCases } from "./text-cases.js";
-
-/** A reader to be fuzzed: files that it reads or refuses, and how it reads one to its end. May throw a KtoError and nothing else. */
-export interface TextFuzz {
-  readonly name: string;
-  seeds(): Uint8Array[];
-  read(bytes: Uint8Array): Promise<void>;
-}
 
 const filesOf = (ending: RegExp): Uint8Array[] =>
   [...jsonCases, ...contentCases, ...unreadCases].flatMap(({ name, files }) =>
@@ -16,10 +10,10 @@ const filesOf = (ending: RegExp): Uint8Array[] =>
   );
 
 /** JSON in all its layouts, CSV, and both compressed, in UTF-16, or something else altogether. */
-export const textFuzz: readonly TextFuzz[] = [
-  { name: "json-rows", seeds: () => filesOf(/\.jsonl?$/), read: (bytes) => visit(bytes, "x.jsonl") },
-  { name: "csv", seeds: () => filesOf(/\.(?:csv|tsv|txt)$/), read: (bytes) => visit(bytes, "x.csv") },
-  { name: "compressed-rows", seeds: () => filesOf(/\.(?:gz|zst|bz2|xz)$/), read: (bytes) => visit(bytes, "x.jsonl.gz") },
+export const textFuzz: readonly FuzzedReader[] = [
+  { name: "json-rows", kind: "text", seeds: () => filesOf(/\.jsonl?$/), read: (bytes) => visit(bytes, "x.jsonl") },
+  { name: "csv", kind: "text", seeds: () => filesOf(/\.(?:csv|tsv|txt)$/), read: (bytes) => visit(bytes, "x.csv") },
+  { name: "compressed-rows", kind: "bytes", seeds: () => filesOf(/\.(?:gz|zst|bz2|xz)$/), read: (bytes) => visit(bytes, "x.jsonl.gz") },
 ];
 
 /** Reads every value, as training does. */

@@ -34,7 +34,7 @@ export async function requestJson(client: HubClient, url: string, asked: Asked):
     try {
       return { json: JSON.parse(text) as unknown, headers: response.headers };
     } catch (cause) {
-      throw new HubError(`hub: ${url} is no address of a hub; expected JSON, got ${excerpt(text.slice(0, 60))}; check HF_ENDPOINT`, {
+      throw new HubError(`hub: ${url} is no address of a hub; expected JSON, got ${excerpt(text)}; check HF_ENDPOINT`, {
         reason: "refused",
         repo: asked.repo,
         cause,

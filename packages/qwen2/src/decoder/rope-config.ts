@@ -1,4 +1,5 @@
 import { excerpt } from "@kto/core";
+import { snakeCase } from "@kto/core/config";
 import type { DecoderConfig } from "./config.js";
 import { ropeFrequencies, type RopeInput, type RopeScaling } from "./rope-scaling.js";
 
@@ -48,10 +49,7 @@ export function readRope(fields: Fields, context: RopeConfigContext): { ropeThet
 /** The fields of a config.json that `readRope` reads back, in the spelling of transformers 5 where positions are scaled. */
 export function writeRope({ ropeTheta, ropeScaling }: DecoderConfig): Record<string, unknown> {
   if (ropeScaling === undefined) return { rope_theta: ropeTheta };
-  const entries = Object.entries(ropeScaling).map(([name, value]) => [
-    name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    value,
-  ]);
+  const entries = Object.entries(ropeScaling).map(([name, value]) => [snakeCase(name), value]);
   return { rope_parameters: { rope_theta: ropeTheta, ...Object.fromEntries(entries) } };
 }
 

@@ -1,3 +1,4 @@
+import { sameShape } from "@kto/tensor";
 import { toFloat32, type TensorInfo, type TensorReader } from "@kto/safetensors";
 import type { DecoderArchitecture } from "./architecture.js";
 import type { DecoderConfig } from "./config.js";
@@ -33,7 +34,7 @@ const comparable: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, B
 
 /** True for matrices with the same numbers; what is no plain float is never equal, and is looked at where it is loaded. */
 async function areEqual(reader: TensorReader, a: TensorInfo, b: TensorInfo, signal: AbortSignal | undefined): Promise<boolean> {
-  if (a.shape.length !== b.shape.length || a.shape.some((size, index) => size !== b.shape[index])) return false;
+  if (!sameShape(a.shape, b.shape)) return false;
   const [sizeA, sizeB] = [comparable[a.dtype], comparable[b.dtype]];
   if (sizeA === undefined || sizeB === undefined) return false;
   const numElements = a.byteLength / sizeA;

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesSource, type ByteDirectory } from "@kto/core";
+import type { FuzzedReader } from "../../../testing/src/fuzzed-reader.js";
 import { openCheckpoint } from "../checkpoint.js";
 import { toFloat32 } from "../convert.js";
 import { openSafetensors } from "../safetensors-file.js";
@@ -13,13 +14,8 @@ const index = {
   weight_map: { a: "model-00001-of-00002.safetensors", b: "model-00002-of-00002.safetensors" },
 };
 
-/** Readers for the fuzzer, as `FuzzedReader` of the testing package says. */
-export const fuzzedReaders: readonly {
-  name: string;
-  kind: "json" | "bytes";
-  seeds(): Promise<readonly Uint8Array[]>;
-  read(input: Uint8Array): Promise<void>;
-}[] = [
+/** Readers for the fuzzer. */
+export const fuzzedReaders: readonly FuzzedReader[] = [
   {
     name: "safetensors-file",
     kind: "bytes",

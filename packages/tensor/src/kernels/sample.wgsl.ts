@@ -1,5 +1,5 @@
 import { defineKernel, read, write, always, type Kernel } from "./define-kernel.js";
-import { computeMain, oneGroupPer } from "./lib/grid.js";
+import { computeMain, oneGroupPer, oneThreadPer } from "./lib/grid.js";
 import { reduceEnables, reduceMax, reduceSum, type Reduce } from "./lib/reduce.js";
 import { orderOf, samplingStateSize, scoresOfRow, waitOf } from "./lib/sampling.js";
 import { cutInAll } from "./lib/sampling-all.js";
@@ -135,7 +135,7 @@ export const sampledProbabilitiesKernel: Kernel<
   bindings: { logits: read("f32"), settings: read("u32"), seen: read("u32"), state: read("f32"), probabilities: write("f32") },
   params: { numRows: "u32", vocabSize: "u32" },
   variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  grid: ({ numRows, vocabSize }, { workgroupSize }) => oneGroupPer(Math.ceil((numRows * vocabSize) / workgroupSize)),
+  grid: ({ numRows, vocabSize }, { workgroupSize }) => oneThreadPer(numRows * vocabSize, workgroupSize),
   examples: [{}],
   wgsl: (spec) => wgsl`
     ${scoresOfRow()}

@@ -86,9 +86,7 @@ function specOf({
       aligned: false,
       evenDepth: false,
       fewTiles: true,
-      fewRows: false,
-      matVecRows: 8,
-      depthWays: 1,
+      ...manyRows,
     };
   return {
     ...operands,
@@ -96,10 +94,12 @@ function specOf({
     aligned: [transposeA ? m : k, transposeB ? k : n, n, aOffset, bOffset, cOffset].every((size) => size % 8 === 0),
     evenDepth: k % 64 === 0,
     fewTiles: Math.ceil(m / 128) * Math.ceil(n / 128) < 64,
-    fewRows: m <= 32,
-    ...(m <= 32 ? { matVecRows: matVecRowsOf(m), depthWays: depthWaysOf(n, k) } : { matVecRows: 8, depthWays: 1 }),
+    ...(m <= 32 ? { fewRows: true, matVecRows: matVecRowsOf(m), depthWays: depthWaysOf(n, k) } : manyRows),
   };
 }
+
+/** A product that is no work for the variant of few rows, of which the other two then say nothing. */
+const manyRows = { fewRows: false, matVecRows: 8, depthWays: 1 } as const;
 
 function tileShapeOf(m: number, n: number): TileShape {
   if (n <= 32) return "tall";

@@ -33,5 +33,5 @@ export { segmentSum } from "./segment-sum.js";
 export { swiGlu } from "./swi-glu.js";
 export { gemm, type Gemm } from "./gemm.js";
 export { sumColumns } from "./sum-columns.js";
-export { packSamplingSettings, sample, type Sampled, sampledProbabilities, type SamplingSettings, seenSize } from "./sample.js";
+export { packSamplingSettings, packSeen, sample, type Sampled, sampledProbabilities, type SamplingSettings, seenSize } from "./sample.js";
 export { type CachedKeys, decodeAttention, type DecodeAttentionOptions, writeRows } from "./decode-attention.js";

@@ -41,6 +41,13 @@ export function seenSize(vocabSize: number): number {
   return Math.ceil(vocabSize / 32);
 }
 
+/** A row of `seen`: the bits of these ids. */
+export function packSeen(ids: Iterable<number>, vocabSize: number): Uint32Array<ArrayBuffer> {
+  const seen = new Uint32Array(seenSize(vocabSize));
+  for (const id of ids) seen[id >> 5]! |= 1 << (id & 31);
+  return seen;
+}
+
 /** What {@link sample} gives. */
 export interface Sampled {
   /** [numRows] u32 */

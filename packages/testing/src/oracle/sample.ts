@@ -1,4 +1,4 @@
-import { packSamplingSettings, sample as sampleOp, sampledProbabilities, seenSize, type SamplingSettings } from "@kto/tensor";
+import { packSamplingSettings, packSeen, sample as sampleOp, sampledProbabilities, seenSize, type SamplingSettings } from "@kto/tensor";
 import { indices, Numbers, type OracleCase } from "./case.js";
 
 /** The settings that leave everything as it is. */
@@ -78,9 +78,7 @@ function sampleCase(
   const data = Float64Array.from({ length: rows.length * vocabSize }, (_, i) => Math.fround(values(numbers.normal(), i % vocabSize)));
   const settings = rows.map((row, index) => ({ ...plainSettings, numDrawn: index, ...row, seenRow: rows.length - 1 - index }));
   const seen = new Uint32Array(rows.length * seenSize(vocabSize));
-  rows.forEach(({ history = [] }, index) => {
-    for (const id of history) seen[(rows.length - 1 - index) * seenSize(vocabSize) + (id >> 5)]! |= 1 << (id & 31);
-  });
+  rows.forEach(({ history = [] }, index) => seen.set(packSeen(history, vocabSize), (rows.length - 1 - index) * seenSize(vocabSize)));
   const packed = packSamplingSettings(settings);
   return {
     name: `sample ${name}: ${rows.length} × ${vocabSize}`,

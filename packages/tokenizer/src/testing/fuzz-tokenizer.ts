@@ -1,22 +1,5 @@
 import { Tokenizer, type TokenizerFiles } from "../index.js";
-
-/** A reader for the fuzzer: what it reads well, how that is damaged, and what must be read to its end or refused with a KtoError. */
-export interface FuzzedReader {
-  readonly name: string;
-  /** The first is a good input. */
-  seeds(): readonly Uint8Array[];
-  /** A mutant by its structure. */
-  mutate(seed: Uint8Array, random: Randomness): Uint8Array;
-  read(input: Uint8Array): unknown;
-}
-
-/** Numbers that repeat for a seed; `Random` of `scripts/fuzz`. */
-export interface Randomness {
-  /** A whole number from 0 up to a limit. */
-  below(limit: number): number;
-  chance(share: number): boolean;
-  pick<Item>(items: readonly Item[]): Item;
-}
+import type { MutatingReader, Randomness } from "../../../testing/src/fuzzed-reader.js";
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -204,7 +187,7 @@ const encoder = new TextEncoder();
 const asText = (input: Uint8Array): string => new TextDecoder().decode(input);
 
 /** Tokenizer files: read, and a text encoded, decoded and rendered with what came of them. An input is a JSON object of files. */
-export const tokenizerReader: FuzzedReader = {
+export const tokenizerReader: MutatingReader = {
   name: "tokenizer",
   // What is sound is damaged more often than what is broken already.
   seeds: () =>

@@ -16,5 +16,5 @@ export {
   type ScoredRow,
   type SourceRow,
 } from "./rows.js";
-export { tokenizeRow, type TokenizeOptions } from "./tokenize-row.js";
+export { tokenizePrompt, tokenizeRow, type TokenizeOptions } from "./tokenize-row.js";
 export type { ChatMessage, ChatTemplateOptions, RenderedConversation, Tokenizer } from "./tokenizer.js";

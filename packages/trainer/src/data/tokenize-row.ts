@@ -1,5 +1,15 @@
 import { commonPrefixLength, excerpt, parseJson } from "@kto/core";
-import { columnOf, idsOf, isSilent, rowError, textOf, type DataNotes, type DataRow, type TextOrMessages } from "@kto/datasets";
+import {
+  columnOf,
+  idsOf,
+  isSilent,
+  rowError,
+  textOf,
+  type DataNotes,
+  type DataRow,
+  type Message,
+  type TextOrMessages,
+} from "@kto/datasets";
 
 import { DataPreparationError } from "./errors.js";
 import { EmptyRowError, type ScoredRow } from "./rows.js";
@@ -32,12 +42,7 @@ export function tokenizeRow(row: DataRow, index: number, options: TokenizeOption
   }
   const prompt = textOf(row, "prompt", index);
   const completion = textOf(row, "completion", index);
-  const { tokenizer } = options;
-  if (!tokenizer) {
-    throw new DataPreparationError(
-      "tokenizeRow: the rows are text and there is no tokenizer; expected a tokenizer (tokenizer.json beside the model), got none; add it, or give rows with prompt_ids and completion_ids",
-    );
-  }
+  const tokenizer = expectTokenizer(options);
   const [shorter, longer] = encodeBoth(row, index, prompt, completion, tokenizer, options.chatTemplate);
   const boundary = commonPrefixLength(shorter, longer);
   if (options.notes) {
@@ -46,6 +51,32 @@ export function tokenizeRow(row: DataRow, index: number, options: TokenizeOption
     noteTokens(options.notes, { index, tokenizer, shorter, longer, boundary, ...(conversation && { conversation }) });
   }
   return { promptIds: longer.slice(0, boundary), completionIds: longer.slice(boundary) };
+}
+
+/**
+ * Ids of a row's `prompt` as a model is asked with it, or its `prompt_ids`: text with special tokens, a conversation with the generation prompt. Throws as
+ * {@link tokenizeRow}.
+ */
+export function tokenizePrompt(row: DataRow, index: number, options: TokenizeOptions): number[] {
+  if (row["prompt_ids"] !== undefined && row["prompt_ids"] !== null) return idsOf(row, "prompt_ids", index);
+  const prompt = textOf(row, "prompt", index);
+  const tokenizer = expectTokenizer(options);
+  if (typeof prompt === "string") return tokenizer.encode(prompt, { addSpecialTokens: true });
+  if (prompt.length === 0) throw new EmptyRowError(index, "no prompt");
+  return rendering(index, prompt, () =>
+    tokenizer.applyChatTemplate(prompt, {
+      tokenize: true,
+      ...templateOptions(row, index, options.chatTemplate),
+      addGenerationPrompt: true,
+    }),
+  );
+}
+
+function expectTokenizer({ tokenizer }: TokenizeOptions): Tokenizer {
+  if (tokenizer) return tokenizer;
+  throw new DataPreparationError(
+    "tokenizeRow: the rows are text and there is no tokenizer; expected a tokenizer (tokenizer.json beside the model), got none; add it, or give rows with prompt_ids and completion_ids",
+  );
 }
 
 /** Ids of the prompt and of prompt + completion. */
@@ -72,13 +103,18 @@ function encodeBoth(
   if (prompt.length === 0) throw new EmptyRowError(index, "no prompt");
   if (completion.length === 0) throw new EmptyRowError(index, "no completion");
   const shared = { tokenize: true as const, ...templateOptions(row, index, chatTemplate) };
+  return rendering(index, [...prompt, ...completion], () => [
+    tokenizer.applyChatTemplate(prompt, { ...shared, addGenerationPrompt: true }),
+    tokenizer.applyChatTemplate([...prompt, ...completion], { ...shared, addGenerationPrompt: false }),
+  ]);
+}
+
+/** What `render` gives; a template that refuses the messages of a row becomes its error. */
+function rendering<Result>(index: number, messages: readonly Message[], render: () => Result): Result {
   try {
-    return [
-      tokenizer.applyChatTemplate(prompt, { ...shared, addGenerationPrompt: true }),
-      tokenizer.applyChatTemplate([...prompt, ...completion], { ...shared, addGenerationPrompt: false }),
-    ];
+    return render();
   } catch (cause) {
-    if ([...prompt, ...completion].some(isSilent)) throw new EmptyRowError(index, "no content", cause);
+    if (messages.some(isSilent)) throw new EmptyRowError(index, "no content", cause);
     throw rowError(index, {
       problem: "the chat template refuses the conversation",
       expected: "one that it renders",

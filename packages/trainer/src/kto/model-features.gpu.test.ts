@@ -3,7 +3,8 @@ import { Dataset, type DataRow } from "@kto/datasets";
 import { getPeftModel, PeftModel, readAdapter, type SavedEmbeddings } from "@kto/lora";
 import { Qwen2ForCausalLM, type Qwen2Config } from "@kto/qwen2";
 import { requestDevice, type Device } from "@kto/tensor";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectNoBuffersLeft } from "../../../testing/src/no-buffers-left.js";
 import { KTOTrainer, type KTOConfig, type MemoryPlan } from "../index.js";
 
 const config: Qwen2Config = {
@@ -42,13 +43,11 @@ const args: Partial<KTOConfig> = {
 };
 
 let device: Device;
-let live = 0;
 beforeAll(async () => {
   device = await requestDevice();
 });
 afterAll(() => device.dispose());
-beforeEach(() => (live = device.memory.info().liveStorages));
-afterEach(() => expect(device.memory.info().liveStorages, "buffers left over").toBe(live));
+expectNoBuffersLeft(() => device);
 
 function model(given: Partial<Qwen2Config> = {}): Qwen2ForCausalLM {
   let seed = 1;

@@ -1,7 +1,7 @@
-import { FormatError, memoryStore, type Store } from "@kto/core";
+import { FormatError, memoryStore, readText, type Store } from "@kto/core";
 import { loraConfig } from "@kto/lora";
 import { describe, expect, it } from "vitest";
-import { progressAt, tinyCheckpointFiles, tinyRun, writeTinyCheckpoint } from "../testing/tiny-checkpoint.js";
+import { progressAt, tinyCheckpointFiles, tinyRun, writeTinyCheckpoint, unsealed } from "../testing/tiny-checkpoint.js";
 import { CheckpointError } from "./checkpoint-error.js";
 import type { RunToResume } from "./checkpoint.js";
 import { findCheckpoint, type FoundCheckpoint } from "./find-checkpoint.js";
@@ -25,15 +25,7 @@ async function damagedStore(file: string, damage: Damage, { checkpoint = "checkp
 
 /** As it was before sums were kept. */
 async function removeSums(store: Store, path: string): Promise<void> {
-  const state = JSON.parse(await textOf(store, path)) as { kto: Record<string, unknown> };
-  delete state.kto["files"];
-  delete state.kto["sha256"];
-  await store.write(path, JSON.stringify(state, null, 2));
-}
-
-async function textOf(store: Store, path: string): Promise<string> {
-  const source = (await store.open(path))!;
-  return new TextDecoder().decode(await source.slice(0, source.byteLength));
+  await store.write(path, unsealed((await readText(store, path))!));
 }
 
 const newest = (store: Store, run: RunToResume = tinyRun): Promise<FoundCheckpoint> => findCheckpoint(true, store, run);
@@ -165,7 +157,7 @@ it("a state is sealed over its values: layout does not matter, a digit does", as
   expect(await sealTrainerState(state, {})).toBe(sealed);
   const store = await damagedStore("README.md", () => text("notes"));
   const path = "checkpoint-5/trainer_state.json";
-  const whole = await textOf(store, path);
+  const whole = (await readText(store, path))!;
   await store.write(path, JSON.stringify(JSON.parse(whole)));
   expect((await newest(store)).damaged).toEqual([]);
   await store.write(path, whole.replace('"total_loss": 2.5', '"total_loss": 2.4'));

@@ -139,7 +139,6 @@ function expectOptimizer(checkpoint: string, kind: string | undefined, expected:
   if (kind === expected) return;
   const told = settings?.args["optim"];
   const toldKind = optimizerNames.includes(told as string) ? optimizerKind(told as string) : undefined;
-  if (kind === undefined || toldKind === expected)
-    throw new FormatError(`${optimizerFile}: it is another optimizer's; expected ${expected}, got ${kind ?? "none"}`);
+  if (kind === undefined || toldKind === expected) return; // then the file is damaged, as `readOptimizer` says
   throw otherRun(checkpoint, `it holds the state of another optimizer; expected ${expected}, got ${kind}`);
 }

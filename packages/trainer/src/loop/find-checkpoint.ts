@@ -45,13 +45,9 @@ async function newestWhole(store: Store, run: RunToResume): Promise<FoundCheckpo
   if (newest === undefined) return { checkpoint: undefined, damaged };
   const rest = others.map(({ checkpoint, file, problem }) => `; ${checkpoint}/${file}: ${problem}`).join("");
   throw new CheckpointError(
-    { ...pick(newest), problem: `${newest.problem}${rest}` },
+    { checkpoint: newest.checkpoint, file: newest.file, problem: `${newest.problem}${rest}` },
     { advice: `${store.name} has no checkpoint that is whole; pass {overwrite} to begin anew`, cause: newest },
   );
-}
-
-function pick({ checkpoint, file, problem }: DamagedFile): DamagedFile {
-  return { checkpoint, file, problem };
 }
 
 /** The last part of a folder's name: `checkpoint-5` of `outputs/checkpoint-5`. */

@@ -1,4 +1,4 @@
-import { memoryStore, type Store } from "@kto/core";
+import { memoryStore, readText, type Store } from "@kto/core";
 import { Dataset } from "@kto/datasets";
 import { getPeftModel, parseAdapterConfig, type LoraWeights } from "@kto/lora";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
@@ -29,11 +29,6 @@ async function trained(given: Partial<KTOConfig>, output: Store): Promise<Map<st
   using trainer = trainerOf(given, output);
   await trainer.train();
   return trainer.model.readAdapter();
-}
-
-async function textOf(store: Store, file: string): Promise<string> {
-  const source = (await store.open(file))!;
-  return new TextDecoder().decode(await source.slice(0, source.byteLength));
 }
 
 describe("a planned run", () => {
@@ -123,10 +118,10 @@ test("saveModel writes adapter, card, tokenizer files and state to output, or to
   await trainer.saveModel(elsewhere);
   const names = ["README.md", "adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "trainer_state.json"];
   for (const store of [output, elsewhere]) expect((await store.list()).map(({ name }) => name)).toEqual(names);
-  expect(parseAdapterConfig(await textOf(output, "adapter_config.json"))).toMatchObject({ r: 4, baseModelNameOrPath: "org/tiny" });
-  expect(await textOf(output, "trainer_state.json")).toBe(trainer.state());
+  expect(parseAdapterConfig((await readText(output, "adapter_config.json"))!)).toMatchObject({ r: 4, baseModelNameOrPath: "org/tiny" });
+  expect((await readText(output, "trainer_state.json"))!).toBe(trainer.state());
   expect(JSON.parse(trainer.state())).toMatchObject({ global_step: 3, kto: { num_rows: 8, arguments: { learningRate: 1e-2 } } });
-  expect(await textOf(output, "README.md")).toContain("- kto");
+  expect((await readText(output, "README.md"))!).toContain("- kto");
 });
 
 test("logs, evaluates and ends under every key of trl 1.16's KTOTrainer", async () => {

@@ -15,7 +15,7 @@ import { checkpointName, listCheckpoints } from "./checkpoint-names.js";
 import { alone, type Collective } from "./collective.js";
 import { adapterDifferences, settingDifferences } from "./differences.js";
 import { TrainerUsageError } from "./errors.js";
-import { evaluateRows, round } from "./evaluate.js";
+import { evaluateRows } from "./evaluate.js";
 import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 import { findCheckpoint } from "./find-checkpoint.js";
 import type { Method, PreparedRows } from "./method.js";
@@ -25,6 +25,7 @@ import { PlannedRun } from "./planned-run.js";
 import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
 import { saveTrained } from "./save-trained.js";
 import { trainLoop } from "./train-loop.js";
+import { trainOutput } from "./train-output.js";
 import { refuseModulesInFull } from "./trained-model.js";
 import { TrainingRun } from "./training-run.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
@@ -243,7 +244,12 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
         evaluate: async () => this.#follow(schedule, await this.#evaluate(context, signal)),
         save: this.#output && this.#collective.rank === 0 ? () => this.#save(parts.optimizer) : undefined,
       });
-      this.result = this.#finish(run, performance.now() - started);
+      this.result = trainOutput(run, {
+        progress,
+        args: this.args,
+        elapsedMs: performance.now() - started,
+        peakBytes: device.memory.info().peakBytes,
+      });
       return this.result;
     } finally {
       device.memory.limitBytes = Infinity;
@@ -366,29 +372,6 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       await store.remove(old);
       this.#emit({ type: "checkpointRemoved", name: old });
     }
-  }
-
-  #finish({ counts, memory, isFinished }: PlannedRun, elapsedMs: number): TrainOutput {
-    const { progress, args } = this;
-    const seconds = elapsedMs / 1000;
-    const samples = args.maxSteps > 0 ? counts.totalUpdates * counts.rowsPerUpdate : counts.numRows * args.numTrainEpochs;
-    const trainingLoss = progress.totalLoss / Math.max(1, progress.globalStep);
-    const metrics = {
-      train_runtime: round(seconds, 4),
-      train_samples_per_second: isFinished ? 0 : round(samples / seconds, 3),
-      train_steps_per_second: isFinished ? 0 : round(counts.totalUpdates / seconds, 3),
-      total_flos: progress.totalFlos,
-      train_loss: trainingLoss,
-      epoch: epochAfter(progress.globalStep, counts, args),
-    };
-    if (!isFinished) progress.logHistory.push({ ...metrics, step: progress.globalStep });
-    return {
-      globalStep: progress.globalStep,
-      trainingLoss,
-      metrics,
-      peakGpuMemoryBytes: this.model.device.memory.info().peakBytes,
-      plannedGpuMemoryBytes: memory.peakBytes,
-    };
   }
 
   #emit(event: TrainerEvent): void {

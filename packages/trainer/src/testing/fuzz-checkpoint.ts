@@ -1,26 +1,12 @@
+import type { FuzzedReader } from "@kto/testing";
 import { readCheckpoint } from "../loop/checkpoint.js";
 import { checkpointName } from "../loop/checkpoint-names.js";
 import { optimizerFile } from "../loop/optimizer-file.js";
 import { parseTrainerState } from "../loop/read-trainer-state.js";
 import { stateFile } from "../loop/trainer-state.js";
-import { folderOf, tinyCheckpointFiles, tinyRun } from "./tiny-checkpoint.js";
+import { folderOf, tinyCheckpointFiles, tinyRun, unsealed } from "./tiny-checkpoint.js";
 
 const step = 3;
-
-/** A reader for the fuzzer: what it reads well, and what it must read to its end or refuse with a KtoError. */
-export interface FuzzedReader {
-  readonly name: string;
-  seeds(): Promise<readonly Uint8Array[]>;
-  read(input: Uint8Array): Promise<unknown>;
-}
-
-/** Without the sums, which would refuse every changed file before it is read. */
-function unsealed(text: string): string {
-  const state = JSON.parse(text) as { kto: Record<string, unknown> };
-  delete state.kto["files"];
-  delete state.kto["sha256"];
-  return JSON.stringify(state, null, 2);
-}
 
 async function filesWithoutSums(): Promise<Map<string, Uint8Array>> {
   const files = await tinyCheckpointFiles(step);
@@ -41,8 +27,9 @@ const onceBroken: readonly ((state: Record<string, unknown>, own: Record<string,
 ];
 
 /** `trainer_state.json` of a checkpoint: the text alone, and in its place. */
-export const trainerStateReader: FuzzedReader = {
+const trainerState: FuzzedReader = {
   name: "trainer-state",
+  kind: "json",
   async seeds() {
     const whole = (await tinyCheckpointFiles(step)).get(stateFile)!;
     const plain = (await filesWithoutSums()).get(stateFile)!;
@@ -61,11 +48,14 @@ export const trainerStateReader: FuzzedReader = {
 };
 
 /** `optimizer.safetensors` of a checkpoint, in its place. */
-export const optimizerReader: FuzzedReader = {
+const optimizerState: FuzzedReader = {
   name: "optimizer-state",
+  kind: "bytes",
   seeds: async () => [(await filesWithoutSums()).get(optimizerFile)!],
   async read(input) {
     const files = await filesWithoutSums();
     return readCheckpoint(folderOf(files.set(optimizerFile, input), checkpointName(step)), checkpointName(step), tinyRun);
   },
 };
+
+export const fuzzedReaders: readonly FuzzedReader[] = [trainerState, optimizerState];

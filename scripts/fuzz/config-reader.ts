@@ -1,13 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { FuzzedReader } from "@kto/testing";
 import { readConfigFile } from "../../packages/cli/src/config/read-config.js";
 import { trainConfig } from "../../packages/cli/src/config/train-config.js";
-import { optimizerReader, trainerStateReader } from "../../packages/trainer/src/testing/fuzz-checkpoint.js";
-import { mutateBytes } from "./mutate-bytes.js";
-import { mutateJson } from "./mutate-json.js";
-import { mutateText } from "./mutate-text.js";
-import type { FuzzTarget } from "./target.js";
 
 const configs = [
   "model_name_or_path: ./models/tiny\ntrain_file: train.jsonl\nuse_peft: true\nlora_target_modules: [q_proj, v_proj]\nlearning_rate: 5.0e-7\nload_in_4bit: yes\n",
@@ -26,17 +22,13 @@ function configFile(): string {
   return (file = join(folder, "kto.yaml"));
 }
 
-/** What a run reads besides its model and data: its config, and a checkpoint to go on from. */
-export const targets: readonly FuzzTarget[] = [
-  {
-    name: "config",
-    seeds: () => configs.map((config) => new TextEncoder().encode(config)),
-    mutate: mutateText,
-    async read(input) {
-      writeFileSync(configFile(), input);
-      return trainConfig(await readConfigFile(configFile()));
-    },
+/** The config of a run. */
+export const configReader: FuzzedReader = {
+  name: "config",
+  kind: "text",
+  seeds: () => configs.map((config) => new TextEncoder().encode(config)),
+  async read(input) {
+    writeFileSync(configFile(), input);
+    return trainConfig(await readConfigFile(configFile()));
   },
-  { ...trainerStateReader, mutate: mutateJson },
-  { ...optimizerReader, mutate: mutateBytes },
-];
+};
