@@ -1,5 +1,12 @@
 import type { ByteDirectory } from "@kto/core";
-import { type ChatMessage, type RenderedChat, renderChat, type RenderOptions, STAND_IN_CHAT_TEMPLATE } from "@kto/chat-templates";
+import {
+  type ChatMessage,
+  checkChatTemplate,
+  type RenderedChat,
+  renderChat,
+  type RenderOptions,
+  STAND_IN_CHAT_TEMPLATE,
+} from "@kto/chat-templates";
 import { allAddedTokens, vocabularySize } from "./added-tokens.js";
 import { assistantMask } from "./assistant-mask.js";
 import { decodeByteLevel } from "./byte-level.js";
@@ -8,6 +15,7 @@ import { readTokenizerFiles } from "./directory.js";
 import { Encoder } from "./encoder.js";
 import { malformed, TokenizerError } from "./errors.js";
 import { FILE_NAMES, type FileContent, type JsonObject, parseJson, TEMPLATE_FOLDER, type TokenizerFiles } from "./files.js";
+import { checkMapping, mapMessages, type MessageMapping, type TemplateMessage } from "./message-mapping.js";
 import { asQwen2, isQwen2Tokenizer } from "./qwen2.js";
 import { readSpecialTokens, type SpecialTokens } from "./special-tokens.js";
 import { checkTokenizerJson, isId } from "./tokenizer-json.js";
@@ -38,8 +46,12 @@ export class Tokenizer {
   readonly modelMaxLength: number | undefined;
   /** One more than the largest id that has a token. */
   readonly vocabSize: number;
-  /** Ids that end a generation: `eos_token_id` of `generation_config.json` (one or several) and the tokenizer's own. */
+  /** Ids that end a generation: `eos_token_id` of `generation_config.json` (one or several), the tokenizer's own, and `stopTokenIds`. */
   readonly eosTokenIds: readonly number[];
+  /** Tokens at which an answer ends by the template that `withChatTemplate` was given. */
+  readonly stopTokenIds: readonly number[] = [];
+  /** Texts at which an answer ends by that template and that are no special token of this vocabulary, so that decoding shows them: for `stop` of a generation. */
+  readonly stopStrings: readonly string[] = [];
 
   private readonly encoder: Encoder;
   private readonly specialTokens: SpecialTokens;
@@ -47,6 +59,8 @@ export class Tokenizer {
   private readonly cleanUpSpaces: boolean;
   private readonly sources: TokenizerFiles;
   private readonly ownTemplate: string | null;
+  private readonly ownEosTokenIds: readonly number[];
+  private readonly mapping: MessageMapping | undefined;
   private usesStandIn = false;
 
   private constructor(sources: TokenizerFiles) {
@@ -76,7 +90,8 @@ export class Tokenizer {
     const generation = optional("generationConfig");
     this.fillFromGenerationConfig(generation);
     const eos = idsOf(generation, "eos_token_id");
-    this.eosTokenIds = [...new Set(this.eosTokenId === null ? eos : [...eos, this.eosTokenId])];
+    this.ownEosTokenIds = [...new Set(this.eosTokenId === null ? eos : [...eos, this.eosTokenId])];
+    this.eosTokenIds = this.ownEosTokenIds;
   }
 
   /** A tokenizer from the contents of a model's files. Throws `TokenizerError` naming the file at fault. */
@@ -140,10 +155,10 @@ export class Tokenizer {
    * A conversation as ids (or, with `tokenize: false`, as text) under the model's chat template. Nothing is added around it: a
    * template writes its own BOS. Throws `TemplateError` (see `renderChatTemplate`).
    */
-  applyChatTemplate(messages: readonly ChatMessage[], options: ApplyChatTemplateOptions & { tokenize: false }): string;
-  applyChatTemplate(messages: readonly ChatMessage[], options?: ApplyChatTemplateOptions & { tokenize?: true }): number[];
-  applyChatTemplate(messages: readonly ChatMessage[], options?: ApplyChatTemplateOptions): string | number[];
-  applyChatTemplate(messages: readonly ChatMessage[], options: ApplyChatTemplateOptions = {}): string | number[] {
+  applyChatTemplate(messages: readonly TemplateMessage[], options: ApplyChatTemplateOptions & { tokenize: false }): string;
+  applyChatTemplate(messages: readonly TemplateMessage[], options?: ApplyChatTemplateOptions & { tokenize?: true }): number[];
+  applyChatTemplate(messages: readonly TemplateMessage[], options?: ApplyChatTemplateOptions): string | number[];
+  applyChatTemplate(messages: readonly TemplateMessage[], options: ApplyChatTemplateOptions = {}): string | number[] {
     const { text } = this.renderChat(messages, options);
     return options.tokenize === false ? text : this.encode(text, { addSpecialTokens: false });
   }
@@ -153,7 +168,7 @@ export class Tokenizer {
    * Without such blocks the mask is all 0 (`hasGenerationBlocks` of `@kto/chat-templates` tells).
    */
   applyChatTemplateWithMask(
-    messages: readonly ChatMessage[],
+    messages: readonly TemplateMessage[],
     options: Omit<ApplyChatTemplateOptions, "tokenize"> = {},
   ): { ids: number[]; assistantMask: number[] } {
     if (!this.encoder.isByteLevel) {
@@ -170,10 +185,11 @@ export class Tokenizer {
    * A conversation as text, with what is worth knowing of how it came about: the template that was taken and the others, and reasoning that the template
    * reads under another name than the data. Throws `TemplateError`.
    */
-  renderChat(messages: readonly ChatMessage[], options: Omit<ApplyChatTemplateOptions, "tokenize"> = {}): RenderedConversation {
+  renderChat(messages: readonly TemplateMessage[], options: Omit<ApplyChatTemplateOptions, "tokenize"> = {}): RenderedConversation {
     const { chatTemplate, ...rest } = options;
     const template = this.templateFor(options);
-    const rendered = renderChat(template.text, messages, { ...rest, specialTokens: this.specialTokens });
+    const mapped = this.mapping ? mapMessages(messages, this.mapping) : (messages as readonly ChatMessage[]);
+    const rendered = renderChat(template.text, mapped, { ...rest, specialTokens: this.specialTokens });
     if (template.source === "stand-in") this.usesStandIn = true;
     return { ...rendered, template };
   }
@@ -186,6 +202,37 @@ export class Tokenizer {
     const chosen =
       own === null ? undefined : selectChatTemplate(this.chatTemplates, { given: given ?? (isNamed ? undefined : own), withTools });
     return chosen ?? { text: STAND_IN_CHAT_TEMPLATE, source: "stand-in", name: null, others: [] };
+  }
+
+  /**
+   * The same tokenizer with another chat template, which `files()` then has in place of the model's: see `getChatTemplate` for those that have a name.
+   * Throws `TemplateError` for a text that is no template, `ArgumentError` for a mapping that cannot be.
+   * @param options.stop     texts at which an answer ends, beside the model's EOS: see `stopTokenIds` and `stopStrings`
+   * @param options.mapping  the layout of messages, where it is not `{ role, content }`
+   */
+  withChatTemplate(
+    template: string,
+    { stop = [], mapping }: { stop?: readonly string[] | undefined; mapping?: MessageMapping | undefined } = {},
+  ): Tokenizer {
+    checkChatTemplate(template);
+    if (mapping !== undefined) checkMapping("withChatTemplate", mapping);
+    const idOf = (text: string): number | undefined => {
+      const ids = this.encode(text, { addSpecialTokens: false });
+      return ids.length === 1 ? ids[0] : undefined;
+    };
+    const stopTokenIds = stop.map(idOf).filter((id) => id !== undefined);
+    const { additionalChatTemplates: _, ...sources } = this.sources;
+    return Object.assign(Object.create(Tokenizer.prototype) as Tokenizer, this, {
+      chatTemplate: template,
+      chatTemplates: new Map([["default", template]]),
+      ownTemplate: template,
+      usesStandIn: false,
+      sources: { ...sources, chatTemplate: template },
+      mapping,
+      stopTokenIds,
+      stopStrings: stop.filter((text) => !this.specialIds.has(idOf(text) ?? -1)),
+      eosTokenIds: [...new Set([...stopTokenIds, ...this.ownEosTokenIds])],
+    });
   }
 
   get bosToken(): string | null {
