@@ -43,11 +43,14 @@ async function read(
   const cancel = (): void => row.finish("cancelled");
   signal?.addEventListener("abort", cancel, { once: true });
   if (signal?.aborted) cancel();
+  const asksLogprobs = row.request.logprobs !== undefined;
   const ids: number[] = [];
   let text = "";
   const show = (shown: string, id?: number): void => {
     text += shown;
-    if (shown !== "" || id !== undefined) pieces.push({ text: shown, ids: id === undefined ? [] : [id] });
+    if (shown === "" && id === undefined) return;
+    const logprobs = asksLogprobs && { logprobs: id === undefined ? [] : row.logprobs.slice(ids.length - 1, ids.length) };
+    pieces.push({ text: shown, ids: id === undefined ? [] : [id], ...logprobs });
   };
   let [firstAt, lastAt] = [started, started];
   try {
@@ -69,6 +72,7 @@ async function read(
   return {
     text,
     ids,
+    ...(asksLogprobs && { logprobs: row.logprobs.slice(0, ids.length) }),
     promptTokens: row.request.promptIds.length,
     newTokens: ids.length,
     finishReason: row.finishReason ?? "cancelled",

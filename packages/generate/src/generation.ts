@@ -1,4 +1,4 @@
-import type { CausalLM } from "@kto/tensor";
+import type { CausalLM, TokenLogprob } from "@kto/tensor";
 import type { FinishReason } from "./engine/row.js";
 import type { GenerationDefaults, SamplingOptions } from "./sampling-options.js";
 import type { Decoder } from "./text/text-stream.js";
@@ -55,6 +55,8 @@ export interface GenerateOptions extends SamplingOptions {
   stop?: string | readonly string[] | undefined;
   /** In place of the model's own. */
   eosTokenId?: number | readonly number[] | undefined;
+  /** From 0 to 20: with it pieces and result have the log-probability of each token, and those of so many of the likeliest in its place. */
+  logprobs?: number | undefined;
   /** Leaves special tokens out of the text; default true. */
   skipSpecialTokens?: boolean | undefined;
   /** The adapter, or adapters, that act, by name; null for none. Default: those that are active. */
@@ -72,6 +74,8 @@ export interface GenerationPiece {
   text: string;
   /** The ids that came with it: text may lag behind them. */
   ids: number[];
+  /** Of these ids, where they are asked for: log softmax of the logits as the model gives them, before penalty and temperature. */
+  logprobs?: TokenLogprob[];
 }
 
 /** What came of it. */
@@ -79,6 +83,8 @@ export interface GenerationResult {
   text: string;
   /** New tokens, the end token included. */
   ids: number[];
+  /** Of these ids, as in the pieces. */
+  logprobs?: TokenLogprob[];
   promptTokens: number;
   newTokens: number;
   /** Tokens of the prompt that were in the cache from an earlier answer. */

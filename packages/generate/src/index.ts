@@ -13,5 +13,6 @@ export type {
 } from "./generation.js";
 export { samplingSettings, type GenerationDefaults, type SamplingOptions } from "./sampling-options.js";
 export { TextGenerator } from "./text-generator.js";
+export type { TokenLogprob } from "@kto/tensor";
 export { StopStrings } from "./text/stop-strings.js";
 export { type Decoder, TextStream } from "./text/text-stream.js";

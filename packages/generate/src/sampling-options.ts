@@ -1,4 +1,4 @@
-import type { SamplingSettings } from "@kto/tensor";
+import { maxTopLogProbs, type SamplingSettings } from "@kto/tensor";
 import { excerpt } from "@kto/core";
 import { GenerationError } from "./errors.js";
 
@@ -79,6 +79,12 @@ export function samplingSettings(
 export function expectNumTokens(option: string, value: unknown): asserts value is number {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 1) return;
   throw outOfRange(`{${option}}`, option, "a whole number of at least 1", value);
+}
+
+/** Throws GenerationError unless a number of likeliest tokens is a whole number from 0 to 20. */
+export function expectLogprobs(value: number | undefined): void {
+  if (value === undefined || (isWhole(value) && value <= maxTopLogProbs)) return;
+  throw outOfRange("{logprobs}", "logprobs", `a whole number from 0 to ${maxTopLogProbs}`, value);
 }
 
 function outOfRange(place: string, option: string, expected: string, got: unknown): GenerationError {

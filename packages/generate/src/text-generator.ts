@@ -4,7 +4,7 @@ import { answer } from "./answer.js";
 import { GenerationEngine, type EngineOptions } from "./engine/engine.js";
 import { GenerationError } from "./errors.js";
 import type { ChatMessage, GenerateOptions, Generation, GenerationModel } from "./generation.js";
-import { expectNumTokens, samplingSettings } from "./sampling-options.js";
+import { expectLogprobs, expectNumTokens, samplingSettings } from "./sampling-options.js";
 
 /**
  * Answers prompts with a model, several at once if asked to, and keeps what the cache holds of the last, so that a conversation goes on without computing its
@@ -54,6 +54,7 @@ export class TextGenerator implements Disposable {
       });
     const maxNewTokens = options.maxNewTokens ?? generationConfig.max_new_tokens ?? room;
     expectNumTokens("maxNewTokens", maxNewTokens);
+    expectLogprobs(options.logprobs);
     const stops = [options.stop ?? []].flat();
     if (stops.some((stop) => typeof stop !== "string" || stop === ""))
       throw new GenerationError(
@@ -66,6 +67,7 @@ export class TextGenerator implements Disposable {
       maxNewTokens: Math.min(maxNewTokens, room),
       sampling,
       eosTokenIds: typeof eos === "number" ? [eos] : eos,
+      logprobs: options.logprobs,
       adapters: this.#adapters(options.adapter),
     });
     return answer(row, { stops, seed, tokenizer, skipSpecialTokens: options.skipSpecialTokens, signal: options.signal });

@@ -1,13 +1,28 @@
-import type { Tensor } from "@kto/tensor";
+import { type TokenLogprob, type Tensor, unpackTopLogProbs } from "@kto/tensor";
+
+/** What the host reads of a pass, a place for each of its rows. */
+export interface ReadIds {
+  ids: Uint32Array;
+  /** Where a row of the pass asks for them. */
+  logprobs: readonly TokenLogprob[] | undefined;
+}
 
 /** Ids that one pass drew, on the device: freed when the host has read them and no row goes on from them. */
 export class DrawnIds {
   /** [numRows] u32 */
   readonly tensor: Tensor;
+  /** What `topLogProbs` packed, where a row of the pass asks for it. */
+  readonly #logProbs: Tensor | undefined;
   #uses = 0;
 
-  constructor(tensor: Tensor) {
+  constructor(tensor: Tensor, logProbs?: Tensor) {
     this.tensor = tensor;
+    this.#logProbs = logProbs;
+  }
+
+  async read(): Promise<ReadIds> {
+    const [ids, packed] = await Promise.all([this.tensor.read() as Promise<Uint32Array>, this.#logProbs?.read() as Promise<Float32Array>]);
+    return { ids, logprobs: packed && unpackTopLogProbs(packed, ids) };
   }
 
   use(): this {
@@ -17,6 +32,8 @@ export class DrawnIds {
 
   release(): void {
     this.#uses -= 1;
-    if (this.#uses === 0) this.tensor.dispose();
+    if (this.#uses > 0) return;
+    this.tensor.dispose();
+    this.#logProbs?.dispose();
   }
 }

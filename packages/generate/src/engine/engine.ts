@@ -1,7 +1,7 @@
 import { commonPrefixLength } from "@kto/core";
 import { packSeen, seenSize, type CausalLM, type Tensor } from "@kto/tensor";
 import { KeyValueCache, pagesFor, type CachedRow } from "../cache/key-value-cache.js";
-import type { DrawnIds } from "./drawn-ids.js";
+import type { DrawnIds, ReadIds } from "./drawn-ids.js";
 import { forward, type RowStep } from "./forward.js";
 import { Row, type RowRequest } from "./row.js";
 
@@ -25,7 +25,7 @@ const passesAhead = 3;
 interface Reading {
   rows: readonly Row[];
   drawn: DrawnIds;
-  ids: Promise<Uint32Array>;
+  read: Promise<ReadIds>;
 }
 
 /** What the cache still holds of a row that ended: a prompt that begins with it need not be computed again. */
@@ -210,17 +210,17 @@ export class GenerationEngine implements Disposable {
       if (steps.length === 0) continue;
       const { rows: ending, drawn } = forward({ model: this.#model, cache: this.#cache, seen: this.#seen }, steps);
       if (!drawn) continue;
-      const ids = this.#model.device.read(drawn.tensor) as Promise<Uint32Array>;
-      ids.catch(() => {}); // whoever reads it throws
-      this.#readings.push({ rows: ending, drawn, ids });
+      const read = drawn.read();
+      read.catch(() => {}); // whoever reads it throws
+      this.#readings.push({ rows: ending, drawn, read });
     }
   }
 
   async #readOne(): Promise<void> {
-    const { rows, drawn, ids } = this.#readings[0]!;
-    const read = await ids;
+    const { rows, drawn, read } = this.#readings[0]!;
+    const { ids, logprobs } = await read;
     this.#readings.shift();
-    rows.forEach((row, index) => row.deliver(read[index]!));
+    rows.forEach((row, index) => row.deliver(ids[index]!, logprobs?.[index]));
     drawn.release();
   }
 }

@@ -1,4 +1,4 @@
-import { collect, gatherRows, packSamplingSettings, sample, type CausalLM, type Tensor, type TokenBatch } from "@kto/tensor";
+import { collect, gatherRows, packSamplingSettings, sample, topLogProbs, type CausalLM, type Tensor, type TokenBatch } from "@kto/tensor";
 import type { KeyValueCache, RowPiece } from "../cache/key-value-cache.js";
 import { DrawnIds } from "./drawn-ids.js";
 import type { Row } from "./row.js";
@@ -28,7 +28,7 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
   const pieces: RowPiece[] = steps.map(({ row, numTokens }) => ({ row: row.cached, numTokens }));
   for (const { row, numTokens } of pieces) cache.reserve(row, numTokens);
   const ending = steps.filter(({ row, numTokens }) => row.promptLeft <= numTokens).map(({ row }) => row);
-  const ids = device.scope("generate", () =>
+  const made = device.scope("generate", () =>
     device.noGrad(() => {
       const hidden = model.hiddenStates(batchOf(model, steps), { attend: cache.attend(pieces) }); // [numTokens, hiddenSize]
       if (ending.length === 0) return undefined;
@@ -36,12 +36,15 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
       const settings = ending.map((row) => ({ ...row.request.sampling, numDrawn: row.numDrawn, seenRow: row.seenRow! }));
       const packed = packSamplingSettings(settings);
       const table = device.tensor(packed, [ending.length, packed.length / ending.length], "u32", "sampling settings");
-      return sample(model.logits(rows), table, seen).ids;
+      const logits = model.logits(rows); // [numDrawn, vocabSize] f32
+      const { ids } = sample(logits, table, seen);
+      const asked = ending.flatMap(({ request: { logprobs } }) => (logprobs === undefined ? [] : [Math.min(logprobs, model.vocabSize)]));
+      return { ids, logProbs: asked.length > 0 ? topLogProbs(logits, ids, Math.max(...asked)) : undefined };
     }),
   );
   for (const { row, numTokens } of pieces) row.length += numTokens;
-  if (!ids) return { rows: [], drawn: undefined };
-  const drawn = new DrawnIds(ids).use();
+  if (!made) return { rows: [], drawn: undefined };
+  const drawn = new DrawnIds(made.ids, made.logProbs).use();
   ending.forEach((row, index) => {
     row.numDrawn += 1;
     row.last = { drawn, index };

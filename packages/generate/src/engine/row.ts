@@ -1,4 +1,4 @@
-import type { SamplingSettings } from "@kto/tensor";
+import type { SamplingSettings, TokenLogprob } from "@kto/tensor";
 import type { CachedRow } from "../cache/key-value-cache.js";
 import type { DrawnIds } from "./drawn-ids.js";
 
@@ -13,6 +13,8 @@ export interface RowRequest {
   maxNewTokens: number;
   sampling: Omit<SamplingSettings, "numDrawn" | "seenRow">;
   eosTokenIds: readonly number[];
+  /** How many of the likeliest tokens are told with each id, from 0 to 20; undefined for no log-probabilities. */
+  logprobs?: number | undefined;
   /** Adapters that act, by name, in order; undefined leaves the model as it is. */
   adapters?: readonly string[] | undefined;
 }
@@ -22,6 +24,8 @@ export class Row implements AsyncIterable<number> {
   readonly request: RowRequest;
   /** New ids that the host has seen. */
   readonly ids: number[] = [];
+  /** Log-probabilities of them, where the request asks. */
+  readonly logprobs: TokenLogprob[] = [];
   /** What of the prompt and the new ids is in the cache. */
   cached: CachedRow = { length: 0, pages: [] };
   /** Its row of what was seen; undefined while it waits. */
@@ -62,8 +66,10 @@ export class Row implements AsyncIterable<number> {
   }
 
   /** An id has reached the host. */
-  deliver(id: number): void {
+  deliver(id: number, logprob?: TokenLogprob): void {
     if (this.finishReason !== undefined) return; // was under way when the row ended
+    const { logprobs } = this.request;
+    if (logprob && logprobs !== undefined) this.logprobs.push({ ...logprob, top: logprob.top.slice(0, logprobs) });
     this.ids.push(id);
     if (this.request.eosTokenIds.includes(id)) this.finish("stop");
     else if (this.ids.length === this.request.maxNewTokens) this.finish("length");

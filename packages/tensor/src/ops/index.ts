@@ -34,4 +34,5 @@ export { swiGlu } from "./swi-glu.js";
 export { gemm, type Gemm } from "./gemm.js";
 export { sumColumns } from "./sum-columns.js";
 export { packSamplingSettings, packSeen, sample, type Sampled, sampledProbabilities, type SamplingSettings, seenSize } from "./sample.js";
+export { maxTopLogProbs, type TokenLogprob, topLogProbs, unpackTopLogProbs } from "./top-log-probs.js";
 export { type CachedKeys, decodeAttention, type DecodeAttentionOptions, writeRows } from "./decode-attention.js";

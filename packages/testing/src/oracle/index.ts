@@ -16,6 +16,7 @@ import { ropeCases } from "./rope.js";
 import { sampleCases } from "./sample.js";
 import { segmentSumCases } from "./segment-sum.js";
 import { swiGluCases } from "./swi-glu.js";
+import { topLogProbsCases } from "./top-log-probs.js";
 
 /** Every case of every op; the generic tests run them all. */
 export const oracleCases: OracleCase[] = [
@@ -38,4 +39,5 @@ export const oracleCases: OracleCase[] = [
   ...decodeAttentionCases,
   ...writeRowsCases,
   ...sampleCases,
+  ...topLogProbsCases,
 ];
