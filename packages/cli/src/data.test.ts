@@ -41,6 +41,21 @@ it("renders without a model, with a template of its own", async () => {
   expect(stderr).toContain("without --model");
 });
 
+it("renders with a template that is named, with a model and without, one called none included", async () => {
+  const named = await kto(["data", rows, "--chat_template", "chatml", "--head", "1"]);
+  expect(named.stdout).toContain("<|im_start|>user");
+  expect(named.stdout).toContain("What is the capital of Bolivia?<|im_end|>");
+  const none = await kto(["data", rows, "--chat_template", "none", "--head", "1"]);
+  expect(none.stdout).toContain("What is the capital of Bolivia?");
+  expect(none.stdout).not.toContain("<|user|>");
+  const tokenized = await kto(["data", rows, "--model", fixturePath("model"), "--chat_template", "chatml", "--head", "1", "--json"]);
+  const { samples } = JSON.parse(tokenized.stdout) as { samples: { promptText: string; completionText: string }[] };
+  expect(samples[0]!.promptText).toMatch(
+    /^<\|im_start\|>user\nWhat is the capital of Bolivia\?<\|im_end\|>\n.*<\|im_start\|>assistant\n$/s,
+  );
+  expect(samples[0]!.completionText).toBe("The answer is 18.<|im_end|>\n");
+});
+
 it("renders without a model and without a template", async () => {
   const { status, stdout } = await kto(["data", rows, "--head", "1"]);
   expect(status).toBe(0);

@@ -93,10 +93,10 @@ export const modelFields = {
     help: "no effect",
     notes: "KTO keeps the file's order",
   }),
-  chatTemplate: field(orNull(path("Jinja text, or a file that holds it")), null, {
+  chatTemplate: field({ ...orNull(path("Jinja text, a file that holds it, or a name such as chatml")), hasNone: true }, null, {
     group: "data",
     fate: "ours",
-    help: "the chat template, in place of the tokenizer's: Jinja text, or a file that holds it",
+    help: "the chat template, in place of the tokenizer's: Jinja text, a file that holds it, or the name of a format such as chatml",
     aliases: ["template"],
   }),
   usePeft: field(boolean(), false, {

@@ -91,6 +91,8 @@ it("reads the words of flags", () => {
   expect(readFlag(fields.batchSize, "four")).toBe("four");
   expect(readFlag(fields.loadIn4bit, "1")).toBe(true);
   expect(readFlag(fields.resume, "None")).toBeNull();
+  const template = { ...orNull(path()), hasNone: true };
+  expect([readFlag(template, "none"), readFlag(template, "null")]).toEqual(["none", null]);
   expect(readFlag(fields.globs, ["*.json", "*.md"])).toEqual(["*.json", "*.md"]);
   expect(readFlag(fields.targets, ['["a", "b"]'])).toEqual(["a", "b"]);
 });

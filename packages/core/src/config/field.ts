@@ -9,6 +9,8 @@ export interface FieldType<Value> {
   readonly schema: z.ZodMiniType<Value>;
   /** What is expected, in words, for messages. */
   readonly expected: string;
+  /** `none` is a value like others, where it is elsewhere another word for null. */
+  readonly hasNone?: boolean | undefined;
   /** Turns a value that was given into the one that the schema checks and that is used; what is no such value is given back as it is. */
   readonly convert?: ((given: unknown) => unknown) | undefined;
   /** What may stand in a file, where `convert` makes something else of it. */

@@ -9,12 +9,12 @@ const booleanWords: ReadonlyMap<string, boolean> = new Map([
 
 /** The value that a flag's text stands for; text that is no such value is kept, so that a message can name it. */
 export function readFlag(type: FieldType<unknown>, given: string | boolean | readonly string[]): unknown {
-  const { kind, schema } = type;
+  const { kind, schema, hasNone = false } = type;
   if (typeof given === "boolean") return given;
   if (kind === "words") return typeof given === "string" ? [given] : given;
   if (kind === "list") return readList(typeof given === "string" ? [given] : given);
   const word = (typeof given === "string" ? given : given.join(" ")).trim();
-  if (/^(null|none)$/i.test(word) && schema.safeParse(null).success) return null;
+  if ((hasNone ? /^null$/i : /^(null|none)$/i).test(word) && schema.safeParse(null).success) return null;
   if (kind === "number") return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
   if ((kind === "boolean" || kind === "booleanOrText") && /^[01]$/.test(word)) return word === "1";
   if (kind === "map" || (kind === "size" && word.startsWith("{"))) return readJson(word) ?? word;
