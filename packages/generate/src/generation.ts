@@ -27,19 +27,22 @@ export interface GenerationTokenizer extends Decoder {
   readonly eosTokenIds: readonly number[];
 }
 
+/** What a model may carry, which is taken as the default; that of a model with adapters comes before its base's. */
+interface Carried {
+  readonly tokenizer?: GenerationTokenizer | undefined;
+  readonly generationConfig?: GenerationDefaults | undefined;
+}
+
 /** A model with adapters on it, as `@kto/lora` makes it. */
 interface AdaptedModel {
-  readonly base: CausalLM;
+  readonly base: CausalLM & Carried;
   readonly activeAdapters: readonly string[];
   readonly adapters: ReadonlyMap<string, unknown>;
   withAdapters<T>(names: readonly string[], body: () => T): T;
 }
 
-/** A model that can be asked: a `CausalLM`, or one with adapters. What it carries of these is taken as the default. */
-export type GenerationModel = (CausalLM | AdaptedModel) & {
-  readonly tokenizer?: GenerationTokenizer | undefined;
-  readonly generationConfig?: GenerationDefaults | undefined;
-};
+/** A model that can be asked: a `CausalLM`, or one with adapters. */
+export type GenerationModel = (CausalLM | AdaptedModel) & Carried;
 
 /** What is answered, and how: one of `messages`, `prompt` and `inputIds`. */
 export interface GenerateOptions extends SamplingOptions {

@@ -3,8 +3,8 @@ import type { CausalLM } from "@kto/tensor";
 import { answer } from "./answer.js";
 import { GenerationEngine, type EngineOptions } from "./engine/engine.js";
 import { GenerationError } from "./errors.js";
-import type { ChatMessage, GenerateOptions, Generation, GenerationModel } from "./generation.js";
-import { expectLogprobs, expectNumTokens, samplingSettings } from "./sampling-options.js";
+import type { ChatMessage, GenerateOptions, Generation, GenerationModel, GenerationTokenizer } from "./generation.js";
+import { expectLogprobs, expectNumTokens, samplingSettings, type GenerationDefaults } from "./sampling-options.js";
 
 /**
  * Answers prompts with a model, several at once if asked to, and keeps what the cache holds of the last, so that a conversation goes on without computing its
@@ -13,11 +13,16 @@ import { expectLogprobs, expectNumTokens, samplingSettings } from "./sampling-op
 export class TextGenerator implements Disposable {
   readonly #model: GenerationModel;
   readonly #base: CausalLM;
+  readonly #tokenizer: GenerationTokenizer | undefined;
+  readonly #defaults: GenerationDefaults;
   readonly #engine: GenerationEngine;
 
   constructor(model: GenerationModel, options: Omit<EngineOptions, "withAdapters"> = {}) {
     this.#model = model;
-    this.#base = "base" in model ? model.base : model;
+    const base = "base" in model ? model.base : model;
+    this.#base = base;
+    this.#tokenizer = model.tokenizer ?? base.tokenizer;
+    this.#defaults = model.generationConfig ?? base.generationConfig ?? {};
     this.#engine = new GenerationEngine(this.#base, {
       ...options,
       ...("base" in model && { withAdapters: (names, body) => model.withAdapters(names, body) }),
@@ -40,9 +45,9 @@ export class TextGenerator implements Disposable {
    * @throws GenerationError for settings out of range, no or an empty prompt, one that fills the context, an adapter that there is not; what the template throws
    */
   generate(options: GenerateOptions): Generation {
-    const { tokenizer, generationConfig = {} } = this.#model;
+    const tokenizer = this.#tokenizer;
     const promptIds = this.#promptIds(options);
-    const { sampling, seed } = samplingSettings(options, generationConfig);
+    const { sampling, seed } = samplingSettings(options, this.#defaults);
     const room = this.#base.maxPositionEmbeddings - promptIds.length;
     if (room < 1)
       throw new GenerationError({
@@ -52,7 +57,7 @@ export class TextGenerator implements Disposable {
         got: String(promptIds.length),
         advice: "shorten it",
       });
-    const maxNewTokens = options.maxNewTokens ?? generationConfig.max_new_tokens ?? room;
+    const maxNewTokens = options.maxNewTokens ?? this.#defaults.max_new_tokens ?? room;
     expectNumTokens("maxNewTokens", maxNewTokens);
     expectLogprobs(options.logprobs);
     const stops = [options.stop ?? []].flat();
@@ -116,7 +121,7 @@ export class TextGenerator implements Disposable {
       variables?: Readonly<Record<string, unknown>> | undefined;
     },
   ): number[] {
-    const { tokenizer } = this.#model;
+    const tokenizer = this.#tokenizer;
     if (!tokenizer)
       throw new GenerationError({
         operation: "generate",

@@ -14,6 +14,8 @@ export type LoadedModel = DecoderForCausalLM & {
   readonly revision: string | undefined;
   /** undefined when the model has none: then only tokenised rows can be used. */
   readonly tokenizer: Tokenizer | undefined;
+  /** What `generation_config.json` says: defaults of generation. */
+  readonly generationConfig: ModelFiles["generationConfig"];
   readonly files: ModelFiles;
 };
 
@@ -45,5 +47,6 @@ export async function loadModel(place: string | ByteDirectory | ModelFiles, opti
   const files = typeof place === "object" && "config" in place ? place : await openModel(place, options);
   const quantization: QuantizeOnLoad | undefined = loadIn4bit ? { loadIn4bit, bnb4bitUseDoubleQuant } : undefined;
   const model = await loadCausalLM(files.directory, { device, dtype, quantization, signal, onProgress });
-  return Object.assign(model, { name: files.name, revision: files.revision, tokenizer: files.tokenizer, files });
+  const { name, revision, tokenizer, generationConfig } = files;
+  return Object.assign(model, { name, revision, tokenizer, generationConfig, files });
 }

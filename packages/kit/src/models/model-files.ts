@@ -13,6 +13,8 @@ export interface ModelFiles {
   readonly config: DecoderConfig;
   /** The model's tokenizer; undefined when it has none. */
   readonly tokenizer: Tokenizer | undefined;
+  /** What `generation_config.json` says; undefined when it has none. */
+  readonly generationConfig: Readonly<Record<string, unknown>> | undefined;
   /** The repository that was read and its commit; undefined for what is not on the hub. */
   readonly hub: { id: string; commit: string } | undefined;
 }

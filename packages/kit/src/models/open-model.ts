@@ -1,5 +1,5 @@
 import { nameOfPath, openPlace } from "#platform";
-import { foreignText, FormatError, SourceError, type ByteDirectory } from "@kto/core";
+import { excerpt, foreignText, FormatError, SourceError, type ByteDirectory } from "@kto/core";
 import { readAdapterConfig } from "@kto/lora";
 import { readModelConfig, type DecoderConfig } from "@kto/qwen2";
 import { openCheckpoint } from "@kto/safetensors";
@@ -20,7 +20,8 @@ export async function openModel(place: string | ByteDirectory, options: PlaceOpt
   const { directory, names, hub } = await found(place, "model", options);
   const config = await configOf({ directory, names });
   await expectWeights({ directory, names });
-  return { ...named(place, hub, options), directory, config, tokenizer: await tokenizerOf(directory), hub };
+  const tokenizer = await tokenizerOf(directory);
+  return { ...named(place, hub, options), directory, config, tokenizer, generationConfig: await generationConfigOf(directory), hub };
 }
 
 /** The tokenizer of a model, without its weights; undefined when it has none. Throws as {@link openModel}, TokenizerError. */
@@ -69,6 +70,16 @@ async function configOf({ directory, names }: LookedAt): Promise<DecoderConfig> 
     );
   }
   return readModelConfig(json, `${directory.name}/config.json`);
+}
+
+async function generationConfigOf(directory: ByteDirectory): Promise<ModelFiles["generationConfig"]> {
+  const where = `${directory.name}/generation_config.json`;
+  const json = await readJsonFile(directory, "generation_config.json", { where, advice: "mend it, or remove it" });
+  if (json === undefined || (typeof json === "object" && json !== null && !Array.isArray(json)))
+    return json as ModelFiles["generationConfig"];
+  throw new FormatError(`model: ${where} cannot be read; expected a map of settings, got ${excerpt(json)}; mend it, or remove it`, {
+    source: directory.name,
+  });
 }
 
 /** Looks at the headers of the weights. Throws FormatError for a folder whose weights are there only in formats that are not read. */
