@@ -15,6 +15,7 @@ export const fieldGroups = {
   schedule: "how long, and the learning rate",
   optimizer: "the optimizer",
   seeds: "seeds and memory",
+  generation: "what is generated",
   output: "what is written",
   logging: "logging, evaluation, checkpoints",
   hub: "the repository",
