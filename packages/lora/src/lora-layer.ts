@@ -1,4 +1,4 @@
-import { dropoutMask, lowRankAdd, type FloatDtype, type LinearAdapter, type Tensor } from "@kto/tensor";
+import { dropoutMask, lowRankAdd, type FloatDtype, type LinearAdapter, type LowRankDelta, type Tensor } from "@kto/tensor";
 
 /** One adapter's two matrices on one layer. */
 export interface LoraLayer {
@@ -36,8 +36,15 @@ export class LoraSlot implements LinearAdapter {
     return this.#active.names.some((name) => this.layers.has(name));
   }
 
+  /** Of the one adapter that acts; undefined where several do, or inputs are dropped. */
+  get delta(): LowRankDelta | undefined {
+    const [layer, ...others] = this.#activeLayers();
+    const isDropping = layer !== undefined && layer.dropout > 0 && this.#active.dropoutSeed !== undefined;
+    return others.length > 0 || isDropping ? undefined : layer;
+  }
+
   apply(base: Tensor, x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
-    const layers = this.#active.names.flatMap((name) => this.layers.get(name) ?? []);
+    const layers = this.#activeLayers();
     return layers.reduce((sum, { a, b, scale, dropout, index }, position) => {
       const { dropoutSeed: seed, dropoutRow } = this.#active;
       const isLast = position === layers.length - 1;
@@ -57,5 +64,9 @@ export class LoraSlot implements LinearAdapter {
           : {}),
       });
     }, base);
+  }
+
+  #activeLayers(): LoraLayer[] {
+    return this.#active.names.flatMap((name) => this.layers.get(name) ?? []);
   }
 }

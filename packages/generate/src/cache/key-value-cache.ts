@@ -6,6 +6,8 @@ import {
   writeRows,
   type Attend,
   type CausalLM,
+  type Columns,
+  type DecodeAttend,
   type Device,
   type Tensor,
 } from "@kto/tensor";
@@ -42,6 +44,8 @@ export class KeyValueCache implements Disposable {
   readonly #model: CausalLM;
   readonly #table = new PageTable();
   readonly #maxPages: number;
+  /** Counts how often its tensors were replaced by larger ones. */
+  version = 0;
   /** Of each layer, [numPages · pageSize, numKeyValueHeads · headDim]. */
   #layers: { keys: Tensor; values: Tensor }[] = [];
 
@@ -95,8 +99,9 @@ export class KeyValueCache implements Disposable {
       return { keys, values };
     };
     if (pieces.every(({ numTokens }) => numTokens === 1)) {
-      const shared = decodePlaces(device, pieces);
-      return (layer, q, k, v) => decodeAttention(q, { ...keep(layer, k, v), ...shared }, { ...heads, dtype });
+      const newest = this.newest(decodePlaces(device, pieces));
+      const all = (tensor: Tensor): Columns => ({ tensor, first: 0 });
+      return (layer, q, k, v) => newest(layer, { q: all(q), k: all(k), v: all(v) });
     }
     const lengths = pieces.map(({ numTokens }) => numTokens);
     if (pieces.every(({ row }) => row.length === 0)) {
@@ -119,6 +124,12 @@ export class KeyValueCache implements Disposable {
       const { keys, values } = keep(layer, k, v);
       return causalAttention(q, gatherRows(keys, all), gatherRows(values, all), { ...heads, ...bounds, dtype });
     };
+  }
+
+  /** Attention for the newest token of rows, whose keys and values are kept: the pages must be reserved, `length` is the caller's to raise. */
+  newest(places: RowPlaces): DecodeAttend {
+    const { attentionHeads, dtype } = this.#model;
+    return (layer, inputs) => decodeAttention(inputs, { ...this.#layers[layer]!, ...places, pageSize }, { ...attentionHeads, dtype });
   }
 
   dispose(): void {
@@ -166,6 +177,7 @@ export class KeyValueCache implements Disposable {
       values: larger("cached values", this.#layers[layer]?.values),
     }));
     this.#table.grow(numPages);
+    this.version += 1;
   }
 }
 
@@ -181,18 +193,20 @@ function slotOf(pages: readonly number[], token: number): number {
   return pages[Math.floor(token / pageSize)]! * pageSize + (token % pageSize);
 }
 
-/** What `decodeAttention` is told of rows that have one token each. */
-function decodePlaces(
-  device: Device,
-  pieces: readonly RowPiece[],
-): { pages: Tensor; lengths: Tensor; maxLength: number; pageSize: number } {
-  const lengths = pieces.map(({ row }) => row.length + 1);
+/** Where the rows of a pass lie whose newest token is computed. */
+export interface RowPlaces {
+  /** [numRows, pagesPerRow] u32 */
+  pages: Tensor;
+  /** [numRows] u32, the newest token included */
+  lengths: Tensor;
+}
+
+function decodePlaces(device: Device, pieces: readonly RowPiece[]): RowPlaces {
   const pagesPerRow = Math.max(...pieces.map(({ row }) => row.pages.length));
   const table = pieces.flatMap(({ row }) => Array.from({ length: pagesPerRow }, (_, page) => row.pages[page] ?? 0));
+  const lengths = pieces.map(({ row }) => row.length + 1);
   return {
     pages: device.tensor(table, [pieces.length, pagesPerRow], "u32", "cache pages"),
     lengths: device.tensor(lengths, [lengths.length], "u32", "cached lengths"),
-    maxLength: Math.max(...lengths),
-    pageSize,
   };
 }

@@ -1,6 +1,7 @@
 import { commonPrefixLength } from "@kto/core";
 import { packSeen, seenSize, type CausalLM, type Tensor } from "@kto/tensor";
 import { KeyValueCache, pagesFor, type CachedRow } from "../cache/key-value-cache.js";
+import { DecodePass, type WithAdapters } from "./decode-pass.js";
 import type { DrawnIds, ReadIds } from "./drawn-ids.js";
 import { forward, type RowStep } from "./forward.js";
 import { Row, type RowRequest } from "./row.js";
@@ -56,6 +57,8 @@ export class GenerationEngine implements Disposable {
   /** The one that ended last comes last. */
   readonly #kept: Kept[] = [];
   readonly #readings: Reading[] = [];
+  /** By the adapters that act, as long as there are rows. */
+  readonly #passes = new Map<string, DecodePass>();
   #isRunning = false;
   #isDisposed = false;
 
@@ -118,6 +121,8 @@ export class GenerationEngine implements Disposable {
       for (const { drawn } of this.#readings.splice(0)) drawn.release();
       this.#leave();
     }
+    for (const pass of this.#passes.values()) pass.dispose();
+    this.#passes.clear();
     this.#isRunning = false;
     if (this.#isDisposed) this.#free();
   }
@@ -188,32 +193,57 @@ export class GenerationEngine implements Disposable {
   /** Records the next pass of every row; false when there is none to record. */
   #record(): boolean {
     const open = this.#rows.filter((row) => row.isOpen);
-    for (const rows of byAdapters(open)) {
-      const body = (): void => this.#pass(rows);
+    for (const [key, rows] of byAdapters(open)) {
       const { adapters } = rows[0]!.request;
-      if (adapters === undefined || !this.#withAdapters) body();
-      else this.#withAdapters(adapters, body);
+      const withAdapters: WithAdapters = (body) =>
+        adapters === undefined || !this.#withAdapters ? body() : this.#withAdapters(adapters, body);
+      this.#pass(rows, key, withAdapters);
     }
     return open.length > 0;
   }
 
   /** A piece of the prompts that there are, in a pass of its own, and a token of each row that is past its prompt. */
-  #pass(rows: readonly Row[]): void {
+  #pass(rows: readonly Row[], key: string, withAdapters: WithAdapters): void {
     let left = promptTokensPerPass;
     const prompts = rows.flatMap((row): RowStep[] => {
       const numTokens = Math.min(row.promptLeft, left);
       left -= numTokens;
       return numTokens > 0 ? [{ row, numTokens }] : [];
     });
-    const answers = rows.filter((row) => row.promptLeft === 0).map((row): RowStep => ({ row, numTokens: 1 }));
-    for (const steps of [prompts, answers]) {
-      if (steps.length === 0) continue;
-      const { rows: ending, drawn } = forward({ model: this.#model, cache: this.#cache, seen: this.#seen }, steps);
-      if (!drawn) continue;
-      const read = drawn.read();
-      read.catch(() => {}); // whoever reads it throws
-      this.#readings.push({ rows: ending, drawn, read });
+    const answers = rows.filter((row) => row.promptLeft === 0);
+    if (prompts.length > 0) this.#forward(prompts, withAdapters);
+    if (answers.length === 0) return;
+    if (this.#model.decode) this.#decode(answers, key, withAdapters);
+    else
+      this.#forward(
+        answers.map((row) => ({ row, numTokens: 1 })),
+        withAdapters,
+      );
+  }
+
+  #forward(steps: readonly RowStep[], withAdapters: WithAdapters): void {
+    const { rows, drawn } = withAdapters(() => forward({ model: this.#model, cache: this.#cache, seen: this.#seen }, steps));
+    if (drawn) this.#read(rows, drawn);
+  }
+
+  /** A token of each row, through the pass that was taken down for them. */
+  #decode(rows: readonly Row[], key: string, withAdapters: WithAdapters): void {
+    for (const { cached } of rows) this.#cache.reserve(cached, 1);
+    let pass = this.#passes.get(key);
+    if (!pass?.serves(rows)) {
+      pass?.dispose();
+      pass = new DecodePass({ model: this.#model, cache: this.#cache, seen: this.#seen }, rows, withAdapters);
+      this.#passes.set(key, pass);
     }
+    pass.run();
+    this.#read(rows, pass.drawn.use());
+  }
+
+  /** Sends ids on their way to the host, which gives up one use of them. */
+  #read(rows: readonly Row[], drawn: DrawnIds): void {
+    const read = drawn.read();
+    read.catch(() => {}); // whoever reads it throws
+    this.#readings.push({ rows, drawn, read });
   }
 
   async #readOne(): Promise<void> {
@@ -236,11 +266,11 @@ function adaptersOf({ request }: Row): string {
 }
 
 /** Rows by the adapters that act on them: each group in passes of its own. */
-function byAdapters(rows: readonly Row[]): Row[][] {
+function byAdapters(rows: readonly Row[]): Map<string, Row[]> {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
     const key = adaptersOf(row);
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
-  return [...groups.values()];
+  return groups;
 }

@@ -38,8 +38,7 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
       const table = device.tensor(packed, [ending.length, packed.length / ending.length], "u32", "sampling settings");
       const logits = model.logits(rows); // [numDrawn, vocabSize] f32
       const { ids } = sample(logits, table, seen);
-      const asked = ending.flatMap(({ request: { logprobs } }) => (logprobs === undefined ? [] : [Math.min(logprobs, model.vocabSize)]));
-      return { ids, logProbs: asked.length > 0 ? topLogProbs(logits, ids, Math.max(...asked)) : undefined };
+      return { ids, logProbs: askedLogProbs(logits, ids, ending) };
     }),
   );
   for (const { row, numTokens } of pieces) row.length += numTokens;
@@ -50,6 +49,12 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
     row.last = { drawn, index };
   });
   return { rows: ending, drawn };
+}
+
+/** Log-probabilities of what was drawn, where a row asks for them: as many of the likeliest as the one that asks for most. */
+export function askedLogProbs(logits: Tensor, ids: Tensor, rows: readonly Row[]): Tensor | undefined {
+  const asked = rows.flatMap(({ request: { logprobs } }) => (logprobs === undefined ? [] : [Math.min(logprobs, logits.shape[1]!)]));
+  return asked.length > 0 ? topLogProbs(logits, ids, Math.max(...asked)) : undefined;
 }
 
 /** The tokens of the pass: pieces of prompts, or ids that were drawn, which are taken from where they are. */

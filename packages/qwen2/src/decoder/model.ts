@@ -13,6 +13,7 @@ import {
   type Attend,
   type AttentionHeads,
   type CausalLM,
+  type DecodeStep,
   type Device,
   type FloatDtype,
   type HiddenStatesOptions,
@@ -24,6 +25,7 @@ import {
 } from "@kto/tensor";
 import type { DecoderArchitecture, NormPart, Projection } from "./architecture.js";
 import type { DecoderConfig } from "./config.js";
+import { decodeHead, decodeLayer } from "./decode.js";
 import { decoderLayer, type DecoderLayer } from "./decoder-layer.js";
 import { RotaryTables } from "./rotary-tables.js";
 import { savePretrained, type SavePretrainedOptions } from "./save.js";
@@ -179,6 +181,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   /** Makes the rotary tables for rows up to this many tokens ahead of time. Throws ShapeError for more than the model's positions, see `hiddenStates`. */
   prepare(maxRowLength: number): void {
     this.#rotary.prepare(maxRowLength);
+    this.#rotary.byPosition(maxRowLength);
   }
 
   /** Concatenates rows of token ids into one batch without padding. Errors as the function of this name. */
@@ -229,6 +232,22 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   /** All logits, for small inputs and sampling: [numTokens, vocabSize] f32. Training never builds them. */
   logits(hidden: Tensor): Tensor {
     return linear(cast(hidden, this.dtype), this.embeddings.output.weight, undefined, { dtype: "f32" });
+  }
+
+  /** The logits of the newest token of each row: [numRows, vocabSize] f32. Each row is rotated as it would be alone. */
+  decode({ inputIds, maxLength, attend }: DecodeStep): Tensor {
+    const { config, dtype, architecture } = this;
+    const tables = this.#rotary.byPosition(maxLength);
+    let x = embedding(inputIds, this.embeddings.input.weight); // [numRows, hiddenSize] f32
+    for (const layer of this.layers) {
+      const previous = x;
+      x = this.device.scope(`layer ${layer.index}`, () => decodeLayer(previous, layer, { config, tables, dtype, attend }));
+      previous.dispose();
+    }
+    const norm = { weight: this.#weight(architecture.norm), eps: config.rmsNormEps };
+    const logits = decodeHead(x, norm, this.embeddings.output.weight, dtype);
+    x.dispose();
+    return logits;
   }
 
   /** Writes the model in Hugging Face layout; see the function of this name. */

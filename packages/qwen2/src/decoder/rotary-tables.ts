@@ -5,6 +5,9 @@ import { rowLimit } from "./row-limit.js";
 
 const fewest = 256;
 
+/** The name of the tables by position, beside those of frequencies. */
+const byPosition = -1;
+
 /** Tables of one forward pass; those made for it alone end with it. */
 export interface RotaryTablesInUse extends RopeTables, Disposable {}
 
@@ -44,6 +47,30 @@ export class RotaryTables implements Disposable {
     return { cos, sin, [Symbol.dispose]: () => [cos, sin].forEach((table: Tensor) => table.dispose()) };
   }
 
+  /**
+   * Tables for single tokens of rows up to this many tokens: at each position what a row that ends there is turned by, so that rows of any lengths share them.
+   * Throws ShapeError as `for`.
+   */
+  byPosition(maxLength: number): RopeTables {
+    const longest = Math.min(maxLength, rowLimit(this.#config).tokens);
+    const { ropeScaling: scaling, maxPositionEmbeddings } = this.#config;
+    const within = scaling?.ropeType === "longrope" ? scaling.originalMaxPositionEmbeddings : maxPositionEmbeddings;
+    const dependsOnLength = scaling?.ropeType === "longrope" || scaling?.ropeType === "dynamic";
+    if (!dependsOnLength || longest <= within) return this.#keep(longest);
+    return this.#growing(byPosition, longest, (maxPositions) => {
+      let name = NaN;
+      let frequencies = new Float32Array();
+      const inverseFrequencies = (position: number): Float32Array => {
+        const next = frequenciesName(this.#config, position + 1);
+        if (next !== name) frequencies = Float32Array.from(ropeFrequencies(this.#config, position + 1).inverseFrequencies);
+        name = next;
+        return frequencies;
+      };
+      const { attentionFactor } = ropeFrequencies(this.#config, longest);
+      return ropeTables(this.#device, { headDim: this.#config.headDim, maxPositions, inverseFrequencies, attentionFactor });
+    });
+  }
+
   dispose(): void {
     for (const { cos, sin } of this.#kept.values()) {
       cos.dispose();
@@ -57,14 +84,18 @@ export class RotaryTables implements Disposable {
   }
 
   #keep(longest: number): RopeTables {
-    const name = frequenciesName(this.#config, longest);
+    return this.#growing(frequenciesName(this.#config, longest), longest, (maxPositions) => this.#make(longest, maxPositions));
+  }
+
+  /** The tables of that name, made anew with room for more where they are too short. */
+  #growing(name: number, longest: number, make: (maxPositions: number) => RopeTables): RopeTables {
     const found = this.#kept.get(name);
     if (found && found.maxPositions >= longest) return found;
     found?.cos.dispose();
     found?.sin.dispose();
     const room = 2 ** Math.ceil(Math.log2(Math.max(longest, fewest)));
     const maxPositions = Math.max(longest, Math.min(rowLimit(this.#config).tokens, room));
-    const made = { ...this.#device.unscoped(() => this.#make(longest, maxPositions)), maxPositions };
+    const made = { ...this.#device.unscoped(() => make(maxPositions)), maxPositions };
     this.#kept.set(name, made);
     return made;
   }

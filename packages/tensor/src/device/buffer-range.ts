@@ -9,6 +9,7 @@ export interface BufferRange {
 
 /** The bytes a tensor occupies, rounded up to 4, as copies need them. */
 export function rangeOf(tensor: Tensor): BufferRange {
+  tensor.device.noteUse(tensor.storage);
   return { buffer: tensor.storage.buffer, offset: tensor.byteOffset, size: Math.max(4, Math.ceil(tensor.byteLength / 4) * 4) };
 }
 
@@ -18,6 +19,7 @@ export function rangeOf(tensor: Tensor): BufferRange {
  */
 export function bindingOf(tensor: Tensor): BufferRange {
   const { device, storage, byteOffset } = tensor;
+  device.noteUse(storage);
   const toEnd = storage.byteLength - byteOffset;
   if (storage.isSlab || toEnd > device.capabilities.maxBindingBytes) return rangeOf(tensor);
   return { buffer: storage.buffer, offset: byteOffset, size: toEnd };

@@ -6,6 +6,7 @@ import { checkShape, expectDtype, sizeOf, type Rows, type Shape } from "../shape
 import { Tensor, type TapeNode } from "../tensor.js";
 import { rangeOf } from "./buffer-range.js";
 import type { Capabilities } from "./capabilities.js";
+import { Capture, type Captured } from "./capture.js";
 import { DeviceMemory, type PoolInUse } from "./device-memory.js";
 import { FailureWatch } from "./failure-watch.js";
 import { packNumbers } from "./pack-numbers.js";
@@ -39,6 +40,7 @@ export class Device implements Disposable, AsyncDisposable {
   #withoutGradients = 0;
   readonly #failures: FailureWatch;
   #disposed = false;
+  #captured: Captured | undefined;
 
   constructor({ gpuDevice, capabilities, release }: DeviceParts) {
     this.gpuDevice = gpuDevice;
@@ -154,6 +156,38 @@ export class Device implements Disposable, AsyncDisposable {
     if (target.size !== source.size || target.dtype !== source.dtype)
       throw new ShapeError(`copy: ${target.label} and ${source.label} differ in size or dtype`);
     this.#queue.copy(rangeOf(source), rangeOf(target));
+  }
+
+  // --- running again
+
+  /**
+   * Takes down what `body` records, without running it: `run` of what comes back does, as often as it is called. Sizes and buffers are those of now, so what
+   * differs from run to run lies in tensors from outside; their memory stays theirs until the capture ends. `body` must not write host data, read, or use the
+   * tape.
+   */
+  capture<T>(body: () => T): Capture<T> {
+    const { pool } = this.#inUse;
+    const taken: Captured = { branch: pool.branch(), commands: [], held: new Set() };
+    this.#inUse.pool = taken.branch;
+    this.#captured = taken;
+    this.#queue.captured = taken.commands;
+    try {
+      const result = this.unscoped(() => this.noGrad(() => this.scope("capture", body)));
+      return new Capture({ gpuDevice: this.gpuDevice, queue: this.#queue, pool, ...taken, result });
+    } catch (error) {
+      for (const storage of taken.held) storage.release();
+      throw error;
+    } finally {
+      this.#queue.captured = undefined;
+      this.#captured = undefined;
+      this.#inUse.pool = pool;
+    }
+  }
+
+  /** Used where a tensor is bound or copied: what a capture names must live as long as it does. */
+  noteUse(storage: Storage): void {
+    if (this.#captured === undefined || storage.isOf(this.#captured.branch) || this.#captured.held.has(storage)) return;
+    this.#captured.held.add(storage.retain());
   }
 
   // --- scopes and the tape

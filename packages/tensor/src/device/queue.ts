@@ -1,10 +1,15 @@
 import type { BufferRange } from "./buffer-range.js";
+import { KernelError } from "../errors.js";
+import type { CapturedCommand, PreparedDispatch } from "./capture.js";
 import type { BufferPool } from "../memory/pool.js";
 import type { CompiledKernel } from "./pipeline-cache.js";
 import type { Profiler } from "./profile.js";
 
 const dispatchesPerFlush = 256;
 const cachedBindGroups = 16_384;
+
+/** The dynamic offset of bind groups that name the place of their parameters. */
+const atStart = [0];
 
 /** Writes of up to so many bytes are copies within the encoder, as many as fit between two submissions; larger ones are worth a submission of their own. */
 const smallWrite = 8192;
@@ -35,6 +40,8 @@ export class CommandQueue {
   profiler: Profiler | undefined;
   /** Nothing is recorded: see `Device.rehearse`. */
   isRehearsing = false;
+  /** Commands go here and not to the GPU: see `Device.capture`. */
+  captured: CapturedCommand[] | undefined;
 
   constructor(device: GPUDevice, pool: BufferPool) {
     this.#device = device;
@@ -54,6 +61,12 @@ export class CommandQueue {
     label: string,
   ): void {
     if (this.isRehearsing) return;
+    if (this.captured) {
+      const params = new Uint8Array(kernel.paramsBytes);
+      writeParams(new DataView(params.buffer));
+      this.captured.push({ type: "dispatch", kernel, ranges, params, grid });
+      return;
+    }
     const slot = Math.ceil(kernel.paramsBytes / this.#alignment) * this.#alignment;
     if (this.#ringUsed + slot > this.#staging.byteLength || this.#recorded >= dispatchesPerFlush) this.flush();
     writeParams(new DataView(this.#staging.buffer, this.#ringUsed, kernel.paramsBytes));
@@ -68,8 +81,29 @@ export class CommandQueue {
     this.dispatches++;
   }
 
+  /** One dispatch of a capture, whose bind group names its parameters too. */
+  dispatchAgain({ kernel, group, grid }: PreparedDispatch): void {
+    if (this.#recorded >= dispatchesPerFlush) this.flush();
+    const pass = this.profiler ? this.#timedPass(kernel.label) : this.#openPass();
+    pass.setPipeline(kernel.pipeline);
+    pass.setBindGroup(0, group, atStart);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    if (this.profiler) this.#closePass();
+    this.#recorded++;
+    this.dispatches++;
+  }
+
+  /** Bytes between the parameters of two dispatches in one buffer are a multiple of this. */
+  get paramsAlignment(): number {
+    return this.#alignment;
+  }
+
   copy(from: BufferRange, to: BufferRange): void {
     if (this.isRehearsing) return;
+    if (this.captured) {
+      this.captured.push({ type: "copy", from, to });
+      return;
+    }
     this.#closePass();
     this.#open().copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, from.size);
     this.#recorded++;
@@ -77,6 +111,10 @@ export class CommandQueue {
 
   clear(range: BufferRange): void {
     if (this.isRehearsing) return;
+    if (this.captured) {
+      this.captured.push({ type: "clear", range });
+      return;
+    }
     this.#closePass();
     this.#open().clearBuffer(range.buffer, range.offset, range.size);
     this.#recorded++;
@@ -85,6 +123,8 @@ export class CommandQueue {
   /** Writes host bytes, a multiple of 4, after everything recorded so far. */
   write(range: BufferRange, data: Uint8Array<ArrayBuffer>): void {
     if (this.isRehearsing) return;
+    if (this.captured)
+      throw new KernelError("capture: host data would be written once and not again; write it before, to a tensor from outside");
     if (data.byteLength > smallWrite) {
       this.flush();
       this.#device.queue.writeBuffer(range.buffer, range.offset, data);

@@ -42,9 +42,11 @@ export interface MemoryInfo {
   numBuffersMade: number;
 }
 
-/** What of a GPUDevice a pool needs. */
+/** Where a pool has its buffers from: a GPUDevice, or another pool. */
 interface BufferMaker {
   createBuffer(descriptor: GPUBufferDescriptor): GPUBuffer;
+  /** Default: the buffer is destroyed. */
+  destroyBuffer?(buffer: GPUBuffer): void;
 }
 
 /**
@@ -114,6 +116,14 @@ export class BufferPool {
     return pool;
   }
 
+  /** A pool whose buffers are this one's, in use until it is trimmed: nobody else gets one of them meanwhile. */
+  branch(): BufferPool {
+    return new BufferPool(
+      { createBuffer: ({ size, label = "" }) => this.take(size, label), destroyBuffer: (buffer) => this.give(buffer) },
+      this.#maxBufferBytes,
+    );
+  }
+
   /** A buffer of at least `byteLength` bytes whose contents are arbitrary; throws OutOfMemoryError past the device's limit. */
   take(byteLength: number, label: string): GPUBuffer {
     const size = sizeClass(byteLength);
@@ -175,7 +185,8 @@ export class BufferPool {
 
   destroy(buffer: GPUBuffer): void {
     this.#allocatedBytes -= buffer.size;
-    buffer.destroy();
+    if (this.#maker.destroyBuffer) this.#maker.destroyBuffer(buffer);
+    else buffer.destroy();
   }
 
   /** Destroys every free buffer; the caller has submitted what used them. */

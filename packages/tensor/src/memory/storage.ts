@@ -24,6 +24,11 @@ export class Storage {
     return this.#references > 1;
   }
 
+  /** Its buffer goes back to this pool. */
+  isOf(pool: BufferPool): boolean {
+    return this.#pool === pool;
+  }
+
   retain(): this {
     this.#references++;
     return this;

@@ -1,6 +1,7 @@
 import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
 import type { SegmentBounds } from "../ops/causal-attention.js";
+import type { DecodeInputs } from "../ops/decode-attention.js";
 import type { LinearLogProbs } from "../ops/linear-log-probs.js";
 import type { Tensor } from "../tensor.js";
 import type { ModuleTree } from "./module-tree.js";
@@ -54,6 +55,18 @@ export interface HiddenStatesOptions {
   attend?: Attend | undefined;
 }
 
+/** Attention of one decoder layer for the newest token of each row: see `decodeAttention`. The result is [numRows, numAttentionHeads · headDim] in the model's dtype. */
+export type DecodeAttend = (layerIndex: number, inputs: DecodeInputs) => Tensor;
+
+/** The newest token of each of a few rows, whose earlier ones a cache holds. */
+export interface DecodeStep {
+  /** [numRows] u32 */
+  inputIds: Tensor;
+  /** Tokens that a row of these may come to, the newest included. */
+  maxLength: number;
+  attend: DecodeAttend;
+}
+
 /**
  * A language model as trainers and generation see it: rows in, hidden states, log-probabilities and logits out. Whoever trains multiplies with no weight
  * of it, so that a head may be tied, quantised or adapted. `@kto/qwen2` makes such objects, and any other of this shape will do.
@@ -85,6 +98,12 @@ export interface CausalLM extends ModuleTree {
    * @param labels  [numTokens] u32, each below vocabSize
    */
   logProbs(hidden: Tensor, labels: Tensor, options?: { metrics?: boolean | undefined }): LinearLogProbs;
+  /**
+   * The logits of the newest token of each row, [numRows, vocabSize] f32, in as few launches as the model can: what `hiddenStates` and `logits` give, without the
+   * tape. Records the same whatever the lengths of the rows, and writes nothing from the host once `prepare(maxLength)` has run, so that `Device.capture` can take
+   * it down. A model without it is asked through `hiddenStates`.
+   */
+  decode?(step: DecodeStep): Tensor;
   /** All logits of rows of hidden states, [numTokens, vocabSize] f32: for sampling and small inputs. */
   logits(hidden: Tensor): Tensor;
 }

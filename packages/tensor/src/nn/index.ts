@@ -1,6 +1,15 @@
-export type { Attend, AttentionHeads, CausalLM, HiddenStatesOptions, PackRowsOptions, TokenBatch } from "./causal-lm.js";
+export type {
+  Attend,
+  AttentionHeads,
+  CausalLM,
+  DecodeAttend,
+  DecodeStep,
+  HiddenStatesOptions,
+  PackRowsOptions,
+  TokenBatch,
+} from "./causal-lm.js";
 export { EmbeddingModule, isEmbeddingModule, type EmbeddingReplacement } from "./embedding-module.js";
-export { Linear, type LinearAdapter, type LinearModule, type LowRankDelta } from "./linear.js";
+export { Linear, type LinearAdapter, type LinearModule, lowRankDeltas, type LowRankDelta } from "./linear.js";
 export type { LinearShape, ModuleTree } from "./module-tree.js";
 export { slabShare, TensorSlabs } from "./slabs.js";
 export { ParameterBucket, type ParameterShape } from "./parameter-bucket.js";

@@ -1,5 +1,6 @@
 import type { FloatDtype } from "../dtype.js";
 import { gemm } from "../ops/gemm.js";
+import { fewRowsLinear, type FewRowsInput } from "../ops/few-rows-linear.js";
 import { linear } from "../ops/linear.js";
 import type { Tensor } from "../tensor.js";
 import type { LinearShape } from "./module-tree.js";
@@ -14,6 +15,8 @@ export interface LinearAdapter {
   apply(base: Tensor, x: Tensor, options: { dtype: FloatDtype }): Tensor;
   /** False if it would return the base unchanged; the layer then rounds its own product. */
   readonly isActive: boolean;
+  /** All that it adds, where that is x times one matrix of low rank. */
+  readonly delta?: LowRankDelta | undefined;
 }
 
 /** A matrix of low rank, scale · b · a. */
@@ -29,8 +32,19 @@ export interface LowRankDelta {
 export interface LinearModule extends LinearShape {
   adapter: LinearAdapter | undefined;
   forward(x: Tensor, options: { dtype: FloatDtype }): Tensor;
+  /**
+   * This layer and others of the same input in one launch, for a few rows, outside the tape: their results side by side, adapters included. Undefined, and nothing
+   * recorded, where these layers cannot; see `fewRowsLinear`.
+   */
+  together?(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined;
   /** Adds to the weight for good, where the layer can: sums in f32, rounded to the weight's dtype. */
   addToWeight?(delta: LowRankDelta): void | Promise<void>;
+}
+
+/** What the adapters of layers add, layer by layer: undefined for those without; undefined as a whole where an adapter is more than one matrix of low rank. */
+export function lowRankDeltas(modules: readonly LinearModule[]): (LowRankDelta | undefined)[] | undefined {
+  const active = modules.map(({ adapter }) => (adapter?.isActive ? adapter : undefined));
+  return active.every((adapter) => !adapter || adapter.delta) ? active.map((adapter) => adapter?.delta) : undefined;
 }
 
 /** y = x · weightᵀ + bias, with an optional adapter on the accumulator. Owns nothing: the model owns the weights. */
@@ -58,6 +72,14 @@ export class Linear implements LinearModule {
   forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
     if (!this.adapter?.isActive) return linear(x, this.weight, this.bias, { dtype });
     return this.adapter.apply(linear(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+  }
+
+  together(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined {
+    const modules = [this, ...others];
+    const deltas = lowRankDeltas(modules);
+    if (!deltas || !modules.every((module) => module instanceof Linear)) return undefined;
+    const parts = modules.map(({ weight, bias }, index) => ({ weight, bias, lowRank: deltas[index] }));
+    return fewRowsLinear(parts, input);
   }
 
   /** weight ← weight + scale · b · a, in place: product and sum in f32, one rounding to the weight's dtype. */

@@ -1,12 +1,33 @@
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { decodeAttentionKernel, decodeAttentionSumKernel, decodeTile } from "../kernels/decode-attention.wgsl.js";
+import { decodeAttentionKernel, decodeAttentionSumKernel } from "../kernels/decode-attention.wgsl.js";
+import { decodeTile } from "../kernels/lib/decode-attention.js";
 import { writeRowsKernel } from "../kernels/rows-by-index.wgsl.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
+import type { RopeTables } from "./rope.js";
 
-/** Keys that a workgroup looks at where there are more: enough to hide what sharing costs, few enough that long rows keep the device busy. */
-const keysPerSplit = 4 * decodeTile;
+/** Parts that a row's keys are shared out in at most: more than this keeps no device busier, and each is to be added. */
+const mostSplits = 64;
+
+/** Some columns of a matrix: `size` of them, from `first` on. */
+export interface Columns {
+  /** [numRows, n] f16 | f32 */
+  tensor: Tensor;
+  first: number;
+}
+
+/** The newest token of each row. */
+export interface DecodeInputs {
+  /** numHeads · headDim columns */
+  q: Columns;
+  /** numKeyValueHeads · headDim columns */
+  k: Columns;
+  /** As k. */
+  v: Columns;
+  /** With them q and k come before their rotation, and are rotated to where they stand in their row. */
+  tables?: RopeTables | undefined;
+}
 
 /** Where the keys of rows lie in a cache of pages. */
 export interface CachedKeys {
@@ -16,10 +37,8 @@ export interface CachedKeys {
   values: Tensor;
   /** [numRows, pagesPerRow] u32: which page has the tokens from p · pageSize on of a row */
   pages: Tensor;
-  /** [numRows] u32: keys of each row, at least 1 */
+  /** [numRows] u32: keys of each row, the newest included, from 1 to pagesPerRow · pageSize */
   lengths: Tensor;
-  /** The largest of the lengths, at most pagesPerRow · pageSize. */
-  maxLength: number;
   pageSize: number;
 }
 
@@ -35,60 +54,123 @@ export interface DecodeAttentionOptions {
 }
 
 /**
- * Attention of the last token of each row over its row in a cache: what `causalAttention` gives for it, whatever other rows there are. Not on the tape.
+ * Attention of the newest token of each row over its row in a cache, which gets the token's key and value: what `causalAttention` gives for it, whatever other
+ * rows there are. What is recorded depends on the number of rows and of their pages alone, so that a capture of it goes on while rows grow. Not on the tape.
  *
- * @param q  [numRows, numHeads · headDim] f16 | f32, after rotation
  * @returns  [numRows, numHeads · headDim]; softmax and sums in f32. Throws ShapeError, DtypeError
  */
-export function decodeAttention(q: Tensor, cache: CachedKeys, options: DecodeAttentionOptions): Tensor {
-  const { numHeads, numKeyValueHeads, headDim, dtype = q.dtype as FloatDtype } = options;
-  const { keys, values, pages, lengths, maxLength, pageSize } = cache;
-  const { device } = q;
-  const op = "decodeAttention";
-  const numRows = q.shape[0] ?? 0;
-  if (numHeads % numKeyValueHeads !== 0 || headDim % 2 !== 0)
-    throw new ShapeError(
-      `${op}: expected numHeads a multiple of numKeyValueHeads and an even headDim, got ${numHeads}, ${numKeyValueHeads}, ${headDim}`,
-    );
-  expectDtype(op, "q", q, "f32", "f16");
-  expectShape(op, "q", q, [numRows, numHeads * headDim]);
-  const [numSlots = 0] = keys.shape;
-  for (const [name, tensor] of [
-    ["keys", keys],
-    ["values", values],
-  ] as const) {
-    expectDtype(op, name, tensor, keys.dtype);
-    expectShape(op, name, tensor, [numSlots, numKeyValueHeads * headDim]);
-  }
-  const [, pagesPerRow = 0] = pages.shape;
-  expectShape(op, "pages", pages, [numRows, pagesPerRow]);
-  expectShape(op, "lengths", lengths, [numRows]);
-  if (maxLength < 1 || maxLength > pagesPerRow * pageSize || numSlots % pageSize !== 0)
-    throw new ShapeError(
-      `${op}: expected maxLength from 1 to ${pagesPerRow * pageSize} and slots in pages of ${pageSize}, got ${maxLength} and ${numSlots}`,
-    );
-  const numSplits = Math.ceil(maxLength / keysPerSplit);
+export function decodeAttention({ q, k, v, tables }: DecodeInputs, cache: CachedKeys, options: DecodeAttentionOptions): Tensor {
+  const { numHeads, numKeyValueHeads, headDim, dtype = q.tensor.dtype as FloatDtype } = options;
+  const { keys, values, pages, lengths, pageSize } = cache;
+  const { device } = keys;
+  const [numRows = 0, pagesPerRow = 0] = pages.shape;
+  checkInputs({ q, k, v, tables }, options, numRows);
+  checkCache(cache, numKeyValueHeads * headDim, numRows);
+  const tiles = Math.ceil((pagesPerRow * pageSize) / decodeTile);
+  const keysPerSplit = Math.ceil(tiles / mostSplits) * decodeTile;
+  const numSplits = Math.ceil((pagesPerRow * pageSize) / keysPerSplit);
   const isSplit = numSplits > 1;
-  const out = device.empty(q.shape, dtype, op);
-  const parts = device.empty(isSplit ? [numRows * numHeads * numSplits, headDim + 2] : [1], "f32", "attention parts");
+  const lanes = headDim % 8 === 0 ? 4 : headDim % 4 === 0 ? 2 : 1;
+  const shape = [numRows, numHeads * headDim];
+  const out = isSplit
+    ? device.empty([numRows * numHeads * numSplits, headDim + 2], "f32", "attention parts")
+    : device.empty(shape, dtype, "decodeAttention");
   decodeAttentionKernel.run(
     device,
-    { q, keys, values, pages, lengths, out, parts },
-    { numRows, pagesPerRow, keysPerSplit, numSplits },
+    {
+      q: q.tensor,
+      k: k.tensor,
+      v: v.tensor,
+      cos: tables?.cos ?? lengths,
+      sin: tables?.sin ?? lengths,
+      keys,
+      values,
+      pages,
+      lengths,
+      out,
+    },
+    {
+      numRows,
+      pagesPerRow,
+      keysPerSplit,
+      numSplits,
+      qStride: q.tensor.shape[1]!,
+      qFirst: q.first,
+      kStride: k.tensor.shape[1]!,
+      kFirst: k.first,
+      vStride: v.tensor.shape[1]!,
+      vFirst: v.first,
+    },
     {
       numHeads,
       numKeyValueHeads,
       headDim,
-      vector: headDim % 4 === 0 ? "vec4" : "vec2",
       pageSize,
-      inputType: q.dtype as FloatDtype,
+      inputType: q.tensor.dtype as FloatDtype,
       cacheType: keys.dtype as FloatDtype,
-      dtype,
+      cacheElement: lanes === 1 ? keys.dtype : `vec${lanes}<${keys.dtype}>`,
+      lanes,
+      dtype: isSplit ? "f32" : dtype,
+      rotates: tables !== undefined,
       isSplit,
     },
   );
-  if (isSplit) decodeAttentionSumKernel.run(device, { parts, out }, { size: out.size, numSplits }, { headDim, dtype });
-  return out;
+  if (!isSplit) return out;
+  const result = device.empty(shape, dtype, "decodeAttention");
+  decodeAttentionSumKernel.run(
+    device,
+    { parts: out, lengths, out: result },
+    { size: result.size, numSplits, keysPerSplit },
+    { numHeads, headDim, dtype },
+  );
+  out.dispose();
+  return result;
+}
+
+function checkInputs(
+  { q, k, v, tables }: DecodeInputs,
+  { numHeads, numKeyValueHeads, headDim }: DecodeAttentionOptions,
+  numRows: number,
+): void {
+  const op = "decodeAttention";
+  if (numHeads % numKeyValueHeads !== 0 || headDim % 2 !== 0)
+    throw new ShapeError(
+      `${op}: expected numHeads a multiple of numKeyValueHeads and an even headDim, got ${numHeads}, ${numKeyValueHeads}, ${headDim}`,
+    );
+  for (const [name, { tensor, first }, heads] of [
+    ["q", q, numHeads],
+    ["k", k, numKeyValueHeads],
+    ["v", v, numKeyValueHeads],
+  ] as const) {
+    expectDtype(op, name, tensor, q.tensor.dtype === "f16" ? "f16" : "f32");
+    const [rows, columns = 0] = tensor.shape;
+    if (tensor.shape.length !== 2 || rows !== numRows || first < 0 || first + heads * headDim > columns)
+      throw new ShapeError(
+        `${op}: ${name} has the wrong shape; expected ${numRows} rows with ${heads * headDim} columns from ${first} on, got [${tensor.shape.join(", ")}]`,
+      );
+  }
+  for (const [name, table] of Object.entries({ cos: tables?.cos, sin: tables?.sin }))
+    if (table) expectShape(op, name, table, [table.shape[0] ?? 0, headDim / 2]);
+}
+
+function checkCache({ keys, values, pages, lengths, pageSize }: CachedKeys, rowSize: number, numRows: number): void {
+  const op = "decodeAttention";
+  const [numSlots = 0] = keys.shape;
+  for (const [name, tensor] of Object.entries({ keys, values })) {
+    expectDtype(op, name, tensor, keys.dtype === "f16" ? "f16" : "f32");
+    expectShape(op, name, tensor, [numSlots, rowSize]);
+  }
+  for (const [name, tensor] of Object.entries({ pages, lengths })) expectDtype(op, name, tensor, "u32");
+  expectShape(op, "lengths", lengths, [numRows]);
+  if (pages.shape.length !== 2 || pages.size === 0 || wholePages(numSlots, pageSize) < 1)
+    throw new ShapeError(
+      `${op}: expected pages [numRows, pagesPerRow] and slots in pages of ${pageSize}, got [${pages.shape.join(", ")}] and ${numSlots} slots`,
+    );
+}
+
+/** Whole pages of a cache; 0 where it has none, or a part of one. */
+function wholePages(numSlots: number, pageSize: number): number {
+  return numSlots % pageSize === 0 ? numSlots / pageSize : 0;
 }
 
 /**

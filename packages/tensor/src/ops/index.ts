@@ -35,4 +35,12 @@ export { gemm, type Gemm } from "./gemm.js";
 export { sumColumns } from "./sum-columns.js";
 export { packSamplingSettings, packSeen, sample, type Sampled, sampledProbabilities, type SamplingSettings, seenSize } from "./sample.js";
 export { maxTopLogProbs, type TokenLogprob, topLogProbs, unpackTopLogProbs } from "./top-log-probs.js";
-export { type CachedKeys, decodeAttention, type DecodeAttentionOptions, writeRows } from "./decode-attention.js";
+export {
+  type CachedKeys,
+  type Columns,
+  decodeAttention,
+  type DecodeAttentionOptions,
+  type DecodeInputs,
+  writeRows,
+} from "./decode-attention.js";
+export { fewRowsLinear, type FewRowsInput, type FewRowsPart, mostFewRows } from "./few-rows-linear.js";

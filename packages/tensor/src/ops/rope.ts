@@ -26,8 +26,8 @@ export type RopeTableOptions = {
       theta: number;
     }
   | {
-      /** [headDim / 2] radians a position, for positions that are scaled. */
-      inverseFrequencies: Float32Array;
+      /** [headDim / 2] radians a position, for positions that are scaled; or those of each position. */
+      inverseFrequencies: Float32Array | ((position: number) => Float32Array);
     }
 );
 
@@ -49,18 +49,19 @@ export function ropeTables(device: Device, options: RopeTableOptions): RopeTable
   const { headDim, maxPositions, attentionFactor = 1 } = options;
   expectEven("ropeTables", headDim);
   const half = headDim / 2;
-  const inverseFrequencies =
+  const given =
     "theta" in options
       ? Float32Array.from({ length: half }, (_, j) => 1 / Math.fround(options.theta ** Math.fround((2 * j) / headDim)))
       : options.inverseFrequencies;
-  if (inverseFrequencies.length !== half)
-    throw new ShapeError(
-      `ropeTables: inverseFrequencies has the wrong length; expected headDim / 2 = ${half}, got ${inverseFrequencies.length}`,
-    );
   const factor = Math.fround(attentionFactor);
   const cos = new Float32Array(maxPositions * half);
   const sin = new Float32Array(maxPositions * half);
   for (let position = 0; position < maxPositions; position++) {
+    const inverseFrequencies = typeof given === "function" ? given(position) : given;
+    if (inverseFrequencies.length !== half)
+      throw new ShapeError(
+        `ropeTables: inverseFrequencies has the wrong length; expected headDim / 2 = ${half}, got ${inverseFrequencies.length}`,
+      );
     for (let j = 0; j < half; j++) {
       const angle = Math.fround(position * inverseFrequencies[j]!);
       cos[position * half + j] = Math.fround(Math.cos(angle)) * factor;

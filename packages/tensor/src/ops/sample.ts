@@ -63,13 +63,18 @@ export interface Sampled {
  * @param logits    [numRows, vocabSize] f32, finite
  * @param settings  [numRows, 9] u32, of `packSamplingSettings`
  * @param seen      [numSeenRows, seenSize(vocabSize)] u32, bit id % 32 of word id / 32 set for what the penalty counts as seen; the drawn ids are added
+ * @param options.into  [numRows] u32 that gets the ids, in place of a new tensor
  * @throws ShapeError, DtypeError
  * @see transformers 5, generation/logits_process.py; Salmon et al. 2011 (Philox)
  */
-export function sample(logits: Tensor, settings: Tensor, seen: Tensor): Sampled {
+export function sample(logits: Tensor, settings: Tensor, seen: Tensor, { into }: { into?: Tensor | undefined } = {}): Sampled {
   const [numRows, vocabSize] = checked("sample", logits, settings, seen);
   const { device } = logits;
-  const ids = device.empty([numRows], "u32", "sampled ids");
+  if (into) {
+    expectDtype("sample", "into", into, "u32");
+    expectShape("sample", "into", into, [numRows]);
+  }
+  const ids = into ?? device.empty([numRows], "u32", "sampled ids");
   const state = device.empty([numRows, samplingStateSize], "f32", "sampling state");
   sampleKernel.run(device, { logits, settings, seen, ids, state }, { numRows, vocabSize }, {});
   return { ids, state };

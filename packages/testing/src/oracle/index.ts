@@ -7,6 +7,7 @@ import { decodeAttentionCases, writeRowsCases } from "./decode-attention.js";
 import { dropoutMaskCases } from "./dropout-mask.js";
 import { elementwiseCases } from "./elementwise.js";
 import { embeddingCases } from "./embedding.js";
+import { fewRowsLinearCases } from "./few-rows-linear.js";
 import { gatherRowsCases } from "./gather-rows.js";
 import { linearLogProbsCases } from "./linear-log-probs.js";
 import { linearCases } from "./linear.js";
@@ -37,6 +38,7 @@ export const oracleCases: OracleCase[] = [
   ...ropeCases,
   ...causalAttentionCases,
   ...decodeAttentionCases,
+  ...fewRowsLinearCases,
   ...writeRowsCases,
   ...sampleCases,
   ...topLogProbsCases,

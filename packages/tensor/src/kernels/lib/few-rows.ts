@@ -1,0 +1,220 @@
+import type { FloatDtype } from "../../dtype.js";
+import { wgsl } from "../wgsl.js";
+import { computeMain } from "./grid.js";
+import { unroll } from "./unroll.js";
+
+/** What a product of few rows is specialised on, whatever its weights are stored as. */
+export type FewRowsSpec = {
+  xType: FloatDtype;
+  /** As `x` is bound: four numbers, or eight as bits. */
+  xElement: "vec4<f32>" | "vec4<u32>";
+  /** As the weight is bound. */
+  weightElement: "vec4<f32>" | "vec4<u32>" | "u32";
+  dtype: FloatDtype;
+  hasNorm: boolean;
+  hasBias: boolean;
+  hasAddend: boolean;
+  hasLowRank: boolean;
+  /** Two matrices, gate and up, whose results are multiplied. */
+  swiGlu: boolean;
+  /** Rows of x that are taken together: each is a copy of the code. */
+  rows: 1 | 2 | 4 | 8;
+  /** Teams of lanes that share the depth of their columns. */
+  depthWays: number;
+  workgroupSize: number;
+  /** Lanes of a team, which share its part of the depth. */
+  width: number;
+  /** How the sums of a team are added: in its registers, or with all others in workgroup memory. */
+  reduce: "subgroup" | "plain";
+};
+
+/** Columns of a team: as many loads of weights under way at once. */
+export const fewRowsColumns = 4;
+
+/** Rows that a product of this many takes together. */
+export function rowsTogether(m: number): 1 | 2 | 4 | 8 {
+  return m <= 1 ? 1 : m <= 2 ? 2 : m <= 4 ? 4 : 8;
+}
+
+/**
+ * Teams that share the depth of a column: enough that all of the weight is on its way at once, each with two steps of the depth at least. Depends on the shape
+ * of the weight alone, so that a row's sums are the same whatever rows are beside it.
+ */
+export function depthWaysFor(n: number, k: number): number {
+  const depthOfStep = 8 * 32;
+  let ways = 1;
+  while (ways < 8 && Math.ceil(n / fewRowsColumns) * ways < 1024 && k >= 4 * depthOfStep * ways) ways *= 2;
+  return ways;
+}
+
+/** `enable` lines of such a kernel. */
+export function fewRowsEnables({ reduce }: FewRowsSpec): string[] {
+  return reduce === "subgroup" ? ["enable subgroups;"] : [];
+}
+
+/** The parts of such a kernel that know how weights are stored. */
+export interface FewRowsWeights {
+  /** Functions and workgroup variables. */
+  functions: string;
+  /** Before the loop, by every lane. */
+  prepare: string;
+  /**
+   * One step of the depth: adds to `sum@r_@c`, r of `rows` and c of `fewRowsColumns`, the products of x@r_0 and x@r_1, eight numbers from 8 · `at` on, with the
+   * weights of the column whose row of the matrix begins at element `start@c`.
+   */
+  step: string;
+}
+
+/**
+ * The whole kernel but for the weights. A team of `width` lanes has four columns, its lanes eight elements of the depth each in turn; `depthWays` teams share a
+ * column. A weight is read once for `rows` rows, beside which nothing else counts. The squares that a norm needs are summed along with the products, so that it
+ * costs no pass of its own.
+ */
+export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, step }: FewRowsWeights): string {
+  const { rows, depthWays, workgroupSize, width, swiGlu, hasNorm, reduce } = spec;
+  const columns = fewRowsColumns;
+  const ownColumns = swiGlu ? columns / 2 : columns; // of y
+  const teams = workgroupSize / width;
+  const perGroup = teams / depthWays;
+  const sums = rows * columns + (hasNorm ? rows : 0); // of a team
+  const shares = reduce === "subgroup" ? 1 : width; // of each
+  const whole = (value: string): string => (reduce === "subgroup" ? `subgroupAdd(${value})` : value);
+  return wgsl`
+    const SUMS = ${sums}u;
+    const SHARES = ${depthWays * shares}u; // of a sum
+    var<workgroup> shares: array<f32, ${teams * shares * sums}>;
+    ${functions}
+    fn chosen(part: u32, first: u32, second: u32, third: u32) -> u32 { return select(select(first, second, part == 1u), third, part == 2u); }
+    ${swiGlu ? sigmoid : ""}
+    fn sumOf(share: u32, index: u32) -> f32 {
+      var sum = 0.0;
+      for (var i = 0u; i < SHARES; i++) { sum += shares[(share + i) * SUMS + index]; }
+      return sum;
+    }
+    ${resultFunction(spec)}
+
+    ${computeMain(spec)} {
+      ${prepare}
+      let blocks = (params.m + ${rows - 1}u) / ${rows}u; // of rows, neighbours, so that weights come from the cache for all but the first
+      let tile = foldedIndex(group, groups);
+      let firstRow = tile % blocks * ${rows}u;
+      let team = lane / ${width}u;
+      let l = lane % ${width}u;
+      let way = team % ${depthWays}u;
+      let groupCol = tile / blocks * ${perGroup * ownColumns}u;
+      let firstCol = min(groupCol + team / ${depthWays}u * ${ownColumns}u, params.n - ${ownColumns}u);
+      ${swiGlu ? gateAndUpStarts(columns) : partStarts(columns)}
+      ${unroll(rows, "let xStart@i = min(firstRow + @iu, params.m - 1u) * params.k;")}
+      ${unroll(rows, unroll(columns, "var sum@r_@c = 0.0;", "@c"), "@r")}
+      ${hasNorm ? unroll(rows, "var square@i = 0.0;") : ""}
+      for (var at = way * ${width}u + l; at < params.k / 8u; at += ${width * depthWays}u) {
+        ${loadRows(spec)}
+        ${step}
+      }
+      ${unroll(rows, unroll(columns, `let whole@r_@c = ${whole("sum@r_@c")};`, "@c"), "@r")}
+      ${hasNorm ? unroll(rows, `let squares@i = ${whole("square@i")};`) : ""}
+      let share = ${reduce === "subgroup" ? "team" : "lane"} * SUMS;
+      if (${reduce === "subgroup" ? "l == 0u" : "true"}) {
+        ${unroll(rows, unroll(columns, `shares[share + @ru * ${columns}u + @cu] = whole@r_@c;`, "@c"), "@r")}
+        ${hasNorm ? unroll(rows, `shares[share + ${rows * columns}u + @iu] = squares@i;`) : ""}
+      }
+      workgroupBarrier();
+      for (var place = lane; place < ${perGroup * rows * ownColumns}u; place += WORKGROUP_SIZE) {
+        let c = place % ${ownColumns}u;
+        let r = place / ${ownColumns}u % ${rows}u;
+        let team = place / ${ownColumns * rows}u;
+        let row = firstRow + r;
+        let col = groupCol + team * ${ownColumns}u + c;
+        if (row < params.m && col < params.n) { writeResult(team * SHARES, r, c, row, col); }
+      }
+    }`;
+}
+
+/** 1 / (1 + e^(−x)) with an exponential that cannot overflow. */
+const sigmoid = wgsl`
+  fn sigmoid(x: f32) -> f32 {
+    let e = exp(-abs(x));
+    return select(e, 1.0, x >= 0.0) / (1.0 + e);
+  }`;
+
+/** The columns of a team in the one matrix that it works on: sizes of matrices are multiples of its columns. */
+function partStarts(columns: number): string {
+  return wgsl`
+    let part = u32(firstCol >= params.end0) + u32(firstCol >= params.end1);
+    let partStart = chosen(part, params.weight0, params.weight1, params.weight2) + (firstCol - chosen(part, 0u, params.end0, params.end1)) * params.k;
+    ${unroll(columns, "let start@i = partStart + @iu * params.k;")}`;
+}
+
+/** The first half of the columns of a team is of the gate, the second the same ones of up. */
+function gateAndUpStarts(columns: number): string {
+  return unroll(columns, "let start@i = @weight + (firstCol + @col) * params.k;", "@i", {
+    "@weight": (c) => (c < columns / 2 ? "params.weight0" : "params.weight1"),
+    "@col": (c) => `${c % (columns / 2)}u`,
+  });
+}
+
+/** x@r_0 and x@r_1: eight numbers of each row from 8 · `at` on, times the norm's weight. */
+function loadRows({ rows, xType, hasNorm }: FewRowsSpec): string {
+  const load =
+    xType === "f16"
+      ? wgsl`
+          let xBits@r = x[xStart@r / 8u + at];
+          var x@r_0 = vec4<f32>(unpack2x16float(xBits@r.x), unpack2x16float(xBits@r.y));
+          var x@r_1 = vec4<f32>(unpack2x16float(xBits@r.z), unpack2x16float(xBits@r.w));`
+      : wgsl`
+          var x@r_0 = x[xStart@r / 4u + 2u * at];
+          var x@r_1 = x[xStart@r / 4u + 2u * at + 1u];`;
+  if (!hasNorm) return unroll(rows, load, "@r");
+  return wgsl`
+    let norm0 = norm[2u * at];
+    let norm1 = norm[2u * at + 1u];
+    ${unroll(
+      rows,
+      wgsl`
+        ${load}
+        square@r += dot(x@r_0, x@r_0) + dot(x@r_1, x@r_1);
+        x@r_0 *= norm0;
+        x@r_1 *= norm1;`,
+      "@r",
+    )}`;
+}
+
+/** `writeResult`: what comes after the sums, and the one rounding. */
+function resultFunction({ rows, swiGlu, hasNorm, hasBias, hasAddend, hasLowRank }: FewRowsSpec): string {
+  const columns = fewRowsColumns;
+  return wgsl`
+    ${hasLowRank ? lowRankFunction() : ""}
+    // Of one matrix: column \`c\` of a team, \`col\` of part \`part\`.
+    fn resultOf(share: u32, r: u32, c: u32, part: u32, row: u32, col: u32) -> f32 {
+      var value = sumOf(share, r * ${columns}u + c);
+      ${hasNorm ? `value *= inverseSqrt(sumOf(share, ${rows * columns}u + r) / f32(params.k) + params.eps);` : ""}
+      ${hasBias ? "value += bias[chosen(part, params.bias0, params.bias1, params.bias2) + col];" : ""}
+      ${hasLowRank ? "value += lowRank(part, row, col);" : ""}
+      return value;
+    }
+    fn writeResult(share: u32, r: u32, c: u32, row: u32, col: u32) {
+      ${
+        swiGlu
+          ? wgsl`
+              let gate = resultOf(share, r, c, 0u, row, col);
+              let value = gate * sigmoid(gate) * resultOf(share, r, c + ${columns / 2}u, 1u, row, col);`
+          : wgsl`
+              let part = u32(col >= params.end0) + u32(col >= params.end1);
+              let value = resultOf(share, r, c, part, row, col - chosen(part, 0u, params.end0, params.end1));`
+      }
+      y[row * params.n + col] = Dtype(value${hasAddend ? " + addend[row * params.n + col]" : ""});
+    }`;
+}
+
+/** `lowRank`: scale · sum over j of h[row, j] · b[col, j], of the part's own ranks; h has the ranks of all parts side by side. */
+function lowRankFunction(): string {
+  return wgsl`
+    fn lowRank(part: u32, row: u32, col: u32) -> f32 {
+      let rank = chosen(part, params.rank0, params.rank1, params.rank2);
+      let hStart = row * (params.rank0 + params.rank1 + params.rank2) + chosen(part, 0u, params.rank0, params.rank0 + params.rank1);
+      let bStart = chosen(part, params.b0, params.b1, params.b2) + col * rank;
+      var sum = 0.0;
+      for (var j = 0u; j < rank; j++) { sum += h[hStart + j] * b[bStart + j]; }
+      return select(select(params.scale0, params.scale1, part == 1u), params.scale2, part == 2u) * sum;
+    }`;
+}

@@ -1,0 +1,175 @@
+import type { FloatDtype } from "../dtype.js";
+import { ShapeError } from "../errors.js";
+import { fewRowsKernel } from "../kernels/few-rows.wgsl.js";
+import { depthWaysFor, fewRowsColumns, rowsTogether } from "../kernels/lib/few-rows.js";
+import type { LowRankDelta } from "../nn/linear.js";
+import type { Tensor } from "../tensor.js";
+
+/** Rows up to which a product is one of few: beyond them its weights are not what counts. */
+export const mostFewRows = 32;
+
+/** One matrix of a product of few rows. */
+export interface FewRowsPart {
+  /** [n, k] f16 | f32 */
+  weight: Tensor;
+  /** [n] f32 */
+  bias?: Tensor | undefined;
+  /** Adds (x · aᵀ) · bᵀ · scale. */
+  lowRank?: LowRankDelta | undefined;
+}
+
+/** What a product of few rows has beside its matrices. */
+export interface FewRowsInput {
+  /** [numRows, k] f16 | f32, at most 32 rows */
+  x: Tensor;
+  /** x is normalised first: x / sqrt(mean of x² + eps) · weight. */
+  norm?: { weight: Tensor; eps: number } | undefined;
+  /** [numRows, n] f32, added before the rounding */
+  addend?: Tensor | undefined;
+  /** Two matrices, gate and up: the result is silu(gate) · up. */
+  swiGlu?: boolean | undefined;
+  dtype: FloatDtype;
+}
+
+/** Tensors in one buffer as one, and where each begins in it, in elements. */
+export interface SharedBuffer {
+  whole: Tensor;
+  starts: number[];
+}
+
+/** What a launch needs of parts, whatever their weights are stored as. */
+export interface FewRowsLayout {
+  biases: SharedBuffer | undefined;
+  a: FewRowsPart[];
+  b: SharedBuffer | undefined;
+}
+
+/**
+ * Tensors as one, if they lie in one buffer: a kernel then has them all in one binding. Undefined if they do not, or some of them are not there. The view lives
+ * in the current scope.
+ */
+export function sharedBuffer(tensors: readonly (Tensor | undefined)[]): SharedBuffer | undefined {
+  const [first] = tensors;
+  if (!first || !tensors.every((tensor) => tensor?.storage === first.storage && tensor.dtype === first.dtype)) return undefined;
+  const all = tensors as readonly Tensor[];
+  const bytes = all.map(({ byteOffset }) => byteOffset);
+  const start = Math.min(...bytes);
+  const elementBytes = first.byteLength / first.size;
+  const end = Math.max(...all.map(({ byteOffset, byteLength }) => byteOffset + byteLength));
+  const whole = first.device.viewOf(first, [(end - start) / elementBytes], start, "tensors of one buffer");
+  return { whole, starts: bytes.map((offset) => (offset - start) / elementBytes) };
+}
+
+/** What `fewRowsLinear` says of parts that it can take; undefined of those that it cannot. */
+export function fewRowsLayout(
+  parts: readonly { inFeatures: number; outFeatures: number; bias?: Tensor | undefined; lowRank?: LowRankDelta | undefined }[],
+  { x, swiGlu = false }: Pick<FewRowsInput, "x" | "swiGlu">,
+): FewRowsLayout | undefined {
+  const [first] = parts;
+  if (!first || parts.length > 3 || (swiGlu && parts.length !== 2)) return undefined;
+  if (x.shape[0]! > mostFewRows || first.inFeatures % 8 !== 0) return undefined;
+  if (parts.some(({ outFeatures, inFeatures }) => outFeatures % fewRowsColumns !== 0 || inFeatures !== first.inFeatures)) return undefined;
+  const withBias = parts.filter(({ bias }) => bias);
+  const biases = withBias.length > 0 ? sharedBuffer(parts.map(({ bias }) => bias)) : undefined;
+  if (withBias.length > 0 && !biases) return undefined;
+  const adapted = parts.flatMap(({ lowRank }) => lowRank ?? []);
+  if (adapted.some(({ a }) => a.shape[0]! % fewRowsColumns !== 0)) return undefined;
+  const b = adapted.length > 0 ? sharedBuffer(adapted.map((delta) => delta.b)) : undefined;
+  if (adapted.length > 0 && (!b || !sharedBuffer(adapted.map((delta) => delta.a)))) return undefined;
+  return { biases, a: adapted.map(({ a }) => ({ weight: a })), b };
+}
+
+/**
+ * Linear layers of one input, for a few rows, in one launch (with low-rank updates two): their results side by side, or those of gate and up multiplied. Sums in
+ * f32, rounded once. The sums of a row are the same whatever rows are beside it. Not on the tape.
+ *
+ * @param parts  one to three matrices of the same k, a multiple of 8, in one buffer; each n a multiple of 4
+ * @returns      [numRows, sum of n], with swiGlu [numRows, n], in `dtype`; undefined, and nothing recorded, where the parts are not of that kind
+ */
+export function fewRowsLinear(parts: readonly FewRowsPart[], input: FewRowsInput): Tensor | undefined {
+  const { x, norm, addend, swiGlu = false, dtype } = input;
+  const { device } = x;
+  const sized = parts.map((part) => ({ ...part, inFeatures: part.weight.shape[1]!, outFeatures: part.weight.shape[0]! }));
+  const layout = fewRowsLayout(sized, input);
+  const weights = sharedBuffer(parts.map(({ weight }) => weight));
+  if (!layout || !weights) return undefined;
+  const [m, k] = [x.shape[0]!, x.shape[1]!];
+  if (k !== sized[0]!.inFeatures)
+    throw new ShapeError(`fewRowsLinear: inner dimensions differ; expected ${sized[0]!.inFeatures}, got ${k}`);
+  const h = layout.a.length > 0 ? fewRowsLinear(layout.a, { x, norm, dtype: "f32" }) : undefined;
+  const columns = sized.reduce((sum, { outFeatures }) => sum + outFeatures, 0);
+  const n = swiGlu ? sized[0]!.outFeatures : columns;
+  const y = device.empty([m, n], dtype, "fewRowsLinear");
+  const weightType = weights.whole.dtype as FloatDtype;
+  fewRowsKernel.run(
+    device,
+    {
+      x,
+      norm: norm?.weight ?? x,
+      weight: weights.whole,
+      bias: layout.biases?.whole ?? x,
+      addend: addend ?? x,
+      h: h ?? x,
+      b: layout.b?.whole ?? x,
+      y,
+    },
+    { m, k, n, ...fewRowsParams(sized, layout, norm?.eps), ...threeOf("weight", weights.starts) },
+    {
+      ...fewRowsSpec(input, layout),
+      weightType,
+      weightElement: weightType === "f16" ? "vec4<u32>" : "vec4<f32>",
+      depthWays: depthWaysFor(columns, k),
+    },
+  );
+  return y;
+}
+
+/** What every kernel of this kind is told of its parts, but for where their weights lie. */
+export function fewRowsParams(
+  parts: readonly { outFeatures: number; lowRank?: LowRankDelta | undefined }[],
+  { biases, b }: FewRowsLayout,
+  eps = 0,
+): Record<"end0" | "end1" | `bias${0 | 1 | 2}` | `rank${0 | 1 | 2}` | `b${0 | 1 | 2}` | `scale${0 | 1 | 2}` | "eps", number> {
+  const all = 0xffffffff; // past the columns of one part there is no other
+  const [n0 = 0, n1] = parts.map(({ outFeatures }) => outFeatures);
+  const bStarts = [...(b?.starts ?? [])];
+  return {
+    eps,
+    end0: parts.length > 1 ? n0 : all,
+    end1: parts.length > 2 ? n0 + n1! : all,
+    ...threeOf("bias", biases?.starts ?? []),
+    ...threeOf(
+      "rank",
+      parts.map(({ lowRank }) => lowRank?.a.shape[0] ?? 0),
+    ),
+    ...threeOf(
+      "b",
+      parts.map(({ lowRank }) => (lowRank ? bStarts.shift()! : 0)),
+    ),
+    ...threeOf(
+      "scale",
+      parts.map(({ lowRank }) => lowRank?.scale ?? 0),
+    ),
+  };
+}
+
+/** What every kernel of this kind is specialised on, but for its weights. */
+export function fewRowsSpec({ x, norm, addend, swiGlu = false, dtype }: FewRowsInput, { biases, b }: FewRowsLayout) {
+  const xType = x.dtype as FloatDtype;
+  return {
+    xType,
+    xElement: xType === "f16" ? "vec4<u32>" : "vec4<f32>",
+    dtype,
+    hasNorm: norm !== undefined,
+    hasBias: biases !== undefined,
+    hasAddend: addend !== undefined,
+    hasLowRank: b !== undefined,
+    swiGlu,
+    rows: rowsTogether(x.shape[0]!),
+  } as const;
+}
+
+/** name0 to name2. */
+export function threeOf<Name extends string>(name: Name, values: readonly number[]): Record<`${Name}${0 | 1 | 2}`, number> {
+  return Object.fromEntries([0, 1, 2].map((i) => [`${name}${i}`, values[i] ?? 0])) as Record<`${Name}${0 | 1 | 2}`, number>;
+}
