@@ -16,6 +16,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/optim": 25,
   "@kto/qwen2": 48,
   "@kto/safetensors": 40,
+  "@kto/serve": 40,
   "@kto/software-gpu": 15,
   "@kto/tensor": 150,
   "@kto/tokenizer": 36,

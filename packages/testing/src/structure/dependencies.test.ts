@@ -5,9 +5,10 @@ import { importsOf, listPackages, packageOf, sourceFiles } from "./workspace.js"
 /** The arrows of docs/style.md, section 2. A package may use what its arrows reach. */
 const ARROWS: Record<string, string[]> = {
   kto: ["cli"],
-  cli: ["kit"],
+  cli: ["kit", "serve"],
   kit: ["trainer", "generate", "qwen2", "tokenizer", "hub", "software-gpu"],
   trainer: ["losses", "optim", "lora", "datasets"],
+  serve: ["generate"],
   generate: ["tensor"],
   losses: ["tensor"],
   optim: ["tensor"],

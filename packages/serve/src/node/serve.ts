@@ -1,0 +1,126 @@
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { SourceError } from "@kto/core";
+import { createApp } from "../app.js";
+import { asRequestError } from "../http/answer-request.js";
+import type { ServeOptions } from "../options.js";
+import { answerBadRequest, badTarget } from "./bad-request.js";
+
+/** Where a server listens, and how long it waits for its clients. */
+export interface ServerOptions extends ServeOptions {
+  /** Default 127.0.0.1: this machine alone. */
+  host?: string | undefined;
+  /** 0 takes one that is free. Default 8000. */
+  port?: number | undefined;
+  /** For the headers of a request to arrive, from the connection's beginning on. Default 10 s. */
+  headersTimeoutMs?: number | undefined;
+  /** For the whole of a request to arrive: 408 after it. Default 60 s. */
+  requestTimeoutMs?: number | undefined;
+  /** A client that reads nothing of its answer for so long is cut off. Default 30 s. */
+  stallTimeoutMs?: number | undefined;
+}
+
+/** A server that takes requests. */
+export interface RunningServer {
+  readonly host: string;
+  readonly port: number;
+  /** `http://127.0.0.1:8000` */
+  readonly url: string;
+  /** As that of `createApp`; then closes every connection. Resolves to how many answers were cut short. */
+  close(options?: { graceMs?: number }): Promise<number>;
+}
+
+/** Connections at a time. */
+const maxConnections = 1024;
+/** A connection without a request is kept so long. */
+const keepAliveMs = 15_000;
+/** For the last bytes of answers to leave when the server closes. */
+const flushMs = 1000;
+
+/**
+ * Serves a model over HTTP. Resolves when requests are taken.
+ *
+ * @throws SourceError for an address that cannot be listened on, such as a port in use (`reason: "EADDRINUSE"`); as `createApp`
+ */
+export async function serve(options: ServerOptions): Promise<RunningServer> {
+  const { host = "127.0.0.1", port = 8000, headersTimeoutMs = 10_000, requestTimeoutMs = 60_000, stallTimeoutMs = 30_000 } = options;
+  const { app, close } = createApp(options);
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: (error) =>
+      badTarget(error) ?? Response.json(asRequestError(error, options.onError ?? (() => {})).toBody(), { status: 500 }),
+  });
+  const server = createServer(
+    {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveMs,
+      connectionsCheckingInterval: Math.max(100, Math.min(1000, headersTimeoutMs / 4)),
+    },
+    (incoming, outgoing) => void listener(incoming, outgoing),
+  );
+  server.maxConnections = maxConnections;
+  server.on("clientError", answerBadRequest);
+  const underWay = cutStalledClients(server, stallTimeoutMs);
+  await listen(server, host, port);
+  const address = server.address() as AddressInfo;
+  return {
+    host,
+    port: address.port,
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
+    close: async (closeOptions) => {
+      const numCut = await close(closeOptions);
+      await flushed(underWay);
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      return numCut;
+    },
+  };
+}
+
+/** Cuts off clients that do not read, and connections without a request. Gives the answers that are under way. */
+function cutStalledClients(server: Server, stallTimeoutMs: number): ReadonlySet<ServerResponse> {
+  const underWay = new Set<ServerResponse>();
+  server.on("request", (_, outgoing) => {
+    underWay.add(outgoing);
+    outgoing.on("close", () => underWay.delete(outgoing));
+  });
+  server.setTimeout(stallTimeoutMs, (socket: Socket) => {
+    const waitsForUs = [...underWay].some((outgoing) => outgoing.socket === socket) && socket.writableLength === 0;
+    if (waitsForUs) socket.setTimeout(stallTimeoutMs);
+    else socket.destroy();
+  });
+  return underWay;
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  }).catch((cause: NodeJS.ErrnoException) => {
+    const inUse = cause.code === "EADDRINUSE";
+    throw new SourceError(
+      {
+        operation: "serve",
+        problem: inUse ? `port ${port} of ${host} is in use` : `${host}:${port} cannot be listened on`,
+        expected: inUse ? "a free one" : "an address of this machine, and a port that this user may take",
+        got: cause.code ?? cause.message,
+        advice: inUse ? "choose another {port}, or 0 for any that is free" : "choose another {host} or {port}",
+        fields: ["host", "port"],
+      },
+      { source: `${host}:${port}`, ...(cause.code !== undefined && { reason: cause.code }), cause },
+    );
+  });
+}
+
+/** Waits until these answers have left, for a moment. */
+async function flushed(underWay: ReadonlySet<ServerResponse>): Promise<void> {
+  const end = performance.now() + flushMs;
+  while (underWay.size > 0 && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
+}
