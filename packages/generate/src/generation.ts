@@ -23,8 +23,12 @@ export interface GenerationTokenizer extends Decoder {
       variables?: Readonly<Record<string, unknown>>;
     },
   ): number[];
-  /** Ids that end an answer. */
+  /** Ids that end an answer, where `generation_config.json` names none. */
   readonly eosTokenIds: readonly number[];
+  /** Ids that end an answer by the chat template that it was given, beside those. */
+  readonly stopTokenIds?: readonly number[];
+  /** Texts that do. */
+  readonly stopStrings?: readonly string[];
 }
 
 /** What a model may carry, which is taken as the default; that of a model with adapters comes before its base's. */
@@ -56,7 +60,7 @@ export interface GenerateOptions extends SamplingOptions {
   maxNewTokens?: number | undefined;
   /** Texts at which an answer ends; they are not part of it. */
   stop?: string | readonly string[] | undefined;
-  /** In place of the model's own. */
+  /** In place of the model's own, which are those of `generation_config.json`, else the tokenizer's, and those of a chat template that it was given. */
   eosTokenId?: number | readonly number[] | undefined;
   /** From 0 to 20: with it pieces and result have the log-probability of each token, and those of so many of the likeliest in its place. */
   logprobs?: number | undefined;

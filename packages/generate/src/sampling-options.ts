@@ -75,10 +75,12 @@ export function samplingSettings(
   };
 }
 
-/** Throws GenerationError unless a number of tokens is a whole number of at least 1. */
-export function expectNumTokens(option: string, value: unknown): asserts value is number {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 1) return;
-  throw outOfRange(`{${option}}`, option, "a whole number of at least 1", value);
+/** Tokens of an answer at most: what is asked for, else what the model's config says, else undefined. Throws GenerationError for no whole number of at least 1. */
+export function maxNewTokensOf(given: number | undefined, defaults: GenerationDefaults): number | undefined {
+  const found = given ?? defaults.max_new_tokens ?? undefined;
+  if (found === undefined || (typeof found === "number" && isWhole(found) && found >= 1)) return found;
+  const place = given === undefined ? "max_new_tokens of generation_config.json" : "{maxNewTokens}";
+  throw outOfRange(place, "maxNewTokens", "a whole number of at least 1", found);
 }
 
 /** Throws GenerationError unless a number of likeliest tokens is a whole number from 0 to 20. */
@@ -87,7 +89,8 @@ export function expectLogprobs(value: number | undefined): void {
   throw outOfRange("{logprobs}", "logprobs", `a whole number from 0 to ${maxTopLogProbs}`, value);
 }
 
-function outOfRange(place: string, option: string, expected: string, got: unknown): GenerationError {
+/** The error of a value that an option, or a field of `generation_config.json`, does not take. */
+export function outOfRange(place: string, option: string, expected: string, got: unknown): GenerationError {
   return new GenerationError(
     { operation: "generate", problem: `${place} is not usable`, expected, got: excerpt(got), fields: [option] },
     { option },

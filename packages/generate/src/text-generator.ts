@@ -1,10 +1,11 @@
 import { excerpt } from "@kto/core";
 import type { CausalLM } from "@kto/tensor";
 import { answer } from "./answer.js";
+import { answerEnd } from "./answer-end.js";
 import { GenerationEngine, type EngineOptions } from "./engine/engine.js";
 import { GenerationError } from "./errors.js";
 import type { ChatMessage, GenerateOptions, Generation, GenerationModel, GenerationTokenizer } from "./generation.js";
-import { expectLogprobs, expectNumTokens, samplingSettings, type GenerationDefaults } from "./sampling-options.js";
+import { expectLogprobs, maxNewTokensOf, samplingSettings, type GenerationDefaults } from "./sampling-options.js";
 
 /**
  * Answers prompts with a model, several at once if asked to, and keeps what the cache holds of the last, so that a conversation goes on without computing its
@@ -57,21 +58,14 @@ export class TextGenerator implements Disposable {
         got: String(promptIds.length),
         advice: "shorten it",
       });
-    const maxNewTokens = options.maxNewTokens ?? this.#defaults.max_new_tokens ?? room;
-    expectNumTokens("maxNewTokens", maxNewTokens);
+    const maxNewTokens = maxNewTokensOf(options.maxNewTokens, this.#defaults) ?? room;
     expectLogprobs(options.logprobs);
-    const stops = [options.stop ?? []].flat();
-    if (stops.some((stop) => typeof stop !== "string" || stop === ""))
-      throw new GenerationError(
-        { operation: "generate", problem: "{stop} holds an empty text", expected: "texts of at least one letter", fields: ["stop"] },
-        { option: "stop" },
-      );
-    const eos = options.eosTokenId ?? tokenizer?.eosTokenIds ?? [];
+    const { eosTokenIds, stops } = answerEnd(options, this.#defaults, tokenizer);
     const row = this.#engine.start({
       promptIds,
       maxNewTokens: Math.min(maxNewTokens, room),
       sampling,
-      eosTokenIds: typeof eos === "number" ? [eos] : eos,
+      eosTokenIds,
       logprobs: options.logprobs,
       adapters: this.#adapters(options.adapter),
     });

@@ -1,3 +1,4 @@
+export { getChatTemplate, type MessageMapping } from "@kto/tokenizer";
 export { directory, opfs } from "./output/directory.js";
 export { blobDirectory, httpDirectory, memoryStore } from "@kto/core";
 export { deviceChoice, type DeviceChoice } from "./device/device-choice.js";

@@ -14,7 +14,7 @@ export type LoadedModel = DecoderForCausalLM & {
   readonly revision: string | undefined;
   /** undefined when the model has none: then only tokenised rows can be used. */
   readonly tokenizer: Tokenizer | undefined;
-  /** What `generation_config.json` says: defaults of generation. */
+  /** What `generation_config.json` says, the defaults of generation; undefined when the model has none. */
   readonly generationConfig: ModelFiles["generationConfig"];
   readonly files: ModelFiles;
 };

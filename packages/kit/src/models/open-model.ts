@@ -1,16 +1,17 @@
 import { nameOfPath, openPlace } from "#platform";
-import { excerpt, foreignText, FormatError, SourceError, type ByteDirectory } from "@kto/core";
+import { foreignText, FormatError, SourceError, type ByteDirectory } from "@kto/core";
 import { readAdapterConfig } from "@kto/lora";
 import { readModelConfig, type DecoderConfig } from "@kto/qwen2";
 import { openCheckpoint } from "@kto/safetensors";
 import { loadTokenizer } from "@kto/tokenizer";
 import type { OpenPlace, PlaceKind, PlaceOptions } from "../platform/types.js";
+import { readGenerationConfig } from "./generation-config.js";
 import { readJsonFile } from "./json-file.js";
 import type { AdapterFiles, ModelFiles } from "./model-files.js";
 import { otherThanAdapter, otherThanModel, type LookedAt } from "./other-folder.js";
 
 /**
- * Finds a model, fetches what loading it needs and looks at its config, the headers of its weights and its tokenizer, without a device: what is wrong
+ * Finds a model, fetches what loading it needs and looks at its configs, the headers of its weights and its tokenizer, without a device: what is wrong
  * with it is known before gigabytes are read.
  *
  * @param place  a folder, an address (browser), a name on the hub `owner/name[@revision]`, or a directory of files
@@ -20,8 +21,9 @@ export async function openModel(place: string | ByteDirectory, options: PlaceOpt
   const { directory, names, hub } = await found(place, "model", options);
   const config = await configOf({ directory, names });
   await expectWeights({ directory, names });
+  const generationConfig = await readGenerationConfig(directory);
   const tokenizer = await tokenizerOf(directory);
-  return { ...named(place, hub, options), directory, config, tokenizer, generationConfig: await generationConfigOf(directory), hub };
+  return { ...named(place, hub, options), directory, config, generationConfig, tokenizer, hub };
 }
 
 /** The tokenizer of a model, without its weights; undefined when it has none. Throws as {@link openModel}, TokenizerError. */
@@ -70,16 +72,6 @@ async function configOf({ directory, names }: LookedAt): Promise<DecoderConfig> 
     );
   }
   return readModelConfig(json, `${directory.name}/config.json`);
-}
-
-async function generationConfigOf(directory: ByteDirectory): Promise<ModelFiles["generationConfig"]> {
-  const where = `${directory.name}/generation_config.json`;
-  const json = await readJsonFile(directory, "generation_config.json", { where, advice: "mend it, or remove it" });
-  if (json === undefined || (typeof json === "object" && json !== null && !Array.isArray(json)))
-    return json as ModelFiles["generationConfig"];
-  throw new FormatError(`model: ${where} cannot be read; expected a map of settings, got ${excerpt(json)}; mend it, or remove it`, {
-    source: directory.name,
-  });
 }
 
 /** Looks at the headers of the weights. Throws FormatError for a folder whose weights are there only in formats that are not read. */
