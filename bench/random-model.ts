@@ -1,5 +1,15 @@
 import { Qwen2ForCausalLM, weightSpecs, type Qwen2Config } from "@kto/qwen2";
-import { f16BitsToNumber, numberToF16Bits, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+import {
+  f16BitsToNumber,
+  numberToF16Bits,
+  sizeOf,
+  TensorSlabs,
+  type Device,
+  type FloatDtype,
+  type Tensor,
+  type TensorRegion,
+  type TensorSpace,
+} from "@kto/tensor";
 
 /** DeepSeek-R1-Distill-Qwen-1.5B's shape: 1,777,088,000 parameters. */
 export const shape1b5: Qwen2Config = {
@@ -28,8 +38,17 @@ export function randomModel(device: Device, config: Qwen2Config, dtype: FloatDty
   const bits = randomBits();
   const values = Float32Array.from(bits, f16BitsToNumber);
   const weights = new Map<string, Tensor>();
-  weightSpecs(config).forEach(({ name, shape, kind }, index) => {
-    const target = device.unscoped(() => device.empty(shape, kind === "matrix" ? dtype : "f32", name));
+  using slabs = new TensorSlabs(device, 0);
+  const specs = weightSpecs(config);
+  const regions = new Map<string, TensorRegion>();
+  const spaceOf = (group: string | undefined): TensorSpace => {
+    if (group === undefined) return slabs;
+    const bytes = specs.flatMap(({ together, shape, kind }) => (together === group ? [sizeOf(shape) * (kind === "matrix" && dtype === "f16" ? 2 : 4)] : []));
+    if (!regions.has(group)) regions.set(group, slabs.region(bytes));
+    return regions.get(group)!;
+  };
+  specs.forEach(({ name, shape, kind, together }, index) => {
+    const target = spaceOf(together).empty(shape, kind === "matrix" ? dtype : "f32", name);
     weights.set(name, target);
     if (kind !== "matrix") {
       const small = new Float32Array(target.size).fill(kind === "norm" ? 1 : 0);
@@ -45,6 +64,7 @@ export function randomModel(device: Device, config: Qwen2Config, dtype: FloatDty
       start += count;
     }
   });
+  for (const region of regions.values()) region.dispose();
   return new Qwen2ForCausalLM(config, weights, { device, dtype });
 }
 

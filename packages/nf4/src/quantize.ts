@@ -1,5 +1,5 @@
 import { DtypeError } from "@kto/core";
-import { ShapeError, sizeOf, slabShare, type Device, type Tensor, type TensorSlabs } from "@kto/tensor";
+import { ShapeError, sizeOf, type Device, type Tensor, type TensorSpace } from "@kto/tensor";
 import { nf4Codes } from "./host/code-table.js";
 import { defaultBlockSize } from "./host/quantize-weights.js";
 import { nestedBlockSize, nestedCodes, quantizeScales } from "./host/scales.js";
@@ -27,7 +27,7 @@ export interface QuantizeNf4Options {
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   label: string;
   /** Where small tensors of the weight end up; by default each has a buffer of its own. */
-  slabs?: TensorSlabs;
+  slabs?: TensorSpace;
   signal?: AbortSignal;
 }
 
@@ -140,7 +140,7 @@ class BlockQuantizer implements Disposable {
   }
 
   /** Waits for the scales, checks them, and quantises them too if asked. */
-  async finish({ doubleQuant, slabs }: { doubleQuant: boolean; slabs?: TensorSlabs | undefined }): Promise<Nf4Weight> {
+  async finish({ doubleQuant, slabs }: { doubleQuant: boolean; slabs?: TensorSpace | undefined }): Promise<Nf4Weight> {
     if (this.#bytes !== this.#expectedBytes) this.#failLength();
     const device = this.#device;
     const { codes, blockSize, dtype, shape } = this.#settings;
@@ -196,10 +196,10 @@ class BlockQuantizer implements Disposable {
     this.#blocks += Math.ceil(size / blockSize);
   }
 
-  #release(state: QuantState, absmax: Tensor, nestedAbsmax: Tensor | undefined, slabs: TensorSlabs | undefined): Nf4Weight {
+  #release(state: QuantState, absmax: Tensor, nestedAbsmax: Tensor | undefined, slabs: TensorSpace | undefined): Nf4Weight {
     // The kernel could not write codes into a slab from which it reads tables, so they come there as copies.
     const settled = (tensor: Tensor): Tensor => {
-      if (!slabs || slabShare(tensor.byteLength) === 0) return tensor;
+      if (!slabs?.shares(tensor.byteLength)) return tensor;
       const copy = slabs.empty(tensor.shape, tensor.dtype, tensor.label);
       this.#device.copyInto(copy, tensor);
       return copy;

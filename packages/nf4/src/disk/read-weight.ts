@@ -1,4 +1,4 @@
-import { ShapeError, sizeOf, type Device, type Tensor, type TensorSlabs } from "@kto/tensor";
+import { ShapeError, sizeOf, type Device, type Tensor, type TensorSpace } from "@kto/tensor";
 import { Nf4FormatError } from "../errors.js";
 import { nestedBlockSize } from "../host/scales.js";
 import { Nf4Weight } from "../nf4-weight.js";
@@ -46,7 +46,7 @@ export interface LoadNf4Options {
   /** What the model expects; a file that says otherwise is refused. */
   shape?: readonly [outFeatures: number, inFeatures: number];
   /** Where the tensors get their memory; by default each has a buffer of its own. */
-  slabs?: TensorSlabs;
+  slabs?: TensorSpace;
   signal?: AbortSignal;
   /** Called with the bytes of each piece that went to the device; the next is read when what it returns is done. */
   onBytes?(byteLength: number): void | Promise<void>;

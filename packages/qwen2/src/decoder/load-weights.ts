@@ -1,11 +1,11 @@
 import { DtypeError } from "@kto/core";
 import { isNf4Weight, isSkipped, loadNf4Weight, quantizeNf4, type Nf4Weight, type WeightDtype } from "@kto/nf4";
 import { type TensorReader } from "@kto/safetensors";
-import { nothingOverflowed, TensorSlabs, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+import { nothingOverflowed, TensorSlabs, type Device, type FloatDtype, type Tensor, type TensorRegion, type TensorSpace } from "@kto/tensor";
 import { expectWeights } from "./expect-weights.js";
-import { slabBytes, type WeightForm } from "./slab-bytes.js";
+import { needsRegion, slabBytes, weightByteLengths, type WeightForm, type WeightForms } from "./slab-bytes.js";
 import { overflowError, writeConverted } from "./write-converted.js";
-import type { WeightSpec } from "./weight-specs.js";
+import { weightGroups, type WeightSpec } from "./weight-specs.js";
 
 /** How much of a model is on the device. */
 export interface LoadProgress {
@@ -93,6 +93,10 @@ class WeightLoad {
   readonly #quantized = new Map<string, Nf4Weight>();
   readonly #totalBytes: number;
   readonly #slabs: TensorSlabs;
+  readonly #forms: WeightForms;
+  /** The weights that lie in one buffer with a weight, by its name. */
+  readonly #groups: ReadonlyMap<string, readonly WeightSpec[]>;
+  readonly #regions = new Map<readonly WeightSpec[], TensorRegion>();
   /** An element a spec; see `writeBfloat16`. */
   readonly #firstOverflow: Tensor;
   #loadedBytes = 0;
@@ -105,7 +109,9 @@ class WeightLoad {
     this.#options = options;
     this.#totalBytes = specs.reduce((total, { name }) => total + reader.tensors.get(name)!.byteLength, 0);
     const { device, dtype } = options;
-    this.#slabs = new TensorSlabs(device, slabBytes(specs, { dtype, formOf: (spec) => this.#formOf(spec) }));
+    this.#forms = { dtype, formOf: (spec) => this.#formOf(spec) };
+    this.#groups = new Map(weightGroups(specs).flatMap((group) => group.map(({ name }) => [name, group] as const)));
+    this.#slabs = new TensorSlabs(device, slabBytes(specs, this.#forms));
     this.#firstOverflow = device.unscoped(() =>
       device.tensor(
         specs.map(() => nothingOverflowed),
@@ -120,7 +126,7 @@ class WeightLoad {
     const { name, shape, kind, linear } = spec;
     const { device, dtype, quantization, signal } = this.#options;
     signal?.throwIfAborted();
-    const slabs = this.#slabs;
+    const slabs = this.#spaceOf(name);
     if (linear !== undefined && isNf4Weight(this.#reader, name)) {
       const matrix = { shape: shape as readonly [number, number], ...(signal ? { signal } : {}) };
       this.#quantized.set(
@@ -150,8 +156,21 @@ class WeightLoad {
   }
 
   disposeWork(): void {
+    for (const region of this.#regions.values()) region.dispose();
     this.#slabs.dispose();
     this.#firstOverflow.dispose();
+  }
+
+  /** Where a weight gets its memory: with those that it is computed with. */
+  #spaceOf(name: string): TensorSpace {
+    const group = this.#groups.get(name)!;
+    if (!needsRegion(group, this.#forms)) return this.#slabs;
+    let region = this.#regions.get(group);
+    if (!region) {
+      region = this.#slabs.region(group.flatMap((spec) => weightByteLengths(spec, this.#forms)));
+      this.#regions.set(group, region);
+    }
+    return region;
   }
 
   #formOf({ name, linear }: WeightSpec): WeightForm {
@@ -182,7 +201,7 @@ class WeightLoad {
         dtype,
       });
     }
-    const matrix = { shape: shape as readonly [number, number], dtype: source, label: name, slabs: this.#slabs };
+    const matrix = { shape: shape as readonly [number, number], dtype: source, label: name, slabs: this.#spaceOf(name) };
     return quantizeNf4(device, { ...matrix, doubleQuant, chunks: this.#chunksOf(name), ...(signal ? { signal } : {}) });
   }
 

@@ -12,7 +12,15 @@ export interface WeightSpec {
   linear?: string;
   /** The output head of a model that is not tied. */
   isHead?: boolean;
+  /** Weights of the same name here lie in one buffer: those of layers with one input, which generation computes together. */
+  together?: string;
 }
+
+/** Projections of one input. */
+const neighbours: readonly (readonly (keyof DecoderArchitecture["layer"])[])[] = [
+  ["qProj", "kProj", "vProj"],
+  ["gateProj", "upProj"],
+];
 
 /** Every tensor of a checkpoint, in the order of the forward pass. */
 export function decoderWeightSpecs(architecture: DecoderArchitecture, config: DecoderConfig): WeightSpec[] {
@@ -21,15 +29,17 @@ export function decoderWeightSpecs(architecture: DecoderArchitecture, config: De
   const norm = (path: string): WeightSpec => ({ name: `${path}.weight`, shape: [hiddenSize], kind: "norm" });
   const specs = [embedding(architecture.embedding)];
   for (let layer = 0; layer < numHiddenLayers; layer++) {
-    for (const part of Object.values<NormPart | Projection>({ ...architecture.layer })) {
+    for (const [key, part] of Object.entries<NormPart | Projection>({ ...architecture.layer })) {
       const path = `${architecture.layers}.${layer}.${part.path}`;
       if (!isProjection(part)) {
         specs.push(norm(path));
         continue;
       }
       const outFeatures = part.to(config);
-      specs.push({ name: `${path}.weight`, shape: [outFeatures, part.from(config)], kind: "matrix", linear: path });
-      if (part.hasBias) specs.push({ name: `${path}.bias`, shape: [outFeatures], kind: "bias" });
+      const group = neighbours.findIndex((keys) => keys.some((each) => each === key));
+      const together = (kind: string): Pick<WeightSpec, "together"> => (group === -1 ? {} : { together: `${layer}.${group}.${kind}` });
+      specs.push({ name: `${path}.weight`, shape: [outFeatures, part.from(config)], kind: "matrix", linear: path, ...together("weight") });
+      if (part.hasBias) specs.push({ name: `${path}.bias`, shape: [outFeatures], kind: "bias", ...together("bias") });
     }
   }
   specs.push(norm(architecture.norm));
@@ -40,4 +50,14 @@ export function decoderWeightSpecs(architecture: DecoderArchitecture, config: De
 /** True for a linear layer, false for a norm. */
 export function isProjection(part: NormPart | Projection): part is Projection {
   return "from" in part;
+}
+
+/** Weights by the buffer that they lie in: those that lie together, and each other one alone. */
+export function weightGroups(specs: readonly WeightSpec[]): WeightSpec[][] {
+  const groups = new Map<string, WeightSpec[]>();
+  for (const spec of specs) {
+    const name = spec.together ?? spec.name;
+    groups.set(name, [...(groups.get(name) ?? []), spec]);
+  }
+  return [...groups.values()];
 }

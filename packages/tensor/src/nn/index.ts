@@ -11,5 +11,5 @@ export type {
 export { EmbeddingModule, isEmbeddingModule, type EmbeddingReplacement } from "./embedding-module.js";
 export { Linear, type LinearAdapter, type LinearModule, lowRankDeltas, type LowRankDelta } from "./linear.js";
 export type { LinearShape, ModuleTree } from "./module-tree.js";
-export { slabShare, TensorSlabs } from "./slabs.js";
+export { slabShare, type TensorRegion, TensorSlabs, type TensorSpace } from "./slabs.js";
 export { ParameterBucket, type ParameterShape } from "./parameter-bucket.js";
