@@ -1,10 +1,11 @@
-import { describeFields, fieldTable, otherFieldRows, snakeCase } from "@kto/core/config";
+import { describeFields, fieldTable, otherFieldRows, snakeCase, type FieldDescription, type Fields } from "@kto/core/config";
 import { layouts, speakers, type Layout } from "@kto/datasets";
 import { loraFields } from "@kto/lora";
 import { describeDropKind, dropKinds } from "@kto/trainer";
 import { ktoYamlSchema } from "../packages/cli/src/config/kto-yaml.js";
 import { otherFields as foreignFields } from "../packages/cli/src/config/other-fields.js";
 import { rowFields } from "../packages/cli/src/config/row-fields.js";
+import { samplingFields } from "../packages/cli/src/config/sampling-fields.js";
 import { trainFields } from "../packages/cli/src/config/train-fields.js";
 import { constantFields, otherFields } from "../packages/lora/src/other-fields.js";
 
@@ -20,6 +21,7 @@ export interface PagePart {
 export function pageParts(): PagePart[] {
   return [
     { page: "docs/cli.md", name: "train", lines: [...fieldTable(trainFields), "", ...otherNames()] },
+    { page: "docs/cli.md", name: "sampling", lines: flagTable(samplingFields) },
     { page: "docs/data-and-files.md", name: "layouts", lines: layoutTable() },
     { page: "docs/data-and-files.md", name: "speakers", lines: speakerTable() },
     { page: "docs/data-and-files.md", name: "rows", lines: fieldTable(rowFields) },
@@ -38,6 +40,12 @@ export function pageParts(): PagePart[] {
       lines: [...fieldTable(loraFields), ...otherFieldRows(otherFields, constantFields)],
     },
   ];
+}
+
+/** Flags with what they take and what they mean. */
+function flagTable(fields: Fields): string[] {
+  const row = ({ name, expected, help }: FieldDescription): string => `| \`--${name}\` | ${expected.replace(", or null", "")} | ${help} |`;
+  return ["| flag | takes | what it means |", "| --- | --- | --- |", ...describeFields(fields).map(row)];
 }
 
 /** Layouts of rows, in the order in which they are told apart. */

@@ -6,6 +6,7 @@ import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { downloadCommand } from "./commands/download.js";
 import { evaluateCommand } from "./commands/evaluate.js";
+import { generateCommand } from "./commands/generate.js";
 import { scoreCommand } from "./commands/score.js";
 import { trainCommand } from "./commands/train.js";
 import {
@@ -24,11 +25,18 @@ import { Console, maxWidth, wrap } from "./render/console.js";
 import { commandHelp, programHelp } from "./render/help.js";
 import { versions } from "./resolved-config.js";
 
-const commands: readonly Command[] = [doctorCommand, trainCommand, scoreCommand, evaluateCommand, dataCommand, downloadCommand];
+const commands: readonly Command[] = [
+  doctorCommand,
+  trainCommand,
+  scoreCommand,
+  evaluateCommand,
+  generateCommand,
+  dataCommand,
+  downloadCommand,
+];
 
 /** Commands of the contract that this version does not have. */
 const notBuilt: Readonly<Record<string, string>> = {
-  generate: "text from a model",
   chat: "a conversation in the terminal",
   merge: "one checkpoint of a model and an adapter",
   "export-gguf": "GGUF files",

@@ -3,6 +3,7 @@ import type { Values } from "@kto/core/config";
 import type { AdapterFiles, ModelFiles } from "@kto/kit";
 import type { TokenizeOptions } from "@kto/trainer";
 import type { inputFields } from "../config/input-fields.js";
+import type { rowFields } from "../config/row-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess, type HubAccess } from "../load/hub-access.js";
 import { withColumns } from "../load/columns.js";
@@ -11,45 +12,33 @@ import type { CommandInput } from "./command.js";
 
 type InputValues = Values<typeof inputFields>;
 
-/** What a command reads of a model and its adapter before it opens a device. */
-export interface ModelAndAdapter {
+/** What a command that looks at a model's view of data reads before it opens a device. */
+export interface ModelAndData {
+  dataset: Dataset<DataRow>;
   adapter: AdapterFiles | undefined;
   model: ModelFiles;
   /** For preparing rows. */
   text: TokenizeOptions;
 }
 
-/** What a command that looks at a model's view of data reads before it opens a device. */
-export interface ModelAndData extends ModelAndAdapter {
-  dataset: Dataset<DataRow>;
-}
-
 /** Fetches what is on the hub, the small before the large, and reads what can be wrong with it. */
 export async function openModelAndData(values: InputValues, input: CommandInput): Promise<ModelAndData> {
-  const access = hubAccess(input.io, input.console);
+  const { io, console } = input;
+  const access = hubAccess(io, console);
+  const chatTemplate = await readChatTemplate(values.chatTemplate);
   const dataset = await openRows(values, access, input);
-  return { dataset, ...(await openModelAndAdapter(values, access, input)) };
+  const adapter = values.adapter === null ? undefined : await findAdapter(values.adapter, access);
+  const model = await findModel(values.model, access, console, { prefer4bitCheckpoint: values.prefer4bitCheckpoint });
+  return { dataset, adapter, model, text: { tokenizer: model.tokenizer, chatTemplate } };
 }
 
 /** The rows that a command is given, with their columns as they are read. */
 export async function openRows(
-  values: Omit<InputValues, "model" | "adapter">,
+  values: Pick<InputValues, "data" | "split" | "datasetConfig" | keyof typeof rowFields>,
   access: HubAccess,
   { console }: CommandInput,
 ): Promise<Dataset<DataRow>> {
   const onNote = (note: string): void => console.note(note);
   const read = await openData(values.data, access, { split: values.split, config: values.datasetConfig, onNote });
   return withColumns(read, values, onNote);
-}
-
-/** A model with its adapter and its template: the small before the large. */
-export async function openModelAndAdapter(
-  values: Pick<InputValues, "model" | "adapter" | "chatTemplate" | "prefer4bitCheckpoint">,
-  access: HubAccess,
-  { console }: CommandInput,
-): Promise<ModelAndAdapter> {
-  const chatTemplate = await readChatTemplate(values.chatTemplate);
-  const adapter = values.adapter === null ? undefined : await findAdapter(values.adapter, access);
-  const model = await findModel(values.model, access, console, { prefer4bitCheckpoint: values.prefer4bitCheckpoint });
-  return { adapter, model, text: { tokenizer: model.tokenizer, chatTemplate } };
 }

@@ -8,10 +8,9 @@ const check = (...argv: string[]): ReturnType<typeof checkGiven<typeof samplingF
   checkGiven(samplingFields, parseFlags(argv, samplingFields).fields, {});
 
 it("reads the flags of transformers", () => {
-  const { values, mistakes } = check(
-    ...["--max_new_tokens", "16", "--do_sample", "--temperature", "0", "--top_k", "0", "--top_p", "1", "--min_p", "0.05"],
-    ...["--repetition_penalty", "1.1", "--seed", "3", "--stop", "\n\n", "User:", "--stop", " end ", "--eos_token_id", "151643", "151645"],
-  );
+  const flags =
+    "--max_new_tokens 16 --do_sample --temperature 0 --top_k 0 --top_p 1 --min_p 0.05 --repetition_penalty 1.1 --seed 3 --eos_token_id 151643 151645";
+  const { values, mistakes } = check(...flags.split(" "), "--stop", "\n\n", "User:", "--stop", " end ");
   expect(mistakes).toEqual([]);
   expect(samplingOptions(values)).toEqual({
     maxNewTokens: 16,

@@ -20,18 +20,26 @@ export async function kto(
     signal,
     env = {},
     terminal = {},
+    onStdout,
     onStderr,
   }: {
     signal?: AbortSignal;
     env?: Record<string, string>;
     /** What the streams say of the terminal they are. */
     terminal?: { isTTY?: boolean; columns?: number };
+    onStdout?(text: string): void;
     onStderr?(text: string): void;
   } = {},
 ): Promise<Outcome> {
   const outcome: Outcome = { status: -1, stdout: "", stderr: "" };
   outcome.status = await main(argv, {
-    stdout: { ...terminal, write: (text) => (outcome.stdout += text) },
+    stdout: {
+      ...terminal,
+      write: (text) => {
+        outcome.stdout += text;
+        onStdout?.(text);
+      },
+    },
     stderr: {
       ...terminal,
       write: (text) => {

@@ -1,0 +1,7 @@
+/** Control characters but tab and line break: a terminal would obey them. */
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+
+/** Text of a model as a terminal may show it: what would move its cursor or change its colours becomes U+FFFD. */
+export function terminalText(text: string): string {
+  return text.replaceAll(controls, "\ufffd");
+}
