@@ -6,6 +6,7 @@ import { ktoYamlSchema } from "../packages/cli/src/config/kto-yaml.js";
 import { otherFields as foreignFields } from "../packages/cli/src/config/other-fields.js";
 import { rowFields } from "../packages/cli/src/config/row-fields.js";
 import { samplingFields } from "../packages/cli/src/config/sampling-fields.js";
+import { serverFields } from "../packages/cli/src/config/serve-fields.js";
 import { trainFields } from "../packages/cli/src/config/train-fields.js";
 import { constantFields, otherFields } from "../packages/lora/src/other-fields.js";
 
@@ -22,6 +23,7 @@ export function pageParts(): PagePart[] {
   return [
     { page: "docs/cli.md", name: "train", lines: [...fieldTable(trainFields), "", ...otherNames()] },
     { page: "docs/cli.md", name: "sampling", lines: flagTable(samplingFields) },
+    { page: "docs/cli.md", name: "serve", lines: flagTable(serverFields) },
     { page: "docs/data-and-files.md", name: "layouts", lines: layoutTable() },
     { page: "docs/data-and-files.md", name: "speakers", lines: speakerTable() },
     { page: "docs/data-and-files.md", name: "rows", lines: fieldTable(rowFields) },

@@ -8,6 +8,7 @@ import { downloadCommand } from "./commands/download.js";
 import { evaluateCommand } from "./commands/evaluate.js";
 import { generateCommand } from "./commands/generate.js";
 import { scoreCommand } from "./commands/score.js";
+import { serveCommand } from "./commands/serve.js";
 import { trainCommand } from "./commands/train.js";
 import {
   ConfigError,
@@ -31,6 +32,7 @@ const commands: readonly Command[] = [
   scoreCommand,
   evaluateCommand,
   generateCommand,
+  serveCommand,
   dataCommand,
   downloadCommand,
 ];

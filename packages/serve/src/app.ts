@@ -58,7 +58,7 @@ export function createApp(options: ServeOptions): ServeApp {
   const metrics = new Metrics();
   const slots = new Slots({ maxRunning, maxQueue });
   const answers = new Answers(options.generator, slots, metrics);
-  const texts = new TokenTexts(options.tokenizer, options.defaults?.eosTokenId);
+  const texts = new TokenTexts(options);
   const created = Math.floor(Date.now() / 1000);
   const models = options.models.map(({ id }) => ({ id, object: "model", created, owned_by: "kto" }));
   let isClosing = false;

@@ -1,1 +1,1 @@
-export { type RunningServer, serve, type ServerOptions } from "./node/serve.js";
+export { expectFreePort, type RunningServer, serve, type ServerOptions } from "./node/serve.js";

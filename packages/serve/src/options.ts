@@ -1,4 +1,4 @@
-import type { GenerationDefaults, GenerationTokenizer, SamplingOptions, TextGenerator } from "@kto/generate";
+import type { GenerateOptions, GenerationDefaults, GenerationTokenizer, SamplingOptions, TextGenerator } from "@kto/generate";
 
 /** A model as clients know it. */
 export interface ServedModel {
@@ -9,16 +9,7 @@ export interface ServedModel {
 }
 
 /** What holds for requests that do not say otherwise; what is left out here too comes from `generation_config.json`. */
-export interface RequestDefaults extends Omit<SamplingOptions, "seed"> {
-  seed?: number | undefined;
-  maxNewTokens?: number | undefined;
-  /** For requests that name no `stop`. */
-  stop?: readonly string[] | undefined;
-  /** In place of the model's own. */
-  eosTokenId?: number | readonly number[] | undefined;
-  /** In place of the tokenizer's. */
-  chatTemplate?: string | undefined;
-}
+export type RequestDefaults = SamplingOptions & Pick<GenerateOptions, "maxNewTokens" | "stop" | "eosTokenId" | "chatTemplate">;
 
 /** What is served, and within which limits. */
 export interface ServeOptions {

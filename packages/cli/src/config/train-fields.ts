@@ -16,6 +16,7 @@ export const fieldGroups = {
   optimizer: "the optimizer",
   seeds: "seeds and memory",
   generation: "what is generated",
+  server: "the server",
   output: "what is written",
   logging: "logging, evaluation, checkpoints",
   hub: "the repository",

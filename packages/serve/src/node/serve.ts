@@ -96,6 +96,17 @@ function cutStalledClients(server: Server, stallTimeoutMs: number): ReadonlySet<
   return underWay;
 }
 
+/**
+ * Looks whether an address can be listened on, before what takes long.
+ *
+ * @throws SourceError as {@link serve}
+ */
+export async function expectFreePort(host: string, port: number): Promise<void> {
+  const server = createServer();
+  await listen(server, host, port);
+  await new Promise((resolve) => server.close(resolve));
+}
+
 async function listen(server: Server, host: string, port: number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -1,4 +1,5 @@
-import type { GenerationTokenizer, TokenLogprob } from "@kto/generate";
+import { answerEnd, type GenerationTokenizer, type TokenLogprob } from "@kto/generate";
+import type { ServeOptions } from "../options.js";
 
 /** A log-probability of no token at all, where JSON has no infinity: OpenAI's number. */
 const leastLogprob = -9999;
@@ -17,9 +18,9 @@ export class TokenTexts {
   readonly #endIds: ReadonlySet<number>;
   readonly #encoder = new TextEncoder();
 
-  constructor(tokenizer: GenerationTokenizer, eosTokenId: number | readonly number[] | undefined) {
+  constructor({ tokenizer, defaults = {}, generationConfig = {} }: Pick<ServeOptions, "tokenizer" | "defaults" | "generationConfig">) {
     this.#tokenizer = tokenizer;
-    this.#endIds = new Set([eosTokenId ?? tokenizer.eosTokenIds].flat());
+    this.#endIds = new Set(answerEnd(defaults, generationConfig, tokenizer).eosTokenIds);
   }
 
   /** Those of an answer or a piece of it, without the end. */
