@@ -13,7 +13,7 @@ for (const [file, split, numRows] of [
   [trainFile, "train", numTrainRows],
   [testFile, "test", testSums.length],
 ] as const) {
-  const rows = await markedAnswers(model, model.tokenizer!, split, 0, numRows);
+  const rows = await markedAnswers(model, split, 0, numRows);
   await writeFile(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   console.log(`${file}: ${rows.length} rows, ${rows.filter(({ label }) => label).length} right`);
 }

@@ -1,5 +1,4 @@
-import type { DecoderForCausalLM } from "@kto/qwen2";
-import type { Tokenizer } from "@kto/tokenizer";
+import type { GenerationModel } from "@kto/generate";
 import type { ChatMessage } from "@kto/trainer";
 import { sampleAnswers } from "./sample.js";
 import { isRight, questionMessages, testSums, trainSums, type Sum } from "./sums.js";
@@ -17,15 +16,9 @@ export interface MarkedAnswer {
 }
 
 /** Rows `first` to `end` of a data file: the model answers, the sum is checked. Any part of the file can be made alone. */
-export async function markedAnswers(
-  model: DecoderForCausalLM,
-  tokenizer: Tokenizer,
-  split: "train" | "test",
-  first: number,
-  end: number,
-): Promise<MarkedAnswer[]> {
+export async function markedAnswers(model: GenerationModel, split: "train" | "test", first: number, end: number): Promise<MarkedAnswer[]> {
   const sums = questions(split).slice(first, end);
-  const answers = await sampleAnswers(model, tokenizer, sums, { seed: seeds[split], firstIndex: first });
+  const answers = await sampleAnswers(model, sums, { seed: seeds[split], firstIndex: first });
   return sums.map((sum, index) => ({
     prompt: questionMessages(sum),
     completion: [{ role: "assistant", content: answers[index]! }],

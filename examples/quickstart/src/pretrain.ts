@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openDevice } from "@kto/kit";
+import { loadModel, openDevice } from "@kto/kit";
 import { writeQwen2Config } from "@kto/qwen2";
 import { writeSafetensorsFile } from "@kto/safetensors/node";
 import { loadTokenizer } from "@kto/tokenizer/node";
@@ -43,7 +43,8 @@ const tensors = await Promise.all(
 );
 await writeSafetensorsFile(join(modelFolder, "model.safetensors"), tensors, { metadata: { format: "pt" } });
 
-const { accuracy, answers } = await examine(model, tokenizer, { timesEach });
+using written = await loadModel(modelFolder, { device, dtype: "f32" });
+const { accuracy, answers } = await examine(written, { timesEach });
 console.log(
   `${model.numParameters} parameters; right on ${(100 * accuracy).toFixed(1)} % of ${answers.length} sampled answers to held-out sums`,
 );

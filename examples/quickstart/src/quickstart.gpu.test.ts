@@ -28,7 +28,7 @@ afterAll(() => {
 });
 
 test("the model is right on 40 to 60 % of held-out sums", async () => {
-  const { accuracy, answers } = await examine(model, tokenizer, { timesEach: 3, seed: 21 });
+  const { accuracy, answers } = await examine(model, { timesEach: 3, seed: 21 });
   expect(answers.length).toBeGreaterThanOrEqual(300);
   expect(accuracy).toBeGreaterThan(0.4);
   expect(accuracy).toBeLessThan(0.6);
@@ -37,7 +37,7 @@ test("the model is right on 40 to 60 % of held-out sums", async () => {
 test("the data is what the script makes", async () => {
   const lines = (await readFile(trainFile, "utf8")).split("\n");
   for (const first of [0, 1000, 2016]) {
-    const made = await markedAnswers(model, tokenizer, "train", first, first + 32);
+    const made = await markedAnswers(model, "train", first, first + 32);
     const committed = lines.slice(first, first + 32).map((line) => JSON.parse(line) as MarkedAnswer);
     // Another device or processor rounds otherwise, so that a draw on the border between two tokens may fall on the other side.
     const numEqual = made.filter((row, index) => JSON.stringify(row) === JSON.stringify(committed[index])).length;

@@ -34,7 +34,7 @@ export async function runDemo({ args, io }: DemoOptions): Promise<DemoResult> {
     isOpen = true;
     using model = await loadModel(modelFolder, { device, dtype: "f32" });
     say("measuring: two answers to each of 200 sums that training never asks …");
-    const before = await examine(model, model.tokenizer!, { signal: io.signal });
+    const before = await examine(model, { signal: io.signal });
     done = { before };
     say(`before     ${inWords(before)}`);
     say();
@@ -77,7 +77,7 @@ async function findMistakes(command: readonly string[], io: Io): Promise<number>
 
 async function examineAdapted(model: LoadedModel, folder: string, signal: AbortSignal | undefined): Promise<Exam> {
   using adapted = await loadAdapter(model, folder, { isTrainable: false });
-  return await examine(adapted.base, model.tokenizer!, { signal });
+  return await examine(adapted, { signal });
 }
 
 /** A path as seen from the working folder. */
