@@ -5,20 +5,39 @@ import { RequestError } from "../errors.js";
 /** For the client to read the answer before the connection goes. */
 const lingerMs = 500;
 
-/** Answers what the HTTP parser refuses, or waited for in vain, and closes the connection. */
-export function answerBadRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === "ECONNRESET" || !socket.writable || hasBegun(socket)) {
+/** Answers what the HTTP parser refuses, and closes the connection. */
+export function answerBadRequest({ code, message }: NodeJS.ErrnoException, socket: Duplex): void {
+  if (code === "ECONNRESET") socket.destroy();
+  else if (code === "HPE_HEADER_OVERFLOW")
+    answerAndClose(
+      socket,
+      "431 Request Header Fields Too Large",
+      new RequestError({ operation: "request", problem: "its headers are too large", expected: "at most 16 kB" }),
+    );
+  else
+    answerAndClose(
+      socket,
+      "400 Bad Request",
+      new RequestError({ operation: "request", problem: "it cannot be read", expected: "HTTP/1.1", got: shorten(message) }),
+    );
+}
+
+/** Answers a request that did not arrive, and closes the connection. */
+export function answerLateRequest(socket: Duplex): void {
+  const said = new RequestError(
+    { operation: "request", problem: "it did not arrive in time", expected: "the whole of it" },
+    { reason: "request_timeout" },
+  );
+  answerAndClose(socket, "408 Request Timeout", said);
+}
+
+function answerAndClose(socket: Duplex, status: string, said: RequestError): void {
+  if (!socket.writable || hasBegun(socket)) {
     socket.destroy();
     return;
   }
-  const { status, phrase, said } = refusal(error);
   const body = JSON.stringify(said.toBody());
-  const head = [
-    `HTTP/1.1 ${status} ${phrase}`,
-    "Content-Type: application/json",
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    "Connection: close",
-  ];
+  const head = [`HTTP/1.1 ${status}`, "Content-Type: application/json", `Content-Length: ${Buffer.byteLength(body)}`, "Connection: close"];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
   setTimeout(() => socket.destroy(), lingerMs).unref();
 }
@@ -34,27 +53,4 @@ export function badTarget(error: unknown): Response | undefined {
 function hasBegun(socket: Duplex): boolean {
   const { _httpMessage: message } = socket as Duplex & { _httpMessage?: { headersSent?: boolean } | null };
   return message?.headersSent === true;
-}
-
-function refusal({ code, message }: NodeJS.ErrnoException): { status: number; phrase: string; said: RequestError } {
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT")
-    return {
-      status: 408,
-      phrase: "Request Timeout",
-      said: new RequestError(
-        { operation: "request", problem: "it did not arrive in time", expected: "the whole of it" },
-        { reason: "request_timeout" },
-      ),
-    };
-  if (code === "HPE_HEADER_OVERFLOW")
-    return {
-      status: 431,
-      phrase: "Request Header Fields Too Large",
-      said: new RequestError({ operation: "request", problem: "its headers are too large", expected: "at most 16 kB" }),
-    };
-  return {
-    status: 400,
-    phrase: "Bad Request",
-    said: new RequestError({ operation: "request", problem: "it cannot be read", expected: "HTTP/1.1", got: shorten(message) }),
-  };
 }

@@ -152,6 +152,18 @@ describe("clients that misbehave", () => {
     expect((await raw("").closed).elapsedMs).toBeLessThan(3000);
   });
 
+  it("are not late when this process was busy while their request lay there", async () => {
+    await begin({ headersTimeoutMs: 200 });
+    const { socket, closed } = raw("");
+    await new Promise((resolve) => socket.on("connect", resolve));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    socket.write(whole({ model: "letters", prompt: "ab", max_tokens: 1 }));
+    const busyUntil = performance.now() + 400;
+    while (performance.now() < busyUntil);
+    setTimeout(() => socket.end(), 200);
+    expect((await closed).said).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   it("send what is no HTTP and get 400", async () => {
     expect((await raw("HELLO\r\n\r\n").closed).said).toMatch(/^HTTP\/1\.1 400 .*\{"error":\{"message":"request: it cannot be read/s);
     const { socket, closed } = raw("GET /v1/models HTTP/1.1\r\nHost: a b\r\n\r\n");

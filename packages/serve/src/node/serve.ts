@@ -1,11 +1,12 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { SourceError } from "@kto/core";
 import { createApp } from "../app.js";
 import { asRequestError } from "../http/answer-request.js";
 import type { ServeOptions } from "../options.js";
 import { answerBadRequest, badTarget } from "./bad-request.js";
+import { watchClients } from "./watch-clients.js";
 
 /** Where a server listens, and how long it waits for its clients. */
 export interface ServerOptions extends ServeOptions {
@@ -13,9 +14,9 @@ export interface ServerOptions extends ServeOptions {
   host?: string | undefined;
   /** 0 takes one that is free. Default 8000. */
   port?: number | undefined;
-  /** For the headers of a request to arrive, from the connection's beginning on. Default 10 s. */
+  /** For the headers of a request to arrive, from the connection's beginning on: 408 after it. Default 15 s. */
   headersTimeoutMs?: number | undefined;
-  /** For the whole of a request to arrive: 408 after it. Default 60 s. */
+  /** For its body: 408 after it. Default 60 s. */
   requestTimeoutMs?: number | undefined;
   /** A client that reads nothing of its answer for so long is cut off. Default 30 s. */
   stallTimeoutMs?: number | undefined;
@@ -44,25 +45,19 @@ const flushMs = 1000;
  * @throws SourceError for an address that cannot be listened on, such as a port in use (`reason: "EADDRINUSE"`); as `createApp`
  */
 export async function serve(options: ServerOptions): Promise<RunningServer> {
-  const { host = "127.0.0.1", port = 8000, headersTimeoutMs = 10_000, requestTimeoutMs = 60_000, stallTimeoutMs = 30_000 } = options;
+  const { host = "127.0.0.1", port = 8000, headersTimeoutMs = 15_000, requestTimeoutMs = 60_000, stallTimeoutMs = 30_000 } = options;
   const { app, close } = createApp(options);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     errorHandler: (error) =>
       badTarget(error) ?? Response.json(asRequestError(error, options.onError ?? (() => {})).toBody(), { status: 500 }),
   });
-  const server = createServer(
-    {
-      headersTimeout: headersTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      keepAliveTimeout: keepAliveMs,
-      connectionsCheckingInterval: Math.max(100, Math.min(1000, headersTimeoutMs / 4)),
-    },
-    (incoming, outgoing) => void listener(incoming, outgoing),
-  );
+  const server = createServer({ headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: keepAliveMs }, (incoming, outgoing) => {
+    void listener(incoming, outgoing);
+  });
   server.maxConnections = maxConnections;
   server.on("clientError", answerBadRequest);
-  const underWay = cutStalledClients(server, stallTimeoutMs);
+  const underWay = watchClients(server, { headersTimeoutMs, requestTimeoutMs, stallTimeoutMs, keepAliveMs });
   await listen(server, host, port);
   const address = server.address() as AddressInfo;
   return {
@@ -79,21 +74,6 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
       return numCut;
     },
   };
-}
-
-/** Cuts off clients that do not read, and connections without a request. Gives the answers that are under way. */
-function cutStalledClients(server: Server, stallTimeoutMs: number): ReadonlySet<ServerResponse> {
-  const underWay = new Set<ServerResponse>();
-  server.on("request", (_, outgoing) => {
-    underWay.add(outgoing);
-    outgoing.on("close", () => underWay.delete(outgoing));
-  });
-  server.setTimeout(stallTimeoutMs, (socket: Socket) => {
-    const waitsForUs = [...underWay].some((outgoing) => outgoing.socket === socket) && socket.writableLength === 0;
-    if (waitsForUs) socket.setTimeout(stallTimeoutMs);
-    else socket.destroy();
-  });
-  return underWay;
 }
 
 /**
