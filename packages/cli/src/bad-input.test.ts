@@ -108,7 +108,7 @@ describe("values of fields", () => {
 describe("commands", () => {
   it.each<[string[], RegExp]>([
     [["trian"], /did you mean train\?/],
-    [["generate", "--model", "m"], /generate: this command is not built in this version; expected one of doctor/],
+    [["merge", "--model", "m"], /merge: this command is not built in this version; expected one of doctor/],
     [["score", "--model", "m"], /--data: missing/],
     [
       ["train", "--train_file", "t", "--use_peft"],

@@ -33,6 +33,9 @@ process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
 process.stderr.on("error", () => {});
 
 const status = await main(process.argv.slice(2), {
+  get stdin() {
+    return process.stdin; // opened by who reads it
+  },
   stdout: process.stdout,
   stderr: {
     write: (text) => lost !== undefined || process.stderr.write(text),

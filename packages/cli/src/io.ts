@@ -1,3 +1,5 @@
+import type { Readable } from "node:stream";
+
 /** What a command writes to: a stream, or a test's recorder. */
 export interface TextSink {
   write(text: string): unknown;
@@ -7,6 +9,8 @@ export interface TextSink {
 
 /** The world around a command. */
 export interface Io {
+  /** What a chat reads turns from; nothing where there is none. */
+  stdin?: Readable & { readonly isTTY?: boolean };
   /** Results only. */
   stdout: TextSink;
   /** Progress, tables, warnings, errors. */

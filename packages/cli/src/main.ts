@@ -2,6 +2,7 @@ import { isKtoError, nearestName } from "@kto/core";
 import type { HubErrorReason } from "@kto/hub";
 import { deviceChoice, type DeviceChoice } from "@kto/kit";
 import type { Command } from "./commands/command.js";
+import { chatCommand } from "./commands/chat.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { downloadCommand } from "./commands/download.js";
@@ -32,6 +33,7 @@ const commands: readonly Command[] = [
   scoreCommand,
   evaluateCommand,
   generateCommand,
+  chatCommand,
   serveCommand,
   dataCommand,
   downloadCommand,
@@ -39,7 +41,6 @@ const commands: readonly Command[] = [
 
 /** Commands of the contract that this version does not have. */
 const notBuilt: Readonly<Record<string, string>> = {
-  chat: "a conversation in the terminal",
   merge: "one checkpoint of a model and an adapter",
   "export-gguf": "GGUF files",
   push: "a folder to the hub",

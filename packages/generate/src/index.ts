@@ -12,7 +12,7 @@ export type {
   GenerationResult,
   GenerationTokenizer,
 } from "./generation.js";
-export { samplingSettings, type GenerationDefaults, type SamplingOptions } from "./sampling-options.js";
+export { maxNewTokensOf, samplingSettings, type GenerationDefaults, type SamplingOptions } from "./sampling-options.js";
 export { TextGenerator } from "./text-generator.js";
 export type { TokenLogprob } from "@kto/tensor";
 export { StopStrings } from "./text/stop-strings.js";

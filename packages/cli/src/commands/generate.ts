@@ -4,7 +4,7 @@ import { TextGenerator, type ChatMessage, type Generation, type GenerationResult
 import { loadAdapter } from "@kto/kit";
 import type { Tokenizer } from "@kto/tokenizer";
 import { adviseOnMemory } from "@kto/trainer";
-import { askingFields } from "../config/asking-fields.js";
+import { askingFields, messagesField } from "../config/asking-fields.js";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { inputFields } from "../config/input-fields.js";
 import { rowFields } from "../config/row-fields.js";
@@ -40,10 +40,7 @@ const generateFields = {
     group: "data",
     help: "text that the model goes on with, as it stands; for a question to a chat model give messages",
   }),
-  messages: field(orNull(path("a JSON file")), null, {
-    group: "data",
-    help: "a conversation to answer: a JSON file with a list of messages of role and content, for the chat template",
-  }),
+  ...messagesField,
   data: field(orNull(path("a path or a name on the hub")), null, {
     group: "data",
     help: "rows to answer, with prompt (text or messages) or prompt_ids: a data file, a folder, or a data set of the hub; a JSON line each",

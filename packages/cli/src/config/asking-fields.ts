@@ -1,4 +1,4 @@
-import { expecting, field, integer, orNull, patterns, pickFields } from "@kto/core/config";
+import { expecting, field, integer, orNull, path, patterns, pickFields } from "@kto/core/config";
 import { inputFields } from "./input-fields.js";
 import { samplingFields } from "./sampling-fields.js";
 
@@ -10,6 +10,14 @@ export const askingFields = {
     help: "tokens of prompt and answer together; by default the model's context",
   }),
   ...samplingFields,
+};
+
+/** A conversation in a file. */
+export const messagesField = {
+  messages: field(orNull(path("a JSON file")), null, {
+    group: "data",
+    help: "a conversation: a JSON file with a list of messages of role and content, for the chat template",
+  }),
 };
 
 /** `--adapter [NAME=]A`, of the commands that take several. */

@@ -1,3 +1,4 @@
+import { maxNewTokensOf } from "@kto/generate";
 import type { ModelFiles } from "@kto/kit";
 import { ConfigError } from "../errors.js";
 
@@ -10,15 +11,14 @@ export interface AnswerRoom {
   what: "max_length" | "the context";
 }
 
-/** The room that flags and the model leave: the smaller of `max_length` and the context; `max_new_tokens` of `generation_config.json` where it is not given. */
+/** The room that flags and the model leave: the smaller of `max_length` and the context; `max_new_tokens` of `generation_config.json` where it is not given. Throws GenerationError for one out of range there. */
 export function answerRoom(
   { maxLength, maxNewTokens }: { maxLength: number | null; maxNewTokens: number | null },
   { config, generationConfig }: Pick<ModelFiles, "config" | "generationConfig">,
 ): AnswerRoom {
   const context = config.maxPositionEmbeddings;
-  const model = generationConfig?.["max_new_tokens"];
   return {
-    maxNewTokens: maxNewTokens ?? (typeof model === "number" ? model : undefined),
+    maxNewTokens: maxNewTokensOf(maxNewTokens ?? undefined, generationConfig ?? {}),
     ...(maxLength !== null && maxLength < context ? { limit: maxLength, what: "max_length" } : { limit: context, what: "the context" }),
   };
 }

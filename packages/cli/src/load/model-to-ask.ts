@@ -1,6 +1,6 @@
 import { findChatTemplate } from "@kto/chat-templates";
 import type { Values } from "@kto/core/config";
-import { samplingSettings, type ChatMessage, type GenerateOptions } from "@kto/generate";
+import { answerEnd, samplingSettings, type ChatMessage, type GenerateOptions } from "@kto/generate";
 import type { ModelFiles } from "@kto/kit";
 import { getChatTemplate, type Tokenizer } from "@kto/tokenizer";
 import type { askingFields } from "../config/asking-fields.js";
@@ -27,9 +27,9 @@ export async function openModelToAsk(values: Values<typeof askingFields>, access
   const found = await findModel(values.model, access, console, { prefer4bitCheckpoint: values.prefer4bitCheckpoint });
   const tokenizer = found.tokenizer && withTemplate(found.tokenizer, values.chatTemplate, chatTemplate);
   const sampling = samplingOptions(values);
-  samplingSettings(sampling, found.generationConfig);
-  const stop = [...(values.stop ?? []), ...(tokenizer?.stopStrings ?? [])];
-  return { files: { ...found, tokenizer }, sampling: { ...sampling, stop }, room: answerRoom(values, found) };
+  samplingSettings(sampling, found.generationConfig); // these two for what they throw
+  answerEnd(sampling, found.generationConfig ?? {}, tokenizer);
+  return { files: { ...found, tokenizer }, sampling, room: answerRoom(values, found) };
 }
 
 /** Answers also end where a template that is known by its name ends them. */

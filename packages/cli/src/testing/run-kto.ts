@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { main } from "../main.js";
 
 /** What a command said and how it ended. */
@@ -19,12 +20,14 @@ export async function kto(
   {
     signal,
     env = {},
+    stdin,
     terminal = {},
     onStdout,
     onStderr,
   }: {
     signal?: AbortSignal;
     env?: Record<string, string>;
+    stdin?: Readable;
     /** What the streams say of the terminal they are. */
     terminal?: { isTTY?: boolean; columns?: number };
     onStdout?(text: string): void;
@@ -48,6 +51,7 @@ export async function kto(
       },
     },
     env: { KTO_DEVICE: process.env["KTO_DEVICE"] ?? "software", ...noHub, ...env },
+    ...(stdin && { stdin }),
     ...(signal ? { signal } : {}),
   });
   return outcome;
