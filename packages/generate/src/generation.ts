@@ -50,8 +50,8 @@ export type GenerationModel = (CausalLM | AdaptedModel) & Carried;
 
 /** What is answered, and how: one of `messages`, `prompt` and `inputIds`. */
 export interface GenerateOptions extends SamplingOptions {
-  /** A conversation, rendered with the chat template and the opening of an answer. */
-  messages?: readonly ChatMessage[] | undefined;
+  /** A conversation, rendered with the chat template and the opening of an answer; in another layout where the tokenizer was given its mapping. */
+  messages?: readonly (ChatMessage | Readonly<Record<string, unknown>>)[] | undefined;
   /** Text to go on with; special tokens such as BOS are added. */
   prompt?: string | undefined;
   /** Ids to go on with, as they are. */

@@ -103,7 +103,7 @@ export class TextGenerator implements Disposable {
   }
 
   #encode(
-    messages: readonly ChatMessage[] | undefined,
+    messages: GenerateOptions["messages"],
     prompt: string | undefined,
     {
       chatTemplate,
@@ -125,7 +125,7 @@ export class TextGenerator implements Disposable {
         fields: ["inputIds", "messages", "prompt"],
       });
     if (!messages) return tokenizer.encode(prompt!);
-    return tokenizer.applyChatTemplate([...messages], {
+    return tokenizer.applyChatTemplate([...messages] as ChatMessage[], {
       addGenerationPrompt: true,
       tokenize: true,
       ...(chatTemplate !== undefined && { chatTemplate }),
