@@ -59,7 +59,7 @@ describe("in a terminal", () => {
     expect(contents(folder.file("saved.json"))[1]).toMatch(/^<think>\n/);
     terminal.type("/exit\r");
     expect(await terminal.status()).toBe(0);
-  }, 120_000);
+  }, 240_000);
 
   it("Ctrl-C ends an answer and not the program, empties a line, and on an empty one ends the chat", async () => {
     using terminal = new PseudoTerminal([...greedy, "--max_new_tokens", "4000"], { NO_COLOR: "1" });
@@ -86,7 +86,7 @@ describe("in a terminal", () => {
     expect(await terminal.status()).toBe(0);
     expect(questions(folder.file("stopped.json"))).toEqual(["go on"]);
     expect(terminal.screen).not.toMatch(/\u001b\[[0-9;]*[1-9]m/);
-  }, 120_000);
+  }, 240_000);
 });
 
 describe("without a terminal", () => {

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { fixturePath, readFixtureJsonl } from "@kto/testing";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
+import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
 interface Greedy {
   prompt: { role: string; content: string }[];
@@ -97,6 +97,15 @@ describe("one answer", () => {
     const [ended] = answersOf(await generate(...flags, "--max_length", "18", "--eos_token_id", "511", String(bounded!.ids[1])));
     expect(ended).toMatchObject({ ids: bounded!.ids.slice(0, 2), finish_reason: "stop" });
   });
+});
+
+it("an adapter of another model is refused in one line, and nothing is generated", async () => {
+  cpSync(fixturePath("lora", "main"), folder.file("other"), { recursive: true });
+  const config = JSON.parse(readFileSync(folder.file("other", "adapter_config.json"), "utf8")) as { r: number };
+  writeFileSync(folder.file("other", "adapter_config.json"), JSON.stringify({ ...config, r: config.r + 1 }));
+  const outcome = await generate("--prompt", "a", "--adapter", folder.file("other"));
+  expect(outcome).toMatchObject({ status: 2, stdout: "" });
+  expect(errorLinesOf(outcome)).toEqual([expect.stringMatching(/ADAPTER_FILE.*the tensors are not those of this config on this model/)]);
 });
 
 describe("rows", () => {
