@@ -117,6 +117,14 @@ describe("kto serve", () => {
     expect(await refused(["--port", "0"])).toEqual([expect.stringContaining("no-such-model")]);
   });
 
+  it("has help that fits 80 columns", async () => {
+    const { status, stdout } = await kto(["serve", "--help"]);
+    expect(status).toBe(0);
+    for (const flag of ["--adapter", "--host", "--port", "--api_key", "--max_queue", "--ctx_size", "--cors", "--temperature"])
+      expect(stdout).toContain(`\n  ${flag}`);
+    for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
   it("refuses a model without a tokenizer", async () => {
     using folder = temporaryFolder();
     mkdirSync(folder.file("bare"));
