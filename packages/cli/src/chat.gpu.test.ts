@@ -128,8 +128,14 @@ describe("without a terminal", () => {
   it("an interruption ends it with status 130", async () => {
     const interrupted = new AbortController();
     const stdin = new Readable({ read: () => undefined });
-    setTimeout(() => interrupted.abort(new Error("SIGTERM")), 2000);
-    expect((await kto(greedy, { stdin, signal: interrupted.signal })).status).toBe(130);
+    stdin.push("hello\n");
+    const outcome = await kto([...greedy, "--max_new_tokens", "4"], {
+      stdin,
+      signal: interrupted.signal,
+      onStdout: () => interrupted.abort(new Error("SIGTERM")),
+    });
+    expect(outcome.status).toBe(130);
+    expect(outcome.stderr).toContain("kto: interrupted; the conversation is not saved");
   });
 });
 

@@ -30,6 +30,11 @@ export class InterruptedError extends KtoError {
   }
 }
 
+/** What to throw for an error that ends a command: for that of an abort by `signal`, one that says in `text` what was kept. */
+export function interruption(error: unknown, signal: AbortSignal | undefined, text: string): unknown {
+  return signal?.aborted === true && error === signal.reason ? new InterruptedError(text) : error;
+}
+
 /** Exit statuses of every command. */
 export const exitStatus = { done: 0, failed: 1, wrongInput: 2, interrupted: 130 } as const;
 

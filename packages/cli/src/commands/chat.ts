@@ -6,7 +6,7 @@ import { TerminalTurns } from "../chat/terminal-turns.js";
 import { PipedTurns } from "../chat/turns.js";
 import { adaptersField, askingFields, messagesField } from "../config/asking-fields.js";
 import { commandValues, expectNoOperands, withHome } from "../config/check-command.js";
-import { exitStatus } from "../errors.js";
+import { exitStatus, interruption } from "../errors.js";
 import type { Io } from "../io.js";
 import { hubAccess } from "../load/hub-access.js";
 import { readMessages } from "../load/messages-file.js";
@@ -61,6 +61,9 @@ async function chat(input: CommandInput): Promise<number> {
     saved: new Set<string>(),
     expand: (path: string) => withHome(path, io.env),
   };
-  await new ChatSession({ io, console, generator, tokenizer, sampling, room, state, turns, isTerminal }).run();
+  const session = new ChatSession({ io, console, generator, tokenizer, sampling, room, state, turns, isTerminal });
+  await session.run().catch((error: unknown) => {
+    throw interruption(error, io.signal, "interrupted; the conversation is not saved");
+  });
   return exitStatus.done;
 }

@@ -9,7 +9,7 @@ import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { inputFields } from "../config/input-fields.js";
 import { rowFields } from "../config/row-fields.js";
 import { trainFields } from "../config/train-fields.js";
-import { ConfigError, exitStatus, InterruptedError } from "../errors.js";
+import { ConfigError, exitStatus, interruption } from "../errors.js";
 import { expectRoom, roomAfter, type AnswerRoom } from "../load/answer-room.js";
 import { hubAccess } from "../load/hub-access.js";
 import { findAdapter } from "../load/inputs.js";
@@ -17,7 +17,6 @@ import { readMessages } from "../load/messages-file.js";
 import { expectTokenizer, noteStandIn, openModelToAsk, renderConversation } from "../load/model-to-ask.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { readPrompts, type Prompt } from "../load/prompts.js";
-import type { Io } from "../io.js";
 import { formatCount, formatNumber } from "../render/format.js";
 import { terminalText } from "../render/terminal-text.js";
 import type { Command, CommandInput } from "./command.js";
@@ -124,7 +123,7 @@ async function stream(answer: Generation, { io, console }: CommandInput): Promis
       io.stdout.write(last);
     }
   } catch (error) {
-    throw interruption(error, io, "interrupted; the answer is not whole");
+    throw interruption(error, io.signal, "interrupted; the answer is not whole");
   } finally {
     if (!last.endsWith("\n")) io.stdout.write("\n");
   }
@@ -132,11 +131,6 @@ async function stream(answer: Generation, { io, console }: CommandInput): Promis
   const speed = tokensPerSecond > 0 ? `, ${formatNumber(tokensPerSecond, 3)} tokens/s` : "";
   const count = `${formatCount(newTokens)} ${newTokens === 1 ? "token" : "tokens"}`;
   console.line(console.colors.dim(`${count}${speed}, ended by ${endings[finishReason]}, seed ${seed}`));
-}
-
-/** What is thrown for an answer that was not made: for an interruption, with what is there of it. */
-function interruption(error: unknown, { signal }: Io, text: string): unknown {
-  return signal?.aborted === true && error === signal.reason ? new InterruptedError(text) : error;
 }
 
 const endings = { stop: "an end token or a stop text", length: "its length", cancelled: "being left" } as const;
@@ -163,7 +157,7 @@ async function answerRows(
       progress.update(done + 1);
     }
   } catch (error) {
-    throw interruption(error, io, "interrupted; the rows that are printed are done");
+    throw interruption(error, io.signal, "interrupted; the rows that are printed are done");
   } finally {
     progress.stop();
   }
