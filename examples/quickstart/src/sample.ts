@@ -11,8 +11,8 @@ export interface SampleOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Questions that are answered together, and the tokens that each may take in the cache: a page. */
-const maxRows = 256;
+/** Questions that are answered together (more would keep whoever interrupts waiting), and the tokens that each may take in the cache: a page. */
+const maxRows = 64;
 const tokensPerRow = 64;
 
 /** One sampled answer to each question. A question's luck depends on its number alone, so that it is the same in any part of the list. */
