@@ -72,9 +72,12 @@ async function beServer(numRequests: number): Promise<void> {
       clients.send([from, to]);
     });
   const memory = async (): Promise<{ rss: number; inUse: number; kept: number }> => {
-    while (generator.numRows > 0) await new Promise((resolve) => setTimeout(resolve, 10));
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    while (generator.numRows > 0) await pause(10);
+    await askAll(0, 1); // an answer that nobody leaves: what was under way for others is over
+    for (let round = 0; round < 10; round++) {
+      collect();
+      await pause(100); // the collector gives pages back bit by bit
+    }
     const { inUseBytes: inUse, freeBytes: kept } = device.memory.info();
     return { rss: process.memoryUsage.rss(), inUse, kept };
   };
@@ -104,6 +107,8 @@ async function beServer(numRequests: number): Promise<void> {
     await server.close();
   }
 }
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;

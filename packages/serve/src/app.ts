@@ -101,7 +101,7 @@ export function createApp(options: ServeOptions): ServeApp {
   });
 
   const answer = async (c: Context<ServeEnvironment>, { read, reply }: Endpoint): Promise<Response> => {
-    if (isClosing) throw isStopping("requests before that");
+    if (isClosing) throw isStopping();
     const request = read(await readJson(c.req.raw, maxBodyBytes), options);
     const answer = await answers.start(request.choices, c.req.raw.signal);
     metrics.promptTokens.add(request.promptTokens);
@@ -129,7 +129,7 @@ export function createApp(options: ServeOptions): ServeApp {
     app,
     close: ({ graceMs = 10_000 } = {}) => {
       isClosing = true;
-      slots.close(isStopping("requests that have begun to be answered"));
+      slots.close(isStopping());
       return answers.finish(graceMs);
     },
   };

@@ -37,8 +37,8 @@ export function clientHasGone(): RequestError {
   return new RequestError({ operation: "request", problem: "the client has gone", expected: "it to wait for the answer" }, { status: 499 });
 }
 
-/** What a server that stops does not answer. */
-export function isStopping(expected: string): RequestError {
+/** What a server that stops does not answer, or not to the end. */
+export function isStopping(expected?: string): RequestError {
   return new RequestError(
     { operation: "server", problem: "it is stopping", expected, advice: "ask again when it has started anew" },
     { status: 503, type: "server_error", reason: "stopping", headers: { "Retry-After": "10" } },

@@ -14,9 +14,9 @@ export interface ServerOptions extends ServeOptions {
   host?: string | undefined;
   /** 0 takes one that is free. Default 8000. */
   port?: number | undefined;
-  /** For the headers of a request to arrive, from the connection's beginning on: 408 after it. Default 15 s. */
+  /** For the headers of a request to arrive, from the connection's beginning on: 408 after it. Default 10 s. */
   headersTimeoutMs?: number | undefined;
-  /** For its body: 408 after it. Default 60 s. */
+  /** For its body: 408 after it. Default 30 s. */
   requestTimeoutMs?: number | undefined;
   /** A client that reads nothing of its answer for so long is cut off. Default 30 s. */
   stallTimeoutMs?: number | undefined;
@@ -45,7 +45,7 @@ const flushMs = 1000;
  * @throws SourceError for an address that cannot be listened on, such as a port in use (`reason: "EADDRINUSE"`); as `createApp`
  */
 export async function serve(options: ServerOptions): Promise<RunningServer> {
-  const { host = "127.0.0.1", port = 8000, headersTimeoutMs = 15_000, requestTimeoutMs = 60_000, stallTimeoutMs = 30_000 } = options;
+  const { host = "127.0.0.1", port = 8000, headersTimeoutMs = 10_000, requestTimeoutMs = 30_000, stallTimeoutMs = 30_000 } = options;
   const { app, close } = createApp(options);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
