@@ -1,7 +1,7 @@
 /**
  * Answers of a model of the 1.5B shape with random weights, or of a model folder: greedy, end tokens off, a prompt of 128 random ids and 256 new tokens.
  *
- *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--rows 1,32] [--prompt 128] [--new 256] [--profile] [--layers 28] [--out FILE.json]
+ *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--nf4] [--adapter] [--rows 1,32] [--prompt 128] [--new 256] [--profile] [--layers 28] [--out FILE.json]
  *
  * Prints time to the first token, tokens a second of all rows together, dispatches a token and host time; with --profile the kernels of one pass too.
  */
@@ -11,12 +11,15 @@ import { GenerationEngine } from "@kto/generate";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type FloatDtype } from "@kto/tensor";
-import { randomModel, shape1b5 } from "./random-model.js";
+import { PeftModel } from "@kto/lora";
+import { randomFourBitModel, randomModel, shape1b5 } from "./random-model.js";
 
 const { values: options } = parseArgs({
   options: {
     model: { type: "string" },
     dtype: { type: "string", default: "f16" },
+    nf4: { type: "boolean", default: false },
+    adapter: { type: "boolean", default: false },
     rows: { type: "string", default: "1,32" },
     prompt: { type: "string", default: "128" },
     new: { type: "string", default: "256" },
@@ -30,7 +33,11 @@ const device = await requestDevice();
 const dtype = options.dtype as FloatDtype;
 const model = options.model
   ? await Qwen2ForCausalLM.fromPretrained(fileDirectory(options.model), { device, dtype })
-  : randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, dtype);
+  : options.nf4
+    ? await randomFourBitModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) })
+    : randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, dtype);
+const adapted = options.adapter ? new PeftModel(model) : undefined;
+adapted?.addAdapter({ r: 16, loraAlpha: 16, targetModules: "all-linear" });
 await device.sync();
 console.log(`${device.capabilities.description}: ${model.numParameters.toLocaleString("en")} parameters, ${dtype}`);
 
@@ -45,6 +52,7 @@ async function answer(engine: GenerationEngine, count: number, maxNewTokens: num
       promptIds: randomIds(),
       maxNewTokens,
       eosTokenIds: [],
+      ...(adapted && { adapters: ["default"] }),
       sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: [1, 2] },
     }),
   );
@@ -61,7 +69,11 @@ async function answer(engine: GenerationEngine, count: number, maxNewTokens: num
 
 const results: object[] = [];
 for (const count of options.rows.split(",").map(Number)) {
-  using engine = new GenerationEngine(model, { maxRows: count });
+  using engine = new GenerationEngine(model, {
+    maxRows: count,
+    maxCachedTokens: count * (promptTokens + newTokens + 64),
+    ...(adapted && { withAdapters: (names, body) => adapted.withAdapters(names, body) }),
+  });
   await answer(engine, count, newTokens); // compiles, and warms up
   const runs = [];
   for (let run = 0; run < 3; run++) {

@@ -1,3 +1,4 @@
+import { nf4ByteLengths, quantizeNf4, type Nf4Weight } from "@kto/nf4";
 import { Qwen2ForCausalLM, weightSpecs, type Qwen2Config } from "@kto/qwen2";
 import {
   f16BitsToNumber,
@@ -30,6 +31,47 @@ export const shape1b5: Qwen2Config = {
 
 const blockElements = 2 ** 22;
 
+/** The same with its linear layers in four bits with double quantisation; every layer has the same values. */
+export async function randomFourBitModel(device: Device, config: Qwen2Config): Promise<Qwen2ForCausalLM> {
+  const bits = randomBits();
+  const [weights, quantized] = [new Map<string, Tensor>(), new Map<string, Nf4Weight>()];
+  using slabs = new TensorSlabs(device, 0);
+  const specs = weightSpecs(config);
+  const regions = new Map<string, TensorRegion>();
+  for (const { name, shape, kind, linear, together = name } of specs) {
+    const group = specs.filter((spec) => (spec.together ?? spec.name) === together);
+    if (linear === undefined) {
+      if (kind === "bias" && !regions.has(together)) regions.set(together, slabs.region(group.map((spec) => 4 * sizeOf(spec.shape))));
+      const target = (regions.get(together) ?? slabs).empty(shape, kind === "matrix" ? "f16" : "f32", name);
+      const source = kind === "matrix" ? bits : new Uint16Array(new Float32Array(target.size).fill(kind === "norm" ? 1 : 0).buffer);
+      for (let start = 0; start < target.byteLength; start += source.byteLength) {
+        const part = new Uint8Array(source.buffer, 0, Math.min(source.byteLength, target.byteLength - start));
+        device.writeBytes(target, part, start);
+      }
+      weights.set(name, target);
+      continue;
+    }
+    if (!regions.has(together))
+      regions.set(together, slabs.region(group.flatMap((spec) => nf4ByteLengths(sizeOf(spec.shape), { doubleQuant: true }))));
+    const chunks = (function* () {
+      for (let left = sizeOf(shape); left > 0; left -= bits.length) {
+        const part = bits.subarray(0, Math.min(left, bits.length));
+        yield new Uint8Array(part.buffer, 0, part.byteLength);
+      }
+    })();
+    const options = {
+      shape: shape as [number, number],
+      dtype: "float16",
+      doubleQuant: true,
+      label: name,
+      slabs: regions.get(together)!,
+    } as const;
+    quantized.set(name, await quantizeNf4(device, { ...options, chunks }));
+  }
+  for (const region of regions.values()) region.dispose();
+  return new Qwen2ForCausalLM(config, weights, { device, dtype: "f16", quantized });
+}
+
 /**
  * A model of that shape with weights of standard deviation 0.02, the same values in f16 and f32. They repeat every four million elements, at
  * shifted places in each tensor, so that making 3.5 GB takes seconds.
@@ -43,7 +85,9 @@ export function randomModel(device: Device, config: Qwen2Config, dtype: FloatDty
   const regions = new Map<string, TensorRegion>();
   const spaceOf = (group: string | undefined): TensorSpace => {
     if (group === undefined) return slabs;
-    const bytes = specs.flatMap(({ together, shape, kind }) => (together === group ? [sizeOf(shape) * (kind === "matrix" && dtype === "f16" ? 2 : 4)] : []));
+    const bytes = specs.flatMap(({ together, shape, kind }) =>
+      together === group ? [sizeOf(shape) * (kind === "matrix" && dtype === "f16" ? 2 : 4)] : [],
+    );
     if (!regions.has(group)) regions.set(group, slabs.region(bytes));
     return regions.get(group)!;
   };

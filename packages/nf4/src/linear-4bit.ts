@@ -1,5 +1,16 @@
-import { gemm, type FloatDtype, type LinearAdapter, type LinearModule, type LowRankDelta, type Tensor } from "@kto/tensor";
+import {
+  gemm,
+  lowRankDeltas,
+  paysTogether,
+  type FewRowsInput,
+  type FloatDtype,
+  type LinearAdapter,
+  type LinearModule,
+  type LowRankDelta,
+  type Tensor,
+} from "@kto/tensor";
 import type { Nf4Weight } from "./nf4-weight.js";
+import { fewRowsLinear4bit } from "./ops/few-rows-linear-4bit.js";
 import { linear4bit } from "./ops/linear-4bit.js";
 import { requantize } from "./quantize.js";
 
@@ -28,6 +39,14 @@ export class Linear4bit implements LinearModule {
   forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
     if (!this.adapter?.isActive) return linear4bit(x, this.weight, this.bias, { dtype });
     return this.adapter.apply(linear4bit(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+  }
+
+  together(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined {
+    const modules = [this, ...others];
+    const deltas = lowRankDeltas(modules);
+    if (!deltas || !modules.every((module) => module instanceof Linear4bit) || !paysTogether(input.x.device)) return undefined;
+    const parts = modules.map(({ weight, bias }, index) => ({ weight, bias, lowRank: deltas[index] }));
+    return fewRowsLinear4bit(parts, input);
   }
 
   /**

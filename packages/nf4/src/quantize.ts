@@ -196,6 +196,14 @@ class BlockQuantizer implements Disposable {
     this.#blocks += Math.ceil(size / blockSize);
   }
 
+  /** As many of them as the weight's kernels read. */
+  #tablesIn(slabs: TensorSpace, state: QuantState): Tensor {
+    const bytes = tablesOf(state);
+    const tables = slabs.empty([bytes.byteLength / 4], "f32", this.#tables.label);
+    this.#device.writeBytes(tables, bytes);
+    return tables;
+  }
+
   #release(state: QuantState, absmax: Tensor, nestedAbsmax: Tensor | undefined, slabs: TensorSpace | undefined): Nf4Weight {
     // The kernel could not write codes into a slab from which it reads tables, so they come there as copies.
     const settled = (tensor: Tensor): Tensor => {
@@ -208,7 +216,7 @@ class BlockQuantizer implements Disposable {
       codes: settled(this.#codes),
       absmax: settled(absmax),
       nestedAbsmax: nestedAbsmax && settled(nestedAbsmax),
-      tables: settled(this.#tables),
+      tables: slabs ? this.#tablesIn(slabs, state) : this.#tables,
     };
     const kept = new Set<Tensor | undefined>(Object.values(taken));
     for (const tensor of this.#made) if (!kept.has(tensor)) tensor.dispose();

@@ -24,6 +24,7 @@ export { Gradients, type GradientSink } from "./autograd/gradients.js";
 export * from "./kernels/define-kernel.js";
 export { computeMain, oneGroupPer, oneThreadPer } from "./kernels/lib/grid.js";
 export { reduceEnables, reduceSum, type Reduce } from "./kernels/lib/reduce.js";
+export * from "./kernels/lib/few-rows-exports.js";
 export { times, unroll } from "./kernels/lib/unroll.js";
 export { wgsl } from "./kernels/wgsl.js";
 export * from "./ops/index.js";

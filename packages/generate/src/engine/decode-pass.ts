@@ -10,6 +10,9 @@ const alignment = 64;
 /** Pages that a pass has room for in each row at first: it is taken down again when a row needs more. */
 const fewestPages = 4;
 
+/** Rows that products have memory for are a multiple of this, so that they may go to matrix units. */
+const rowTile = 16;
+
 /** Runs a body while the adapters of the rows act. */
 export type WithAdapters = <T>(body: () => T) => T;
 
@@ -46,7 +49,8 @@ export class DecodePass implements Disposable {
     this.#words = new Uint32Array(this.#pagesStart + rows.length * this.#pagesPerRow);
     this.#state = device.unscoped(() => device.empty([this.#words.length], "u32", "state of a pass"));
     const view = (shape: number[], start: number): Tensor => device.viewOf(this.#state, shape, 4 * start, "state of a pass");
-    const ids = device.unscoped(() => collect(rows.map((row) => ({ tensor: row.last!.drawn.tensor, index: row.last!.index }))));
+    const places = rows.map(({ last }) => ({ tensor: last!.drawn.tensor, index: last!.index }));
+    const ids = device.unscoped(() => collect(places, Math.ceil(rows.length / rowTile) * rowTile));
     const maxLength = Math.min(this.#pagesPerRow * pageSize, model.maxPositionEmbeddings);
     model.prepare?.(maxLength);
     const body = (): Tensor | undefined => {

@@ -113,7 +113,7 @@ export class GenerationEngine implements Disposable {
         this.#leave();
         this.#join();
         const hasWork = this.#record();
-        if (this.#readings.length > (hasWork ? passesAhead : 0)) await this.#readOne();
+        if (this.#readings.length > (hasWork ? passesAhead : 0) || this.#isAwaited()) await this.#readOne();
         else if (!hasWork && this.#readings.length === 0) break;
       }
     } catch (error) {
@@ -237,6 +237,12 @@ export class GenerationEngine implements Disposable {
     }
     pass.run();
     this.#read(rows, pass.drawn.use());
+  }
+
+  /** All rows wait for their first id: it is read before anything else is done, which would only delay it. */
+  #isAwaited(): boolean {
+    const [reading] = this.#readings;
+    return reading !== undefined && reading.rows.length === this.#rows.length && reading.rows.every((row) => row.ids.length === 0);
   }
 
   /** Sends ids on their way to the host, which gives up one use of them. */

@@ -5,6 +5,7 @@ import { exampleSources, type AnyKernel } from "../../../testing/src/kernels/sou
 import { expandKernel } from "./expand-nf4.wgsl.js";
 import { matVecBackwardKernel } from "./nf4-mat-vec-backward.wgsl.js";
 import { matVecKernel } from "./nf4-mat-vec.wgsl.js";
+import { nf4FewRowsKernel, nf4FewRowsMatrixKernel } from "./nf4-few-rows.wgsl.js";
 import { quantizeKernel } from "./quantize-nf4.wgsl.js";
 
 let device: Device;
@@ -13,7 +14,14 @@ beforeAll(async () => {
 });
 afterAll(() => device?.dispose());
 
-const kernels = [expandKernel, matVecKernel, matVecBackwardKernel, quantizeKernel] as unknown as AnyKernel[];
+const kernels = [
+  expandKernel,
+  matVecKernel,
+  matVecBackwardKernel,
+  nf4FewRowsKernel,
+  nf4FewRowsMatrixKernel,
+  quantizeKernel,
+] as unknown as AnyKernel[];
 
 describe("compiles without a GPU, in every variant", () => {
   it("a device without a GPU knows f16 and subgroups", () => {
@@ -29,7 +37,7 @@ describe("compiles without a GPU, in every variant", () => {
 });
 
 it("no kernel that reads codes wants f16 of the device, unless its operands are f16", () => {
-  const sources = kernels.flatMap(exampleSources).filter(({ label }) => !label.includes("nf4MatVec"));
+  const sources = kernels.flatMap(exampleSources).filter(({ label }) => !/nf4MatVec|nf4FewRowsMatrix subgroup/.test(label));
   expect(sources.filter(({ wgsl }) => wgsl.includes("enable f16"))).toEqual([]);
 });
 
@@ -38,7 +46,9 @@ describe("the final WGSL", () => {
     [kernels[0]!, "vector"],
     [kernels[1]!, "subgroup"],
     [kernels[2]!, "workgroup"],
-    [kernels[3]!, "plain"],
+    [kernels[3]!, "subgroup"],
+    [kernels[4]!, "emulated"],
+    [kernels[5]!, "plain"],
   ])("of each kernel: $name", async (kernel, variant) => {
     const source = exampleSources(kernel).find((each) => each.variant === variant)!;
     await expect(`${source.wgsl}\n`).toMatchFileSnapshot(`../../../testing/src/kernels/snapshots/${kernel.name}.${variant}.0.wgsl`);

@@ -32,6 +32,7 @@ export const decodeAttentionKernel: Kernel<
     lengths: read("u32"),
     out: write("dtype"),
   },
+  unused: ({ rotates, joined }) => [...(rotates ? [] : (["cos", "sin"] as const)), ...(joined ? (["k", "v"] as const) : [])],
   params: {
     numRows: "u32",
     pagesPerRow: "u32",
@@ -73,7 +74,7 @@ export const decodeAttentionKernel: Kernel<
 });
 
 function example(given: Partial<DecodeAttentionSpec> & { cacheType: FloatDtype }): Partial<DecodeAttentionSpec> {
-  return { rotates: true, lanes: 4, cacheElement: `vec4<${given.cacheType}>`, ...given };
+  return { rotates: true, joined: true, lanes: 4, cacheElement: `vec4<${given.cacheType}>`, ...given };
 }
 
 /** out[row, head] = sum over splits of e^(largest − most) · sum ÷ that of the weights, of what `decodeAttention` left.  A thread an element. */

@@ -45,6 +45,8 @@ export interface KernelDefinition<S extends Spec, B extends string, P extends st
   variants: Variant<S>[];
   cost?(params: Record<P, number>, spec: S): Cost;
   grid(params: Record<P, number>, spec: S): readonly [number, number, number];
+  /** Bindings that a spec has no use for: they are neither declared nor bound, since each costs the host time at every dispatch. */
+  unused?(spec: S): readonly NoInfer<B>[];
   enables?(spec: S): string[];
   /** Canonical specs for printing, snapshots and compile tests. */
   examples: Partial<S>[];
@@ -72,6 +74,8 @@ export const always = (): boolean => true;
 interface Prepared<S> {
   source: KernelSource;
   spec: S;
+  /** Names of what is bound. */
+  bound: readonly string[];
   compiled: CompiledKernel | undefined;
 }
 
@@ -80,7 +84,6 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
   definition: KernelDefinition<S, B, P>,
 ) => Kernel<S, B, P> {
   return (definition) => {
-    const bindingNames = Object.keys(definition.bindings) as (keyof typeof definition.bindings)[];
     const params = Object.entries(definition.params) as [keyof typeof definition.params, ParamType][];
     const cache = new WeakMap<Device, Map<string, Prepared<S>>>();
 
@@ -99,7 +102,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
       key: `${definition.name}/${variant.name}/${JSON.stringify(spec)}`,
       label: `${definition.name} ${variant.name} ${describeSpec(spec)}`,
       wgsl: assemble(definition, spec),
-      bindings: bindingNames.map((name) => (definition.bindings[name].access === "read" ? "read-only-storage" : "storage")),
+      bindings: boundNames(definition, spec).map((name) => (definition.bindings[name].access === "read" ? "read-only-storage" : "storage")),
       paramsBytes: Math.ceil(Math.max(params.length, 1) / 4) * 16,
     });
 
@@ -112,7 +115,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
       let entry = known.get(key);
       if (!entry) {
         const { variant, spec } = choose(device.capabilities, given, forced);
-        known.set(key, (entry = { source: source(variant, spec), spec, compiled: undefined }));
+        known.set(key, (entry = { source: source(variant, spec), spec, bound: boundNames(definition, spec), compiled: undefined }));
       }
       return entry;
     };
@@ -131,8 +134,8 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
         const compiled = (prepared.compiled ??= device.recorder.pipeline(prepared.source));
         const grid = definition.grid(values as never, prepared.spec);
         if (grid[0] === 0 || grid[1] === 0 || grid[2] === 0) return;
-        const ranges = bindingNames.map((name) => {
-          const tensor = (tensors as Record<string, Tensor>)[name as string]!;
+        const ranges = prepared.bound.map((name) => {
+          const tensor = (tensors as Record<string, Tensor>)[name]!;
           tensor.expectAlive(definition.name);
           return bindingOf(tensor);
         });
@@ -147,6 +150,12 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
     kernelRegistry.set(definition.name, kernel as unknown as Kernel<never, string, string>);
     return kernel as never;
   };
+}
+
+/** The bindings that a spec has a use for, in the order of their declaration. */
+function boundNames<S extends Spec, B extends string>(definition: KernelDefinition<S, B, string>, spec: S): B[] {
+  const unused: readonly string[] = definition.unused?.(spec) ?? [];
+  return (Object.keys(definition.bindings) as B[]).filter((name) => !unused.includes(name));
 }
 
 function packParams(view: DataView, params: [string, ParamType][], values: Record<string, number>): void {
@@ -164,7 +173,8 @@ function describeSpec(spec: Spec): string {
 }
 
 function assemble<S extends Spec>(definition: KernelDefinition<S, string, string>, spec: S): string {
-  const types = Object.values(definition.bindings).map((binding) => elementType(binding, spec));
+  const bound = boundNames(definition, spec).map((name) => [name, definition.bindings[name]!] as const);
+  const types = bound.map(([, binding]) => elementType(binding, spec));
   const enables = new Set(definition.enables?.(spec) ?? []);
   if (types.some((type) => type.includes("f16")) || Object.values(spec).includes("f16")) enables.add("enable f16;");
   const fields = Object.entries(definition.params).map(([name, type]) => `  ${name}: ${type},`);
@@ -173,7 +183,7 @@ function assemble<S extends Spec>(definition: KernelDefinition<S, string, string
     if (typeof value === "number") return [`const ${upperSnake(name)} = ${Number.isInteger(value) ? `${value}u` : value};`];
     return typeof value === "boolean" ? [`const ${upperSnake(name)} = ${value};`] : [];
   });
-  const bindings = Object.entries(definition.bindings).map(
+  const bindings = bound.map(
     ([name, binding], index) =>
       `@group(0) @binding(${index + 1}) var<storage, ${binding.access}> ${name}: array<${elementType(binding, spec)}>;`,
   );

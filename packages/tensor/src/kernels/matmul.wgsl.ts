@@ -38,6 +38,7 @@ export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<M
     bOffset: "u32",
     cOffset: "u32",
   },
+  unused: ({ hasBias, hasAddend }) => [...(hasBias ? [] : (["bias"] as const)), ...(hasAddend ? [] : (["addend"] as const))],
   variants: [
     { name: "matVec", when: matVecFits, spec: { method: "matVec", workgroupSize: 256, ...bitsIn } },
     {

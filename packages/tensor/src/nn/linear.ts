@@ -1,3 +1,4 @@
+import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
 import { gemm } from "../ops/gemm.js";
 import { fewRowsLinear, type FewRowsInput } from "../ops/few-rows-linear.js";
@@ -47,6 +48,14 @@ export function lowRankDeltas(modules: readonly LinearModule[]): (LowRankDelta |
   return active.every((adapter) => !adapter || adapter.delta) ? active.map((adapter) => adapter?.delta) : undefined;
 }
 
+/**
+ * Whether layers are better computed together on a device. On a software adapter, where a launch costs little and lanes have no company, they are not, but where
+ * a variant of one of these kernels is forced.
+ */
+export function paysTogether({ capabilities, recorder: { variants } }: Device): boolean {
+  return !capabilities.software || ["fewRows", "fewRowsMatrix", "nf4FewRows", "nf4FewRowsMatrix"].some((kernel) => variants.has(kernel));
+}
+
 /** y = x · weightᵀ + bias, with an optional adapter on the accumulator. Owns nothing: the model owns the weights. */
 export class Linear implements LinearModule {
   /** [outFeatures, inFeatures] */
@@ -77,7 +86,7 @@ export class Linear implements LinearModule {
   together(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined {
     const modules = [this, ...others];
     const deltas = lowRankDeltas(modules);
-    if (!deltas || !modules.every((module) => module instanceof Linear)) return undefined;
+    if (!deltas || !modules.every((module) => module instanceof Linear) || !paysTogether(input.x.device)) return undefined;
     const parts = modules.map(({ weight, bias }, index) => ({ weight, bias, lowRank: deltas[index] }));
     return fewRowsLinear(parts, input);
   }

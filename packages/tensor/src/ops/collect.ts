@@ -3,12 +3,12 @@ import { ShapeError } from "../errors.js";
 import { expectDtype } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
-/** Elements of u32 tensors as a new one, on the device: [n] u32, element i being `places[i].tensor[places[i].index]`. Throws ShapeError outside a tensor. */
-export function collect(places: readonly { tensor: Tensor; index: number }[]): Tensor {
+/** Elements of u32 tensors as a new one, on the device: [n] u32, element i being `places[i].tensor[places[i].index]`. Throws ShapeError outside a tensor. `rowCapacity` as for `Device.empty`. */
+export function collect(places: readonly { tensor: Tensor; index: number }[], rowCapacity?: number): Tensor {
   const [first] = places;
   if (!first) throw new ShapeError("collect: needs at least one element");
   const { device } = first.tensor;
-  const collected = device.empty([places.length], "u32", "collect");
+  const collected = device.empty([places.length], "u32", "collect", rowCapacity);
   const { buffer, offset } = rangeOf(collected);
   places.forEach(({ tensor, index }, place) => {
     expectDtype("collect", "tensor", tensor, "u32");

@@ -74,7 +74,7 @@ export function decodeAttention({ q, k, v, tables }: DecodeInputs, cache: Cached
   const shape = [numRows, numHeads * headDim];
   const out = isSplit
     ? device.empty([numRows * numHeads * numSplits, headDim + 2], "f32", "attention parts")
-    : device.empty(shape, dtype, "decodeAttention");
+    : device.rowsLike(q.tensor, shape, dtype, "decodeAttention");
   decodeAttentionKernel.run(
     device,
     {
@@ -112,11 +112,12 @@ export function decodeAttention({ q, k, v, tables }: DecodeInputs, cache: Cached
       lanes,
       dtype: isSplit ? "f32" : dtype,
       rotates: tables !== undefined,
+      joined: k.tensor === q.tensor && v.tensor === q.tensor,
       isSplit,
     },
   );
   if (!isSplit) return out;
-  const result = device.empty(shape, dtype, "decodeAttention");
+  const result = device.rowsLike(q.tensor, shape, dtype, "decodeAttention");
   decodeAttentionSumKernel.run(
     device,
     { parts: out, lengths, out: result },

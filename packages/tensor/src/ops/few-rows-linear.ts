@@ -1,9 +1,20 @@
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
+import { fewRowsMatrixKernel } from "../kernels/few-rows-matrix.wgsl.js";
 import { fewRowsKernel } from "../kernels/few-rows.wgsl.js";
-import { depthWaysFor, fewRowsColumns, rowsTogether } from "../kernels/lib/few-rows.js";
+import { matrixColumns, matrixDepth, matrixWorkgroup, type FewRowsMatrixSpec } from "../kernels/lib/few-rows-matrix.js";
+import {
+  depthWaysFor,
+  fewRowsColumns,
+  rowsTogether,
+  type fewRowsParameters,
+  type FewRowsResult,
+  type FewRowsSpec,
+} from "../kernels/lib/few-rows.js";
+import { hasSubgroupMatrix } from "../kernels/lib/subgroup-matrix.js";
 import type { LowRankDelta } from "../nn/linear.js";
 import type { Tensor } from "../tensor.js";
+import { rmsNorm } from "./rms-norm.js";
 
 /** Rows up to which a product is one of few: beyond them its weights are not what counts. */
 export const mostFewRows = 32;
@@ -81,47 +92,102 @@ export function fewRowsLayout(
 
 /**
  * Linear layers of one input, for a few rows, in one launch (with low-rank updates two): their results side by side, or those of gate and up multiplied. Sums in
- * f32, rounded once. The sums of a row are the same whatever rows are beside it. Not on the tape.
+ * f32, rounded once. Several rows of f16 weights go to matrix units, after a launch for the norm. Not on the tape.
  *
  * @param parts  one to three matrices of the same k, a multiple of 8, in one buffer; each n a multiple of 4
  * @returns      [numRows, sum of n], with swiGlu [numRows, n], in `dtype`; undefined, and nothing recorded, where the parts are not of that kind
  */
 export function fewRowsLinear(parts: readonly FewRowsPart[], input: FewRowsInput): Tensor | undefined {
-  const { x, norm, addend, swiGlu = false, dtype } = input;
+  const { x } = input;
   const { device } = x;
   const sized = parts.map((part) => ({ ...part, inFeatures: part.weight.shape[1]!, outFeatures: part.weight.shape[0]! }));
   const layout = fewRowsLayout(sized, input);
   const weights = sharedBuffer(parts.map(({ weight }) => weight));
   if (!layout || !weights) return undefined;
-  const [m, k] = [x.shape[0]!, x.shape[1]!];
-  if (k !== sized[0]!.inFeatures)
-    throw new ShapeError(`fewRowsLinear: inner dimensions differ; expected ${sized[0]!.inFeatures}, got ${k}`);
-  const h = layout.a.length > 0 ? fewRowsLinear(layout.a, { x, norm, dtype: "f32" }) : undefined;
-  const columns = sized.reduce((sum, { outFeatures }) => sum + outFeatures, 0);
-  const n = swiGlu ? sized[0]!.outFeatures : columns;
-  const y = device.empty([m, n], dtype, "fewRowsLinear");
-  const weightType = weights.whole.dtype as FloatDtype;
+  if (x.shape[1] !== sized[0]!.inFeatures)
+    throw new ShapeError(`fewRowsLinear: inner dimensions differ; expected ${sized[0]!.inFeatures}, got ${x.shape[1]}`);
+  const starts = threeOf("weight", weights.starts);
+  if (weights.whole.dtype === "f16" && goesToMatrices(sized, input, device.recorder.variants.get("fewRowsMatrix"))) {
+    const run = fewRowsLaunch(sized, { ...input, ...halfInput(input) }, layout);
+    const spec = { ...fewRowsMatrixSpec(run.input, layout), weightElement: "vec4<u32>" } as const;
+    fewRowsMatrixKernel.run(device, { ...run.bindings, weight: weights.whole }, { ...run.params, ...starts }, spec);
+    return run.y;
+  }
+  const run = fewRowsLaunch(sized, input, layout);
+  const isHalf = weights.whole.dtype === "f16";
   fewRowsKernel.run(
     device,
-    {
-      x,
-      norm: norm?.weight ?? x,
-      weight: weights.whole,
-      bias: layout.biases?.whole ?? x,
-      addend: addend ?? x,
-      h: h ?? x,
-      b: layout.b?.whole ?? x,
-      y,
-    },
-    { m, k, n, ...fewRowsParams(sized, layout, norm?.eps), ...threeOf("weight", weights.starts) },
+    { ...run.bindings, weight: weights.whole },
+    { ...run.params, ...starts },
     {
       ...fewRowsSpec(input, layout),
-      weightType,
-      weightElement: weightType === "f16" ? "vec4<u32>" : "vec4<f32>",
-      depthWays: depthWaysFor(columns, k),
+      weightElement: isHalf ? "vec4<u32>" : "vec4<f32>",
+      depthWays: depthWaysFor(columnsOf(sized), x.shape[1]!),
     },
   );
-  return y;
+  return run.y;
+}
+
+/** Sizes of a part. */
+export interface FewRowsSize {
+  inFeatures: number;
+  outFeatures: number;
+  lowRank?: LowRankDelta | undefined;
+}
+
+function columnsOf(parts: readonly FewRowsSize[]): number {
+  return parts.reduce((sum, { outFeatures }) => sum + outFeatures, 0);
+}
+
+/** From this many rows on a product is quicker on matrix units, although it has a launch more for its norm. */
+const fewestMatrixRows = 3;
+
+/** Whether a product of weights in f16 goes to matrix units, where the device has them or a variant of theirs is forced; x has memory for whole tiles of rows. */
+export function goesToMatrices(parts: readonly FewRowsSize[], { x, norm }: FewRowsInput, forced: string | undefined): boolean {
+  const { device, shape } = x;
+  const isWanted = forced !== undefined || (hasSubgroupMatrix(device.capabilities) && shape[0]! >= fewestMatrixRows);
+  const isHalf = x.dtype === "f16" || (norm !== undefined && device.capabilities.shaderF16);
+  const bytes = (x.dtype === "f16" ? 2 : 4) * matrixRows(shape[0]!) * shape[1]!;
+  const hasRoom = x.storage.byteLength - x.byteOffset >= bytes;
+  return (
+    isWanted &&
+    isHalf &&
+    hasRoom &&
+    parts.every(({ outFeatures, inFeatures }) => outFeatures % matrixColumns === 0 && inFeatures % matrixDepth === 0)
+  );
+}
+
+/** Rows in whole tiles of matrices. */
+export function matrixRows(numRows: number): number {
+  return Math.ceil(numRows / 16) * 16;
+}
+
+/** x as matrix units take it, its norm done. */
+export function halfInput({ x, norm }: FewRowsInput): { x: Tensor; norm: undefined } {
+  return { x: norm ? rmsNorm(x, norm.weight, { eps: norm.eps, dtype: "f16" }) : x, norm: undefined };
+}
+
+/** What every kernel of this kind is launched with, but for the weights; the product with the a of low-rank updates is recorded. */
+export function fewRowsLaunch(
+  parts: readonly FewRowsSize[],
+  input: FewRowsInput,
+  layout: FewRowsLayout,
+): {
+  input: FewRowsInput;
+  y: Tensor;
+  bindings: Record<"x" | "norm" | "bias" | "addend" | "h" | "b" | "y", Tensor>;
+  params: Record<Exclude<keyof typeof fewRowsParameters, `weight${0 | 1 | 2}`>, number>;
+} {
+  const { x, norm, addend, swiGlu = false, dtype } = input;
+  const h = layout.a.length > 0 ? fewRowsLinear(layout.a, { x, norm, dtype: "f32" }) : undefined;
+  const n = swiGlu ? parts[0]!.outFeatures : columnsOf(parts);
+  const y = x.device.rowsLike(x, [x.shape[0]!, n], dtype, "fewRowsLinear");
+  return {
+    input,
+    y,
+    bindings: { x, norm: norm?.weight ?? x, bias: layout.biases?.whole ?? x, addend: addend ?? x, h: h ?? x, b: layout.b?.whole ?? x, y },
+    params: { m: x.shape[0]!, k: x.shape[1]!, n, ...fewRowsParams(parts, layout, norm?.eps) },
+  };
 }
 
 /** What every kernel of this kind is told of its parts, but for where their weights lie. */
@@ -153,20 +219,35 @@ export function fewRowsParams(
   };
 }
 
-/** What every kernel of this kind is specialised on, but for its weights. */
-export function fewRowsSpec({ x, norm, addend, swiGlu = false, dtype }: FewRowsInput, { biases, b }: FewRowsLayout) {
-  const xType = x.dtype as FloatDtype;
+/** What every kernel for plain lanes is specialised on, but for its weights. */
+export function fewRowsSpec(input: FewRowsInput, layout: FewRowsLayout): FewRowsResult & Pick<FewRowsSpec, "xElement" | "rows"> {
   return {
-    xType,
-    xElement: xType === "f16" ? "vec4<u32>" : "vec4<f32>",
+    ...resultSpec(input, layout),
+    xElement: input.x.dtype === "f16" ? "vec4<u32>" : "vec4<f32>",
+    rows: rowsTogether(input.x.shape[0]!),
+  };
+}
+
+/** What every kernel for matrix units is specialised on, but for its weights. */
+export function fewRowsMatrixSpec(
+  input: FewRowsInput,
+  layout: FewRowsLayout,
+): FewRowsResult & Pick<FewRowsMatrixSpec, "xElement" | "rowTiles" | "workgroupSize"> {
+  const { maxWorkgroupStorageBytes } = input.x.device.capabilities;
+  const rowTiles = input.x.shape[0]! > 16 ? 2 : 1;
+  const workgroupSize = matrixWorkgroup({ rowTiles, swiGlu: input.swiGlu ?? false }, maxWorkgroupStorageBytes);
+  return { ...resultSpec(input, layout), xElement: "vec4<u32>", rowTiles, workgroupSize };
+}
+
+function resultSpec({ norm, addend, swiGlu = false, dtype }: FewRowsInput, { biases, b }: FewRowsLayout): FewRowsResult {
+  return {
     dtype,
     hasNorm: norm !== undefined,
     hasBias: biases !== undefined,
     hasAddend: addend !== undefined,
     hasLowRank: b !== undefined,
     swiGlu,
-    rows: rowsTogether(x.shape[0]!),
-  } as const;
+  };
 }
 
 /** name0 to name2. */

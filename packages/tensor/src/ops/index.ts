@@ -43,4 +43,17 @@ export {
   type DecodeInputs,
   writeRows,
 } from "./decode-attention.js";
-export { fewRowsLinear, type FewRowsInput, type FewRowsPart, mostFewRows } from "./few-rows-linear.js";
+export {
+  fewRowsLaunch,
+  fewRowsLayout,
+  fewRowsLinear,
+  type FewRowsInput,
+  type FewRowsLayout,
+  fewRowsMatrixSpec,
+  type FewRowsPart,
+  type FewRowsSize,
+  fewRowsSpec,
+  goesToMatrices,
+  halfInput,
+  threeOf,
+} from "./few-rows-linear.js";

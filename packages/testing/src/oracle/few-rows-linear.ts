@@ -15,6 +15,8 @@ interface CaseOptions {
   bias?: boolean;
   addend?: boolean;
   swiGlu?: boolean;
+  /** Runs on emulated matrix units where there are none. */
+  onMatrices?: boolean;
 }
 
 const eps = 1e-5;
@@ -22,7 +24,7 @@ const updateScale = 0.75;
 
 function fewRowsCase(options: CaseOptions): OracleCase {
   const { numRows, k, sizes, ranks = sizes.map(() => 0), x: xType = "f32", weight = "f32", dtype = "f32" } = options;
-  const { norm = false, bias = false, addend = false, swiGlu = false } = options;
+  const { norm = false, bias = false, addend = false, swiGlu = false, onMatrices = false } = options;
   const numbers = new Numbers(numRows + k + sizes.length);
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const rank = ranks.reduce((sum, each) => sum + each, 0);
@@ -51,9 +53,12 @@ function fewRowsCase(options: CaseOptions): OracleCase {
     inputs,
     forward: (arrays) => ({ y: product(arrays, { numRows, k, sizes, ranks, swiGlu }) }),
     run: (tensors) => {
-      const { x, weight: all, norm: normWeight, bias: biases, addend: added, a, b } = tensors as Record<string, Tensor | undefined>;
+      const { x: given, weight: all, norm: normWeight, bias: biases, addend: added, a, b } = tensors as Record<string, Tensor | undefined>;
+      const { device } = given!;
+      const x = device.empty(given!.shape, given!.dtype, "x", Math.ceil(numRows / 16) * 16); // room for whole tiles of matrix units
+      device.copyInto(x, given!);
       const y = fewRowsLinear(partsOf(all!, biases, a, b, { k, sizes, ranks }), {
-        x: x!,
+        x,
         dtype,
         swiGlu,
         addend: added,
@@ -63,6 +68,7 @@ function fewRowsCase(options: CaseOptions): OracleCase {
     },
     errorClass: "gemm",
     storage: dtype,
+    ...(onMatrices && { emulated: { fewRowsMatrix: "emulated" } }),
   };
 }
 
@@ -138,4 +144,8 @@ export const fewRowsLinearCases: OracleCase[] = [
   fewRowsCase({ numRows: 1, k: 1536, sizes: [256, 128, 128], weight: "f16", norm: true, bias: true, ranks: [16, 16, 16] }),
   fewRowsCase({ numRows: 32, k: 256, sizes: [128, 128], weight: "f16", dtype: "f16", swiGlu: true, norm: true }),
   fewRowsCase({ numRows: 5, k: 1544, sizes: [260], x: "f16", weight: "f16", addend: true, ranks: [4] }),
+  fewRowsCase({ numRows: 5, k: 64, sizes: [16], x: "f16", weight: "f16", onMatrices: true }),
+  fewRowsCase({ numRows: 17, k: 192, sizes: [32, 16, 16], x: "f16", weight: "f16", bias: true, onMatrices: true }),
+  fewRowsCase({ numRows: 3, k: 640, sizes: [32], x: "f16", weight: "f16", addend: true, ranks: [8], onMatrices: true }),
+  fewRowsCase({ numRows: 32, k: 320, sizes: [48, 48], x: "f16", weight: "f16", swiGlu: true, ranks: [4, 4], onMatrices: true }),
 ];

@@ -23,6 +23,8 @@ export type DecodeAttentionSpec = {
   dtype: FloatDtype;
   /** q and k come before their rotation. */
   rotates: boolean;
+  /** q, k and v are columns of one tensor. */
+  joined: boolean;
   /** Keys are shared out among workgroups, which leave parts. */
   isSplit: boolean;
   workgroupSize: number;
@@ -138,7 +140,7 @@ export function decodeAttentionBody(spec: DecodeAttentionSpec): string {
 }
 
 /** `queryAt`, `keyAt` and `valueAt`: vector \`at\` of a head of a row, at a position where it is rotated. */
-function inputFunctions({ lanes, rotates, cacheElement }: DecodeAttentionSpec): string {
+function inputFunctions({ lanes, rotates, joined, cacheElement }: DecodeAttentionSpec): string {
   const from = (source: string, place: string): string =>
     lanes === 1
       ? `f32(${source}[${place}])`
@@ -164,11 +166,11 @@ function inputFunctions({ lanes, rotates, cacheElement }: DecodeAttentionSpec): 
     }
     fn keyAt(row: u32, head: u32, at: u32, position: u32) -> Vector {
       let start = row * params.kStride + params.kFirst + head * HEAD_DIM;
-      ${turned("k")}
+      ${turned(joined ? "q" : "k")}
     }
     fn valueAt(row: u32, head: u32, at: u32) -> Vector {
       let start = row * params.vStride + params.vFirst + head * HEAD_DIM;
-      ${plain("v")}
+      ${plain(joined ? "q" : "v")}
     }`;
 }
 
@@ -181,26 +183,28 @@ function weighTile({ numHeads, numKeyValueHeads, workgroupSize, reduce }: Decode
   };
   if (reduce === "subgroup") {
     const heads = Math.ceil(numHeads / numKeyValueHeads / (workgroupSize / 32));
+    // Every subgroup takes part, also those that have no head: a branch around these sums would not be uniform to the compiler.
     const step = wgsl`
-      let head@i = lane / 32u + @iu * ${workgroupSize / 32}u;
-      if (head@i < GROUP) {
-        let head = head@i;
+      {
+        let place@i = lane / 32u + @iu * ${workgroupSize / 32}u;
+        let head = min(place@i, GROUP - 1u);
         let one = lane % 32u;
         let two = one + 32u;
         let first = ${score("one")};
         let second = ${score("two")};
-        let next = max(largest[head], subgroupMax(max(first, second)));
+        let before = largest[head];
+        let next = max(before, subgroupMax(max(first, second)));
         let firstWeight = select(0.0, exp(first - next), tile + one < lastKey);
         let secondWeight = select(0.0, exp(second - next), tile + two < lastKey);
         let sum = subgroupAdd(firstWeight + secondWeight);
-        let earlier = exp(largest[head] - next);
-        let before = total[head];
-        scores[head * TILE * LANES_PER_KEY + one] = firstWeight; // where shares were that every lane has read, or there were no largest
-        scores[head * TILE * LANES_PER_KEY + two] = secondWeight;
-        if (one == 0u) {
-          decay[head] = earlier;
-          largest[head] = next;
-          total[head] = before * earlier + sum;
+        if (place@i < GROUP) {
+          scores[head * TILE * LANES_PER_KEY + one] = firstWeight; // where shares were that every lane has read, or there were no largest
+          scores[head * TILE * LANES_PER_KEY + two] = secondWeight;
+          if (one == 0u) {
+            decay[head] = exp(before - next);
+            total[head] = total[head] * decay[head] + sum;
+            largest[head] = next;
+          }
         }
       }`;
     return unroll(heads, step);

@@ -1,15 +1,12 @@
+import type { Capabilities } from "../../device/capabilities.js";
 import type { FloatDtype } from "../../dtype.js";
+import { always, read, write, type Binding } from "../define-kernel.js";
 import { wgsl } from "../wgsl.js";
-import { computeMain } from "./grid.js";
+import { computeMain, oneGroupPer } from "./grid.js";
 import { unroll } from "./unroll.js";
 
-/** What a product of few rows is specialised on, whatever its weights are stored as. */
-export type FewRowsSpec = {
-  xType: FloatDtype;
-  /** As `x` is bound: four numbers, or eight as bits. */
-  xElement: "vec4<f32>" | "vec4<u32>";
-  /** As the weight is bound. */
-  weightElement: "vec4<f32>" | "vec4<u32>" | "u32";
+/** What becomes of the sums of a product of few rows. */
+export type FewRowsResult = {
   dtype: FloatDtype;
   hasNorm: boolean;
   hasBias: boolean;
@@ -17,6 +14,12 @@ export type FewRowsSpec = {
   hasLowRank: boolean;
   /** Two matrices, gate and up, whose results are multiplied. */
   swiGlu: boolean;
+};
+
+/** What a product of few rows is specialised on, whatever its weights are stored as. */
+export type FewRowsSpec = FewRowsResult & {
+  /** As `x` is bound: four numbers, or eight of f16 as bits, which need no f16 of the device. */
+  xElement: "vec4<f32>" | "vec4<u32>";
   /** Rows of x that are taken together: each is a copy of the code. */
   rows: 1 | 2 | 4 | 8;
   /** Teams of lanes that share the depth of their columns. */
@@ -47,6 +50,77 @@ export function depthWaysFor(n: number, k: number): number {
   return ways;
 }
 
+/** Bindings of every kernel of this kind. `weight` holds what the spec says, the others what their names say; those that have no part are not read. */
+export const fewRowsBindings: Record<"x" | "norm" | "weight" | "bias" | "addend" | "h" | "b" | "y", Binding> = {
+  x: read("xElement"),
+  norm: read("vec4<f32>"),
+  weight: read("weightElement"),
+  bias: read("f32"),
+  addend: read("f32"),
+  h: read("f32"),
+  b: read("f32"),
+  y: write("dtype"),
+};
+
+/** Which of them a spec has no use for. */
+export function fewRowsUnused({ hasNorm, hasBias, hasAddend, hasLowRank }: FewRowsResult): (keyof typeof fewRowsBindings)[] {
+  return [
+    ...(hasNorm ? [] : (["norm"] as const)),
+    ...(hasBias ? [] : (["bias"] as const)),
+    ...(hasAddend ? [] : (["addend"] as const)),
+    ...(hasLowRank ? [] : (["h", "b"] as const)),
+  ];
+}
+
+/** Parameters of every kernel of this kind: sizes, the columns where the second and third matrix begin, and where bias, ranks and b of each lie. */
+export const fewRowsParameters = {
+  m: "u32",
+  k: "u32",
+  n: "u32",
+  end0: "u32",
+  end1: "u32",
+  weight0: "u32",
+  weight1: "u32",
+  weight2: "u32",
+  bias0: "u32",
+  bias1: "u32",
+  bias2: "u32",
+  rank0: "u32",
+  rank1: "u32",
+  rank2: "u32",
+  b0: "u32",
+  b1: "u32",
+  b2: "u32",
+  eps: "f32",
+  scale0: "f32",
+  scale1: "f32",
+  scale2: "f32",
+} as const;
+
+/** How the lanes of a device are shared out. */
+export const fewRowsVariants: {
+  name: string;
+  when(capabilities: Capabilities): boolean;
+  spec: Pick<FewRowsSpec, "workgroupSize" | "width" | "reduce">;
+}[] = [
+  {
+    name: "subgroup",
+    when: ({ software, subgroups, subgroupMinSize, subgroupMaxSize }) =>
+      !software && subgroups && subgroupMinSize === 32 && subgroupMaxSize === 32,
+    spec: { workgroupSize: 256, width: 32, reduce: "subgroup" },
+  },
+  { name: "plain", when: ({ software }) => !software, spec: { workgroupSize: 128, width: 16, reduce: "plain" } },
+  { name: "serial", when: always, spec: { workgroupSize: 16, width: 1, reduce: "plain" } },
+];
+
+export function fewRowsGrid(
+  { m, n }: { m: number; n: number },
+  { workgroupSize, width, depthWays, swiGlu, rows }: FewRowsSpec,
+): readonly [number, number, number] {
+  const perGroup = (workgroupSize / width / depthWays) * fewRowsColumns;
+  return oneGroupPer(Math.ceil((swiGlu ? 2 * n : n) / perGroup) * Math.ceil(m / rows));
+}
+
 /** `enable` lines of such a kernel. */
 export function fewRowsEnables({ reduce }: FewRowsSpec): string[] {
   return reduce === "subgroup" ? ["enable subgroups;"] : [];
@@ -59,8 +133,8 @@ export interface FewRowsWeights {
   /** Before the loop, by every lane. */
   prepare: string;
   /**
-   * One step of the depth: adds to `sum@r_@c`, r of `rows` and c of `fewRowsColumns`, the products of x@r_0 and x@r_1, eight numbers from 8 · `at` on, with the
-   * weights of the column whose row of the matrix begins at element `start@c`.
+   * One step of the depth, for column @c of a team: `w@c_0` and `w@c_1`, the eight weights from 8 · `at` on of the row of matrix `part@c` that begins at element
+   * `start@c` of it, counted from its `weight0` to `weight2`.
    */
   step: string;
 }
@@ -83,15 +157,13 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, step }: Few
     const SUMS = ${sums}u;
     const SHARES = ${depthWays * shares}u; // of a sum
     var<workgroup> shares: array<f32, ${teams * shares * sums}>;
-    ${functions}
-    fn chosen(part: u32, first: u32, second: u32, third: u32) -> u32 { return select(select(first, second, part == 1u), third, part == 2u); }
-    ${swiGlu ? sigmoid : ""}
     fn sumOf(share: u32, index: u32) -> f32 {
       var sum = 0.0;
       for (var i = 0u; i < SHARES; i++) { sum += shares[(share + i) * SUMS + index]; }
       return sum;
     }
-    ${resultFunction(spec)}
+    ${fewRowsResult(spec, rows, columns)}
+    ${functions}
 
     ${computeMain(spec)} {
       ${prepare}
@@ -109,7 +181,8 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, step }: Few
       ${hasNorm ? unroll(rows, "var square@i = 0.0;") : ""}
       for (var at = way * ${width}u + l; at < params.k / 8u; at += ${width * depthWays}u) {
         ${loadRows(spec)}
-        ${step}
+        ${unroll(columns, step, "@c")}
+        ${unroll(rows, unroll(columns, "sum@r_@c += dot(x@r_0, w@c_0) + dot(x@r_1, w@c_1);", "@c"), "@r")}
       }
       ${unroll(rows, unroll(columns, `let whole@r_@c = ${whole("sum@r_@c")};`, "@c"), "@r")}
       ${hasNorm ? unroll(rows, `let squares@i = ${whole("square@i")};`) : ""}
@@ -142,21 +215,25 @@ function partStarts(columns: number): string {
   return wgsl`
     let part = u32(firstCol >= params.end0) + u32(firstCol >= params.end1);
     let partStart = chosen(part, params.weight0, params.weight1, params.weight2) + (firstCol - chosen(part, 0u, params.end0, params.end1)) * params.k;
+    ${unroll(columns, "let part@i = part;")}
     ${unroll(columns, "let start@i = partStart + @iu * params.k;")}`;
 }
 
 /** The first half of the columns of a team is of the gate, the second the same ones of up. */
 function gateAndUpStarts(columns: number): string {
-  return unroll(columns, "let start@i = @weight + (firstCol + @col) * params.k;", "@i", {
-    "@weight": (c) => (c < columns / 2 ? "params.weight0" : "params.weight1"),
+  const text = wgsl`
+    let part@i = @part;
+    let start@i = params.weight@part + (firstCol + @col) * params.k;`;
+  return unroll(columns, text.replace("= @part;", "= @partu;"), "@i", {
+    "@part": (c) => String(Math.floor(c / (columns / 2))),
     "@col": (c) => `${c % (columns / 2)}u`,
   });
 }
 
 /** x@r_0 and x@r_1: eight numbers of each row from 8 · `at` on, times the norm's weight. */
-function loadRows({ rows, xType, hasNorm }: FewRowsSpec): string {
+function loadRows({ rows, xElement, hasNorm }: FewRowsSpec): string {
   const load =
-    xType === "f16"
+    xElement === "vec4<u32>"
       ? wgsl`
           let xBits@r = x[xStart@r / 8u + at];
           var x@r_0 = vec4<f32>(unpack2x16float(xBits@r.x), unpack2x16float(xBits@r.y));
@@ -179,10 +256,14 @@ function loadRows({ rows, xType, hasNorm }: FewRowsSpec): string {
     )}`;
 }
 
-/** `writeResult`: what comes after the sums, and the one rounding. */
-function resultFunction({ rows, swiGlu, hasNorm, hasBias, hasAddend, hasLowRank }: FewRowsSpec): string {
-  const columns = fewRowsColumns;
+/**
+ * `fn writeResult(share: u32, r: u32, c: u32, row: u32, col: u32)`: what comes after the sums, and the one rounding, from `fn sumOf(share: u32, index: u32) -> f32`, whose sums
+ * are those of `rows` rows of `columns`, then the squares of the rows.
+ */
+export function fewRowsResult({ swiGlu, hasNorm, hasBias, hasAddend, hasLowRank }: FewRowsResult, rows: number, columns: number): string {
   return wgsl`
+    fn chosen(part: u32, first: u32, second: u32, third: u32) -> u32 { return select(select(first, second, part == 1u), third, part == 2u); }
+    ${swiGlu ? sigmoid : ""}
     ${hasLowRank ? lowRankFunction() : ""}
     // Of one matrix: column \`c\` of a team, \`col\` of part \`part\`.
     fn resultOf(share: u32, r: u32, c: u32, part: u32, row: u32, col: u32) -> f32 {

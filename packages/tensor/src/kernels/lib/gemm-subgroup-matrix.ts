@@ -194,7 +194,7 @@ function writeEight({ hasBias, accumulate, dtype }: GemmSpec): string {
       ? ["unpackFour(c[place].xy)", "unpackFour(c[place].zw)"]
       : ["bitcast<vec4<f32>>(c[place])", "bitcast<vec4<f32>>(c[place + 1u])"];
   return wgsl`
-    fn biasAt(col: u32) -> vec4<f32> { return vec4<f32>(bias[col], bias[col + 1u], bias[col + 2u], bias[col + 3u]); }
+    ${hasBias ? "fn biasAt(col: u32) -> vec4<f32> { return vec4<f32>(bias[col], bias[col + 1u], bias[col + 2u], bias[col + 3u]); }" : ""}
     fn writeEight(row: u32, col: u32, a: vec4<f32>, b: vec4<f32>) {
       if (row >= params.m || col >= params.n) { return; }
       let place = (params.cOffset + row * params.n + col) / ${dtype === "f16" ? 8 : 4}u;

@@ -1,0 +1,120 @@
+import { tilePitch, times, wgsl, type MatrixWeights } from "@kto/tensor";
+import { tableOffsets } from "../../tables.js";
+import type { WeightDtype } from "../../weight-dtype.js";
+
+/** What products of few rows with four-bit weights are specialised on beside the rest. */
+export type CodesSpec = {
+  weightElement: "u32";
+  /** Dtype that a weight is rounded to. */
+  weightType: WeightDtype;
+  /** The scales are 8-bit codes themselves. */
+  nested: boolean;
+};
+
+/** Where the parts of three weights lie in the one buffer that holds them all, in words, and what else a decoder needs. */
+export const codesParameters = {
+  codes0: "u32",
+  codes1: "u32",
+  codes2: "u32",
+  absmax0: "u32",
+  absmax1: "u32",
+  absmax2: "u32",
+  nested0: "u32",
+  nested1: "u32",
+  nested2: "u32",
+  offset0: "f32",
+  offset1: "f32",
+  offset2: "f32",
+  tables: "u32",
+  blockShift: "u32",
+  zero: "u32",
+} as const;
+
+/** Copies of the table of codes in workgroup memory: a lane has its own, in a bank of its own. */
+const copies = 32;
+
+/**
+ * `fn scaleOf(part: u32, block: u32) -> f32`, as `decodeFunctions` has it, and `fn weightOf(code: u32, scale: f32, copy: u32) -> f32`, code · scale rounded to the weight's
+ * dtype, from `weight`, which holds everything of up to three weights. Needs `chosen` of the kernels for few rows.
+ */
+export function codesFunctions({ weightType, nested }: CodesSpec): string {
+  return wgsl`
+    var<workgroup> codeTable: array<f32, ${16 * copies}>;
+    ${nested ? "var<workgroup> scaleTable: array<f32, 256>;" : ""}
+    fn loadTables(lane: u32) {
+      for (var i = lane; i < ${16 * copies}u; i += WORKGROUP_SIZE) { codeTable[i] = bitcast<f32>(weight[params.tables + ${tableOffsets.codes}u + i / ${copies}u]); }
+      ${nested ? `for (var i = lane; i < 256u; i += WORKGROUP_SIZE) { scaleTable[i] = bitcast<f32>(weight[params.tables + ${tableOffsets.nested}u + i]); }` : ""}
+      workgroupBarrier();
+    }
+    fn scaleOf(part: u32, block: u32) -> f32 {
+      let start = chosen(part, params.absmax0, params.absmax1, params.absmax2);
+      ${
+        nested
+          ? wgsl`
+              let code = (weight[start + block / 4u] >> (8u * (block % 4u))) & 255u;
+              let product = scaleTable[code] * bitcast<f32>(weight[chosen(part, params.nested0, params.nested1, params.nested2) + block / 256u]);
+              let offset = select(select(params.offset0, params.offset1, part == 1u), params.offset2, part == 2u);
+              // Rounded before it is added to: with an unknown zero between them the two cannot become one fused operation.
+              return bitcast<f32>(bitcast<u32>(product) ^ params.zero) + offset;`
+          : "return bitcast<f32>(weight[start + block]);"
+      }
+    }
+    fn weightOf(code: u32, scale: f32, copy: u32) -> f32 {
+      let value = codeTable[code * ${copies}u + copy] * scale;
+      ${rounded[weightType]}
+    }`;
+}
+
+/** Finite numbers of a size that occurs: no infinities, no NaN. */
+const rounded: Record<WeightDtype, string> = {
+  float32: "return value;",
+  float16: "return unpack2x16float(pack2x16float(vec2<f32>(value, 0.0))).x;",
+  bfloat16: wgsl`
+    let bits = bitcast<u32>(value);
+    return bitcast<f32>((bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u);`,
+};
+
+/** By every lane, before any weight. */
+export const loadCodeTables: string = wgsl`
+  loadTables(lane);
+  let copy = lane % ${copies}u;`;
+
+/** The weights of a word, in their order: a byte holds two, the first in its high half. */
+const shifts = [4, 0, 12, 8, 20, 16, 28, 24];
+
+/** One step of `fewRowsBody`. */
+export const eightCodes: string = wgsl`
+  let word@c = weight[chosen(part@c, params.codes0, params.codes1, params.codes2) + start@c / 8u + at];
+  let scale@c = scaleOf(part@c, (start@c + 8u * at) >> params.blockShift);
+  let w@c_0 = vec4<f32>(${fourOf("word@c", "scale@c", 0)});
+  let w@c_1 = vec4<f32>(${fourOf("word@c", "scale@c", 4)});`;
+
+function fourOf(word: string, scale: string, first: number): string {
+  return shifts
+    .slice(first, first + 4)
+    .map((shift) => `weightOf((${word} >> ${shift}u) & 15u, ${scale}, copy)`)
+    .join(", ");
+}
+
+/** Two lanes have a column of a tile, each half of its depth of 64, which is of one block. */
+export const codesOfTiles: Pick<MatrixWeights, "prepare" | "declare" | "fetch" | "put"> = {
+  prepare: loadCodeTables,
+  declare: (tile) => wgsl`
+    var next${tile}: vec4<u32>;
+    var scale${tile}: f32;`,
+  fetch: (tile) => wgsl`
+    {
+      let first = start${tile} + l / 2u * params.k + chunk * 64u;
+      let word = chosen(part${tile}, params.codes0, params.codes1, params.codes2) + first / 8u + l % 2u * 4u;
+      next${tile} = vec4<u32>(weight[word], weight[word + 1u], weight[word + 2u], weight[word + 3u]);
+      scale${tile} = select(0.0, scaleOf(part${tile}, first >> params.blockShift), isWithin);
+    }`,
+  put: (tile) =>
+    times(4, (word) => {
+      const pairs = [0, 2, 4, 6].map((first) => {
+        const [low, high] = [first, first + 1].map((i) => `weightOf((next${tile}[${word}] >> ${shifts[i]!}u) & 15u, scale${tile}, copy)`);
+        return `pack2x16float(vec2<f32>(${low}, ${high}))`;
+      });
+      return `tiles[place${tile} + l / 2u * ${tilePitch}u + l % 2u * 4u + ${word}u] = vec4<u32>(${pairs.join(", ")});`;
+    }),
+};

@@ -1,0 +1,79 @@
+import {
+  defineKernel,
+  fewRowsBindings,
+  fewRowsBody,
+  fewRowsEnables,
+  fewRowsGrid,
+  fewRowsMatrixBody,
+  fewRowsMatrixEnables,
+  fewRowsMatrixGrid,
+  fewRowsMatrixVariants,
+  fewRowsParameters,
+  fewRowsUnused,
+  fewRowsVariants,
+  type FewRowsMatrixSpec,
+  type FewRowsSpec,
+  type Kernel,
+} from "@kto/tensor";
+import { codesFunctions, codesOfTiles, codesParameters, eightCodes, loadCodeTables, type CodesSpec } from "./lib/few-rows.js";
+
+type Params = keyof typeof fewRowsParameters | keyof typeof codesParameters;
+
+const params: Record<Params, "u32" | "f32"> = { ...fewRowsParameters, ...codesParameters };
+
+const example = {
+  xElement: "vec4<f32>",
+  weightElement: "u32",
+  weightType: "bfloat16",
+  nested: true,
+  dtype: "f32",
+  hasNorm: false,
+  hasBias: false,
+  hasAddend: false,
+  hasLowRank: false,
+  swiGlu: false,
+} as const;
+
+/** The product of `fewRows` straight from the codes of its weights, which are decoded as they are multiplied. */
+export const nf4FewRowsKernel: Kernel<FewRowsSpec & CodesSpec, keyof typeof fewRowsBindings, Params> = defineKernel<
+  FewRowsSpec & CodesSpec
+>()({
+  name: "nf4FewRows",
+  bindings: fewRowsBindings,
+  unused: fewRowsUnused,
+  params,
+  variants: fewRowsVariants,
+  cost: ({ m, k, n }, { rows, swiGlu }) => ({
+    bytes: ((swiGlu ? 2 : 1) * Math.ceil(m / rows) * k * n) / 2,
+    flops: (swiGlu ? 4 : 2) * m * k * n,
+  }),
+  grid: fewRowsGrid,
+  enables: fewRowsEnables,
+  examples: [
+    { ...example, rows: 1, depthWays: 1, hasNorm: true, hasBias: true },
+    { ...example, rows: 2, depthWays: 4, nested: false, weightType: "float16", swiGlu: true },
+    { ...example, rows: 1, depthWays: 2, weightType: "float32", hasAddend: true, hasLowRank: true },
+  ],
+  wgsl: (spec) => fewRowsBody(spec, { functions: codesFunctions(spec), prepare: loadCodeTables, step: eightCodes }),
+});
+
+const matrixExample = { ...example, xElement: "vec4<u32>" } as const;
+
+/** The same for up to 32 rows of f16 on matrix units: weights are decoded to f16 in workgroup memory. */
+export const nf4FewRowsMatrixKernel: Kernel<FewRowsMatrixSpec & CodesSpec, keyof typeof fewRowsBindings, Params> = defineKernel<
+  FewRowsMatrixSpec & CodesSpec
+>()({
+  name: "nf4FewRowsMatrix",
+  bindings: fewRowsBindings,
+  unused: fewRowsUnused,
+  params,
+  variants: fewRowsMatrixVariants,
+  cost: ({ m, k, n }, { swiGlu }) => ({ bytes: (swiGlu ? 1 : 0.5) * k * n, flops: (swiGlu ? 4 : 2) * m * k * n }),
+  grid: fewRowsMatrixGrid,
+  enables: fewRowsMatrixEnables,
+  examples: [
+    { ...matrixExample, rowTiles: 1, hasBias: true, workgroupSize: 256 },
+    { ...matrixExample, rowTiles: 2, nested: false, swiGlu: true, workgroupSize: 128 },
+  ],
+  wgsl: (spec) => fewRowsMatrixBody(spec, { ...codesOfTiles, functions: codesFunctions(spec) }),
+});
