@@ -12,7 +12,7 @@ import {
   type Tensor,
 } from "@kto/tensor";
 import { nf4FewRowsKernel, nf4FewRowsMatrixKernel } from "../kernels/nf4-few-rows.wgsl.js";
-import type { codesParameters } from "../kernels/lib/few-rows.js";
+import { codeTableBytes, type codesParameters } from "../kernels/lib/few-rows.js";
 import type { Nf4Weight } from "../nf4-weight.js";
 import type { QuantState } from "../quant-state.js";
 
@@ -44,7 +44,7 @@ export function fewRowsLinear4bit(parts: readonly FewRows4bitPart[], input: FewR
   const forced = device.recorder.variants.get("nf4FewRowsMatrix");
   if (state.blockSize >= matrixBlock && goesToMatrices(sized, input, forced)) {
     const run = fewRowsLaunch(sized, { ...input, ...halfInput(input) }, layout);
-    const matrix = fewRowsMatrixSpec(run.input, layout);
+    const matrix = fewRowsMatrixSpec(run.input, layout, { ownBytes: codeTableBytes });
     nf4FewRowsMatrixKernel.run(device, { ...run.bindings, weight }, { ...run.params, ...starts }, { ...matrix, ...spec });
     return run.y;
   }

@@ -1,29 +1,27 @@
-import { defineKernel, read, write, always, type Kernel } from "./define-kernel.js";
+import { defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import { blockedSum } from "./lib/blocked-sum.js";
-import { computeMain, oneGroupPer } from "./lib/grid.js";
-import { reduceEnables, reduceMax, reduceSum, type Reduce } from "./lib/reduce.js";
+import { computeMain } from "./lib/grid.js";
+import { reduceEnables, reduceMax, reduceSum } from "./lib/reduce.js";
+import { rowGrid, rowHead } from "./lib/rows.js";
+import { vocabularyVariants, type VocabularySpec } from "./lib/vocabulary.js";
 import { wgsl } from "./wgsl.js";
 
 /**
  * logProb(id) = logits[row, id] − largest − ln(Σ e^(logit − largest)):  that of ids[row], then those of the `numTop` likeliest ids, the lowest id first among
- * equals, then these ids, as numbers. One workgroup a row, which looks at the logits numTop + 2 times; sums in f32 blocks.
+ * equals, then these ids, as numbers. A workgroup, or a lane, per row, which looks at the logits numTop + 2 times; sums in f32 blocks.
  */
-export type TopLogProbsSpec = { workgroupSize: number; reduce: Reduce };
+export type TopLogProbsSpec = VocabularySpec;
 
 export const topLogProbsKernel: Kernel<TopLogProbsSpec, "logits" | "ids" | "packed", "numRows" | "vocabSize" | "numTop"> =
   defineKernel<TopLogProbsSpec>()({
     name: "topLogProbs",
     bindings: { logits: read("f32"), ids: read("u32"), packed: write("f32") },
     params: { numRows: "u32", vocabSize: "u32", numTop: "u32" },
-    variants: [
-      { name: "small", when: ({ software }) => software, spec: { workgroupSize: 16, reduce: "plain" } },
-      { name: "subgroup", when: ({ subgroups }) => subgroups, spec: { workgroupSize: 256, reduce: "subgroup" } },
-      { name: "plain", when: always, spec: { workgroupSize: 256, reduce: "plain" } },
-    ],
+    variants: vocabularyVariants<TopLogProbsSpec>(),
     cost: ({ numRows, vocabSize, numTop }) => ({ bytes: 4 * numRows * vocabSize * (numTop + 2), flops: 0 }),
-    grid: ({ numRows }) => oneGroupPer(numRows),
+    grid: ({ numRows }, spec) => rowGrid(numRows, spec),
     enables: reduceEnables,
-    examples: [{}],
+    examples: [{ fewIds: false }, { fewIds: true }],
     wgsl: (spec) => wgsl`
     ${reduceMax(spec)}
     ${reduceSum(spec)}
@@ -31,40 +29,39 @@ export const topLogProbsKernel: Kernel<TopLogProbsSpec, "logits" | "ids" | "pack
     var<private> best: f32;
     var<private> bestId: u32;
 
-    fn findAfter(base: u32, logit: f32, id: u32, lane: u32) {
+    fn findAfter(base: u32, logit: f32, id: u32, firstCol: u32, colStep: u32) {
       var found = -3.4e38;
       var foundId = params.vocabSize;
-      for (var col = lane; col < params.vocabSize; col += WORKGROUP_SIZE) {
+      for (var col = firstCol; col < params.vocabSize; col += colStep) {
         let z = logits[base + col];
         let isAfter = z < logit || (z == logit && col > id);
         if (isAfter && z > found) { found = z; foundId = col; }
       }
-      best = reduceMax(found, lane);
-      bestId = u32(-reduceMax(-f32(select(params.vocabSize, foundId, found == best)), lane));
+      best = reduceMax(found, firstCol);
+      bestId = u32(-reduceMax(-f32(select(params.vocabSize, foundId, found == best)), firstCol));
     }
 
     ${computeMain(spec)} {
-      let row = foldedIndex(group, groups);
-      if (row >= params.numRows) { return; }
+      ${rowHead(spec)}
       let base = row * params.vocabSize;
       let at = row * (1u + 2u * params.numTop);
-      findAfter(base, 3.4e38, 0u, lane);
+      findAfter(base, 3.4e38, 0u, firstCol, colStep);
       let largest = best;
       ${blockedSum({
         sums: { part: "exp(logits[base + col] - largest)" },
         index: "col",
-        from: "lane",
+        from: "firstCol",
         to: "params.vocabSize",
-        step: "WORKGROUP_SIZE",
+        step: "colStep",
       })}
-      let logSum = log(reduceSum(part, lane));
-      if (lane == 0u) { packed[at] = logits[base + ids[row]] - largest - logSum; }
+      let logSum = log(reduceSum(part, firstCol));
+      if (firstCol == 0u) { packed[at] = logits[base + ids[row]] - largest - logSum; }
       for (var top = 0u; top < params.numTop; top++) {
-        if (lane == 0u) {
+        if (firstCol == 0u) {
           packed[at + 1u + top] = best - largest - logSum;
           packed[at + 1u + params.numTop + top] = f32(bestId);
         }
-        findAfter(base, best, bestId, lane);
+        findAfter(base, best, bestId, firstCol, colStep);
       }
     }`,
   });

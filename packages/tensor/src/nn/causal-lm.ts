@@ -86,6 +86,11 @@ export interface CausalLM extends ModuleTree {
   readonly attentionHeads: AttentionHeads;
   /** Tokens that a row may have at most. */
   readonly maxPositionEmbeddings: number;
+  /**
+   * Names the rotary frequencies of a pass whose longest row has so many tokens: rows of one name may share a pass. A model without it rotates rows of every
+   * length alike.
+   */
+  frequenciesName?(rowLength: number): number;
   /** Makes ahead of time what forward passes of rows up to this many tokens need and keep. */
   prepare?(maxRowLength: number): void;
   packRows(rows: readonly ArrayLike<number>[], options?: PackRowsOptions): TokenBatch;

@@ -228,14 +228,15 @@ export function fewRowsSpec(input: FewRowsInput, layout: FewRowsLayout): FewRows
   };
 }
 
-/** What every kernel for matrix units is specialised on, but for its weights. */
+/** What every kernel for matrix units is specialised on, but for its weights, which take `ownBytes` of workgroup memory beside their pieces. */
 export function fewRowsMatrixSpec(
   input: FewRowsInput,
   layout: FewRowsLayout,
+  { ownBytes = 0 }: { ownBytes?: number } = {},
 ): FewRowsResult & Pick<FewRowsMatrixSpec, "xElement" | "rowTiles" | "workgroupSize"> {
   const { maxWorkgroupStorageBytes } = input.x.device.capabilities;
   const rowTiles = input.x.shape[0]! > 16 ? 2 : 1;
-  const workgroupSize = matrixWorkgroup({ rowTiles, swiGlu: input.swiGlu ?? false }, maxWorkgroupStorageBytes);
+  const workgroupSize = matrixWorkgroup({ rowTiles, swiGlu: input.swiGlu ?? false }, maxWorkgroupStorageBytes - ownBytes);
   return { ...resultSpec(input, layout), xElement: "vec4<u32>", rowTiles, workgroupSize };
 }
 

@@ -1,6 +1,7 @@
 import { ShapeError } from "../errors.js";
 import { sampledProbabilitiesKernel, sampleKernel } from "../kernels/sample.wgsl.js";
 import { samplingSettingsSize, samplingStateSize } from "../kernels/lib/sampling.js";
+import { mostFewIds } from "../kernels/lib/vocabulary.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
@@ -76,7 +77,7 @@ export function sample(logits: Tensor, settings: Tensor, seen: Tensor, { into }:
   }
   const ids = into ?? device.empty([numRows], "u32", "sampled ids");
   const state = device.empty([numRows, samplingStateSize], "f32", "sampling state");
-  sampleKernel.run(device, { logits, settings, seen, ids, state }, { numRows, vocabSize }, {});
+  sampleKernel.run(device, { logits, settings, seen, ids, state }, { numRows, vocabSize }, { fewIds: vocabSize <= mostFewIds });
   return { ids, state };
 }
 

@@ -1,4 +1,5 @@
 import { ShapeError } from "../errors.js";
+import { mostFewIds } from "../kernels/lib/vocabulary.js";
 import { topLogProbsKernel } from "../kernels/top-log-probs.wgsl.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
@@ -38,7 +39,7 @@ export function topLogProbs(logits: Tensor, ids: Tensor, numTop: number): Tensor
     throw new ShapeError(`topLogProbs: numTop is out of range; expected a whole number from 0 to ${most}, got ${numTop}`);
   const { device } = logits;
   const packed = device.empty([numRows, 1 + 2 * numTop], "f32", "top log-probs");
-  topLogProbsKernel.run(device, { logits, ids, packed }, { numRows, vocabSize, numTop }, {});
+  topLogProbsKernel.run(device, { logits, ids, packed }, { numRows, vocabSize, numTop }, { fewIds: vocabSize <= mostFewIds });
   return packed;
 }
 

@@ -33,6 +33,9 @@ export const codesParameters = {
 /** Copies of the table of codes in workgroup memory: a lane has its own, in a bank of its own. */
 const copies = 32;
 
+/** Bytes of workgroup memory that the tables take at most. */
+export const codeTableBytes: number = 4 * (16 * copies + 256);
+
 /**
  * `fn scaleOf(part: u32, block: u32) -> f32`, as `decodeFunctions` has it, and `fn weightOf(code: u32, scale: f32, copy: u32) -> f32`, code · scale rounded to the weight's
  * dtype, from `weight`, which holds everything of up to three weights. Needs `chosen` of the kernels for few rows.

@@ -29,11 +29,15 @@ export const fewRowsMatrixVariants: { name: string; when(capabilities: Capabilit
   { name: "emulated", when: () => false, spec: { matrix: "emulated" } }, // the same code with slow matrices, for tests without tensor cores
 ];
 
-/** Lanes of a workgroup: as many subgroups, up to eight, as have room for their part of the weight and of the sums. */
-export function matrixWorkgroup({ rowTiles, swiGlu }: Pick<FewRowsMatrixSpec, "rowTiles" | "swiGlu">, maxBytes: number): number {
-  const perSubgroup = (swiGlu ? 2 : 1) * matrixColumns * (16 * tilePitch + 4 * 16 * rowTiles);
-  const fits = [256, 128, 64].find((lanes) => (lanes / 32) * perSubgroup <= maxBytes);
-  return fits ?? 32;
+/** Lanes of a workgroup: as many subgroups, up to eight, as have room for their pieces of the weight and of x, and for their sums after them. */
+export function matrixWorkgroup(tiles: Pick<FewRowsMatrixSpec, "rowTiles" | "swiGlu">, maxBytes: number): number {
+  return 32 * Math.max(1, Math.min(8, Math.floor(maxBytes / (16 * vectorsOfSubgroup(tiles)))));
+}
+
+/** Vectors of four words that a subgroup has of workgroup memory. */
+function vectorsOfSubgroup({ rowTiles, swiGlu }: Pick<FewRowsMatrixSpec, "rowTiles" | "swiGlu">): number {
+  const columns = matrixColumns * (swiGlu ? 2 : 1);
+  return Math.max((columns + 16 * rowTiles) * tilePitch, (columns * 16 * rowTiles) / 4);
 }
 
 export function fewRowsMatrixGrid({ n }: { n: number }): readonly [number, number, number] {
@@ -62,9 +66,8 @@ export interface MatrixWeights {
 }
 
 /**
- * The whole kernel but for the weights: a workgroup has 16 columns of y and all rows, its subgroups pieces of the depth in turn. A piece of the weight goes
- * through workgroup memory, the next one is on its way meanwhile; x comes from the cache. x has memory for whole tiles of rows; what lies there past the last
- * reaches no result.
+ * The whole kernel but for the weights: a workgroup has 16 columns of y and all rows, its subgroups pieces of the depth in turn. A piece of the weight and of x
+ * goes through workgroup memory, the next one is on its way meanwhile. x has memory for whole tiles of rows; what lies there past the last reaches no result.
  */
 export function fewRowsMatrixBody(spec: FewRowsMatrixSpec, weights: MatrixWeights): string {
   const { rowTiles, matrix, workgroupSize, swiGlu } = spec;
@@ -72,15 +75,17 @@ export function fewRowsMatrixBody(spec: FewRowsMatrixSpec, weights: MatrixWeight
   const subgroups = workgroupSize / 32;
   const [rows, columns] = [16 * rowTiles, matrixColumns * tiles];
   const each = (text: (tile: number) => string): string => times(tiles, text);
+  const fetch = wgsl`
+    ${each(weights.fetch)}
+    ${unroll(4 * rowTiles, `nextRows@i = x[(l / 8u + @iu * 4u) * params.k / 8u + chunk * ${matrixDepth / 8}u + l % 8u];`)}`;
   return wgsl`
     const SUBGROUPS = ${subgroups}u;
     const SUMS = ${rows * columns}u; // of a subgroup
-    var<workgroup> tiles: array<vec4<u32>, ${subgroups * tiles * matrixColumns * tilePitch}>;
-    var<workgroup> bands: array<vec4<f32>, ${(subgroups * rows * columns) / 4}>;
-    ${subgroupMatrices(matrix, { halves: ["tiles", "x"], sums: ["bands"] })}
+    var<workgroup> tiles: array<vec4<u32>, ${subgroups * vectorsOfSubgroup(spec)}>; // of columns, then of rows; in the end the sums
+    ${subgroupMatrices(matrix, { halves: ["tiles"], sumBits: ["tiles"] })}
     fn sumOf(share: u32, index: u32) -> f32 {
       var sum = 0.0;
-      for (var i = 0u; i < SUBGROUPS; i++) { sum += bands[(i * SUMS + index) / 4u][index % 4u]; }
+      for (var i = 0u; i < SUBGROUPS; i++) { sum += bitcast<f32>(tiles[(i * SUMS + index) / 4u][index % 4u]); }
       return sum;
     }
     ${fewRowsResult(spec, rows, columns)}
@@ -98,45 +103,49 @@ export function fewRowsMatrixBody(spec: FewRowsMatrixSpec, weights: MatrixWeight
           ? times(
               2,
               (tile) => wgsl`
-              let part${tile} = ${tile}u;
-              let start${tile} = params.weight${tile} + firstCol * params.k;`,
+                let part${tile} = ${tile}u;
+                let start${tile} = params.weight${tile} + firstCol * params.k;`,
             )
           : wgsl`
               let part0 = u32(firstCol >= params.end0) + u32(firstCol >= params.end1);
               let start0 = chosen(part0, params.weight0, params.weight1, params.weight2) + (firstCol - chosen(part0, 0u, params.end0, params.end1)) * params.k;`
       }
-      ${each((tile) => `let place${tile} = (subgroup * ${tiles}u + ${tile}u) * ${matrixColumns * tilePitch}u;`)}
+      let own = subgroup * ${vectorsOfSubgroup(spec)}u;
+      ${each((tile) => `let place${tile} = own + ${tile * matrixColumns * tilePitch}u;`)}
+      let rowPlace = own + ${columns * tilePitch}u;
       ${times(rowTiles, (i) => each((j) => `var sum${i}_${j}: Sum;`))}
       ${each(weights.declare)}
+      ${unroll(4 * rowTiles, "var nextRows@i: vec4<u32>;")}
       let chunks = params.k / ${matrixDepth}u;
       let turns = (chunks + SUBGROUPS - 1u) / SUBGROUPS;
       {
         let isWithin = subgroup < chunks;
         let chunk = min(subgroup, chunks - 1u);
-        ${each(weights.fetch)}
+        ${fetch}
       }
       for (var turn = 0u; turn < turns; turn++) {
         workgroupBarrier();
         ${each(weights.put)}
+        ${unroll(4 * rowTiles, `tiles[rowPlace + (l / 8u + @iu * 4u) * ${tilePitch}u + l % 8u] = nextRows@i;`)}
         workgroupBarrier();
-        {
+        if (turn + 1u < turns) {
           let next = (turn + 1u) * SUBGROUPS + subgroup;
           let isWithin = next < chunks;
           let chunk = min(next, chunks - 1u);
-          ${each(weights.fetch)}
+          ${fetch}
         }
-        let at = min(turn * SUBGROUPS + subgroup, chunks - 1u) * ${matrixDepth / 8}u;
         ${times(
           matrixDepth / 16,
           (step) => wgsl`
             {
-              ${times(rowTiles, (i) => `let left${i} = xLeft(${16 * i}u * params.k / 8u + at + ${2 * step}u, params.k / 8u);`)}
+              ${times(rowTiles, (i) => `let left${i} = tilesLeft(rowPlace + ${16 * i * tilePitch + 2 * step}u, ${tilePitch}u);`)}
               ${each((j) => `let right${j} = tilesRightOfRows(place${j} + ${2 * step}u, ${tilePitch}u);`)}
               ${times(rowTiles, (i) => each((j) => `sum${i}_${j} = multiplyAdd(left${i}, right${j}, sum${i}_${j});`))}
             }`,
         )}
       }
-      ${times(rowTiles, (i) => each((j) => `bandsStore((subgroup * SUMS + ${16 * i * columns + matrixColumns * j}u) / 4u, ${columns / 4}u, sum${i}_${j});`))}
+      workgroupBarrier();
+      ${times(rowTiles, (i) => each((j) => `tilesStore((subgroup * SUMS + ${16 * i * columns + matrixColumns * j}u) / 4u, ${columns / 4}u, sum${i}_${j});`))}
       workgroupBarrier();
       for (var place = lane; place < ${rows * matrixColumns}u; place += WORKGROUP_SIZE) {
         let c = place % ${matrixColumns}u;

@@ -40,13 +40,14 @@ export function rowsTogether(m: number): 1 | 2 | 4 | 8 {
 }
 
 /**
- * Teams that share the depth of a column: enough that all of the weight is on its way at once, each with two steps of the depth at least. Depends on the shape
+ * Teams that share the depth of a column: enough that all of the weight is on its way at once, each with a step of the depth at least. Depends on the shape
  * of the weight alone, so that a row's sums are the same whatever rows are beside it.
  */
 export function depthWaysFor(n: number, k: number): number {
   const depthOfStep = 8 * 32;
+  const teamsOfDevice = 4096;
   let ways = 1;
-  while (ways < 8 && Math.ceil(n / fewRowsColumns) * ways < 1024 && k >= 4 * depthOfStep * ways) ways *= 2;
+  while (ways < 8 && Math.ceil(n / fewRowsColumns) * ways < teamsOfDevice && k >= 2 * depthOfStep * ways) ways *= 2;
   return ways;
 }
 

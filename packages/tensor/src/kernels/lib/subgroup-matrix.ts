@@ -23,20 +23,25 @@ export function subgroupMatrixEnables(mode: MatrixMode): string[] {
   ];
 }
 
-/** Names of workgroup arrays by what they hold: `halves`, array<vec4<u32>> of eight f16 each; `sums`, array<vec4<f32>>. */
+/**
+ * Names of arrays by what they hold: `halves`, array<vec4<u32>> of eight f16 each; `sums`, array<vec4<f32>>; `sumBits`, array<vec4<u32>> of the bits of f32, which may
+ * be one that held halves before.
+ */
 export interface MatrixArrays {
   halves: readonly string[];
-  sums: readonly string[];
+  sums?: readonly string[];
+  sumBits?: readonly string[];
 }
 
 /**
  * Types `Left`, `Right`, `Sum` (of zeros when constructed), `multiplyAdd(left, right, sum)`, and for an array named `tile`:
- * of halves, `tileLeft`, `tileRight`, and `tileRightOfRows`, whose rows in memory are the columns of the matrix; of sums, `tileLoad`, `tileStore`.
+ * of halves, `tileLeft`, `tileRight`, and `tileRightOfRows`, whose rows in memory are the columns of the matrix; of sums, `tileLoad`, `tileStore`; of bits of
+ * sums, `tileStore`.
  * Offsets and strides count vec4s.
  */
-export function subgroupMatrices(mode: MatrixMode, { halves, sums }: MatrixArrays): string {
+export function subgroupMatrices(mode: MatrixMode, { halves, sums = [], sumBits = [] }: MatrixArrays): string {
   const parts = mode === "subgroup" ? native : emulated;
-  return [parts.types, ...halves.map(parts.halves), ...sums.map(parts.sums)].join("\n");
+  return [parts.types, ...halves.map(parts.halves), ...sums.map(parts.sums), ...sumBits.map(parts.sumBits)].join("\n");
 }
 
 const native = {
@@ -51,6 +56,8 @@ const native = {
     fn ${name}RightOfRows(offset: u32, stride: u32) -> Right { return subgroupMatrixLoad<Right, col_major>(&${name}, offset, stride); }`,
   sums: (name: string): string => wgsl`
     fn ${name}Load(offset: u32, stride: u32) -> Sum { return subgroupMatrixLoad<Sum, row_major>(&${name}, offset, stride); }
+    fn ${name}Store(offset: u32, stride: u32, sum: Sum) { subgroupMatrixStore<row_major>(&${name}, offset, sum, stride); }`,
+  sumBits: (name: string): string => wgsl`
     fn ${name}Store(offset: u32, stride: u32, sum: Sum) { subgroupMatrixStore<row_major>(&${name}, offset, sum, stride); }`,
 };
 
@@ -104,6 +111,12 @@ const emulated = {
       let place = offset + matrixLane / 2u * stride + matrixLane % 2u * 2u;
       ${name}[place] = sum.row[0];
       ${name}[place + 1u] = sum.row[1];
+    }`,
+  sumBits: (name: string): string => wgsl`
+    fn ${name}Store(offset: u32, stride: u32, sum: Sum) {
+      let place = offset + matrixLane / 2u * stride + matrixLane % 2u * 2u;
+      ${name}[place] = bitcast<vec4<u32>>(sum.row[0]);
+      ${name}[place + 1u] = bitcast<vec4<u32>>(sum.row[1]);
     }`,
 };
 
