@@ -1,7 +1,8 @@
 import type { FloatDtype } from "../dtype.js";
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import { decodeAttentionBody, type DecodeAttentionSpec } from "./lib/decode-attention.js";
-import { computeMain, oneGroupPer } from "./lib/grid.js";
+import { serialDecodeAttentionBody } from "./lib/decode-attention-serial.js";
+import { computeMain, oneGroupPer, oneThreadPer } from "./lib/grid.js";
 import { wgsl } from "./wgsl.js";
 
 /**
@@ -11,8 +12,9 @@ import { wgsl } from "./wgsl.js";
  *   out[row] = sum over j of softmax over j (score[j]) · value[j]
  *
  * Key j of a row lies at pages[row, floor(j / pageSize)] · pageSize + j mod pageSize; the newest is the last. With `rotates` q and k come before their rotation
- * to position lengths[row] − 1. A workgroup has the query heads of one key head and `keysPerSplit` keys of the row, tiles of them in turn. With `isSplit` it
- * leaves sum of weights · value, largest score and sum of weights of each head, for `decodeAttentionSum`. f32, rounded once.
+ * to position lengths[row] − 1. A workgroup has the query heads of one key head and `keysPerSplit` keys of the row, tiles of them in turn; on software
+ * adapters a lane has one query head. With `isSplit` it leaves sum of weights · value, largest score and sum of weights of each head, for `decodeAttentionSum`.
+ * f32, rounded once.
  */
 export const decodeAttentionKernel: Kernel<
   DecodeAttentionSpec,
@@ -53,9 +55,10 @@ export const decodeAttentionKernel: Kernel<
       spec: { workgroupSize: 256, reduce: "subgroup" },
     },
     { name: "plain", when: ({ software }) => !software, spec: { workgroupSize: 128, reduce: "plain" } },
-    { name: "small", when: always, spec: { workgroupSize: 64, reduce: "plain" } },
+    { name: "serial", when: always, spec: { workgroupSize: 16, reduce: "serial" } },
   ],
-  grid: ({ numRows, numSplits }, { numKeyValueHeads }) => oneGroupPer(numRows * numKeyValueHeads * numSplits),
+  grid: ({ numRows, numSplits }, { numHeads, numKeyValueHeads, reduce, workgroupSize }) =>
+    reduce === "serial" ? oneThreadPer(numRows * numHeads * numSplits, workgroupSize) : oneGroupPer(numRows * numKeyValueHeads * numSplits),
   enables: ({ reduce }) => (reduce === "subgroup" ? ["enable subgroups;"] : []),
   examples: [false, true].flatMap((isSplit) => [
     example({ inputType: "f32", cacheType: "f32", dtype: "f32", numHeads: 4, numKeyValueHeads: 2, headDim: 16, pageSize: 16, isSplit }),
@@ -70,7 +73,7 @@ export const decodeAttentionKernel: Kernel<
       isSplit,
     }),
   ]),
-  wgsl: decodeAttentionBody,
+  wgsl: (spec) => (spec.reduce === "serial" ? serialDecodeAttentionBody(spec) : decodeAttentionBody(spec)),
 });
 
 function example(given: Partial<DecodeAttentionSpec> & { cacheType: FloatDtype }): Partial<DecodeAttentionSpec> {

@@ -1,9 +1,11 @@
 import { defineKernel, read, write, always, type Kernel } from "./define-kernel.js";
-import { computeMain, oneGroupPer, oneThreadPer } from "./lib/grid.js";
-import { reduceEnables, reduceMax, reduceSum, type Reduce } from "./lib/reduce.js";
-import { orderOf, samplingStateSize, scoresOfRow, waitOf } from "./lib/sampling.js";
+import { computeMain, oneThreadPer } from "./lib/grid.js";
+import { reduceEnables, reduceMax, reduceSum } from "./lib/reduce.js";
+import { rowGrid, rowHead } from "./lib/rows.js";
+import { agreement, orderOf, samplingStateSize, scoresOfRow, waitOf } from "./lib/sampling.js";
 import { cutInAll } from "./lib/sampling-all.js";
-import { cutInList, listSize } from "./lib/sampling-list.js";
+import { cutInList } from "./lib/sampling-list.js";
+import { vocabularyVariants, type VocabularySpec } from "./lib/vocabulary.js";
 import { wgsl } from "./wgsl.js";
 
 /**
@@ -14,31 +16,23 @@ import { wgsl } from "./wgsl.js";
  *   kept by min-p:  weight ≥ minP
  *
  * Temperature 0 takes the largest score, the lowest id among equals. What is kept is all above one score (`cut`), and at it the ids up to `lastTie`, so a
- * workgroup a row looks for these two: among the largest scores, gathered and sorted in workgroup memory where they suffice, else bit by bit through all.
- * The id is then the one that waits least (see `waitOf`): the draw depends on the row's seed, count and scores alone. `seen` is told of it.
+ * workgroup a row looks for these two: among the largest scores, gathered and sorted in workgroup memory where they suffice, else bit by bit through all. A lane
+ * that has a row to itself goes through all. The id is then the one that waits least (see `waitOf`): the draw depends on the row's seed, count and scores
+ * alone. `seen` is told of it.
  */
-export type SampleSpec = { workgroupSize: number; reduce: Reduce };
+export type SampleSpec = VocabularySpec;
 
 export const sampleKernel: Kernel<SampleSpec, "logits" | "settings" | "seen" | "ids" | "state", "numRows" | "vocabSize"> =
   defineKernel<SampleSpec>()({
     name: "sample",
     bindings: { logits: read("f32"), settings: read("u32"), seen: write("u32"), ids: write("u32"), state: write("f32") },
     params: { numRows: "u32", vocabSize: "u32" },
-    variants: [
-      { name: "small", when: ({ software }) => software, spec: { workgroupSize: 16, reduce: "plain" } },
-      { name: "subgroup", when: ({ subgroups }) => subgroups, spec: { workgroupSize: 256, reduce: "subgroup" } },
-      { name: "plain", when: always, spec: { workgroupSize: 256, reduce: "plain" } },
-    ],
+    variants: vocabularyVariants<SampleSpec>(),
     cost: ({ numRows, vocabSize }) => ({ bytes: 12 * numRows * vocabSize, flops: 0 }),
-    grid: ({ numRows }) => oneGroupPer(numRows),
+    grid: ({ numRows }, spec) => rowGrid(numRows, spec),
     enables: reduceEnables,
-    examples: [{}],
+    examples: [{ fewIds: false }, { fewIds: true }],
     wgsl: (spec) => wgsl`
-    const LIST = ${listSize}u;
-    var<workgroup> flag: u32;
-    var<workgroup> listed: atomic<u32>;
-    var<workgroup> listScores: array<f32, ${listSize}>;
-    var<workgroup> listIds: array<u32, ${listSize}>;
     // Of the row: largest and smallest score, sum of the kept weights, what top-k, top-p and min-p ask for.
     var<private> largest: f32;
     var<private> smallest: f32;
@@ -56,19 +50,14 @@ export const sampleKernel: Kernel<SampleSpec, "logits" | "settings" | "seen" | "
     ${reduceMax(spec)}
     ${reduceSum(spec)}
     fn weightOf(score: f32) -> f32 { return exp(score - largest); }
-    // The same in every lane, as the compiler sees it: for branches around barriers. Every lane says the same.
-    fn uniformly(value: u32, lane: u32) -> u32 {
-      if (lane == 0u) { flag = value; }
-      return workgroupUniformLoad(&flag);
-    }
+    ${agreement(spec)}
     // The lowest of the ids that lanes have found, none being LIMIT.
     fn lowestId(id: u32, lane: u32) -> u32 { return u32(-reduceMax(-f32(id), lane)); }
-    ${cutInList(spec)}
+    ${spec.rowPerLane ? "" : cutInList(spec)}
     ${cutInAll(spec)}
 
     ${computeMain(spec)} {
-      let row = foldedIndex(group, groups);
-      if (row >= params.numRows) { return; }
+      ${rowHead(spec)}
       readRow(row);
       topK = min(setting(row, 4u), params.vocabSize);
       topP = bitcast<f32>(setting(row, 1u));
@@ -76,24 +65,22 @@ export const sampleKernel: Kernel<SampleSpec, "logits" | "settings" | "seen" | "
       var best = -3.4e38;
       var worst = 3.4e38;
       var bestId = 0u;
-      for (var id = lane; id < params.vocabSize; id += WORKGROUP_SIZE) {
+      for (var id = firstCol; id < params.vocabSize; id += colStep) {
         let score = scoreOf(id);
         if (score > best) { best = score; bestId = id; }
         worst = min(worst, score);
       }
-      largest = reduceMax(best, lane);
-      smallest = -reduceMax(-worst, lane);
-      let isGreedy = uniformly(u32(temperature <= 0.0), lane) != 0u;
-      var drawn = lowestId(select(params.vocabSize, bestId, best == largest), lane);
+      largest = reduceMax(best, firstCol);
+      smallest = -reduceMax(-worst, firstCol);
+      let isGreedy = uniformly(u32(temperature <= 0.0), firstCol) != 0u;
+      var drawn = lowestId(select(params.vocabSize, bestId, best == largest), firstCol);
       cut = largest;
       lastTie = drawn;
       total = 1.0;
       if (!isGreedy) {
-        let sufficient = findList(lane);
-        if (sufficient) { cutInList(lane); } else { cutInAll(lane); }
-        drawn = draw(row, sufficient, lane);
+        ${spec.rowPerLane ? inAll : inListOrAll}
       }
-      if (lane != 0u) { return; }
+      if (firstCol != 0u) { return; }
       ids[row] = drawn;
       seen[seenBase + drawn / 32u] |= 1u << (drawn % 32u);
       let at = row * ${samplingStateSize}u;
@@ -103,25 +90,37 @@ export const sampleKernel: Kernel<SampleSpec, "logits" | "settings" | "seen" | "
       state[at + 3u] = total;
     }
 
-    fn draw(row: u32, fromList: bool, lane: u32) -> u32 {
+    fn draw(row: u32, fromList: bool, firstCol: u32, colStep: u32) -> u32 {
       var least = 3.4e38;
       var found = params.vocabSize;
-      for (var i = lane; i < select(params.vocabSize, LIST, fromList); i += WORKGROUP_SIZE) {
+      for (var i = firstCol; i < ${spec.rowPerLane ? "params.vocabSize" : "select(params.vocabSize, LIST, fromList)"}; i += colStep) {
         var id = i;
         var score: f32;
-        if (fromList) {
-          id = listIds[i];
-          score = listScores[i];
-          if (id >= params.vocabSize) { continue; }
-        } else { score = scoreOf(i); }
+        ${spec.rowPerLane ? "score = scoreOf(i);" : scoreInList}
         if (score < cut || (score == cut && id > lastTie)) { continue; }
         let wait = waitOf(row, id, weightOf(score));
         if (wait < least || (wait == least && id < found)) { least = wait; found = id; }
       }
-      let first = -reduceMax(-least, lane);
-      return lowestId(select(params.vocabSize, found, least == first), lane);
+      let first = -reduceMax(-least, firstCol);
+      return lowestId(select(params.vocabSize, found, least == first), firstCol);
     }`,
   });
+
+const inAll = wgsl`
+  cutInAll(firstCol);
+  drawn = draw(row, false, firstCol, colStep);`;
+
+const inListOrAll = wgsl`
+  let sufficient = findList(firstCol);
+  if (sufficient) { cutInList(firstCol); } else { cutInAll(firstCol); }
+  drawn = draw(row, sufficient, firstCol, colStep);`;
+
+const scoreInList = wgsl`
+  if (fromList) {
+    id = listIds[i];
+    score = listScores[i];
+    if (id >= params.vocabSize) { continue; }
+  } else { score = scoreOf(i); }`;
 
 /** probabilities[row, id] = e^(score − largest) / total where the draw of `sample` keeps the id, else 0; `seen` as it was before.  One thread per element. */
 export type SampledProbabilitiesSpec = { workgroupSize: number };

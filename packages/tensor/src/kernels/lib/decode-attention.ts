@@ -1,6 +1,7 @@
 import type { FloatDtype } from "../../dtype.js";
 import { wgsl } from "../wgsl.js";
 import { computeMain } from "./grid.js";
+import type { Reduce } from "./reduce.js";
 import { unroll } from "./unroll.js";
 
 /** Keys that are looked at together; splits are multiples of it. */
@@ -28,8 +29,8 @@ export type DecodeAttentionSpec = {
   /** Keys are shared out among workgroups, which leave parts. */
   isSplit: boolean;
   workgroupSize: number;
-  /** How the scores of a tile are reduced: a subgroup of 32 or a lane a head. */
-  reduce: "subgroup" | "plain";
+  /** How the scores of a tile are reduced: a subgroup of 32 or a lane a head; `serial` means that one lane has the whole of a query head. */
+  reduce: Reduce;
 };
 
 /** The whole kernel: queries into workgroup memory, the newest key into the cache, then tiles of keys, scores, weights and values. */
@@ -48,16 +49,11 @@ export function decodeAttentionBody(spec: DecodeAttentionSpec): string {
       "@place": (i) => `(place + ${(i % places) * lanesPerValue}u)`,
     });
   return wgsl`
-    alias Vector = ${lanes === 1 ? "f32" : `vec${lanes}<f32>`};
-    const VECTORS = ${vectors}u; // in a head
-    const HALF = ${headDim / 2}u;
-    const GROUP = ${group}u; // query heads of a key head
+    ${decodeAttentionHead(spec)}
     const TILE = ${decodeTile}u;
     const LANES_PER_KEY = ${lanesPerKey}u;
     const LANES_PER_VALUE = ${lanesPerValue}u;
     const SUBSETS = ${subsets}u; // of the keys of a tile
-    const SCALE = ${1 / Math.sqrt(headDim)};
-    const MASKED = -3.4e38;
     var<workgroup> rowLength: u32;
     var<workgroup> queries: array<Vector, ${group * vectors}>;
     var<workgroup> slots: array<u32, ${decodeTile}>;
@@ -66,9 +62,6 @@ export function decodeAttentionBody(spec: DecodeAttentionSpec): string {
     var<workgroup> decay: array<f32, ${group}>;
     var<workgroup> total: array<f32, ${group}>;
     var<workgroup> partial: array<Vector, ${workgroupSize}>;
-
-    fn slotOf(row: u32, key: u32) -> u32 { return pages[row * params.pagesPerRow + key / PAGE_SIZE] * PAGE_SIZE + key % PAGE_SIZE; }
-    ${inputFunctions(spec)}
 
     ${computeMain(spec)} {
       let index = foldedIndex(group, groups);
@@ -137,6 +130,21 @@ export function decodeAttentionBody(spec: DecodeAttentionSpec): string {
         }
         workgroupBarrier();`)}
     }`;
+}
+
+/** What every way of it begins with. */
+export function decodeAttentionHead(spec: DecodeAttentionSpec): string {
+  const { numHeads, numKeyValueHeads, headDim, lanes } = spec;
+  return wgsl`
+    alias Vector = ${lanes === 1 ? "f32" : `vec${lanes}<f32>`};
+    const VECTORS = ${headDim / lanes}u; // in a head
+    const HALF = ${headDim / 2}u;
+    const GROUP = ${numHeads / numKeyValueHeads}u; // query heads of a key head
+    const SCALE = ${1 / Math.sqrt(headDim)};
+    const MASKED = -3.4e38;
+
+    fn slotOf(row: u32, key: u32) -> u32 { return pages[row * params.pagesPerRow + key / PAGE_SIZE] * PAGE_SIZE + key % PAGE_SIZE; }
+    ${inputFunctions(spec)}`;
 }
 
 /** `queryAt`, `keyAt` and `valueAt`: vector \`at\` of a head of a row, at a position where it is rotated. */

@@ -5,9 +5,10 @@ import type { SampleSpec } from "../sample.wgsl.js";
  * `cutInAll(lane)`: `cut`, `lastTie` and `total`, found bit by bit by looking at all scores again and again: for a top-p without top-k, a top-k of many, and
  * scores of which very many are equal. Slow, but exact for any scores.
  */
-export function cutInAll({ workgroupSize }: SampleSpec): string {
+export function cutInAll({ workgroupSize, rowPerLane }: SampleSpec): string {
+  const step = rowPerLane ? 1 : workgroupSize;
   const all = (body: string): string => wgsl`
-    for (var id = lane; id < params.vocabSize; id += ${workgroupSize}u) {
+    for (var id = lane; id < params.vocabSize; id += ${step}u) {
       ${body}
     }`;
   return wgsl`

@@ -18,6 +18,10 @@ const mostLooks = 5;
 export function cutInList({ workgroupSize }: SampleSpec): string {
   const chunk = listSize / workgroupSize; // of the sorted list, that a lane has
   return wgsl`
+    const LIST = ${listSize}u;
+    var<workgroup> listed: atomic<u32>;
+    var<workgroup> listScores: array<f32, ${listSize}>;
+    var<workgroup> listIds: array<u32, ${listSize}>;
     var<workgroup> within: array<atomic<u32>, ${numDistances}>;
 
     fn findList(lane: u32) -> bool {

@@ -1,4 +1,5 @@
 import { wgsl } from "../wgsl.js";
+import type { RowSpec } from "./rows.js";
 
 /** Words that a row has in the settings: temperature, topP, minP, repetitionPenalty (f32), topK, the seed in two words, how many were drawn before, and its row of `seen` (u32). */
 export const samplingSettingsSize = 9;
@@ -32,6 +33,17 @@ export function scoresOfRow(): string {
       let bits = seen[seenBase + id / 32u];
       if (((bits >> (id % 32u)) & 1u) != 0u) { score = select(score / penalty, score * penalty, score < 0.0); }
       return select(score, score / temperature, temperature > 0.0);
+    }`;
+}
+
+/** `fn uniformly(value: u32, lane: u32) -> u32`: the same in every lane that shares a row, as the compiler sees it, for branches around barriers. Every lane says the same. */
+export function agreement({ rowPerLane }: RowSpec): string {
+  if (rowPerLane) return "fn uniformly(value: u32, lane: u32) -> u32 { return value; }";
+  return wgsl`
+    var<workgroup> flag: u32;
+    fn uniformly(value: u32, lane: u32) -> u32 {
+      if (lane == 0u) { flag = value; }
+      return workgroupUniformLoad(&flag);
     }`;
 }
 
