@@ -99,6 +99,7 @@ test("rows past what the scaling reaches are refused, with the fields that say s
 
 test("layers with a sliding window compute what full ones do within it, and longer rows are refused", () =>
   withConfig({ use_sliding_window: true, sliding_window: 20, max_window_layers: 1, layer_types: null }, async (model) => {
+    expect(model.maxPositionEmbeddings).toBe(20);
     expectClose((await logProbs(model, [rows.short]))[0]!, cases[0]!.short);
     await expect(logProbs(model, [rows.long])).rejects.toThrow(
       /80 tokens; expected at most 20 \(sliding_window of use_sliding_window true/,

@@ -16,7 +16,7 @@ export function answerRoom(
   { maxLength, maxNewTokens }: { maxLength: number | null; maxNewTokens: number | null },
   { config, generationConfig }: Pick<ModelFiles, "config" | "generationConfig">,
 ): AnswerRoom {
-  const context = config.maxPositionEmbeddings;
+  const context = Math.min(config.maxPositionEmbeddings, config.slidingWindow ?? Infinity);
   return {
     maxNewTokens: maxNewTokensOf(maxNewTokens ?? undefined, generationConfig ?? {}),
     ...(maxLength !== null && maxLength < context ? { limit: maxLength, what: "max_length" } : { limit: context, what: "the context" }),

@@ -76,6 +76,20 @@ export class KeyValueCache implements Disposable {
     while (row.pages.length < wanted) row.pages.push(this.#take());
   }
 
+  /** What is thrown when it is full. */
+  fullError(): GenerationError {
+    return new GenerationError(
+      {
+        operation: "generate",
+        problem: "the cache is full",
+        expected: `at most ${this.maxTokens} tokens of all rows together`,
+        advice: "raise {maxCachedTokens}, or answer fewer rows together",
+        fields: ["maxCachedTokens"],
+      },
+      { option: "maxCachedTokens" },
+    );
+  }
+
   /** Forgets the tokens of a row from `length` on. */
   truncate(row: CachedRow, length: number): void {
     row.length = Math.min(row.length, length);
@@ -145,16 +159,7 @@ export class KeyValueCache implements Disposable {
     if (this.#table.numFree === 0) this.#grow();
     const page = this.#table.take();
     if (page !== undefined) return page;
-    throw new GenerationError(
-      {
-        operation: "generate",
-        problem: "the cache is full",
-        expected: `at most ${this.maxTokens} tokens of all rows together`,
-        advice: "raise {maxCachedTokens}, or answer fewer rows together",
-        fields: ["maxCachedTokens"],
-      },
-      { option: "maxCachedTokens" },
-    );
+    throw this.fullError();
   }
 
   /** Twice as many pages, with what is in those that there are. */

@@ -1,9 +1,10 @@
-import { commonPrefixLength } from "@kto/core";
 import { packSeen, seenSize, type CausalLM, type Tensor } from "@kto/tensor";
-import { KeyValueCache, pagesFor, type CachedRow } from "../cache/key-value-cache.js";
+import { KeptRows, type FrequenciesAt, type SharedBeginning } from "../cache/kept-rows.js";
+import { KeyValueCache, pagesFor } from "../cache/key-value-cache.js";
 import { DecodePass, type WithAdapters } from "./decode-pass.js";
 import type { DrawnIds, ReadIds } from "./drawn-ids.js";
 import { forward, type RowStep } from "./forward.js";
+import { adaptersOf, byAdapters, byFrequencies, frequenciesAtOf, tokensAlike } from "./pass-groups.js";
 import { Row, type RowRequest } from "./row.js";
 
 /** How many rows an engine answers together, and what it may keep. */
@@ -22,6 +23,9 @@ const promptTokensPerPass = 2048;
 /** Passes that are recorded ahead of what the host has read: the device never waits for it, and few draws are in vain. */
 const passesAhead = 3;
 
+/** Pages that every row has room to grow by when another joins: without them rows would join only to be put back. */
+const sparePages = 2;
+
 /** Ids that are on their way to the host. */
 interface Reading {
   rows: readonly Row[];
@@ -29,22 +33,10 @@ interface Reading {
   read: Promise<ReadIds>;
 }
 
-/** What the cache still holds of a row that ended: a prompt that begins with it need not be computed again. */
-interface Kept {
-  ids: number[];
-  adapters: string;
-  cached: CachedRow;
-}
-
-/** What of it a prompt begins with. */
-interface Shared {
-  kept: Kept;
-  length: number;
-}
-
 /**
  * Answers rows together that come and go at any time: prompts join in pieces, rows that are past theirs take one token a pass, those that end leave. What is
- * drawn stays on the device; the host reads behind. What a row gets depends on it alone. Owns its cache, not the model.
+ * drawn stays on the device; the host reads behind. What a row gets depends on it alone. Rows take pages as they grow: where none is left, the one that joined
+ * last is put back to those that wait, and is computed again when there is room. Owns its cache, not the model.
  */
 export class GenerationEngine implements Disposable {
   readonly #model: CausalLM;
@@ -52,10 +44,11 @@ export class GenerationEngine implements Disposable {
   readonly #seen: Tensor;
   readonly #freeSeenRows: number[];
   readonly #withAdapters: EngineOptions["withAdapters"];
+  readonly #frequenciesAt: FrequenciesAt | undefined;
+  /** After `#rows` in the order in which all were started. */
   readonly #waiting: Row[] = [];
   #rows: Row[] = [];
-  /** The one that ended last comes last. */
-  readonly #kept: Kept[] = [];
+  readonly #kept: KeptRows;
   readonly #readings: Reading[] = [];
   /** By the adapters that act, as long as there are rows. */
   readonly #passes = new Map<string, DecodePass>();
@@ -66,6 +59,8 @@ export class GenerationEngine implements Disposable {
     const { device, vocabSize, maxPositionEmbeddings } = model;
     this.#model = model;
     this.#cache = new KeyValueCache(model, maxCachedTokens ?? Math.max(maxPositionEmbeddings, Math.min(2 * maxPositionEmbeddings, 32_768)));
+    this.#frequenciesAt = frequenciesAtOf(model);
+    this.#kept = new KeptRows(this.#cache, this.#frequenciesAt);
     this.#seen = device.unscoped(() => device.zeros([maxRows, seenSize(vocabSize)], "u32", "seen ids"));
     this.#freeSeenRows = Array.from({ length: maxRows }, (_, index) => maxRows - 1 - index);
     this.#withAdapters = withAdapters;
@@ -112,6 +107,7 @@ export class GenerationEngine implements Disposable {
       while (this.#rows.length > 0 || this.#waiting.length > 0 || this.#readings.length > 0) {
         this.#leave();
         this.#join();
+        this.#makeRoom();
         const hasWork = this.#record();
         if (this.#readings.length > (hasWork ? passesAhead : 0) || this.#isAwaited()) await this.#readOne();
         else if (!hasWork && this.#readings.length === 0) break;
@@ -133,7 +129,9 @@ export class GenerationEngine implements Disposable {
       if (row.finishReason === undefined) continue;
       const ids = [...row.request.promptIds, ...row.ids];
       this.#cache.truncate(row.cached, ids.length); // what was computed for draws in vain is not kept
-      if (row.cached.length > 0) this.#kept.push({ ids: ids.slice(0, row.cached.length), adapters: adaptersOf(row), cached: row.cached });
+      const { cached, request } = row;
+      const promptLength = request.promptIds.length;
+      if (cached.length > 0) this.#kept.add({ ids: ids.slice(0, cached.length), adapters: adaptersOf(row), cached, promptLength });
       this.#freeSeenRows.push(row.seenRow!);
       row.last = undefined;
     }
@@ -141,53 +139,61 @@ export class GenerationEngine implements Disposable {
     for (let at = this.#waiting.length - 1; at >= 0; at--) if (this.#waiting[at]!.finishReason !== undefined) this.#waiting.splice(at, 1);
   }
 
-  /** Rows that wait come in, in their order, while there is room for the whole of each. What is kept of others goes first, what the row goes on from does not. */
+  /**
+   * Rows that wait come in, in their order, while there is room for what is computed of each, and for all to grow a little. What is kept of others goes first,
+   * what the row goes on from does not.
+   */
   #join(): void {
-    let promised = this.#rows.reduce((sum, row) => sum + wholePages(row) - row.cached.pages.length, 0);
     while (this.#waiting.length > 0 && this.#freeSeenRows.length > 0) {
       const row = this.#waiting[0]!;
-      const shared = this.#sharedBy(row);
-      const needed = promised + wholePages(row) - (shared?.kept.cached.pages.length ?? 0);
-      while (needed > this.#cache.freePages) if (!this.#forgetOther(shared?.kept)) break;
+      if (row.ids.length < row.numDrawn) return; // it was put back, and ids of it are on their way
+      row.given = [...row.request.promptIds, ...row.ids];
+      const shared = this.#kept.sharedBy({ ids: row.given, adapters: adaptersOf(row), promptLength: row.request.promptIds.length });
+      const givenPages = pagesFor(row.given.length);
+      const spare = this.#rows.reduce((sum, other) => sum + spareOf(other, other.cached.pages.length), spareOf(row, givenPages));
+      const needed = givenPages + spare - (shared?.kept.cached.pages.length ?? 0);
+      while (needed > this.#cache.freePages) if (!this.#kept.forgetFirst(shared?.kept)) break;
       if (needed > this.#cache.freePages && this.#rows.length > 0) return;
       this.#waiting.shift();
-      if (shared) this.#goOn(row, shared);
-      promised += wholePages(row) - row.cached.pages.length;
-      row.seenRow = this.#freeSeenRows.pop()!;
-      const { vocabSize, device } = this.#model;
-      const seen = packSeen(row.request.promptIds, vocabSize);
-      device.writeBytes(this.#seen, new Uint8Array(seen.buffer), row.seenRow * seen.byteLength);
-      this.#rows.push(row);
+      if (row.given.length > this.#cache.maxTokens) row.fail(this.#cache.fullError());
+      else this.#takeIn(row, shared);
     }
   }
 
-  /** What is kept of the longest beginning that the prompt shares, but for its last token, whose logits are needed. */
-  #sharedBy(row: Row): Shared | undefined {
-    const { promptIds } = row.request;
-    const adapters = adaptersOf(row);
-    let longest: Shared | undefined;
-    for (const kept of this.#kept) {
-      if (kept.adapters !== adapters) continue;
-      const length = Math.min(commonPrefixLength(kept.ids, promptIds), promptIds.length - 1);
-      if (length > (longest?.length ?? 0)) longest = { kept, length };
+  #takeIn(row: Row, shared: SharedBeginning | undefined): void {
+    if (shared) row.cached = this.#kept.take(shared);
+    if (row.numDrawn === 0) row.numReused = row.cached.length;
+    this.#cache.reserve(row.cached, row.given.length - row.cached.length);
+    row.seenRow = this.#freeSeenRows.pop()!;
+    const seen = packSeen(row.given, this.#model.vocabSize);
+    this.#model.device.writeBytes(this.#seen, new Uint8Array(seen.buffer), row.seenRow * seen.byteLength);
+    this.#rows.push(row);
+  }
+
+  /** A page for the next token of every row. Where none is left, rows that ended are forgotten, then the row that joined last makes way, the first never. */
+  #makeRoom(): void {
+    for (let at = 0; at < this.#rows.length; at++) {
+      const row = this.#rows[at]!;
+      if (!row.isOpen) continue;
+      const lacksPage = (): boolean => pagesFor(row.cached.length + 1) - row.cached.pages.length > this.#cache.freePages;
+      while (at < this.#rows.length && lacksPage()) {
+        if (this.#kept.forgetFirst()) continue;
+        if (this.#rows.length > 1) this.#putBack(this.#rows.pop()!);
+        else return row.fail(this.#cache.fullError());
+      }
+      if (at < this.#rows.length) this.#cache.reserve(row.cached, 1);
     }
-    return longest;
   }
 
-  /** Gives back the pages of the row that ended first, `spared` left out; false when there is none. */
-  #forgetOther(spared: Kept | undefined): boolean {
-    const at = this.#kept.findIndex((kept) => kept !== spared);
-    if (at === -1) return false;
-    const [forgotten] = this.#kept.splice(at, 1);
-    this.#cache.truncate(forgotten!.cached, 0);
-    return true;
-  }
-
-  #goOn(row: Row, { kept, length }: Shared): void {
-    this.#kept.splice(this.#kept.indexOf(kept), 1);
-    row.cached = kept.cached;
-    this.#cache.truncate(row.cached, length);
-    row.numReused = row.cached.length;
+  /** To the rows that wait, before all that were started after it. What is under way of it still comes; how many were drawn stays. */
+  #putBack(row: Row): void {
+    this.#cache.truncate(row.cached, 0);
+    this.#freeSeenRows.push(row.seenRow!);
+    row.seenRow = undefined;
+    row.last = undefined;
+    this.#passes.get(adaptersOf(row))?.dispose(); // it would go on from the row's last id there
+    this.#passes.delete(adaptersOf(row));
+    this.#waiting.unshift(row);
   }
 
   /** Records the next pass of every row; false when there is none to record. */
@@ -206,11 +212,11 @@ export class GenerationEngine implements Disposable {
   #pass(rows: readonly Row[], key: string, withAdapters: WithAdapters): void {
     let left = promptTokensPerPass;
     const prompts = rows.flatMap((row): RowStep[] => {
-      const numTokens = Math.min(row.promptLeft, left);
+      const numTokens = tokensAlike(row, Math.min(row.givenLeft, left), this.#frequenciesAt);
       left -= numTokens;
       return numTokens > 0 ? [{ row, numTokens }] : [];
     });
-    const answers = rows.filter((row) => row.promptLeft === 0);
+    const answers = rows.filter((row) => row.givenLeft === 0);
     if (prompts.length > 0) this.#forward(prompts, withAdapters);
     if (answers.length === 0) return;
     if (this.#model.decode) this.#decode(answers, key, withAdapters);
@@ -222,13 +228,14 @@ export class GenerationEngine implements Disposable {
   }
 
   #forward(steps: readonly RowStep[], withAdapters: WithAdapters): void {
-    const { rows, drawn } = withAdapters(() => forward({ model: this.#model, cache: this.#cache, seen: this.#seen }, steps));
-    if (drawn) this.#read(rows, drawn);
+    for (const alike of byFrequencies(steps, this.#frequenciesAt)) {
+      const { rows, drawn } = withAdapters(() => forward({ model: this.#model, cache: this.#cache, seen: this.#seen }, alike));
+      if (drawn) this.#read(rows, drawn);
+    }
   }
 
   /** A token of each row, through the pass that was taken down for them. */
   #decode(rows: readonly Row[], key: string, withAdapters: WithAdapters): void {
-    for (const { cached } of rows) this.#cache.reserve(cached, 1);
     let pass = this.#passes.get(key);
     if (!pass?.serves(rows)) {
       pass?.dispose();
@@ -261,22 +268,7 @@ export class GenerationEngine implements Disposable {
   }
 }
 
-/** Pages that a row has in the cache at the end. */
-function wholePages({ request }: Row): number {
-  return pagesFor(request.promptIds.length + request.maxNewTokens);
-}
-
-/** The adapters that act on a row, as a key. */
-function adaptersOf({ request }: Row): string {
-  return JSON.stringify(request.adapters ?? null);
-}
-
-/** Rows by the adapters that act on them: each group in passes of its own. */
-function byAdapters(rows: readonly Row[]): Map<string, Row[]> {
-  const groups = new Map<string, Row[]>();
-  for (const row of rows) {
-    const key = adaptersOf(row);
-    groups.set(key, [...(groups.get(key) ?? []), row]);
-  }
-  return groups;
+/** Pages that a row that has so many is to have room for besides. */
+function spareOf({ request }: Row, numPages: number): number {
+  return Math.min(sparePages, pagesFor(request.promptIds.length + request.maxNewTokens) - numPages);
 }

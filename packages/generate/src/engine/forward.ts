@@ -27,7 +27,7 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
   const { device } = model;
   const pieces: RowPiece[] = steps.map(({ row, numTokens }) => ({ row: row.cached, numTokens }));
   for (const { row, numTokens } of pieces) cache.reserve(row, numTokens);
-  const ending = steps.filter(({ row, numTokens }) => row.promptLeft <= numTokens).map(({ row }) => row);
+  const ending = steps.filter(({ row, numTokens }) => row.givenLeft <= numTokens).map(({ row }) => row);
   const made = device.scope("generate", () =>
     device.noGrad(() => {
       const hidden = model.hiddenStates(batchOf(model, steps), { attend: cache.attend(pieces) }); // [numTokens, hiddenSize]
@@ -59,11 +59,11 @@ export function askedLogProbs(logits: Tensor, ids: Tensor, rows: readonly Row[])
 
 /** The tokens of the pass: pieces of prompts, or ids that were drawn, which are taken from where they are. */
 function batchOf(model: CausalLM, steps: readonly RowStep[]): TokenBatch {
-  const options = { firstPositions: steps.map(({ row }) => row.cached.length) };
-  if (steps[0]!.row.promptLeft > 0) {
-    const pieces = steps.map(({ row: { cached, request }, numTokens }) =>
-      request.promptIds.slice(cached.length, cached.length + numTokens),
-    );
+  const longest = ({ row: { request, cached }, numTokens }: RowStep): number =>
+    Math.max(request.promptIds.length, cached.length + numTokens);
+  const options = { firstPositions: steps.map(({ row }) => row.cached.length), longestRow: Math.max(...steps.map(longest)) };
+  if (steps[0]!.row.givenLeft > 0) {
+    const pieces = steps.map(({ row: { cached, given }, numTokens }) => given.slice(cached.length, cached.length + numTokens));
     return model.packRows(pieces, options);
   }
   const batch = model.packRows(
@@ -85,7 +85,7 @@ function lastTokens(model: CausalLM, steps: readonly RowStep[]): Tensor {
   let end = 0;
   const last = steps.flatMap(({ row, numTokens }) => {
     end += numTokens;
-    return row.promptLeft <= numTokens ? [end - 1] : [];
+    return row.givenLeft <= numTokens ? [end - 1] : [];
   });
   return model.device.tensor(last, [last.length], "u32", "last tokens");
 }

@@ -26,11 +26,13 @@ export class Row implements AsyncIterable<number> {
   readonly ids: number[] = [];
   /** Log-probabilities of them, where the request asks. */
   readonly logprobs: TokenLogprob[] = [];
-  /** What of the prompt and the new ids is in the cache. */
+  /** What is computed before its next draw: the prompt, and what was drawn before it was put back. */
+  given: readonly number[];
+  /** What of it and of the ids drawn since is in the cache. */
   cached: CachedRow = { length: 0, pages: [] };
   /** Its row of what was seen; undefined while it waits. */
   seenRow: number | undefined;
-  /** Tokens of the prompt that were in the cache when it joined. */
+  /** Tokens of the prompt that were in the cache when it first joined. */
   numReused = 0;
   /** Draws that are recorded; those that the host has not seen are under way. */
   numDrawn = 0;
@@ -42,11 +44,12 @@ export class Row implements AsyncIterable<number> {
 
   constructor(request: RowRequest) {
     this.request = request;
+    this.given = request.promptIds;
   }
 
-  /** Tokens of the prompt that are not in the cache yet. */
-  get promptLeft(): number {
-    return Math.max(0, this.request.promptIds.length - this.cached.length);
+  /** Tokens of what is given that are not in the cache yet. */
+  get givenLeft(): number {
+    return Math.max(0, this.given.length - this.cached.length);
   }
 
   /** True while another draw is to be recorded. */

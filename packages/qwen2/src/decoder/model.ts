@@ -27,6 +27,7 @@ import type { DecoderArchitecture, NormPart, Projection } from "./architecture.j
 import type { DecoderConfig } from "./config.js";
 import { decodeHead, decodeLayer } from "./decode.js";
 import { decoderLayer, type DecoderLayer } from "./decoder-layer.js";
+import { frequenciesName } from "./rope-scaling.js";
 import { RotaryTables } from "./rotary-tables.js";
 import { savePretrained, type SavePretrainedOptions } from "./save.js";
 import { packRows } from "./token-batch.js";
@@ -130,8 +131,9 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     return { numHeads, numKeyValueHeads, headDim };
   }
 
+  /** Tokens that a row may have at most: those of the config, and its sliding window's where a layer has one. */
   get maxPositionEmbeddings(): number {
-    return this.config.maxPositionEmbeddings;
+    return Math.min(this.config.maxPositionEmbeddings, this.config.slidingWindow ?? Infinity);
   }
 
   /** Number of parameters, a tied head counted once. */
@@ -176,6 +178,11 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     }
     yield [norm, {}];
     yield [outputEmbedding, this.embeddings.output];
+  }
+
+  /** Names the rotary frequencies of a pass whose longest row has so many tokens: only those of `dynamic` and `longrope` depend on it. */
+  frequenciesName(rowLength: number): number {
+    return frequenciesName(this.config, rowLength);
   }
 
   /** Makes the rotary tables for rows up to this many tokens ahead of time. Throws ShapeError for more than the model's positions, see `hiddenStates`. */
