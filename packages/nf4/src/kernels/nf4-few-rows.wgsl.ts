@@ -15,7 +15,7 @@ import {
   type FewRowsSpec,
   type Kernel,
 } from "@kto/tensor";
-import { codesFunctions, codesOfTiles, codesParameters, eightCodes, loadCodeTables, type CodesSpec } from "./lib/few-rows.js";
+import { codesFunctions, codesOfColumns, codesOfTiles, codesParameters, type CodesSpec } from "./lib/few-rows.js";
 
 type Params = keyof typeof fewRowsParameters | keyof typeof codesParameters;
 
@@ -54,7 +54,7 @@ export const nf4FewRowsKernel: Kernel<FewRowsSpec & CodesSpec, keyof typeof fewR
     { ...example, rows: 2, depthWays: 4, nested: false, weightType: "float16", swiGlu: true },
     { ...example, rows: 1, depthWays: 2, weightType: "float32", hasAddend: true, hasLowRank: true },
   ],
-  wgsl: (spec) => fewRowsBody(spec, { functions: codesFunctions(spec), prepare: loadCodeTables, step: eightCodes }),
+  wgsl: (spec) => fewRowsBody(spec, { ...codesOfColumns, functions: codesFunctions(spec) }),
 });
 
 const matrixExample = { ...example, xElement: "vec4<u32>" } as const;

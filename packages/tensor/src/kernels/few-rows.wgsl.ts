@@ -9,6 +9,7 @@ import {
   fewRowsUnused,
   fewRowsVariants,
   type FewRowsSpec,
+  type FewRowsWeights,
 } from "./lib/few-rows.js";
 import { wgsl } from "./wgsl.js";
 
@@ -40,18 +41,28 @@ export const fewRowsKernel: Kernel<FewRowsMatrixSpec, keyof typeof fewRowsBindin
       example("f32", "f16", { dtype: "f16", hasNorm: true, swiGlu: true, rows: 2 }),
       example("f16", "f16", { dtype: "f32", hasAddend: true, hasLowRank: true }),
     ],
-    wgsl: (spec) =>
-      fewRowsBody(spec, { functions: "", prepare: "", step: spec.weightElement === "vec4<u32>" ? eightHalves : eightSingles }),
+    wgsl: (spec) => fewRowsBody(spec, spec.weightElement === "vec4<u32>" ? halves : singles),
   });
 
-const eightHalves = wgsl`
-  let bits@c = weight[start@c / 8u + at];
-  let w@c_0 = vec4<f32>(unpack2x16float(bits@c.x), unpack2x16float(bits@c.y));
-  let w@c_1 = vec4<f32>(unpack2x16float(bits@c.z), unpack2x16float(bits@c.w));`;
+const halves: FewRowsWeights = {
+  functions: "",
+  prepare: "",
+  declare: "var raw@c: vec4<u32>;",
+  fetch: "raw@c = weight[start@c / 8u + next];",
+  decode: wgsl`
+    let w@c_0 = vec4<f32>(unpack2x16float(raw@c.x), unpack2x16float(raw@c.y));
+    let w@c_1 = vec4<f32>(unpack2x16float(raw@c.z), unpack2x16float(raw@c.w));`,
+};
 
-const eightSingles = wgsl`
-  let w@c_0 = weight[start@c / 4u + 2u * at];
-  let w@c_1 = weight[start@c / 4u + 2u * at + 1u];`;
+const singles: FewRowsWeights = {
+  functions: "",
+  prepare: "",
+  declare: "var raw@c: array<vec4<f32>, 2>;",
+  fetch: "raw@c = array<vec4<f32>, 2>(weight[start@c / 4u + 2u * next], weight[start@c / 4u + 2u * next + 1u]);",
+  decode: wgsl`
+    let w@c_0 = raw@c[0];
+    let w@c_1 = raw@c[1];`,
+};
 
 function example(xType: FloatDtype, weightType: FloatDtype, given: Partial<FewRowsMatrixSpec>): Partial<FewRowsMatrixSpec> {
   const element = (type: FloatDtype): "vec4<f32>" | "vec4<u32>" => (type === "f16" ? "vec4<u32>" : "vec4<f32>");

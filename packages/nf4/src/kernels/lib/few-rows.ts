@@ -1,4 +1,4 @@
-import { tilePitch, times, wgsl, type MatrixWeights } from "@kto/tensor";
+import { tilePitch, times, wgsl, type FewRowsWeights, type MatrixWeights } from "@kto/tensor";
 import { tableOffsets } from "../../tables.js";
 import type { WeightDtype } from "../../weight-dtype.js";
 
@@ -37,7 +37,7 @@ const copies = 32;
 export const codeTableBytes: number = 4 * (16 * copies + 256);
 
 /**
- * `fn scaleOf(part: u32, block: u32) -> f32`, as `decodeFunctions` has it, and `fn weightOf(code: u32, scale: f32, copy: u32) -> f32`, code · scale rounded to the weight's
+ * `fn rawScaleOf(part: u32, block: u32) -> vec2<u32>`, what is stored of a scale, `fn scaleOf(part: u32, raw: vec2<u32>) -> f32`, what it is, as `decodeFunctions` has it, and `fn weightOf(code: u32, scale: f32, copy: u32) -> f32`, code · scale rounded to the weight's
  * dtype, from `weight`, which holds everything of up to three weights. Needs `chosen` of the kernels for few rows.
  */
 export function codesFunctions({ weightType, nested }: CodesSpec): string {
@@ -49,17 +49,25 @@ export function codesFunctions({ weightType, nested }: CodesSpec): string {
       ${nested ? `for (var i = lane; i < 256u; i += WORKGROUP_SIZE) { scaleTable[i] = bitcast<f32>(weight[params.tables + ${tableOffsets.nested}u + i]); }` : ""}
       workgroupBarrier();
     }
-    fn scaleOf(part: u32, block: u32) -> f32 {
+    fn rawScaleOf(part: u32, block: u32) -> vec2<u32> {
       let start = chosen(part, params.absmax0, params.absmax1, params.absmax2);
       ${
         nested
           ? wgsl`
               let code = (weight[start + block / 4u] >> (8u * (block % 4u))) & 255u;
-              let product = scaleTable[code] * bitcast<f32>(weight[chosen(part, params.nested0, params.nested1, params.nested2) + block / 256u]);
+              return vec2<u32>(code, weight[chosen(part, params.nested0, params.nested1, params.nested2) + block / 256u]);`
+          : "return vec2<u32>(weight[start + block], 0u);"
+      }
+    }
+    fn scaleOf(part: u32, raw: vec2<u32>) -> f32 {
+      ${
+        nested
+          ? wgsl`
+              let product = scaleTable[raw.x] * bitcast<f32>(raw.y);
               let offset = select(select(params.offset0, params.offset1, part == 1u), params.offset2, part == 2u);
               // Rounded before it is added to: with an unknown zero between them the two cannot become one fused operation.
               return bitcast<f32>(bitcast<u32>(product) ^ params.zero) + offset;`
-          : "return bitcast<f32>(weight[start + block]);"
+          : "return bitcast<f32>(raw.x);"
       }
     }
     fn weightOf(code: u32, scale: f32, copy: u32) -> f32 {
@@ -85,12 +93,20 @@ export const loadCodeTables: string = wgsl`
 /** The weights of a word, in their order: a byte holds two, the first in its high half. */
 const shifts = [4, 0, 12, 8, 20, 16, 28, 24];
 
-/** One step of `fewRowsBody`. */
-export const eightCodes: string = wgsl`
-  let word@c = weight[chosen(part@c, params.codes0, params.codes1, params.codes2) + start@c / 8u + at];
-  let scale@c = scaleOf(part@c, (start@c + 8u * at) >> params.blockShift);
-  let w@c_0 = vec4<f32>(${fourOf("word@c", "scale@c", 0)});
-  let w@c_1 = vec4<f32>(${fourOf("word@c", "scale@c", 4)});`;
+/** Codes as `fewRowsBody` takes weights: a word and its scale; the scale's table is in workgroup memory, so that it is made of its code when that is there. */
+export const codesOfColumns: Omit<FewRowsWeights, "functions"> = {
+  prepare: loadCodeTables,
+  declare: wgsl`
+    var raw@c: u32;
+    var rawScale@c: vec2<u32>;`,
+  fetch: wgsl`
+    raw@c = weight[chosen(part@c, params.codes0, params.codes1, params.codes2) + start@c / 8u + next];
+    rawScale@c = rawScaleOf(part@c, (start@c + 8u * next) >> params.blockShift);`,
+  decode: wgsl`
+    let scale@c = scaleOf(part@c, rawScale@c);
+    let w@c_0 = vec4<f32>(${fourOf("raw@c", "scale@c", 0)});
+    let w@c_1 = vec4<f32>(${fourOf("raw@c", "scale@c", 4)});`,
+};
 
 function fourOf(word: string, scale: string, first: number): string {
   return shifts
@@ -104,20 +120,23 @@ export const codesOfTiles: Pick<MatrixWeights, "prepare" | "declare" | "fetch" |
   prepare: loadCodeTables,
   declare: (tile) => wgsl`
     var next${tile}: vec4<u32>;
-    var scale${tile}: f32;`,
+    var rawScale${tile}: vec2<u32>;
+    var isWithin${tile}: bool;`,
   fetch: (tile) => wgsl`
     {
       let first = start${tile} + l / 2u * params.k + chunk * 64u;
       let word = chosen(part${tile}, params.codes0, params.codes1, params.codes2) + first / 8u + l % 2u * 4u;
       next${tile} = vec4<u32>(weight[word], weight[word + 1u], weight[word + 2u], weight[word + 3u]);
-      scale${tile} = select(0.0, scaleOf(part${tile}, first >> params.blockShift), isWithin);
+      rawScale${tile} = rawScaleOf(part${tile}, first >> params.blockShift);
+      isWithin${tile} = isWithin;
     }`,
-  put: (tile) =>
-    times(4, (word) => {
+  put: (tile) => wgsl`
+    let scale${tile} = select(0.0, scaleOf(part${tile}, rawScale${tile}), isWithin${tile});
+    ${times(4, (word) => {
       const pairs = [0, 2, 4, 6].map((first) => {
         const [low, high] = [first, first + 1].map((i) => `weightOf((next${tile}[${word}] >> ${shifts[i]!}u) & 15u, scale${tile}, copy)`);
         return `pack2x16float(vec2<f32>(${low}, ${high}))`;
       });
       return `tiles[place${tile} + l / 2u * ${tilePitch}u + l % 2u * 4u + ${word}u] = vec4<u32>(${pairs.join(", ")});`;
-    }),
+    })}`,
 };

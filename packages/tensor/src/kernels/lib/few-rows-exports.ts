@@ -10,6 +10,7 @@ export {
   fewRowsVariants,
   type FewRowsResult,
   type FewRowsSpec,
+  type FewRowsWeights,
 } from "./few-rows.js";
 export {
   fewRowsMatrixBody,

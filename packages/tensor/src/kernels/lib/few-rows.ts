@@ -127,25 +127,29 @@ export function fewRowsEnables({ reduce }: FewRowsSpec): string[] {
   return reduce === "subgroup" ? ["enable subgroups;"] : [];
 }
 
-/** The parts of such a kernel that know how weights are stored. */
+/**
+ * The parts of such a kernel that know how weights are stored, each for column @c of a team. Its weights are those of the row of matrix `part@c` that begins at
+ * element `start@c` of it, counted from its `weight0` to `weight2`.
+ */
 export interface FewRowsWeights {
   /** Functions and workgroup variables. */
   functions: string;
-  /** Before the loop, by every lane. */
+  /** Before the loop, by every lane, when the first weights are on their way. */
   prepare: string;
-  /**
-   * One step of the depth, for column @c of a team: `w@c_0` and `w@c_1`, the eight weights from 8 · `at` on of the row of matrix `part@c` that begins at element
-   * `start@c` of it, counted from its `weight0` to `weight2`.
-   */
-  step: string;
+  /** Declares `raw@c`, what is loaded of a step. */
+  declare: string;
+  /** Loads it for the eight weights from 8 · `next` on. */
+  fetch: string;
+  /** Makes `w@c_0` and `w@c_1`, eight weights, of `raw@c`. */
+  decode: string;
 }
 
 /**
  * The whole kernel but for the weights. A team of `width` lanes has four columns, its lanes eight elements of the depth each in turn; `depthWays` teams share a
- * column. A weight is read once for `rows` rows, beside which nothing else counts. The squares that a norm needs are summed along with the products, so that it
+ * column. A weight is read once for `rows` rows, beside which nothing else counts, and a step ahead. The squares that a norm needs are summed along with the products, so that it
  * costs no pass of its own.
  */
-export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, step }: FewRowsWeights): string {
+export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fetch, decode }: FewRowsWeights): string {
   const { rows, depthWays, workgroupSize, width, swiGlu, hasNorm, reduce } = spec;
   const columns = fewRowsColumns;
   const ownColumns = swiGlu ? columns / 2 : columns; // of y
@@ -167,7 +171,6 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, step }: Few
     ${functions}
 
     ${computeMain(spec)} {
-      ${prepare}
       let blocks = (params.m + ${rows - 1}u) / ${rows}u; // of rows, neighbours, so that weights come from the cache for all but the first
       let tile = foldedIndex(group, groups);
       let firstRow = tile % blocks * ${rows}u;
@@ -180,9 +183,20 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, step }: Few
       ${unroll(rows, "let xStart@i = min(firstRow + @iu, params.m - 1u) * params.k;")}
       ${unroll(rows, unroll(columns, "var sum@r_@c = 0.0;", "@c"), "@r")}
       ${hasNorm ? unroll(rows, "var square@i = 0.0;") : ""}
-      for (var at = way * ${width}u + l; at < params.k / 8u; at += ${width * depthWays}u) {
+      ${unroll(columns, declare, "@c")}
+      let first = way * ${width}u + l;
+      {
+        let next = min(first, params.k / 8u - 1u);
+        ${unroll(columns, fetch, "@c")}
+      }
+      ${prepare}
+      for (var at = first; at < params.k / 8u; at += ${width * depthWays}u) {
+        ${unroll(columns, decode, "@c")}
+        {
+          let next = min(at + ${width * depthWays}u, params.k / 8u - 1u);
+          ${unroll(columns, fetch, "@c")}
+        }
         ${loadRows(spec)}
-        ${unroll(columns, step, "@c")}
         ${unroll(rows, unroll(columns, "sum@r_@c += dot(x@r_0, w@c_0) + dot(x@r_1, w@c_1);", "@c"), "@r")}
       }
       ${unroll(rows, unroll(columns, `let whole@r_@c = ${whole("sum@r_@c")};`, "@c"), "@r")}
