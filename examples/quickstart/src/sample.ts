@@ -23,16 +23,9 @@ export async function sampleAnswers(
 ): Promise<string[]> {
   signal?.throwIfAborted();
   using generator = new TextGenerator(model, { maxRows, maxCachedTokens: maxRows * tokensPerRow });
-  const stop = (): void => generator.dispose(); // one listener for all answers, which then end as cancelled
-  signal?.addEventListener("abort", stop, { once: true });
-  try {
-    const answers = sums.map((sum, index) =>
-      generator.generate({ messages: questionMessages(sum), doSample: true, topK: 0, seed: seed * 2 ** 32 + firstIndex + index }),
-    );
-    const results = await Promise.all(answers.map(({ result }) => result));
-    signal?.throwIfAborted();
-    return results.map(({ text }) => text);
-  } finally {
-    signal?.removeEventListener("abort", stop);
-  }
+  const answers = sums.map((sum, index) =>
+    generator.generate({ messages: questionMessages(sum), doSample: true, topK: 0, seed: seed * 2 ** 32 + firstIndex + index, signal }),
+  );
+  const results = await Promise.all(answers.map(({ result }) => result));
+  return results.map(({ text }) => text);
 }

@@ -1,5 +1,6 @@
 import type { Row } from "./engine/row.js";
 import type { Generation, GenerationPiece, GenerationResult, GenerationTokenizer } from "./generation.js";
+import { onAbort } from "./on-abort.js";
 import { StopStrings } from "./text/stop-strings.js";
 import { TextStream } from "./text/text-stream.js";
 
@@ -40,9 +41,7 @@ async function read(
   const started = performance.now();
   const stream = tokenizer && new TextStream(tokenizer, { skipSpecialTokens });
   const strings = new StopStrings(stops);
-  const cancel = (): void => row.finish("cancelled");
-  signal?.addEventListener("abort", cancel, { once: true });
-  if (signal?.aborted) cancel();
+  const forget = signal && onAbort(signal, () => row.finish("cancelled"));
   const asksLogprobs = row.request.logprobs !== undefined;
   const ids: number[] = [];
   let text = "";
@@ -65,7 +64,7 @@ async function read(
     }
     signal?.throwIfAborted();
   } finally {
-    signal?.removeEventListener("abort", cancel);
+    forget?.();
     row.finish("cancelled"); // no-op for one that has ended
   }
   if (strings.found === undefined) show(strings.push(stream?.end() ?? "") + strings.end());

@@ -45,10 +45,14 @@ const ranges: { [Name in keyof Required<SamplingOptions>]: { onDisk: string; hol
   seed: { onDisk: "seed", holds: isWhole, expected: "a whole number of at least 0" },
 };
 
-/** Options and defaults as numbers for every row, and the seed that was used. Throws GenerationError for a value out of range, from wherever it comes. */
+/**
+ * Options and defaults as numbers for every row, and the seed that was used. A `topK` that keeps the whole vocabulary is 0. Throws GenerationError for a value
+ * out of range, from wherever it comes.
+ */
 export function samplingSettings(
   options: SamplingOptions,
   defaults: GenerationDefaults = {},
+  vocabSize = Infinity,
 ): { sampling: Omit<SamplingSettings, "numDrawn" | "seenRow">; seed: number } {
   const value = (name: Exclude<keyof SamplingOptions, "doSample">, initial: number): number => {
     const { onDisk, holds, expected } = ranges[name];
@@ -61,11 +65,12 @@ export function samplingSettings(
   const doSample = options.doSample ?? defaults.do_sample ?? asked;
   if (typeof doSample !== "boolean") throw outOfRange("{doSample}", "doSample", ranges.doSample.expected, doSample);
   const temperature = value("temperature", 1);
+  const topK = value("topK", 50);
   const seed = value("seed", Math.floor(Math.random() * 2 ** 48));
   return {
     sampling: {
       temperature: doSample ? temperature : 0,
-      topK: value("topK", 50),
+      topK: topK < vocabSize ? topK : 0,
       topP: value("topP", 1),
       minP: value("minP", 0),
       repetitionPenalty: value("repetitionPenalty", 1),

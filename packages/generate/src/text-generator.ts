@@ -48,7 +48,7 @@ export class TextGenerator implements Disposable {
   generate(options: GenerateOptions): Generation {
     const tokenizer = this.#tokenizer;
     const promptIds = this.#promptIds(options);
-    const { sampling, seed } = samplingSettings(options, this.#defaults);
+    const { sampling, seed } = samplingSettings(options, this.#defaults, this.#base.vocabSize);
     const room = this.#base.maxPositionEmbeddings - promptIds.length;
     if (room < 1)
       throw new GenerationError({

@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import { field, orNull, path, pickFields, redeclared, text, type FieldType, type Values } from "@kto/core/config";
 import { TextGenerator, type ChatMessage, type Generation, type GenerationResult } from "@kto/generate";
 import { loadAdapter } from "@kto/kit";
@@ -144,7 +143,6 @@ async function answerRows(
 ): Promise<void> {
   const progress = console.progress("answering", prompts.length);
   const started: Promise<object>[] = [];
-  if (io.signal) setMaxListeners(0, io.signal); // each answer listens
   try {
     for (let done = 0; done < prompts.length; done++) {
       while (started.length < 2 * batchSize && done + started.length < prompts.length) {
