@@ -5,6 +5,7 @@ import { cors } from "hono/cors";
 import { Answers } from "./answers/answers.js";
 import { Slots } from "./answers/slots.js";
 import { asRequestError, chunksOf, resultsOf } from "./http/answer-request.js";
+import { expectHost } from "./http/allowed-host.js";
 import { ApiKey } from "./http/api-key.js";
 import { Metrics } from "./http/metrics.js";
 import { readJson } from "./http/read-json.js";
@@ -54,7 +55,7 @@ export function createApp(options: ServeOptions): ServeApp {
   expectModels(options.models);
   samplingSettings(options.defaults ?? {}, options.generationConfig);
   const { maxRunning = defaultMaxRunning, maxQueue = defaultMaxQueue, maxBodyBytes = defaultMaxBodyBytes } = options;
-  const { apiKey, corsOrigins = [], onError = () => {} } = options;
+  const { apiKey, allowedHosts, corsOrigins = [], onError = () => {} } = options;
   const metrics = new Metrics();
   const slots = new Slots({ maxRunning, maxQueue });
   const answers = new Answers(options.generator, slots, metrics);
@@ -67,6 +68,11 @@ export function createApp(options: ServeOptions): ServeApp {
   app.onError((error, c) => errorAnswer(c, asRequestError(error, onError)));
   app.notFound((c) => errorAnswer(c, unknownPath(c.req.path, paths)));
   app.use(record(metrics, paths, options.onRequest));
+  if (allowedHosts)
+    app.use(async (c, next) => {
+      expectHost(c.req.url, allowedHosts);
+      await next();
+    });
   if (corsOrigins.length > 0)
     app.use(
       cors({

@@ -26,6 +26,8 @@ export interface ServeOptions {
   defaults?: RequestDefaults | undefined;
   /** Without it anybody is answered who can reach the server. */
   apiKey?: string | undefined;
+  /** Names by which the server may be asked besides localhost, its subdomains and IP addresses: others get 403. Default: any. */
+  allowedHosts?: readonly string[] | undefined;
   /** Origins whose pages may read answers, `*` for any. Default none. */
   corsOrigins?: readonly string[] | undefined;
   /** Answers that are made together; a request of `n` choices needs `n`. Default 32. */

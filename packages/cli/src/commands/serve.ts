@@ -1,8 +1,7 @@
-import { isIPv4 } from "node:net";
 import { isKtoError } from "@kto/core";
 import { TextGenerator } from "@kto/generate";
 import type { ServedModel, ServedRequest } from "@kto/serve";
-import { expectFreePort, serve } from "@kto/serve/node";
+import { expectFreePort, isLoopback, serve } from "@kto/serve/node";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { environmentKey, serveFields } from "../config/serve-fields.js";
 import { errorLines, InterruptedError } from "../errors.js";
@@ -77,7 +76,7 @@ async function runServe(input: CommandInput): Promise<never> {
     "limits",
     `${formatCount(contextSize)} tokens of context, ${maxRunning} answers together, ${values.maxQueue} requests that wait`,
   );
-  if (apiKey === undefined && !isLoopback(values.host))
+  if (apiKey === undefined && !(await isLoopback(values.host)))
     console.warn(`whoever reaches ${values.host} is answered, since there is no key; set KTO_API_KEY, or leave out --host`);
   io.stdout.write(`listening on ${server.url}\n`);
   try {
@@ -105,8 +104,4 @@ function ending(signal: AbortSignal | undefined): { promise: Promise<void>; fail
 function requestLine({ method, path, status, promptTokens, newTokens, elapsedMs }: ServedRequest): string {
   const tokens = promptTokens > 0 ? `, ${promptTokens} + ${newTokens} tokens` : "";
   return `${method} ${clip(path, 40)} ${status}${tokens}, ${(elapsedMs / 1000).toFixed(elapsedMs < 10_000 ? 2 : 0)} s`;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }

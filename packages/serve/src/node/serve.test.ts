@@ -45,7 +45,7 @@ function raw(text: string, { pauseReading = false } = {}): { socket: Socket; clo
   return { socket, closed };
 }
 const head = (length: number | "chunked"): string =>
-  `POST /v1/completions HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n${length === "chunked" ? "Transfer-Encoding: chunked" : `Content-Length: ${length}`}\r\n\r\n`;
+  `POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${length === "chunked" ? "Transfer-Encoding: chunked" : `Content-Length: ${length}`}\r\n\r\n`;
 const whole = (body: object): string => head(JSON.stringify(body).length) + JSON.stringify(body);
 
 describe("the official client", () => {
@@ -231,6 +231,25 @@ describe("the server", () => {
       code: "SOURCE",
       reason: "EADDRNOTAVAIL",
     });
+  });
+
+  it("answers to addresses and localhost alone while there is no key, to the name that it was given, and with a key to any", async () => {
+    const statusFor = async (name: string): Promise<string | undefined> => {
+      const { said } = await raw(`GET /v1/models HTTP/1.1\r\nHost: ${name}\r\nAuthorization: Bearer secret\r\nConnection: close\r\n\r\n`)
+        .closed;
+      return said.split(" ")[1];
+    };
+    const right = [`127.0.0.1:${server.port}`, `LOCALHOST:${server.port}`, "models.localhost", "[::1]:8000", "10.1.2.3"];
+    const wrong = [`evil.example:${server.port}`, "127.0.0.1.evil.example", "localhost.evil.example"];
+    for (const name of right) expect(await statusFor(name), name).toBe("200");
+    for (const name of wrong) expect(await statusFor(name), name).not.toBe("200");
+    expect((await raw("GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n").closed).said).toContain(
+      'request: its Host is none that this server answers to; expected an IP address, localhost, got \\"evil.example\\"',
+    );
+    await begin({ host: "localhost", allowedHosts: ["my.machine"] });
+    expect([await statusFor("My.Machine"), await statusFor("evil.example")]).toEqual(["200", "403"]);
+    await begin({ apiKey: "secret" });
+    expect(await statusFor("evil.example")).toBe("200");
   });
 
   it("takes IPv6 addresses", async () => {

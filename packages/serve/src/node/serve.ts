@@ -1,14 +1,15 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, isIP } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { SourceError } from "@kto/core";
 import { createApp } from "../app.js";
 import { asRequestError } from "../http/answer-request.js";
 import type { ServeOptions } from "../options.js";
 import { answerBadRequest, badTarget } from "./bad-request.js";
+import { isLoopback } from "./loopback.js";
 import { watchClients } from "./watch-clients.js";
 
-/** Where a server listens, and how long it waits for its clients. */
+/** Where a server listens, and how long it waits for its clients. Without a key, on this machine alone, `allowedHosts` is the name that it listens on. */
 export interface ServerOptions extends ServeOptions {
   /** Default 127.0.0.1: this machine alone. */
   host?: string | undefined;
@@ -46,7 +47,11 @@ const flushMs = 1000;
  */
 export async function serve(options: ServerOptions): Promise<RunningServer> {
   const { host = "127.0.0.1", port = 8000, headersTimeoutMs = 10_000, requestTimeoutMs = 30_000, stallTimeoutMs = 30_000 } = options;
-  const { app, close } = createApp(options);
+  const isOpen = options.apiKey === undefined && (await isLoopback(host));
+  const { app, close } = createApp({
+    ...options,
+    allowedHosts: options.allowedHosts ?? (isOpen ? [host].filter((name) => isIP(name) === 0) : undefined),
+  });
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     errorHandler: (error) =>

@@ -1,0 +1,26 @@
+import { excerpt } from "@kto/core";
+import { RequestError } from "../errors.js";
+
+const ipAddress = /^(\d+(\.\d+){3}|\[[\da-f:.]+\])$/;
+
+/**
+ * Throws RequestError, with status 403, unless a request was sent to an IP address, to localhost or to one of these names. A page of another site may point
+ * a name of its own at this machine and read answers as if they were its own; with addresses and localhost it cannot.
+ *
+ * @param url  of the request: its host is what the Host header says
+ */
+export function expectHost(url: string, names: readonly string[]): void {
+  const host = new URL(url).hostname.replace(/\.$/, "");
+  if (ipAddress.test(host) || host === "localhost" || host.endsWith(".localhost")) return;
+  if (names.some((name) => name.toLowerCase() === host)) return;
+  throw new RequestError(
+    {
+      operation: "request",
+      problem: "its Host is none that this server answers to",
+      expected: ["an IP address", "localhost", ...names].join(", "),
+      got: excerpt(host),
+      advice: "a server with a key answers to any",
+    },
+    { status: 403, reason: "host_not_allowed" },
+  );
+}
