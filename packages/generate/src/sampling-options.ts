@@ -52,7 +52,7 @@ const ranges: { [Name in keyof Required<SamplingOptions>]: { onDisk: string; hol
 export function samplingSettings(
   options: SamplingOptions,
   defaults: GenerationDefaults = {},
-  vocabSize = Infinity,
+  vocabSize: number = Infinity,
 ): { sampling: Omit<SamplingSettings, "numDrawn" | "seenRow">; seed: number } {
   const value = (name: Exclude<keyof SamplingOptions, "doSample">, initial: number): number => {
     const { onDisk, holds, expected } = ranges[name];
