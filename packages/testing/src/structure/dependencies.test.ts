@@ -21,6 +21,7 @@ const ARROWS: Record<string, string[]> = {
   testing: ["tensor", "software-gpu"],
   "software-gpu": ["core"],
   "chat-templates": ["core"],
+  "gguf-export": ["safetensors"],
   safetensors: ["core"],
   tensor: ["core"],
   core: [],

@@ -1,0 +1,20 @@
+export { encodeGguf, type GgufContent, type GgufTensorToWrite, writeGguf, type WriteGgufOptions } from "./container/writer.js";
+export { type GgufFile, openGguf } from "./container/gguf-file.js";
+export { type GgufMetadata, type GgufPlan, type GgufTensorSpec, planGguf } from "./container/header-writer.js";
+export {
+  MAX_ALIGNMENT,
+  MAX_ARRAY_LENGTH,
+  MAX_HEADER_BYTES,
+  MAX_KEYS,
+  MAX_NAME_BYTES,
+  MAX_RANK,
+  MAX_STRING_BYTES,
+  MAX_TENSORS,
+} from "./container/limits.js";
+export type { MetadataValue } from "./container/metadata.js";
+export type { GgufTensorInfo } from "./container/read-tensor-infos.js";
+export { compareTensorNames } from "./container/tensor-order.js";
+export { GGUF_FILE_TYPES, type GgufFileType, isGgufFileType } from "./file-types.js";
+export { GGML_TYPES, ggmlByteLength, type GgmlType, type GgmlTypeFacts, isGgmlType } from "./ggml-types.js";
+export { type MixModel, tensorTypes } from "./mix.js";
+export { dequantize, quantize, QUANTIZED_TYPES, type QuantizedType, type QuantizeOptions } from "./quantize.js";
