@@ -27,7 +27,7 @@ export const serverFields = {
   maxQueue: field(integer(0), 128, { group, help: "requests that may wait for their answer to begin; more get 429" }),
   ctxSize: field(orNull(integer(2)), null, {
     group,
-    help: "tokens in the cache, of all answers together: with more, more of them run at a time, and one has at most so many; by default one context, or two of up to 32,768 together",
+    help: "tokens in the cache, of all answers together: with more, more of them run at a time, and one has at most so many; by default 32,768, or one context where that is more",
   }),
   cors: field(
     orNull(where(expecting(patterns(), "origins"), (origins) => origins.every(isOrigin), "origins such as https://example.org, or *")),

@@ -1,6 +1,6 @@
 import { packSeen, seenSize, type CausalLM, type Tensor } from "@kto/tensor";
 import { KeptRows, type FrequenciesAt, type SharedBeginning } from "../cache/kept-rows.js";
-import { KeyValueCache, pagesFor } from "../cache/key-value-cache.js";
+import { KeyValueCache, pagesFor, pageSize } from "../cache/key-value-cache.js";
 import { DecodePass, type WithAdapters } from "./decode-pass.js";
 import type { DrawnIds, ReadIds } from "./drawn-ids.js";
 import { forward, type RowStep } from "./forward.js";
@@ -11,11 +11,14 @@ import { Row, type RowRequest } from "./row.js";
 export interface EngineOptions {
   /** Rows that are answered together; more wait. Default 32. */
   maxRows?: number | undefined;
-  /** Tokens of all rows together in the cache. Default: two contexts or 32,768, whichever is less, and at least one context. */
+  /** Tokens of all rows together in the cache. Default: 32,768, at least one context, and no more than `maxRows` contexts, or two. */
   maxCachedTokens?: number | undefined;
   /** Runs a pass with adapters acting: `PeftModel.withAdapters`. */
   withAdapters?: (<T>(names: readonly string[], body: () => T) => T) | undefined;
 }
+
+/** Tokens in the cache where nobody says: at 1.5 billion parameters a gigabyte. It grows up to there as it is needed. */
+const defaultCachedTokens = 32_768;
 
 /** Tokens of prompts that one pass computes at most, so that rows that are past theirs do not wait long and activations stay small. */
 const promptTokensPerPass = 2048;
@@ -58,7 +61,11 @@ export class GenerationEngine implements Disposable {
   constructor(model: CausalLM, { maxRows = 32, maxCachedTokens, withAdapters }: EngineOptions = {}) {
     const { device, vocabSize, maxPositionEmbeddings } = model;
     this.#model = model;
-    this.#cache = new KeyValueCache(model, maxCachedTokens ?? Math.max(maxPositionEmbeddings, Math.min(2 * maxPositionEmbeddings, 32_768)));
+    const context = pagesFor(maxPositionEmbeddings) * pageSize;
+    this.#cache = new KeyValueCache(
+      model,
+      maxCachedTokens ?? Math.max(context, Math.min(Math.max(2, maxRows) * context, defaultCachedTokens)),
+    );
     this.#frequenciesAt = frequenciesAtOf(model);
     this.#kept = new KeptRows(this.#cache, this.#frequenciesAt);
     this.#seen = device.unscoped(() => device.zeros([maxRows, seenSize(vocabSize)], "u32", "seen ids"));
@@ -109,7 +116,10 @@ export class GenerationEngine implements Disposable {
         this.#join();
         this.#makeRoom();
         const hasWork = this.#record();
-        if (this.#readings.length > (hasWork ? passesAhead : 0) || this.#isAwaited()) await this.#readOne();
+        if (this.#isAwaited()) {
+          await this.#readOne();
+          await new Promise((resolve) => setTimeout(resolve)); // whoever waits for these ids goes on before the next pass is taken down
+        } else if (this.#readings.length > (hasWork ? passesAhead : 0)) await this.#readOne();
         else if (!hasWork && this.#readings.length === 0) break;
       }
     } catch (error) {

@@ -37,7 +37,8 @@ export class RequestFields {
     const value = this.given(name);
     if (value === undefined) return undefined;
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most) return value;
-    throw unusable(name, `a whole number from ${least} to ${most}`, value);
+    const expected = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw unusable(name, `a whole number ${expected}`, value);
   }
 
   /** The fields of an object; of none where it is not given. */
