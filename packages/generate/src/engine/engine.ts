@@ -120,7 +120,6 @@ export class GenerationEngine implements Disposable {
           await this.#readOne();
           await new Promise((resolve) => setTimeout(resolve)); // whoever waits for these ids goes on before the next pass is taken down
         } else if (this.#readings.length > (hasWork ? passesAhead : 0)) await this.#readOne();
-        else if (!hasWork && this.#readings.length === 0) break;
       }
     } catch (error) {
       for (const row of [...this.#rows, ...this.#waiting]) row.fail(error);

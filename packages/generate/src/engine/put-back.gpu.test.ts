@@ -133,13 +133,16 @@ it("a row that alone outgrows the cache fails with what it has, and those that w
   const large = engine.start(request(0, greedy));
   const small = engine.start(request(1, greedy, { maxNewTokens: 4 }));
   const larger = engine.start(request(2, greedy, { promptIds: Array.from({ length: 129 }, () => 5) }));
-  const ended = await Promise.allSettled([large, small, larger].map(idsOf));
+  const filling = engine.start(request(2, greedy, { promptIds: Array.from({ length: 128 }, () => 5) }));
+  const last = engine.start(request(3, greedy, { maxNewTokens: 2 })); // what is before it fails while nothing is under way
+  const ended = await Promise.allSettled([large, small, larger, filling, last].map(idsOf));
   const isFull = {
     status: "rejected",
     reason: { message: expect.stringContaining("cache is full; expected at most 128 tokens") as string },
   };
-  expect(ended).toMatchObject([isFull, { status: "fulfilled" }, isFull]);
+  const isAnswered = { status: "fulfilled" };
+  expect(ended).toMatchObject([isFull, isAnswered, isFull, isFull, isAnswered]);
   expect(small.ids).toHaveLength(4);
   expect(large.ids.length).toBeGreaterThan(60);
-  expect(larger.ids).toEqual([]);
+  expect([larger, filling, last].map(({ ids }) => ids.length)).toEqual([0, 1, 2]);
 });
