@@ -8,7 +8,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/core": 55,
   "@kto/datasets": 125,
   "@kto/generate": 30,
-  "@kto/gguf-export": 40,
+  "@kto/gguf-export": 44,
   "@kto/hub": 60,
   "@kto/kit": 32,
   "@kto/lora": 48,
