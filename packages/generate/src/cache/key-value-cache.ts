@@ -2,6 +2,7 @@ import {
   causalAttention,
   decodeAttention,
   gatherRows,
+  rotateRows,
   segmentBounds,
   writeRows,
   type Attend,
@@ -9,6 +10,7 @@ import {
   type Columns,
   type DecodeAttend,
   type Device,
+  type HiddenStatesOptions,
   type Tensor,
 } from "@kto/tensor";
 import { GenerationError } from "../errors.js";
@@ -101,29 +103,46 @@ export class KeyValueCache implements Disposable {
    * the caller's to raise when the pass is recorded. What it makes lives in the current scope.
    */
   attend(pieces: readonly RowPiece[]): Attend {
-    const { device, attentionHeads: heads, dtype } = this.#model;
-    const slots = places(
-      device,
-      pieces.map(({ row, numTokens }) => [row, row.length, row.length + numTokens]),
-    );
-    const keep = (layer: number, k: Tensor, v: Tensor): { keys: Tensor; values: Tensor } => {
-      const { keys, values } = this.#layers[layer]!;
-      writeRows(keys, k, slots);
-      writeRows(values, v, slots);
-      return { keys, values };
-    };
+    const slots = this.#slotsOf(pieces);
     if (pieces.every(({ numTokens }) => numTokens === 1)) {
-      const newest = this.newest(decodePlaces(device, pieces));
+      const newest = this.newest(decodePlaces(this.#model.device, pieces));
       const all = (tensor: Tensor): Columns => ({ tensor, first: 0 });
       return (layer, q, k, v) => newest(layer, { q: all(q), k: all(k), v: all(v) });
     }
+    const attend = this.#attendKept(pieces);
+    return (layer, q, k, v) => {
+      const { keys, values } = this.#layers[layer]!;
+      writeRows(keys, k, slots);
+      writeRows(values, v, slots);
+      return attend(layer, q, k, v);
+    };
+  }
+
+  /** The same for models that give projections before their rotation. */
+  attendProjected(pieces: readonly RowPiece[]): NonNullable<HiddenStatesOptions["attendProjected"]> {
+    const slots = this.#slotsOf(pieces);
+    const attend = this.#attendKept(pieces);
+    const { attentionHeads, dtype } = this.#model;
+    return (layer, inputs) => {
+      const { q, k, v } = rotateRows(inputs, { ...this.#layers[layer]!, slots }, { ...attentionHeads, dtype });
+      return attend(layer, q, k, v);
+    };
+  }
+
+  #slotsOf(pieces: readonly RowPiece[]): Tensor {
+    return places(
+      this.#model.device,
+      pieces.map(({ row, numTokens }) => [row, row.length, row.length + numTokens]),
+    );
+  }
+
+  /** Attention over what is kept of the rows, these pieces included: k and v of rows that begin here are read where they come from. */
+  #attendKept(pieces: readonly RowPiece[]): Attend {
+    const { device, attentionHeads: heads, dtype } = this.#model;
     const lengths = pieces.map(({ numTokens }) => numTokens);
     if (pieces.every(({ row }) => row.length === 0)) {
       const bounds = segmentBounds(device, lengths);
-      return (layer, q, k, v) => {
-        keep(layer, k, v);
-        return causalAttention(q, k, v, { ...heads, ...bounds, dtype });
-      };
+      return (_layer, q, k, v) => causalAttention(q, k, v, { ...heads, ...bounds, dtype });
     }
     const all = places(
       device,
@@ -134,8 +153,8 @@ export class KeyValueCache implements Disposable {
       lengths,
       pieces.map(({ row, numTokens }) => row.length + numTokens),
     );
-    return (layer, q, k, v) => {
-      const { keys, values } = keep(layer, k, v);
+    return (layer, q) => {
+      const { keys, values } = this.#layers[layer]!;
       return causalAttention(q, gatherRows(keys, all), gatherRows(values, all), { ...heads, ...bounds, dtype });
     };
   }

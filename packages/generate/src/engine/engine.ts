@@ -118,7 +118,8 @@ export class GenerationEngine implements Disposable {
         const hasWork = this.#record();
         if (this.#isAwaited()) {
           await this.#readOne();
-          await new Promise((resolve) => setTimeout(resolve)); // whoever waits for these ids goes on before the next pass is taken down
+          // Whoever waits for these ids goes on before the next pass is taken down.
+          if (this.#rows.some(({ finishReason }) => finishReason === undefined)) await new Promise((resolve) => setTimeout(resolve));
         } else if (this.#readings.length > (hasWork ? passesAhead : 0)) await this.#readOne();
       }
     } catch (error) {

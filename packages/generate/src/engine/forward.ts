@@ -30,7 +30,8 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
   const ending = steps.filter(({ row, numTokens }) => row.givenLeft <= numTokens).map(({ row }) => row);
   const made = device.scope("generate", () =>
     device.noGrad(() => {
-      const hidden = model.hiddenStates(batchOf(model, steps), { attend: cache.attend(pieces) }); // [numTokens, hiddenSize]
+      const attention = model.decode ? { attendProjected: cache.attendProjected(pieces) } : { attend: cache.attend(pieces) };
+      const hidden = model.hiddenStates(batchOf(model, steps), attention); // [numTokens, hiddenSize]
       if (ending.length === 0) return undefined;
       const rows = ending.length === hidden.shape[0] ? hidden : gatherRows(hidden, lastTokens(model, steps)); // [numDrawn, hiddenSize]
       const settings = ending.map((row) => ({ ...row.request.sampling, numDrawn: row.numDrawn, seenRow: row.seenRow! }));

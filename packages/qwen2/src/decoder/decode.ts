@@ -36,7 +36,7 @@ export function decodeLayer(x: Tensor, layer: DecoderLayer, { config, tables, dt
   const { device } = x;
   const normBy = (weight: Tensor): Norm => ({ weight, eps: config.rmsNormEps });
   const afterAttention = device.scope("attention", () => {
-    const [q, k, v] = projections([layer.qProj, layer.kProj, layer.vProj], x, normBy(layer.inputLayernorm), dtype);
+    const [q, k, v] = projections([layer.qProj, layer.kProj, layer.vProj], x, normBy(layer.inputLayernorm), { dtype, joined: "f32" });
     const attended = attend(layer.index, { q: q!, k: k!, v: v!, tables }); // [numRows, numAttentionHeads * headDim]
     return addProjection(x, layer.oProj, attended); // [numRows, hiddenSize] f32
   });
@@ -51,10 +51,18 @@ export function decodeHead(x: Tensor, norm: Norm, head: Tensor, dtype: FloatDtyp
   return fewRowsLinear([{ weight: head }], { x, norm, dtype: "f32" }) ?? linear(rmsNorm(x, norm.weight, { eps: norm.eps, dtype }), head);
 }
 
-/** What these layers make of a norm's output, each as columns of a tensor: of one and the same, where they can be computed together. */
-function projections(modules: readonly LinearModule[], x: Tensor, norm: Norm, dtype: FloatDtype): Columns[] {
+/**
+ * What these layers make of a norm's output, each as columns of a tensor: of one and the same, in dtype `joined`, where they can be computed together, else in the
+ * type of operands.
+ */
+export function projections(
+  modules: readonly LinearModule[],
+  x: Tensor,
+  norm: Norm,
+  { dtype, joined }: { dtype: FloatDtype; joined: FloatDtype },
+): Columns[] {
   const [first, ...others] = modules;
-  const together = first!.together?.(others, { x, norm, dtype: "f32" }); // [numRows, sum of outFeatures]
+  const together = first!.together?.(others, { x, norm, dtype: joined }); // [numRows, sum of outFeatures]
   if (together) {
     let end = 0;
     return modules.map(({ outFeatures }) => ({ tensor: together, first: (end += outFeatures) - outFeatures }));

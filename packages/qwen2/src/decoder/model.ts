@@ -204,7 +204,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
    */
   hiddenStates(
     batch: TokenBatch,
-    { gradientCheckpointing = false, attend = this.#attendWithin(batch), onHiddenState }: ForwardOptions = {},
+    { gradientCheckpointing = false, attend = this.#attendWithin(batch), attendProjected, onHiddenState }: ForwardOptions = {},
   ): Tensor {
     const { config, dtype, architecture } = this;
     const { inputIds, positions, starts, ends, longestRow } = batch;
@@ -214,7 +214,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     onHiddenState?.(0, x);
     const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
     for (const layer of this.layers) {
-      const run = (input: Tensor): Tensor => decoderLayer(input, layer, { config, positions, tables, dtype, attend });
+      const run = (input: Tensor): Tensor => decoderLayer(input, layer, { config, positions, tables, dtype, attend, attendProjected });
       const previous = x;
       x = layer.index < checkpointed ? checkpoint(run, x, { keep }) : this.device.scope(`layer ${layer.index}`, () => run(previous));
       if (onHiddenState) onHiddenState(layer.index + 1, x);

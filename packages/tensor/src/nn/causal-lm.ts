@@ -2,6 +2,7 @@ import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
 import type { SegmentBounds } from "../ops/causal-attention.js";
 import type { DecodeInputs } from "../ops/decode-attention.js";
+import type { ProjectedTokens } from "../ops/rotate-rows.js";
 import type { LinearLogProbs } from "../ops/linear-log-probs.js";
 import type { Tensor } from "../tensor.js";
 import type { ModuleTree } from "./module-tree.js";
@@ -53,6 +54,11 @@ export interface HiddenStatesOptions {
   gradientCheckpointing?: boolean | number | undefined;
   /** In place of causal attention within the rows of the batch: attention over a cache, for example. What it closes over must live until a checkpointed layer has been run again. */
   attend?: Attend | undefined;
+  /**
+   * The same for models that have `decode`, outside the tape: it rotates q and k itself, so that a model may compute the projections together. Result as of
+   * `Attend`.
+   */
+  attendProjected?: ((layerIndex: number, inputs: ProjectedTokens) => Tensor) | undefined;
 }
 
 /** Attention of one decoder layer for the newest token of each row: see `decodeAttention`. The result is [numRows, numAttentionHeads · headDim] in the model's dtype. */

@@ -14,6 +14,7 @@ import {
 import { hasSubgroupMatrix } from "../kernels/lib/subgroup-matrix.js";
 import type { LowRankDelta } from "../nn/linear.js";
 import type { Tensor } from "../tensor.js";
+import { gemm } from "./gemm.js";
 import { rmsNorm } from "./rms-norm.js";
 
 /** Rows up to which a product is one of few: beyond them its weights are not what counts. */
@@ -95,11 +96,14 @@ export function fewRowsLayout(
  * f32, rounded once. Several rows of f16 weights go to matrix units, after a launch for the norm. Not on the tape.
  *
  * @param parts  one to three matrices of the same k, a multiple of 8, in one buffer; each n a multiple of 4
+ * More rows are an ordinary product, if the matrices lie one after another and nothing comes after it.
+ *
  * @returns      [numRows, sum of n], with swiGlu [numRows, n], in `dtype`; undefined, and nothing recorded, where the parts are not of that kind
  */
 export function fewRowsLinear(parts: readonly FewRowsPart[], input: FewRowsInput): Tensor | undefined {
   const { x } = input;
   const { device } = x;
+  if (x.shape[0]! > mostFewRows) return manyRowsLinear(parts, input);
   const sized = parts.map((part) => ({ ...part, inFeatures: part.weight.shape[1]!, outFeatures: part.weight.shape[0]! }));
   const layout = fewRowsLayout(sized, input);
   const weights = sharedBuffer(parts.map(({ weight }) => weight));
@@ -126,6 +130,29 @@ export function fewRowsLinear(parts: readonly FewRowsPart[], input: FewRowsInput
     },
   );
   return run.y;
+}
+
+/** For more rows: matrices that lie one after another are one product, if nothing comes after it. */
+function manyRowsLinear(parts: readonly FewRowsPart[], { x, norm, addend, swiGlu, dtype }: FewRowsInput): Tensor | undefined {
+  const [m, k] = [x.shape[0]!, x.shape[1]!];
+  const weights = joinedBuffer(parts.map(({ weight }) => weight));
+  const withBias = parts.filter(({ bias }) => bias);
+  const bias = withBias.length > 0 ? joinedBuffer(parts.map((part) => part.bias)) : undefined;
+  if (!weights || (withBias.length > 0 && !bias) || addend || swiGlu || parts.some(({ lowRank }) => lowRank)) return undefined;
+  const operand = weights.dtype as FloatDtype;
+  const a = norm ? rmsNorm(x, norm.weight, { eps: norm.eps, dtype: operand }) : x;
+  const n = weights.size / k;
+  const y = x.device.rowsLike(x, [m, n], dtype, "linear");
+  gemm({ a, b: weights, c: y, m, n, k, transposeB: true, bias });
+  return y;
+}
+
+/** Tensors as one, if each begins where the one before it ends. */
+function joinedBuffer(tensors: readonly (Tensor | undefined)[]): Tensor | undefined {
+  const shared = sharedBuffer(tensors);
+  if (!shared) return undefined;
+  let end = 0;
+  return tensors.every((tensor, index) => shared.starts[index] === (end += tensor!.size) - tensor!.size) ? shared.whole : undefined;
 }
 
 /** Sizes of a part. */

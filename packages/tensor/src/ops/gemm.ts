@@ -38,25 +38,16 @@ export interface Gemm {
 export function gemm(product: Gemm): void {
   const { a, b, c, m, n, k, bias, addend, alpha = 1, accumulate = false, aOffset = 0, bOffset = 0, cOffset = 0 } = product;
   const { device } = a;
-  const { splits, depthPerSplit } = splitDepth(product);
+  const operands = specOf(product);
+  const { splits, depthPerSplit } = splitDepth(product, operands);
   const rounding = { dtype: c.dtype as FloatDtype, hasBias: bias !== undefined, hasAddend: addend !== undefined, accumulate };
   const sides = { m, n, k, splits, depthPerSplit, aOffset, bOffset };
   if (splits === 1) {
-    matmulKernel.run(
-      device,
-      { a, b, bias: bias ?? a, addend: addend ?? a, c },
-      { ...sides, alpha, cOffset },
-      { ...specOf(product), ...rounding },
-    );
+    matmulKernel.run(device, { a, b, bias: bias ?? a, addend: addend ?? a, c }, { ...sides, alpha, cOffset }, { ...operands, ...rounding });
     return;
   }
   const parts = device.empty([splits, m, n], "f32", "parts of a product");
-  matmulKernel.run(
-    device,
-    { a, b, bias: a, addend: a, c: parts },
-    { ...sides, alpha: 1, cOffset: 0 },
-    { ...specOf(product), ...partRounding },
-  );
+  matmulKernel.run(device, { a, b, bias: a, addend: a, c: parts }, { ...sides, alpha: 1, cOffset: 0 }, { ...operands, ...partRounding });
   splitSumKernel.run(device, { parts, bias: bias ?? a, addend: addend ?? a, c }, { size: m * n, n, splits, alpha, cOffset }, rounding);
   parts.dispose();
 }
@@ -107,14 +98,14 @@ function tileShapeOf(m: number, n: number): TileShape {
 }
 
 /** A product with a long depth and a small result has too few tiles to keep a device busy: its depth is split, and the parts are added in a second pass. */
-function splitDepth(product: Gemm): { splits: number; depthPerSplit: number } {
+function splitDepth(product: Gemm, operands: Partial<MatmulSpec>): { splits: number; depthPerSplit: number } {
   const { a, m, n, k, splits } = product;
   const { software } = a.device.capabilities;
   const { rows, cols, depth } = tiledTile({ tileShape: tileShapeOf(m, n) });
   const leastDepth = splits ? depth : software ? 512 : 4 * depth;
   const whole = { splits: 1, depthPerSplit: k };
   if (leastDepth >= k) return whole;
-  const fill = groupsToFill(matmulKernel.specOn(a.device, { ...specOf(product), ...partRounding }));
+  const fill = groupsToFill(matmulKernel.specOn(a.device, { ...operands, ...partRounding }));
   if (fill === undefined) return whole;
   const tiles = Math.ceil(m / rows) * Math.ceil(n / cols);
   const wanted = splits ?? Math.ceil((software ? 2 : fill) / tiles);

@@ -57,3 +57,4 @@ export {
   halfInput,
   threeOf,
 } from "./few-rows-linear.js";
+export { type KeptRows, type ProjectedTokens, rotateRows, type RotateRowsOptions } from "./rotate-rows.js";

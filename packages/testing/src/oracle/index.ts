@@ -14,6 +14,7 @@ import { linearCases } from "./linear.js";
 import { lowRankAddCases } from "./low-rank-add.js";
 import { rmsNormCases } from "./rms-norm.js";
 import { ropeCases } from "./rope.js";
+import { rotateRowsCases } from "./rotate-rows.js";
 import { sampleCases } from "./sample.js";
 import { segmentSumCases } from "./segment-sum.js";
 import { swiGluCases } from "./swi-glu.js";
@@ -39,6 +40,7 @@ export const oracleCases: OracleCase[] = [
   ...causalAttentionCases,
   ...decodeAttentionCases,
   ...fewRowsLinearCases,
+  ...rotateRowsCases,
   ...writeRowsCases,
   ...sampleCases,
   ...topLogProbsCases,

@@ -47,7 +47,9 @@ export function depthWaysFor(n: number, k: number): number {
   const depthOfStep = 8 * 32;
   const teamsOfDevice = 4096;
   let ways = 1;
-  while (ways < 8 && Math.ceil(n / fewRowsColumns) * ways < teamsOfDevice && k >= 2 * depthOfStep * ways) ways *= 2;
+  const teams = Math.ceil(n / fewRowsColumns);
+  while (ways < 8 && teams * ways < teamsOfDevice && k >= 2 * depthOfStep * ways) ways *= 2;
+  if (teams < 64 && k > depthOfStep * ways) return 8; // so few that nothing but the steps one after another counts
   return ways;
 }
 
@@ -58,8 +60,8 @@ export const fewRowsBindings: Record<"x" | "norm" | "weight" | "bias" | "addend"
   weight: read("weightElement"),
   bias: read("f32"),
   addend: read("f32"),
-  h: read("f32"),
-  b: read("f32"),
+  h: read("vec4<f32>"),
+  b: read("vec4<f32>"),
   y: write("dtype"),
 };
 
@@ -302,15 +304,15 @@ export function fewRowsResult({ swiGlu, hasNorm, hasBias, hasAddend, hasLowRank 
     }`;
 }
 
-/** `lowRank`: scale · sum over j of h[row, j] · b[col, j], of the part's own ranks; h has the ranks of all parts side by side. */
+/** `lowRank`: scale · sum over j of h[row, j] · b[col, j], of the part's own ranks, multiples of four; h has the ranks of all parts side by side. */
 function lowRankFunction(): string {
   return wgsl`
     fn lowRank(part: u32, row: u32, col: u32) -> f32 {
-      let rank = chosen(part, params.rank0, params.rank1, params.rank2);
-      let hStart = row * (params.rank0 + params.rank1 + params.rank2) + chosen(part, 0u, params.rank0, params.rank0 + params.rank1);
-      let bStart = chosen(part, params.b0, params.b1, params.b2) + col * rank;
+      let rank = chosen(part, params.rank0, params.rank1, params.rank2) / 4u;
+      let hStart = (row * (params.rank0 + params.rank1 + params.rank2) + chosen(part, 0u, params.rank0, params.rank0 + params.rank1)) / 4u;
+      let bStart = chosen(part, params.b0, params.b1, params.b2) / 4u + col * rank;
       var sum = 0.0;
-      for (var j = 0u; j < rank; j++) { sum += h[hStart + j] * b[bStart + j]; }
+      for (var j = 0u; j < rank; j++) { sum += dot(h[hStart + j], b[bStart + j]); }
       return select(select(params.scale0, params.scale1, part == 1u), params.scale2, part == 2u) * sum;
     }`;
 }
