@@ -33,7 +33,7 @@ function fitTable(x: Float32Array, at: number): number {
       cross = f(cross + f(weighted * value));
       squares = f(squares + f(weighted * step));
     }
-    if (isFirst ? true : squares > 0 && f(cross * cross) > f(best * squares)) {
+    if (isFirst || (squares > 0 && f(cross * cross) > f(best * squares))) {
       scale = squares > 0 ? f(cross / squares) : 0;
       best = f(scale * cross);
     }

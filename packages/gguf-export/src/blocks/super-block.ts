@@ -3,7 +3,7 @@ import { loadHalf } from "./rounding.js";
 /** Values of a super-block, the block of the k-quants. */
 export const SUPER_BLOCK = 256;
 
-/** The value of largest magnitude among the scales of sub-blocks, with its sign; the largest that is above zero, for scales and minima that are not negative. */
+/** The largest of the scales or minima of sub-blocks, which are not negative; 0 where none is above it. */
 export function largest(values: Float32Array): number {
   return values.reduce((most, value) => Math.max(most, value), 0);
 }

@@ -1,7 +1,7 @@
 import { ArgumentError, excerpt } from "@kto/core";
 import type { MetadataValue } from "../container/metadata.js";
 import { chatTemplateMetadata } from "./chat-template.js";
-import { fieldsOf, readVocabulary, tokenizerError, type Vocabulary } from "./vocabulary.js";
+import { type Fields, fieldsOf, readVocabulary, tokenizerError, type Vocabulary } from "./vocabulary.js";
 
 /** The files of a tokenizer, parsed. What a model does not have is left out. */
 export interface TokenizerFiles {
@@ -86,8 +86,6 @@ function specialIds({ tokens, addedIds }: Vocabulary, tokenizerConfig: Fields, c
     return [[`tokenizer.ggml.${key}_token_id`, { type: "u32", value: id as number }]];
   });
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Whether the tokenizer puts BOS before a text and EOS after it: by its post-processor, and by a flag of tokenizer_config.json above it. */
 function addedAround(postProcessor: unknown, tokenizerConfig: Fields): { bos: boolean; eos: boolean } {

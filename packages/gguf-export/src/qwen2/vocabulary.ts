@@ -13,7 +13,8 @@ export interface Vocabulary {
   readonly addedIds: ReadonlyMap<string, number>;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+/** The fields of a JSON object, none of them believed yet. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** The error of a file that is not what it should be. */
 export function tokenizerError(problem: string): FormatError {
