@@ -85,7 +85,7 @@ async function check(
       ),
     ),
   )!;
-  expectSmallError((await y.read()) as Float32Array, expectedOf(await x.read(), m, k, matrices, { hasNorm, swiGlu }), {
+  expectSmallError(await y.read(), expectedOf(await x.read(), m, k, matrices, { hasNorm, swiGlu }), {
     limit: tolerance,
     label: "y",
   });

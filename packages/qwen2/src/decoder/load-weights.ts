@@ -1,7 +1,15 @@
 import { DtypeError } from "@kto/core";
 import { isNf4Weight, isSkipped, loadNf4Weight, quantizeNf4, type Nf4Weight, type WeightDtype } from "@kto/nf4";
 import { type TensorReader } from "@kto/safetensors";
-import { nothingOverflowed, TensorSlabs, type Device, type FloatDtype, type Tensor, type TensorRegion, type TensorSpace } from "@kto/tensor";
+import {
+  nothingOverflowed,
+  TensorSlabs,
+  type Device,
+  type FloatDtype,
+  type Tensor,
+  type TensorRegion,
+  type TensorSpace,
+} from "@kto/tensor";
 import { expectWeights } from "./expect-weights.js";
 import { needsRegion, slabBytes, weightByteLengths, type WeightForm, type WeightForms } from "./slab-bytes.js";
 import { overflowError, writeConverted } from "./write-converted.js";

@@ -176,6 +176,7 @@ export class Device implements Disposable, AsyncDisposable {
       return new Capture({ gpuDevice: this.gpuDevice, queue: this.#queue, pool, ...taken, result });
     } catch (error) {
       for (const storage of taken.held) storage.release();
+      taken.branch.trim();
       throw error;
     } finally {
       this.#queue.captured = undefined;

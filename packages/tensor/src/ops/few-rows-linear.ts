@@ -126,7 +126,7 @@ export function fewRowsLinear(parts: readonly FewRowsPart[], input: FewRowsInput
     {
       ...fewRowsSpec(input, layout),
       weightElement: isHalf ? "vec4<u32>" : "vec4<f32>",
-      depthWays: depthWaysFor(columnsOf(sized), x.shape[1]!),
+      depthWays: depthWaysFor(columnsOf(sized), x.shape[1]),
     },
   );
   return run.y;

@@ -1,0 +1,83 @@
+import { PeftModel } from "@kto/lora";
+import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
+import { fileDirectory } from "@kto/qwen2/node";
+import { requestDevice, type Device } from "@kto/tensor";
+import { fixturePath, readFixtureJsonl } from "@kto/testing";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { GenerationEngine, type Row } from "../index.js";
+
+interface Greedy {
+  prompt_ids: number[];
+  greedy: { ids: number[]; trusted: number };
+}
+
+let device: Device;
+let model: DecoderForCausalLM;
+const greedy = readFixtureJsonl<Record<string, unknown>>("generation/greedy.jsonl") as unknown as Greedy[];
+
+beforeAll(async () => {
+  device = await requestDevice();
+  model = await loadCausalLM(fileDirectory(fixturePath("model")), { device, dtype: "f32" });
+});
+afterAll(() => {
+  model.dispose();
+  device.dispose();
+});
+// A software adapter computes layers one by one, unless a test asks for the kernels of other devices.
+beforeEach(() => {
+  if (device.capabilities.software) device.recorder.variants.set("fewRows", "serial");
+});
+afterEach(() => device.recorder.variants.delete("fewRows"));
+
+async function answers(engine: GenerationEngine, prompts: readonly number[][], adapters?: string[]): Promise<number[][]> {
+  const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: [1, 2] } as const;
+  const rows = prompts.map((promptIds): Row => engine.start({ promptIds, maxNewTokens: 24, eosTokenIds: [], sampling, adapters }));
+  return Promise.all(
+    rows.map(async (row) => {
+      const ids: number[] = [];
+      for await (const id of row) ids.push(id);
+      return ids;
+    }),
+  );
+}
+
+describe("layers that are computed together", () => {
+  it.each([1, 3])("give transformers' greedy ids, %i rows", async (numRows) => {
+    using engine = new GenerationEngine(model, { maxRows: numRows });
+    const asked = greedy.slice(0, numRows);
+    const ids = await answers(
+      engine,
+      asked.map(({ prompt_ids }) => prompt_ids),
+    );
+    asked.forEach(({ greedy: { ids: expected, trusted } }, row) =>
+      expect(ids[row]!.slice(0, trusted)).toEqual(expected.slice(0, Math.min(trusted, 24))),
+    );
+  });
+
+  it("take six launches a layer and four around them, two more of each product with an adapter", async () => {
+    using adapted = new PeftModel(model);
+    const adapter = adapted.addAdapter({ r: 4, targetModules: "all-linear" });
+    for (const [name, b] of adapter.bucket.parameters)
+      if (name.includes("lora_B"))
+        device.writeBytes(b, new Uint8Array(Float32Array.from({ length: b.size }, (_, i) => Math.sin(i) / 50).buffer));
+    const options = { maxRows: 1, withAdapters: <T>(names: readonly string[], body: () => T) => adapted.withAdapters(names, body) };
+    const prompt = greedy[0]!.prompt_ids;
+    const launchesOf = async (adapters: string[]): Promise<{ ids: number[]; launches: number }> => {
+      using engine = new GenerationEngine(model, options);
+      await answers(engine, [prompt], adapters);
+      const before = device.recorder.numDispatches;
+      const [ids] = await answers(engine, [prompt], adapters);
+      return { ids: ids!, launches: device.recorder.numDispatches - before };
+    };
+    const [bare, whole] = [await launchesOf([]), await launchesOf(["default"])];
+    device.recorder.variants.delete("fewRows");
+    const oneByOne = await launchesOf(["default"]);
+    expect(whole.ids).not.toEqual(bare.ids);
+    if (device.capabilities.software) expect(whole.ids).toEqual(oneByOne.ids);
+    // 23 passes after the prompt's: embedding, head and draw, and in each layer q k v, attention and its sum, o, gate and up, down; with an adapter one more for each product.
+    const layers = model.layers.length;
+    expect((whole.launches - bare.launches) / 23).toBeGreaterThanOrEqual(4 * layers);
+    expect(bare.launches / 24).toBeLessThan(6 * layers + 3 + 20);
+    if (device.capabilities.software) expect(oneByOne.launches).toBeGreaterThan(2 * whole.launches);
+  });
+});
