@@ -1,7 +1,7 @@
 /**
  * Answers of a model of the 1.5B shape with random weights, or of a model folder: greedy, end tokens off, a prompt of 128 random ids and 256 new tokens.
  *
- *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--nf4] [--adapter] [--rows 1,32] [--prompt 128] [--new 256] [--profile] [--layers 28] [--out FILE.json]
+ *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--nf4] [--adapter] [--rows 1,32] [--prompt 128] [--new 256] [--profile] [--mixed] [--layers 28] [--out FILE.json]
  *
  * Prints time to the first token, tokens a second of all rows together, dispatches a token and host time; with --profile the kernels of one pass too.
  */
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     new: { type: "string", default: "256" },
     layers: { type: "string", default: "28" },
     profile: { type: "boolean", default: false },
+    mixed: { type: "boolean", default: false },
     out: { type: "string" },
   },
 });
@@ -68,6 +69,24 @@ async function answer(engine: GenerationEngine, count: number, maxNewTokens: num
 }
 
 const results: object[] = [];
+
+/** Eight rows of 16 to 512 new tokens, beside eight that are as long as each other. */
+if (options.mixed) {
+  using engine = new GenerationEngine(model, { maxRows: 8 });
+  const lengths = Array.from({ length: 8 }, (_, row) => Math.round(16 + (row * (512 - 16)) / 7));
+  const tokens = lengths.reduce((sum, length) => sum + length, 0);
+  await Promise.all(lengths.map((length) => answer(engine, 1, length)));
+  const started = performance.now();
+  await Promise.all(lengths.map((length) => answer(engine, 1, length)));
+  const mixedMs = performance.now() - started;
+  await answer(engine, 8, 264);
+  const { allMs } = await answer(engine, 8, 264);
+  const factor = mixedMs / (tokens / ((8 * 264) / allMs));
+  results.push({ mixed: lengths, mixedMs, equalMs: allMs, factor });
+  console.log(
+    `  8 rows of ${lengths.join(", ")}: ${mixedMs.toFixed(0)} ms, ${factor.toFixed(2)} of what eight equal rows take for as many tokens`,
+  );
+}
 for (const count of options.rows.split(",").map(Number)) {
   using engine = new GenerationEngine(model, {
     maxRows: count,
@@ -85,12 +104,23 @@ for (const count of options.rows.split(",").map(Number)) {
       dispatches: (device.recorder.numDispatches - before) / newTokens,
     });
   }
+  const { peakBytes } = device.memory.info();
+  const otherBytes = peakBytes - model.weightBytes - engine.cacheBytes;
   const medianOf = (name: "firstMs" | "tokensPerSecond" | "dispatches"): number => runs.map((run) => run[name]).sort((a, b) => a - b)[3]!;
   const median = { firstMs: medianOf("firstMs"), tokensPerSecond: medianOf("tokensPerSecond"), dispatches: medianOf("dispatches") };
-  results.push({ rows: count, ...median });
+  results.push({
+    rows: count,
+    promptTokens,
+    newTokens,
+    nf4: options.nf4,
+    adapter: options.adapter,
+    ...median,
+    cacheBytes: engine.cacheBytes,
+    otherBytes,
+  });
   console.log(
     `${String(count).padStart(3)} rows: ${median.tokensPerSecond.toFixed(0)} tokens/s, first token after ${median.firstMs.toFixed(1)} ms, ` +
-      `${median.dispatches.toFixed(0)} dispatches a pass, cache ${(engine.cacheBytes / 2 ** 20).toFixed(0)} MiB`,
+      `${median.dispatches.toFixed(0)} dispatches a pass, cache ${(engine.cacheBytes / 2 ** 20).toFixed(0)} MiB, at most ${(otherBytes / 2 ** 20).toFixed(0)} MiB beside it and the weights`,
   );
   if (options.profile) {
     const { timings } = await device.recorder.profile(() => answer(engine, count, 32));

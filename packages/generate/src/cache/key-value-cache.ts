@@ -27,6 +27,9 @@ export function pagesFor(numTokens: number): number {
 /** Pages that a new cache has; it doubles when they are taken. */
 const firstPages = 16;
 
+/** What a cache that grows for a long prompt has room for beside it: its answer, which would make it grow again, with old and new pages there at once. */
+const headroom = 1.125;
+
 /** Tokens of a row that are in the cache, and the pages they are in. */
 export interface CachedRow {
   /** Tokens whose keys and values are there. */
@@ -75,6 +78,8 @@ export class KeyValueCache implements Disposable {
   /** Gives a row the pages for `numTokens` more than it has. Throws GenerationError when there are none left. */
   reserve(row: CachedRow, numTokens: number): void {
     const wanted = pagesFor(row.length + numTokens);
+    const missing = wanted - row.pages.length - this.#table.numFree;
+    if (missing > 0) this.#grow(this.#table.numPages + missing);
     while (row.pages.length < wanted) row.pages.push(this.#take());
   }
 
@@ -144,9 +149,11 @@ export class KeyValueCache implements Disposable {
       const bounds = segmentBounds(device, lengths);
       return (_layer, q, k, v) => causalAttention(q, k, v, { ...heads, ...bounds, dtype });
     }
+    const numKeys = pieces.reduce((sum, { row, numTokens }) => sum + row.length + numTokens, 0);
     const all = places(
       device,
       pieces.map(({ row, numTokens }) => [row, 0, row.length + numTokens]),
+      2 ** Math.ceil(Math.log2(numKeys)), // so that the pieces of a long prompt, each with more keys than the one before, use the same buffers
     );
     const bounds = segmentBounds(
       device,
@@ -175,15 +182,14 @@ export class KeyValueCache implements Disposable {
   }
 
   #take(): number {
-    if (this.#table.numFree === 0) this.#grow();
     const page = this.#table.take();
     if (page !== undefined) return page;
     throw this.fullError();
   }
 
-  /** Twice as many pages, with what is in those that there are. */
-  #grow(): void {
-    const numPages = Math.min(this.#maxPages, Math.max(firstPages, 2 * this.#table.numPages));
+  /** Twice as many pages, or at least so many, with what is in those that there are: for a long prompt once, since old pages are no memory for new ones. */
+  #grow(leastPages: number): void {
+    const numPages = Math.min(this.#maxPages, Math.max(firstPages, 2 * this.#table.numPages, Math.ceil(leastPages * headroom)));
     if (numPages === this.#table.numPages) return;
     const { device, numHiddenLayers, dtype, attentionHeads } = this.#model;
     const width = attentionHeads.numKeyValueHeads * attentionHeads.headDim;
@@ -206,11 +212,11 @@ export class KeyValueCache implements Disposable {
 }
 
 /** Where tokens [start, end) of rows lie: [numTokens] u32. */
-function places(device: Device, ranges: readonly [row: CachedRow, start: number, end: number][]): Tensor {
+function places(device: Device, ranges: readonly [row: CachedRow, start: number, end: number][], rowCapacity?: number): Tensor {
   const slots = ranges.flatMap(([{ pages }, start, end]) =>
     Array.from({ length: end - start }, (_, index) => slotOf(pages, start + index)),
   );
-  return device.tensor(slots, [slots.length], "u32", "cache slots");
+  return device.tensor(slots, [slots.length], "u32", "cache slots", rowCapacity);
 }
 
 function slotOf(pages: readonly number[], token: number): number {

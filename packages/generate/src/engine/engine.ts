@@ -3,7 +3,7 @@ import { KeptRows, type FrequenciesAt, type SharedBeginning } from "../cache/kep
 import { KeyValueCache, pagesFor, pageSize } from "../cache/key-value-cache.js";
 import { DecodePass, type WithAdapters } from "./decode-pass.js";
 import type { DrawnIds, ReadIds } from "./drawn-ids.js";
-import { forward, type RowStep } from "./forward.js";
+import { canDecode, forward, type RowStep } from "./forward.js";
 import { adaptersOf, byAdapters, byFrequencies, frequenciesAtOf, tokensAlike } from "./pass-groups.js";
 import { Row, type RowRequest } from "./row.js";
 
@@ -229,7 +229,7 @@ export class GenerationEngine implements Disposable {
     const answers = rows.filter((row) => row.givenLeft === 0);
     if (prompts.length > 0) this.#forward(prompts, withAdapters);
     if (answers.length === 0) return;
-    if (this.#model.decode) this.#decode(answers, key, withAdapters);
+    if (canDecode(this.#model)) this.#decode(answers, key, withAdapters);
     else
       this.#forward(
         answers.map((row) => ({ row, numTokens: 1 })),

@@ -30,7 +30,7 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
   const ending = steps.filter(({ row, numTokens }) => row.givenLeft <= numTokens).map(({ row }) => row);
   const made = device.scope("generate", () =>
     device.noGrad(() => {
-      const attention = model.decode ? { attendProjected: cache.attendProjected(pieces) } : { attend: cache.attend(pieces) };
+      const attention = canDecode(model) ? { attendProjected: cache.attendProjected(pieces) } : { attend: cache.attend(pieces) };
       const hidden = model.hiddenStates(batchOf(model, steps), attention); // [numTokens, hiddenSize]
       if (ending.length === 0) return undefined;
       const rows = ending.length === hidden.shape[0] ? hidden : gatherRows(hidden, lastTokens(model, steps)); // [numDrawn, hiddenSize]
@@ -50,6 +50,14 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
     row.last = { drawn, index };
   });
   return { rows: ending, drawn };
+}
+
+/** Storage buffers of a launch whose layers could not be computed together: more than the fewest that WebGPU promises. */
+const buffersOfDecoding = 10;
+
+/** Whether passes go through the model's `decode`: it has it, and the device takes as many buffers in a launch. */
+export function canDecode(model: CausalLM): boolean {
+  return model.decode !== undefined && model.device.capabilities.maxStorageBuffers >= buffersOfDecoding;
 }
 
 /** Log-probabilities of what was drawn, where a row asks for them: as many of the likeliest as the one that asks for most. */

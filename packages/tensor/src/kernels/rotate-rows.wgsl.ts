@@ -53,7 +53,7 @@ export const rotateRowsKernel: Kernel<
   cost: ({ numPairs }) => ({ bytes: 12 * numPairs, flops: 6 * numPairs }),
   grid: ({ numPairs }, { workgroupSize }) => oneThreadPer(numPairs, workgroupSize),
   examples: [
-    { inputType: "f32", dtype: "f32", cacheType: "f32", joined: false },
+    { inputType: "f32", dtype: "f32", cacheType: "f32", joined: true },
     { inputType: "f16", dtype: "f16", cacheType: "f16", joined: true },
   ],
   wgsl: (spec) => wgsl`

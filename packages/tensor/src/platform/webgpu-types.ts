@@ -5,6 +5,7 @@
 declare global {
   interface GPU {}
   interface GPUAdapter {}
+  interface GPUBindGroup {}
   interface GPUBindGroupLayout {}
   interface GPUBuffer {}
   interface GPUBufferDescriptor {}

@@ -86,10 +86,13 @@ fn loadTables(lane: u32) {
   for (var i = lane; i < 256u; i += WORKGROUP_SIZE) { scaleTable[i] = bitcast<f32>(weight[params.tables + 32u + i]); }
   workgroupBarrier();
 }
-fn scaleOf(part: u32, block: u32) -> f32 {
+fn rawScaleOf(part: u32, block: u32) -> vec2<u32> {
   let start = chosen(part, params.absmax0, params.absmax1, params.absmax2);
   let code = (weight[start + block / 4u] >> (8u * (block % 4u))) & 255u;
-  let product = scaleTable[code] * bitcast<f32>(weight[chosen(part, params.nested0, params.nested1, params.nested2) + block / 256u]);
+  return vec2<u32>(code, weight[chosen(part, params.nested0, params.nested1, params.nested2) + block / 256u]);
+}
+fn scaleOf(part: u32, raw: vec2<u32>) -> f32 {
+  let product = scaleTable[raw.x] * bitcast<f32>(raw.y);
   let offset = select(select(params.offset0, params.offset1, part == 1u), params.offset2, part == 2u);
   // Rounded before it is added to: with an unknown zero between them the two cannot become one fused operation.
   return bitcast<f32>(bitcast<u32>(product) ^ params.zero) + offset;
@@ -106,8 +109,6 @@ fn foldedIndex(group: vec3<u32>, groups: vec3<u32>) -> u32 {
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  loadTables(lane);
-  let copy = lane % 32u;
   let blocks = (params.m + 0u) / 1u; // of rows, neighbours, so that weights come from the cache for all but the first
   let tile = foldedIndex(group, groups);
   let firstRow = tile % blocks * 1u;
@@ -132,7 +133,52 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   var sum0_2 = 0.0;
   var sum0_3 = 0.0;
   var square0 = 0.0;
-  for (var at = way * 32u + l; at < params.k / 8u; at += 32u) {
+  var raw0: u32;
+  var rawScale0: vec2<u32>;
+  var raw1: u32;
+  var rawScale1: vec2<u32>;
+  var raw2: u32;
+  var rawScale2: vec2<u32>;
+  var raw3: u32;
+  var rawScale3: vec2<u32>;
+  let first = way * 32u + l;
+  {
+    let next = min(first, params.k / 8u - 1u);
+    raw0 = weight[chosen(part0, params.codes0, params.codes1, params.codes2) + start0 / 8u + next];
+    rawScale0 = rawScaleOf(part0, (start0 + 8u * next) >> params.blockShift);
+    raw1 = weight[chosen(part1, params.codes0, params.codes1, params.codes2) + start1 / 8u + next];
+    rawScale1 = rawScaleOf(part1, (start1 + 8u * next) >> params.blockShift);
+    raw2 = weight[chosen(part2, params.codes0, params.codes1, params.codes2) + start2 / 8u + next];
+    rawScale2 = rawScaleOf(part2, (start2 + 8u * next) >> params.blockShift);
+    raw3 = weight[chosen(part3, params.codes0, params.codes1, params.codes2) + start3 / 8u + next];
+    rawScale3 = rawScaleOf(part3, (start3 + 8u * next) >> params.blockShift);
+  }
+  loadTables(lane);
+  let copy = lane % 32u;
+  for (var at = first; at < params.k / 8u; at += 32u) {
+    let scale0 = scaleOf(part0, rawScale0);
+    let w0_0 = vec4<f32>(weightOf((raw0 >> 4u) & 15u, scale0, copy), weightOf((raw0 >> 0u) & 15u, scale0, copy), weightOf((raw0 >> 12u) & 15u, scale0, copy), weightOf((raw0 >> 8u) & 15u, scale0, copy));
+    let w0_1 = vec4<f32>(weightOf((raw0 >> 20u) & 15u, scale0, copy), weightOf((raw0 >> 16u) & 15u, scale0, copy), weightOf((raw0 >> 28u) & 15u, scale0, copy), weightOf((raw0 >> 24u) & 15u, scale0, copy));
+    let scale1 = scaleOf(part1, rawScale1);
+    let w1_0 = vec4<f32>(weightOf((raw1 >> 4u) & 15u, scale1, copy), weightOf((raw1 >> 0u) & 15u, scale1, copy), weightOf((raw1 >> 12u) & 15u, scale1, copy), weightOf((raw1 >> 8u) & 15u, scale1, copy));
+    let w1_1 = vec4<f32>(weightOf((raw1 >> 20u) & 15u, scale1, copy), weightOf((raw1 >> 16u) & 15u, scale1, copy), weightOf((raw1 >> 28u) & 15u, scale1, copy), weightOf((raw1 >> 24u) & 15u, scale1, copy));
+    let scale2 = scaleOf(part2, rawScale2);
+    let w2_0 = vec4<f32>(weightOf((raw2 >> 4u) & 15u, scale2, copy), weightOf((raw2 >> 0u) & 15u, scale2, copy), weightOf((raw2 >> 12u) & 15u, scale2, copy), weightOf((raw2 >> 8u) & 15u, scale2, copy));
+    let w2_1 = vec4<f32>(weightOf((raw2 >> 20u) & 15u, scale2, copy), weightOf((raw2 >> 16u) & 15u, scale2, copy), weightOf((raw2 >> 28u) & 15u, scale2, copy), weightOf((raw2 >> 24u) & 15u, scale2, copy));
+    let scale3 = scaleOf(part3, rawScale3);
+    let w3_0 = vec4<f32>(weightOf((raw3 >> 4u) & 15u, scale3, copy), weightOf((raw3 >> 0u) & 15u, scale3, copy), weightOf((raw3 >> 12u) & 15u, scale3, copy), weightOf((raw3 >> 8u) & 15u, scale3, copy));
+    let w3_1 = vec4<f32>(weightOf((raw3 >> 20u) & 15u, scale3, copy), weightOf((raw3 >> 16u) & 15u, scale3, copy), weightOf((raw3 >> 28u) & 15u, scale3, copy), weightOf((raw3 >> 24u) & 15u, scale3, copy));
+    {
+      let next = min(at + 32u, params.k / 8u - 1u);
+      raw0 = weight[chosen(part0, params.codes0, params.codes1, params.codes2) + start0 / 8u + next];
+      rawScale0 = rawScaleOf(part0, (start0 + 8u * next) >> params.blockShift);
+      raw1 = weight[chosen(part1, params.codes0, params.codes1, params.codes2) + start1 / 8u + next];
+      rawScale1 = rawScaleOf(part1, (start1 + 8u * next) >> params.blockShift);
+      raw2 = weight[chosen(part2, params.codes0, params.codes1, params.codes2) + start2 / 8u + next];
+      rawScale2 = rawScaleOf(part2, (start2 + 8u * next) >> params.blockShift);
+      raw3 = weight[chosen(part3, params.codes0, params.codes1, params.codes2) + start3 / 8u + next];
+      rawScale3 = rawScaleOf(part3, (start3 + 8u * next) >> params.blockShift);
+    }
     let norm0 = norm[2u * at];
     let norm1 = norm[2u * at + 1u];
     var x0_0 = x[xStart0 / 4u + 2u * at];
@@ -140,22 +186,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     square0 += dot(x0_0, x0_0) + dot(x0_1, x0_1);
     x0_0 *= norm0;
     x0_1 *= norm1;
-    let word0 = weight[chosen(part0, params.codes0, params.codes1, params.codes2) + start0 / 8u + at];
-    let scale0 = scaleOf(part0, (start0 + 8u * at) >> params.blockShift);
-    let w0_0 = vec4<f32>(weightOf((word0 >> 4u) & 15u, scale0, copy), weightOf((word0 >> 0u) & 15u, scale0, copy), weightOf((word0 >> 12u) & 15u, scale0, copy), weightOf((word0 >> 8u) & 15u, scale0, copy));
-    let w0_1 = vec4<f32>(weightOf((word0 >> 20u) & 15u, scale0, copy), weightOf((word0 >> 16u) & 15u, scale0, copy), weightOf((word0 >> 28u) & 15u, scale0, copy), weightOf((word0 >> 24u) & 15u, scale0, copy));
-    let word1 = weight[chosen(part1, params.codes0, params.codes1, params.codes2) + start1 / 8u + at];
-    let scale1 = scaleOf(part1, (start1 + 8u * at) >> params.blockShift);
-    let w1_0 = vec4<f32>(weightOf((word1 >> 4u) & 15u, scale1, copy), weightOf((word1 >> 0u) & 15u, scale1, copy), weightOf((word1 >> 12u) & 15u, scale1, copy), weightOf((word1 >> 8u) & 15u, scale1, copy));
-    let w1_1 = vec4<f32>(weightOf((word1 >> 20u) & 15u, scale1, copy), weightOf((word1 >> 16u) & 15u, scale1, copy), weightOf((word1 >> 28u) & 15u, scale1, copy), weightOf((word1 >> 24u) & 15u, scale1, copy));
-    let word2 = weight[chosen(part2, params.codes0, params.codes1, params.codes2) + start2 / 8u + at];
-    let scale2 = scaleOf(part2, (start2 + 8u * at) >> params.blockShift);
-    let w2_0 = vec4<f32>(weightOf((word2 >> 4u) & 15u, scale2, copy), weightOf((word2 >> 0u) & 15u, scale2, copy), weightOf((word2 >> 12u) & 15u, scale2, copy), weightOf((word2 >> 8u) & 15u, scale2, copy));
-    let w2_1 = vec4<f32>(weightOf((word2 >> 20u) & 15u, scale2, copy), weightOf((word2 >> 16u) & 15u, scale2, copy), weightOf((word2 >> 28u) & 15u, scale2, copy), weightOf((word2 >> 24u) & 15u, scale2, copy));
-    let word3 = weight[chosen(part3, params.codes0, params.codes1, params.codes2) + start3 / 8u + at];
-    let scale3 = scaleOf(part3, (start3 + 8u * at) >> params.blockShift);
-    let w3_0 = vec4<f32>(weightOf((word3 >> 4u) & 15u, scale3, copy), weightOf((word3 >> 0u) & 15u, scale3, copy), weightOf((word3 >> 12u) & 15u, scale3, copy), weightOf((word3 >> 8u) & 15u, scale3, copy));
-    let w3_1 = vec4<f32>(weightOf((word3 >> 20u) & 15u, scale3, copy), weightOf((word3 >> 16u) & 15u, scale3, copy), weightOf((word3 >> 28u) & 15u, scale3, copy), weightOf((word3 >> 24u) & 15u, scale3, copy));
     sum0_0 += dot(x0_0, w0_0) + dot(x0_1, w0_1);
     sum0_1 += dot(x0_0, w1_0) + dot(x0_1, w1_1);
     sum0_2 += dot(x0_0, w2_0) + dot(x0_1, w2_1);
