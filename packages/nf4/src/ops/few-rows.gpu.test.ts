@@ -77,7 +77,7 @@ async function check(
   const [m, k] = x.shape as [number, number];
   using ones = device.tensor(new Float32Array(k).fill(1), [k], "f32");
   const input: FewRowsInput = { x, dtype: "f32", swiGlu, ...(hasNorm && { norm: { weight: ones, eps: 1e-6 } }) };
-  const y = device.unscoped(() =>
+  using y = device.unscoped(() =>
     device.scope(() =>
       fewRowsLinear4bit(
         modules.map(({ weight }) => ({ weight })),
