@@ -7,6 +7,7 @@ import { q2_k } from "./blocks/q2-k.js";
 import { q3_k } from "./blocks/q3-k.js";
 import { q4_k, q5_k } from "./blocks/q4-q5-k.js";
 import { q6_k } from "./blocks/q6-k.js";
+import { extreme } from "./blocks/rounding.js";
 import type { GgmlType } from "./ggml-types.js";
 
 type PlainType = "F32" | "F16" | "BF16";
@@ -62,7 +63,7 @@ export interface QuantizeOptions {
  */
 export function quantize(values: Float32Array, type: QuantizedType, { importance }: QuantizeOptions = {}): Uint8Array<ArrayBuffer> {
   expectFinite(values, type);
-  if (type === "F32") return new Uint8Array(Float32Array.from(values).buffer);
+  if (type === "F32") return new Uint8Array(values.slice().buffer);
   if (type === "F16" || type === "BF16") {
     const { values: halves, overflow } = type === "F16" ? toFloat16(values, "F32") : toBfloat16(values, "F32");
     if (overflow) throw tooLarge(type, overflow.index, overflow.value);
@@ -85,7 +86,7 @@ export function quantize(values: Float32Array, type: QuantizedType, { importance
     format.quantize(values, at, out, block * format.bytes, given);
     for (const offset of format.scales) {
       const half = out[block * format.bytes + offset + 1]!;
-      if ((half & 0x7c) === 0x7c) throw tooLarge(type, at, largestOf(values.subarray(at, at + format.values)));
+      if ((half & 0x7c) === 0x7c) throw tooLarge(type, at, extreme(values, at, format.values));
     }
   }
   return out;
@@ -169,10 +170,6 @@ function expectFinite(values: Float32Array, type: string): void {
       advice: "llama.cpp refuses such weights; look at the run that made them",
     });
   }
-}
-
-function largestOf(values: Float32Array): number {
-  return values.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
 }
 
 function tooLarge(type: string, index: number, value: number): ArgumentError {

@@ -81,6 +81,15 @@ describe("writeSafetensors", () => {
     expect(new Float32Array((await file.read("x")).data.slice().buffer)).toEqual(Float32Array.of(2, 3));
   });
 
+  it("keeps the bytes of a Buffer that is filled again for the next piece", async () => {
+    async function* pieces(): AsyncGenerator<Buffer> {
+      const buffer = Buffer.alloc(2);
+      for (const value of [1, 2]) yield buffer.fill(value);
+    }
+    const written = await encodeSafetensors({ a: { dtype: "U8", shape: [4], data: pieces } });
+    expect([...written.subarray(-4)]).toEqual([1, 1, 2, 2]);
+  });
+
   it("writes metadata without tensors as valid JSON", async () => {
     const file = await openSafetensors(bytesSource(await encodeSafetensors({}, { metadata: { a: "b" } })));
     expect({ ...file.metadata, size: file.tensors.size }).toEqual({ a: "b", size: 0 });

@@ -24,7 +24,7 @@ export interface BlockImportance {
   readonly rowMeanSquare: number;
 }
 
-/** weight[i] = importance[i] · sqrt(meanSquare + x[i]²), the weight of a value in a fit that has an importance matrix. */
+/** weight[i] = importance[i] · sqrt(meanSquare + x[i]²), the weight of a value in a fit that has an importance matrix; returns their sum, in order. */
 export function importanceWeights(
   x: Float32Array,
   at: number,
@@ -32,12 +32,15 @@ export function importanceWeights(
   columns: Float32Array,
   meanSquare: number,
   weights: Float32Array,
-): void {
+): number {
   const f = Math.fround;
+  let sum = 0;
   for (let i = 0; i < count; i++) {
     const value = x[at + i]!;
     weights[i] = f(columns[i]! * f(Math.sqrt(f(meanSquare + f(value * value)))));
+    sum = f(sum + weights[i]!);
   }
+  return sum;
 }
 
 /** Sum of squares in f32, in order. */

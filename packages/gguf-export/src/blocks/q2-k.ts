@@ -33,8 +33,7 @@ export const q2_k: BlockFormat = {
     for (let sub = 0; sub < 16; sub++) {
       const from = at + sub * SIZE;
       if (importance !== undefined && meanSquare !== undefined) {
-        importanceWeights(x, from, SIZE, importance.columns.subarray(sub * SIZE), meanSquare, weights);
-        subWeights[sub] = weights.reduce((sum, weight) => f(sum + weight), 0);
+        subWeights[sub] = importanceWeights(x, from, SIZE, importance.columns.subarray(sub * SIZE), meanSquare, weights);
       } else for (let i = 0; i < SIZE; i++) weights[i] = Math.abs(x[from + i]!);
       const { scale, min } = fitAsymmetric(x, from, SIZE, MAX_CODE, weights, importance ? importanceSearch : search, codes, sub * SIZE);
       scales[sub] = scale;

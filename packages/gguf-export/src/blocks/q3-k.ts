@@ -81,8 +81,7 @@ export const q3_k: BlockFormat = {
     for (let sub = 0; sub < 16; sub++) {
       const from = at + sub * SIZE;
       if (importance !== undefined && meanSquare !== undefined) {
-        importanceWeights(x, from, SIZE, importance.columns.subarray(sub * SIZE), meanSquare, weights);
-        subWeights[sub] = weights.reduce((sum, weight) => f(sum + weight), 0);
+        subWeights[sub] = importanceWeights(x, from, SIZE, importance.columns.subarray(sub * SIZE), meanSquare, weights);
         scales[sub] = fitSymmetric(x, from, SIZE, LEVELS, weights, codes, sub * SIZE);
       } else scales[sub] = fitByPasses(x, from, sub * SIZE);
     }

@@ -71,8 +71,7 @@ function blocksOf(maxCode: 15 | 31): BlockFormat {
       for (let sub = 0; sub < 8; sub++) {
         const from = at + sub * SIZE;
         if (importance !== undefined && meanSquare !== undefined) {
-          importanceWeights(x, from, SIZE, importance.columns.subarray(sub * SIZE), meanSquare, weights);
-          subWeights[sub] = weights.reduce((sum, weight) => f(sum + weight), 0);
+          subWeights[sub] = importanceWeights(x, from, SIZE, importance.columns.subarray(sub * SIZE), meanSquare, weights);
         } else plainWeights(x, from);
         const search = importance ? importanceSearch : searches[maxCode];
         const { scale, min } = fitAsymmetric(x, from, SIZE, maxCode, weights, search, codes, sub * SIZE);

@@ -1,7 +1,8 @@
 import { BoundsError, type ByteSource, excerpt, FormatError, readExactly } from "@kto/core";
+import { DEFAULT_CHUNK_BYTES } from "@kto/safetensors";
 import { GGML_TYPES } from "../ggml-types.js";
 import { HeaderBytes } from "./header-bytes.js";
-import { DEFAULT_CHUNK_BYTES, MAX_KEYS, MAX_TENSORS } from "./limits.js";
+import { MAX_KEYS, MAX_TENSORS } from "./limits.js";
 import type { MetadataValue } from "./metadata.js";
 import { alignmentOf, readMetadata } from "./read-metadata.js";
 import { type GgufTensorInfo, readTensorInfos } from "./read-tensor-infos.js";

@@ -1,4 +1,5 @@
 import { excerpt } from "@kto/core";
+import { bytesOf } from "@kto/safetensors";
 import { MAX_ARRAY_LENGTH, MAX_STRING_BYTES } from "./limits.js";
 import { isNumberType, type MetadataValue, numberArrays, type NumberType, VALUE_TYPES, type ValueType } from "./metadata.js";
 import { padded } from "./read-tensor-infos.js";
@@ -75,7 +76,7 @@ export class HeaderBuilder {
   #numbers(of: NumberType, value: ArrayBufferView, fail: (problem: string) => Error): void {
     if (!isNumberType(of)) throw fail(`has elements that llama.cpp does not read; expected numbers, texts or booleans, got ${excerpt(of)}`);
     if (!(value instanceof numberArrays[of])) throw fail(`is no typed array of its type; expected ${numberArrays[of].name} for ${of}`);
-    this.raw(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    this.raw(bytesOf(value));
   }
 
   #checkedText(text: string, fail: (problem: string) => Error): void {
@@ -104,6 +105,6 @@ export class HeaderBuilder {
 
 function idOf(type: ValueType, fail: (problem: string) => Error): number {
   const id = VALUE_TYPES.indexOf(type);
-  if (id >= 0 && (isNumberType(type) || ["bool", "string", "array"].includes(type))) return id;
+  if (id >= 0) return id;
   throw fail(`has an unknown type; expected one of ${VALUE_TYPES.join(", ")}, got ${excerpt(type)}`);
 }

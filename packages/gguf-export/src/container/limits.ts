@@ -24,6 +24,3 @@ export const DEFAULT_ALIGNMENT: number = 32;
 
 /** Largest alignment: a page of memory on any machine; more only makes padding. */
 export const MAX_ALIGNMENT: number = 2 ** 16;
-
-/** Default chunk of `stream`: large enough that a disk or server runs at full speed, small beside any model. */
-export const DEFAULT_CHUNK_BYTES: number = 16 * 2 ** 20;

@@ -7,6 +7,6 @@ export function compareTensorNames(a: string, b: string): number {
 }
 
 /** The number of the layer in `blk.N.…`, −1 without one. */
-export function layerOf(name: string): number {
+function layerOf(name: string): number {
   return Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1);
 }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { bytesOf } from "@kto/safetensors";
 
 const folder = new URL("../../../testing/fixtures/gguf/", import.meta.url);
 
@@ -27,9 +28,7 @@ export const conformance: {
 export const exampleFile: Uint8Array = new Uint8Array(readFileSync(fileURLToPath(new URL("example.gguf", folder))));
 
 export function sha256(bytes: ArrayBufferView): string {
-  return createHash("sha256")
-    .update(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-    .digest("hex");
+  return createHash("sha256").update(bytesOf(bytes)).digest("hex");
 }
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
