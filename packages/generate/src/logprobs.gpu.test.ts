@@ -3,6 +3,7 @@ import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { logSoftmax } from "../../testing/src/oracle/top-log-probs.js";
 import { generate, type GenerateOptions, type GenerationResult, TextGenerator } from "./index.js";
 
 let device: Device;
@@ -28,10 +29,7 @@ async function wholeLogProbs(ids: readonly number[]): Promise<Float64Array[]> {
   logits.dispose();
   return ids.map((_, place) => {
     const start = (inputIds.length - 1 + place) * model.vocabSize;
-    const row = Float64Array.from(values.subarray(start, start + model.vocabSize));
-    const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
-    const logSum = Math.log(row.reduce((sum, z) => sum + Math.exp(z - largest), 0));
-    return row.map((z) => z - largest - logSum);
+    return logSoftmax(values.subarray(start, start + model.vocabSize));
   });
 }
 

@@ -2,21 +2,15 @@ import { readFileSync } from "node:fs";
 import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, readFixtureJson, readFixtureJsonl } from "@kto/testing";
+import { fixturePath, readFixtureJson } from "@kto/testing";
 import { Tokenizer } from "@kto/tokenizer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate, type GenerateOptions, type GenerationResult, TextGenerator } from "./index.js";
+import { answeredPrompts } from "./testing/rows.js";
 
 let device: Device;
 let model: DecoderForCausalLM & { tokenizer: Tokenizer };
 const file = (name: string): string => readFileSync(fixturePath("model", name), "utf8");
-
-interface Greedy {
-  prompt: { role: string; content: string }[];
-  prompt_ids: number[];
-  greedy: { ids: number[]; text: string; trusted: number };
-}
-const greedy = readFixtureJsonl<Greedy>("generation/greedy.jsonl");
 
 beforeAll(async () => {
   device = await requestDevice();
@@ -28,7 +22,7 @@ afterAll(() => {
   device.dispose();
 });
 
-const first = greedy[0]!;
+const first = answeredPrompts[0]!;
 
 describe("an answer", () => {
   it("in pieces is the result, and that of transformers", async () => {
@@ -108,7 +102,7 @@ describe("drawn ids", () => {
 
   it("are those of the seed, alone or among others", async () => {
     using generator = new TextGenerator(model, { maxRows: 8 });
-    const others = [12, 13, 14].map((seed) => generator.generate({ ...sampled, inputIds: greedy[1]!.prompt_ids, seed }));
+    const others = [12, 13, 14].map((seed) => generator.generate({ ...sampled, inputIds: answeredPrompts[1]!.prompt_ids, seed }));
     const together = await generator.generate(sampled).result;
     const different = await Promise.all(others.map(({ result }) => result));
     const alone = await generate(model, sampled).result;
@@ -128,7 +122,7 @@ describe("rows that come and go", () => {
   it("give what each gives alone, and leave nothing behind", async () => {
     const before = device.memory.info().liveStorages;
     const options = (row: number): GenerateOptions => ({
-      inputIds: greedy[row % greedy.length]!.prompt_ids,
+      inputIds: answeredPrompts[row % answeredPrompts.length]!.prompt_ids,
       doSample: false,
       maxNewTokens: 3 + 5 * row,
       eosTokenId: [],

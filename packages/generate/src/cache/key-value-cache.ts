@@ -108,12 +108,12 @@ export class KeyValueCache implements Disposable {
    * the caller's to raise when the pass is recorded. What it makes lives in the current scope.
    */
   attend(pieces: readonly RowPiece[]): Attend {
-    const slots = this.#slotsOf(pieces);
     if (pieces.every(({ numTokens }) => numTokens === 1)) {
       const newest = this.newest(decodePlaces(this.#model.device, pieces));
       const all = (tensor: Tensor): Columns => ({ tensor, first: 0 });
       return (layer, q, k, v) => newest(layer, { q: all(q), k: all(k), v: all(v) });
     }
+    const slots = this.#slotsOf(pieces);
     const attend = this.#attendKept(pieces);
     return (layer, q, k, v) => {
       const { keys, values } = this.#layers[layer]!;

@@ -3,7 +3,8 @@ import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { GenerationEngine, type Row, type RowRequest } from "../index.js";
+import { GenerationEngine, type RowRequest } from "../index.js";
+import { greedySampling, idsOf, promptOf } from "../testing/rows.js";
 import { DecodePass } from "./decode-pass.js";
 
 let device: Device;
@@ -28,17 +29,11 @@ interface Asked {
 }
 
 const request = (index: number, { length, eosTokenIds = [] }: Asked): RowRequest => ({
-  promptIds: Array.from({ length: 9 + index }, (_, at) => 1 + ((at * 7 + index * 31) % 480)),
+  promptIds: promptOf(9 + index, index),
   maxNewTokens: length,
   eosTokenIds,
-  sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: [1, 2] },
+  sampling: greedySampling,
 });
-
-async function idsOf(row: Row): Promise<number[]> {
-  const ids: number[] = [];
-  for await (const id of row) ids.push(id);
-  return ids;
-}
 
 interface Cost {
   /** Of each decode pass, in their order. */

@@ -4,7 +4,9 @@ import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { logSoftmax } from "../../../testing/src/oracle/top-log-probs.js";
 import { GenerationEngine, type Row, type RowRequest } from "../index.js";
+import { greedySampling } from "../testing/rows.js";
 
 let device: Device;
 let loaded: Qwen2ForCausalLM;
@@ -43,7 +45,7 @@ function modelOf(ropeType: string, original: number): Qwen2ForCausalLM {
 
 function request(promptLength: number, given: Partial<RowRequest> = {}): RowRequest {
   const promptIds = Array.from({ length: promptLength }, (_, at) => 1 + ((at * at * 3 + at * 7 + promptLength) % 480));
-  const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1.2, seed: [1, 2] as const };
+  const sampling = { ...greedySampling, repetitionPenalty: 1.2 };
   return { promptIds, maxNewTokens: 6, eosTokenIds: [], logprobs: 20, sampling, ...given };
 }
 
@@ -65,10 +67,9 @@ function expectSame(found: Row, expected: Row): void {
 /** Log-probabilities after the last token of a prompt that is computed whole and alone. */
 async function logProbsAfter(model: Qwen2ForCausalLM, promptIds: readonly number[]): Promise<Float64Array> {
   const logits = device.scope(() => device.noGrad(() => model.logits(model.hiddenStates(model.packRows([promptIds])))));
-  const last = Float64Array.from((await logits.read()).slice(-model.vocabSize));
+  const last = (await logits.read()).slice(-model.vocabSize);
   logits.dispose();
-  const sum = last.reduce((total, z) => total + Math.exp(z), 0);
-  return last.map((z) => z - Math.log(sum));
+  return logSoftmax(last);
 }
 
 describe.each(["dynamic", "longrope"])("rows past the original length of %s", (ropeType) => {

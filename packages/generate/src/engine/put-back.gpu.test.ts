@@ -6,6 +6,7 @@ import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { expectNoBuffersLeft } from "../../../testing/src/no-buffers-left.js";
 import { GenerationEngine, type Row, type RowRequest } from "../index.js";
+import { greedySampling as greedy, idsOf, promptOf } from "../testing/rows.js";
 
 let device: Device;
 let model: DecoderForCausalLM;
@@ -27,10 +28,9 @@ expectNoBuffersLeft(() => device);
 
 const pages = (count: number): number => count * 64;
 const drawn: RowRequest["sampling"] = { temperature: 1.1, topK: 60, topP: 0.98, minP: 0, repetitionPenalty: 1.15, seed: [7, 1] };
-const greedy: RowRequest["sampling"] = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: [0, 0] };
 
 function request(index: number, sampling: RowRequest["sampling"], given: Partial<RowRequest> = {}): RowRequest {
-  const promptIds = Array.from({ length: 63 - index }, (_, at) => 1 + ((at * 7 + index * 31) % 480));
+  const promptIds = promptOf(63 - index, index);
   return { promptIds, maxNewTokens: 140, eosTokenIds: [], sampling: { ...sampling, seed: [index, 9] }, adapters: [], ...given };
 }
 
@@ -49,12 +49,6 @@ function engineOf(maxCachedTokens: number): GenerationEngine {
     maxCachedTokens,
     withAdapters: (names, body) => adapted.withAdapters([...names], body),
   });
-}
-
-async function idsOf(row: Row): Promise<number[]> {
-  const ids: number[] = [];
-  for await (const id of row) ids.push(id);
-  return ids;
 }
 
 /** Runs a body and counts how often a row was computed from its beginning: once when it joins, and once for every time that it was put back. */

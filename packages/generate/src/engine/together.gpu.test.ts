@@ -2,18 +2,13 @@ import { PeftModel } from "@kto/lora";
 import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, readFixtureJsonl } from "@kto/testing";
+import { fixturePath } from "@kto/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { GenerationEngine, type Row } from "../index.js";
-
-interface Greedy {
-  prompt_ids: number[];
-  greedy: { ids: number[]; trusted: number };
-}
+import { GenerationEngine } from "../index.js";
+import { answeredPrompts, greedySampling, idsOf } from "../testing/rows.js";
 
 let device: Device;
 let model: DecoderForCausalLM;
-const greedy = readFixtureJsonl<Record<string, unknown>>("generation/greedy.jsonl") as unknown as Greedy[];
 
 beforeAll(async () => {
   device = await requestDevice();
@@ -30,21 +25,15 @@ beforeEach(() => {
 afterEach(() => device.recorder.variants.delete("fewRows"));
 
 async function answers(engine: GenerationEngine, prompts: readonly number[][], adapters?: string[]): Promise<number[][]> {
-  const sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: [1, 2] } as const;
-  const rows = prompts.map((promptIds): Row => engine.start({ promptIds, maxNewTokens: 24, eosTokenIds: [], sampling, adapters }));
-  return Promise.all(
-    rows.map(async (row) => {
-      const ids: number[] = [];
-      for await (const id of row) ids.push(id);
-      return ids;
-    }),
-  );
+  const rest = { maxNewTokens: 24, eosTokenIds: [], sampling: greedySampling, adapters };
+  const rows = prompts.map((promptIds) => engine.start({ promptIds, ...rest }));
+  return Promise.all(rows.map(idsOf));
 }
 
 describe("layers that are computed together", () => {
   it.each([1, 3])("give transformers' greedy ids, %i rows", async (numRows) => {
     using engine = new GenerationEngine(model, { maxRows: numRows });
-    const asked = greedy.slice(0, numRows);
+    const asked = answeredPrompts.slice(0, numRows);
     const ids = await answers(
       engine,
       asked.map(({ prompt_ids }) => prompt_ids),
@@ -61,7 +50,7 @@ describe("layers that are computed together", () => {
       if (name.includes("lora_B"))
         device.writeBytes(b, new Uint8Array(Float32Array.from({ length: b.size }, (_, i) => Math.sin(i) / 50).buffer));
     const options = { maxRows: 1, withAdapters: <T>(names: readonly string[], body: () => T) => adapted.withAdapters(names, body) };
-    const prompt = greedy[0]!.prompt_ids;
+    const prompt = answeredPrompts[0]!.prompt_ids;
     const launchesOf = async (adapters: string[]): Promise<{ ids: number[]; launches: number }> => {
       using engine = new GenerationEngine(model, options);
       await answers(engine, [prompt], adapters);
