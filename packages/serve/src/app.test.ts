@@ -92,4 +92,6 @@ it("refuses no models, two of a name, defaults out of range", () => {
     }),
   ).toThrow("two models have the same id");
   expect(made({ defaults: { topP: 2 } })).toThrow(KtoError);
+  expect(made({ defaults: { maxNewTokens: 0 } })).toThrow(KtoError);
+  expect(made({ generationConfig: { max_new_tokens: "many" } })).toThrow("max_new_tokens of generation_config.json is not usable");
 });

@@ -1,5 +1,5 @@
 import { ArgumentError } from "@kto/core";
-import { samplingSettings } from "@kto/generate";
+import { maxNewTokensOf, samplingSettings } from "@kto/generate";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import { Answers } from "./answers/answers.js";
@@ -53,7 +53,8 @@ interface Endpoint {
  */
 export function createApp(options: ServeOptions): ServeApp {
   expectModels(options.models);
-  samplingSettings(options.defaults ?? {}, options.generationConfig);
+  samplingSettings(options.defaults ?? {}, options.generationConfig); // these two for what they throw
+  maxNewTokensOf(options.defaults?.maxNewTokens, options.generationConfig ?? {});
   const { maxRunning = defaultMaxRunning, maxQueue = defaultMaxQueue, maxBodyBytes = defaultMaxBodyBytes } = options;
   const { apiKey, allowedHosts, corsOrigins = [], onError = () => {} } = options;
   const metrics = new Metrics();

@@ -55,6 +55,23 @@ export function unusable(param: string, expected: string, got: unknown, advice?:
   return new RequestError({ operation: param, problem: "not usable", expected, got: excerpt(got), advice }, { param });
 }
 
+/** A field that a request must have. */
+export function missing(param: string, expected: string): RequestError {
+  return new RequestError({ operation: param, problem: "missing", expected }, { param });
+}
+
+/** A field that asks for what is not done here. */
+export function notSupported(
+  param: string,
+  got: unknown,
+  { expected = "it unset", advice }: { expected?: string; advice: string },
+): RequestError {
+  return new RequestError(
+    { operation: param, problem: "not supported by this server", expected, got: excerpt(got), advice },
+    { param, reason: "unsupported_parameter" },
+  );
+}
+
 /** True for a JSON object. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

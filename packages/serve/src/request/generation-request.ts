@@ -1,9 +1,9 @@
 import { isKtoError } from "@kto/core";
-import type { ChatMessage, GenerateOptions } from "@kto/generate";
+import { maxNewTokensOf, type ChatMessage, type GenerateOptions } from "@kto/generate";
 import { RequestError } from "../errors.js";
 import { unknownModel } from "../http/request-errors.js";
 import { maxChoices, type ServedModel, type ServeOptions } from "../options.js";
-import { type RequestFields, unusable } from "./fields.js";
+import { missing, type RequestFields, unusable } from "./fields.js";
 import { readMessages } from "./messages.js";
 import { readPrompts } from "./prompts.js";
 import { expectNothingRefused } from "./refused-fields.js";
@@ -47,8 +47,7 @@ export function readCompletionRequest(fields: RequestFields, options: ServeOptio
 function readModel(fields: RequestFields, models: readonly ServedModel[]): ServedModel {
   const id = fields.text("model");
   const ids = models.map((model) => model.id);
-  if (id === undefined)
-    throw new RequestError({ operation: "model", problem: "missing", expected: `one of ${ids.join(", ")}` }, { param: "model" });
+  if (id === undefined) throw missing("model", `one of ${ids.join(", ")}`);
   const found = models.find((model) => model.id === id);
   if (!found) throw unknownModel(id, ids);
   return found;
@@ -73,29 +72,25 @@ function readGeneration(
     throw unusable("stream_options", "it with stream: true alone", fields.given("stream_options"));
   const includeUsage = streamOptions.flag("include_usage") ?? false;
   const sampling = readSampling(fields, options);
-  const maxNewTokens = readLength(fields);
+  const { defaults = {}, generationConfig = {} } = options;
+  const maxNewTokens = readLength(fields) ?? maxNewTokensOf(defaults.maxNewTokens, generationConfig);
   const prompts = parts.prompts();
   if (prompts.length * n > maxChoices)
     throw unusable(promptField, `at most ${maxChoices} choices of all prompts together`, prompts.length * n);
   const choices = prompts.flatMap((inputIds, prompt): GenerateOptions[] => {
     const room = roomFor(inputIds, options.contextSize, prompts.length > 1 ? `${promptField}[${prompt}]` : promptField);
-    const length = Math.min(maxNewTokens ?? defaultLength(options) ?? room, room);
+    const length = Math.min(maxNewTokens ?? room, room);
     return Array.from({ length: n }, (_, index) => ({
       ...sampling,
       inputIds,
       seed: sampling.seed === undefined ? undefined : sampling.seed + index,
       maxNewTokens: length,
-      eosTokenId: options.defaults?.eosTokenId,
+      eosTokenId: defaults.eosTokenId,
       adapter: model.adapter,
       ...(logprobs !== undefined && { logprobs }),
     }));
   });
   return { model, choices, promptTokens: prompts.reduce((sum, ids) => sum + ids.length, 0), stream, includeUsage, logprobs };
-}
-
-function defaultLength({ defaults = {}, generationConfig = {} }: ServeOptions): number | undefined {
-  const inConfig = generationConfig.max_new_tokens;
-  return defaults.maxNewTokens ?? (typeof inConfig === "number" && Number.isSafeInteger(inConfig) && inConfig > 0 ? inConfig : undefined);
 }
 
 /** Tokens that an answer has room for. Throws RequestError for a prompt that leaves none, or is none. */

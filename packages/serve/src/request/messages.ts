@@ -1,15 +1,14 @@
-import { excerpt } from "@kto/core";
 import type { ChatMessage } from "@kto/generate";
-import { RequestError } from "../errors.js";
-import { isObject, unusable } from "./fields.js";
+import { isObject, missing, notSupported, unusable } from "./fields.js";
+
+const advice = "send texts alone";
 
 /** Roles that a message may have, as templates know them: OpenAI's newer word for the system is the system. */
 const roles: Readonly<Record<string, string>> = { system: "system", developer: "system", user: "user", assistant: "assistant" };
 
 /** The messages of a chat request, with texts for contents. Throws RequestError that names the message, and the part of it, that is at fault. */
 export function readMessages(given: unknown): ChatMessage[] {
-  if (given === undefined)
-    throw new RequestError({ operation: "messages", problem: "missing", expected: "a list of messages" }, { param: "messages" });
+  if (given === undefined) throw missing("messages", "a list of messages");
   if (!Array.isArray(given) || given.length === 0) throw unusable("messages", "a list of at least one message", given);
   return given.map((message: unknown, index) => readMessage(message, `messages[${index}]`));
 }
@@ -20,7 +19,7 @@ function readMessage(message: unknown, place: string): ChatMessage {
   if (typeof role !== "string" || !Object.hasOwn(roles, role))
     throw unusable(`${place}.role`, `one of ${Object.keys(roles).join(", ")}`, role);
   for (const name of ["tool_calls", "function_call", "audio"])
-    if ((message[name] ?? undefined) !== undefined) throw notSupported(`${place}.${name}`, message[name]);
+    if ((message[name] ?? undefined) !== undefined) throw notSupported(`${place}.${name}`, message[name], { advice });
   return { role: roles[role]!, content: readContent(content, `${place}.content`) };
 }
 
@@ -32,16 +31,9 @@ function readContent(content: unknown, place: string): string {
     .map((part: unknown, index) => {
       const at = `${place}[${index}]`;
       if (!isObject(part) || typeof part["type"] !== "string") throw unusable(at, 'an object of type "text"', part);
-      if (part["type"] !== "text") throw notSupported(`${at}.type`, part["type"], '"text"');
+      if (part["type"] !== "text") throw notSupported(`${at}.type`, part["type"], { expected: '"text"', advice });
       if (typeof part["text"] !== "string") throw unusable(`${at}.text`, "a text", part["text"]);
       return part["text"];
     })
     .join("");
-}
-
-function notSupported(param: string, got: unknown, expected = "it unset"): RequestError {
-  return new RequestError(
-    { operation: param, problem: "not supported by this server", expected, got: excerpt(got), advice: "send texts alone" },
-    { param, reason: "unsupported_parameter" },
-  );
 }

@@ -1,11 +1,9 @@
 import type { GenerationTokenizer } from "@kto/generate";
-import { RequestError } from "../errors.js";
-import { unusable } from "./fields.js";
+import { missing, unusable } from "./fields.js";
 
 /** The prompts of a completion request as ids: a text, ids, or a list of either. Throws RequestError for anything else. */
 export function readPrompts(given: unknown, tokenizer: GenerationTokenizer, vocabSize: number): (readonly number[])[] {
-  if (given === undefined)
-    throw new RequestError({ operation: "prompt", problem: "missing", expected: "a text, or a list of ids" }, { param: "prompt" });
+  if (given === undefined) throw missing("prompt", "a text, or a list of ids");
   if (typeof given === "string") return [tokenizer.encode(given)];
   if (!Array.isArray(given) || given.length === 0) throw unusable("prompt", "a text, a list of ids, or a list of either", given);
   if (given.every((id) => typeof id === "number")) return [checkIds(given, "prompt", vocabSize)];

@@ -1,6 +1,4 @@
-import { excerpt } from "@kto/core";
-import { RequestError } from "../errors.js";
-import { isObject, type RequestFields } from "./fields.js";
+import { isObject, notSupported, type RequestFields } from "./fields.js";
 
 const isEmpty = (value: unknown): boolean =>
   value === "" || (Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0);
@@ -44,17 +42,10 @@ const asksForNothing: Readonly<Record<string, (value: unknown) => boolean>> = {
   guided_grammar: never,
 };
 
-/** Names of the fields that are refused. */
-export const refusedFields: readonly string[] = Object.keys(asksForNothing);
-
 /** Throws RequestError for the first field that asks for what is not done here. Fields that nobody knows are left alone, as OpenAI's clients expect. */
 export function expectNothingRefused(fields: RequestFields): void {
-  for (const name of refusedFields) {
+  for (const [name, isNothing] of Object.entries(asksForNothing)) {
     const value = fields.given(name);
-    if (value === undefined || asksForNothing[name]!(value)) continue;
-    throw new RequestError(
-      { operation: name, problem: "not supported by this server", expected: "it unset", got: excerpt(value), advice: "leave it out" },
-      { param: name, reason: "unsupported_parameter" },
-    );
+    if (value !== undefined && !isNothing(value)) throw notSupported(name, value, { advice: "leave it out" });
   }
 }
