@@ -1,14 +1,13 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { fixturePath } from "@kto/testing";
 import { expect, it } from "vitest";
+import { ktoProgram } from "./testing/kto-program.js";
 
-const program = fileURLToPath(new URL("bin.ts", import.meta.url));
 const args = ["score", "--model", fixturePath("model"), "--data", fixturePath("kto", "rows.jsonl"), "--per_device_eval_batch_size", "1"];
 
 function start(stdout: "pipe" | number): ChildProcess {
-  return spawn(process.execPath, ["--conditions=@kto/source", "--import=tsx", program, ...args, "--device", "software", "--quiet"], {
+  return spawn(process.execPath, [...ktoProgram, ...args, "--device", "software", "--quiet"], {
     stdio: ["ignore", stdout, "pipe"],
   });
 }

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startLoopbackHub, type LoopbackHub } from "../../hub/src/testing/loopback-hub.js";
+import { ktoProgram } from "./testing/kto-program.js";
 import { errorLinesOf, hubEnv, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -211,8 +211,7 @@ describe("interrupted", () => {
 
   /** `kto download` as a process of its own. */
   function start(): ChildProcess {
-    const program = fileURLToPath(new URL("bin.ts", import.meta.url));
-    return spawn(process.execPath, ["--conditions=@kto/source", "--import=tsx", program, "download", "owner/tiny"], {
+    return spawn(process.execPath, [...ktoProgram, "download", "owner/tiny"], {
       env: { ...process.env, ...env() },
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { fixturePath, readFixtureJsonl } from "@kto/testing";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ktoProgram } from "./testing/kto-program.js";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 
 interface Greedy {
@@ -157,9 +157,8 @@ describe("rows", () => {
   });
 
   it("a reader that leaves after the first line is no failure", async () => {
-    const program = fileURLToPath(new URL("bin.ts", import.meta.url));
     const flags = ["--data", folder.file("prompts.jsonl"), "--device", "software", "--max_new_tokens", "4", "--quiet"];
-    const child = spawn(process.execPath, ["--conditions=@kto/source", "--import=tsx", program, "generate", "--model", model, ...flags], {
+    const child = spawn(process.execPath, [...ktoProgram, "generate", "--model", model, ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     let stderr = "";

@@ -4,9 +4,9 @@ import { cpSync, mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { fixturePath } from "@kto/testing";
 import { afterEach, describe, expect, it } from "vitest";
+import { ktoProgram } from "./testing/kto-program.js";
 import { errorLinesOf, kto, temporaryFolder } from "./testing/run-kto.js";
 
-const program = fileURLToPath(new URL("bin.ts", import.meta.url));
 const model = fileURLToPath(new URL("../../../examples/quickstart/model", import.meta.url));
 
 /** A server as a process of its own, and what it says. */
@@ -23,19 +23,7 @@ afterEach(() => {
 });
 
 async function start(flags: readonly string[] = [], env: Record<string, string> = {}): Promise<Serving> {
-  const argv = [
-    "--conditions=@kto/source",
-    "--import=tsx",
-    program,
-    "serve",
-    "--model",
-    model,
-    "--port",
-    "0",
-    "--device",
-    "software",
-    ...flags,
-  ];
+  const argv = [...ktoProgram, "serve", "--model", model, "--port", "0", "--device", "software", ...flags];
   const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   children.push(child);
   const ended = new Promise<number | null>((resolve) => child.on("close", resolve));

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { excerpt, nearestName } from "@kto/core";
 import { writeFileAtomic } from "@kto/core/node";
+import { formatCounted } from "../render/format.js";
 import type { Conversation } from "./conversation.js";
 
 /** What commands of a chat change. */
@@ -87,7 +88,7 @@ async function save({ conversation, saved, expand }: ChatState, argument: string
   const { messages } = conversation;
   await writeFileAtomic(path, (sink) => sink.write(new TextEncoder().encode(`${JSON.stringify(messages, null, 2)}\n`)));
   saved.add(path);
-  return `${messages.length} ${messages.length === 1 ? "message" : "messages"} written to ${argument}`;
+  return `${formatCounted(messages.length, "message")} written to ${argument}`;
 }
 
 function chooseAdapter(state: ChatState, name: string): string {

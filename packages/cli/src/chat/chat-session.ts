@@ -7,8 +7,8 @@ import { expectRoom, roomAfter, type AnswerRoom } from "../load/answer-room.js";
 import { renderConversation } from "../load/model-to-ask.js";
 import { colorsOf } from "../render/colors.js";
 import { wrap, type Console } from "../render/console.js";
-import { formatCount, formatNumber } from "../render/format.js";
-import { terminalText } from "../render/terminal-text.js";
+import { formatCount, formatCounted, formatNumber } from "../render/format.js";
+import { shownText } from "../render/terminal-text.js";
 import { ThinkText } from "../render/think-text.js";
 import { runChatCommand, type ChatState } from "./chat-commands.js";
 import type { Turns } from "./turns.js";
@@ -101,7 +101,7 @@ export class ChatSession {
       for await (const piece of answer) {
         text += piece.text;
         numTokens += piece.ids.length;
-        const shown = io.stdout.isTTY === true ? terminalText(piece.text) : piece.text;
+        const shown = shownText(piece.text, io.stdout);
         write(isTerminal ? think.push(shown) : shown);
       }
       result = await answer.result;
@@ -116,7 +116,7 @@ export class ChatSession {
 
   #summarise(numTokens: number, result: GenerationResult | undefined): void {
     const { console } = this.#parts;
-    const count = `${formatCount(numTokens)} ${numTokens === 1 ? "token" : "tokens"}`;
+    const count = formatCounted(numTokens, "token");
     const facts = result
       ? [
           count,

@@ -9,10 +9,10 @@ import { trainFields } from "../config/train-fields.js";
 import { exitStatus } from "../errors.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess } from "../load/hub-access.js";
-import { withColumns } from "../load/columns.js";
-import { findTokenizer, openData } from "../load/inputs.js";
+import { findTokenizer } from "../load/inputs.js";
 import { plainDataReport, renderDataReport, renderRawReport, type RawReport } from "../render/data-report.js";
 import type { Command, CommandInput } from "./command.js";
+import { openRows } from "./model-and-data.js";
 
 const allFields = {
   ...dataFields,
@@ -51,9 +51,7 @@ async function data(input: CommandInput): Promise<number> {
   const access = hubAccess(io, console);
   const tokenizer = values.model === null ? undefined : await findTokenizer(values.model, access);
   const chatTemplate = await readChatTemplate(values.chatTemplate);
-  const onNote = (note: string): void => console.note(note);
-  const read = await openData(values.data ?? operands[0]!, access, { split: values.split, config: values.datasetConfig, onNote });
-  const dataset = withColumns(read, values, onNote);
+  const dataset = await openRows({ ...values, data: values.data ?? operands[0]! }, access, input);
   const count = values.head ?? Infinity;
   const isRaw = !tokenizer && detectFormat(dataset).type !== "tokenized";
   const report = isRaw

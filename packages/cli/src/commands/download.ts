@@ -5,7 +5,7 @@ import { snapshotDownload } from "@kto/hub/node";
 import { commandValues } from "../config/check-command.js";
 import { exitStatus, isHubError } from "../errors.js";
 import { downloading, hubAccess } from "../load/hub-access.js";
-import { formatCount } from "../render/format.js";
+import { formatCount, formatCounted } from "../render/format.js";
 import { formatSize } from "../render/transfer-line.js";
 import type { Command, CommandInput } from "./command.js";
 
@@ -43,7 +43,7 @@ async function download(input: CommandInput): Promise<number> {
   );
   const { cached } = access.display.counts;
   console.line(
-    `${formatCount(files.length)} ${files.length === 1 ? "file" : "files"}, ${formatSize(bytes)}B${cached > 0 ? `; ${cached === files.length ? "all" : formatCount(cached)} were in the cache` : ""}`,
+    `${formatCounted(files.length, "file")}, ${formatSize(bytes)}B${cached > 0 ? `; ${cached === files.length ? "all" : formatCount(cached)} were in the cache` : ""}`,
   );
   io.stdout.write(`${options.json ? JSON.stringify({ path, files, bytes }) : path}\n`);
   return exitStatus.done;

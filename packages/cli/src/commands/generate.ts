@@ -16,13 +16,10 @@ import { readMessages } from "../load/messages-file.js";
 import { expectTokenizer, noteStandIn, openModelToAsk, renderConversation } from "../load/model-to-ask.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { readPrompts, type Prompt } from "../load/prompts.js";
-import { formatCount, formatNumber } from "../render/format.js";
-import { terminalText } from "../render/terminal-text.js";
+import { formatCount, formatCounted, formatNumber } from "../render/format.js";
+import { shownText } from "../render/terminal-text.js";
 import type { Command, CommandInput } from "./command.js";
 import { openRows } from "./model-and-data.js";
-
-/** A row has whole pages of the cache: so many tokens more than it needs, at most. */
-const pageSlack = 64;
 
 /** Text as it stands, blanks at its ends included; several words of a command line are one text. */
 const verbatim: FieldType<string> = {
@@ -87,8 +84,7 @@ async function generate(input: CommandInput): Promise<number> {
   using base = await loadWeights(files, device, console, { ...values, dtype: operandDtype(values.dtype, device), signal: io.signal });
   using adapted = adapter ? await loadAdapter(base, adapter, { isTrainable: false }) : undefined;
   input.begin();
-  const maxRows = rows ? batchSize : 1;
-  using generator = new TextGenerator(adapted ?? base, { maxRows, maxCachedTokens: maxRows * (room.limit + pageSlack) });
+  using generator = new TextGenerator(adapted ?? base, { maxRows: rows ? batchSize : 1 });
   const ask = (ids: readonly number[]): Generation =>
     generator.generate({ ...sampling, inputIds: ids, maxNewTokens: roomAfter(ids.length, room), signal: io.signal });
   if (rows) await answerRows(rows.prompts, ask, batchSize, input).catch((error: unknown) => adviseAndThrow(error));
@@ -118,7 +114,7 @@ async function stream(answer: Generation, { io, console }: CommandInput): Promis
   try {
     for await (const { text: piece } of answer) {
       if (piece === "") continue;
-      last = io.stdout.isTTY === true ? terminalText(piece) : piece;
+      last = shownText(piece, io.stdout);
       io.stdout.write(last);
     }
   } catch (error) {
@@ -128,8 +124,7 @@ async function stream(answer: Generation, { io, console }: CommandInput): Promis
   }
   const { newTokens, tokensPerSecond, finishReason, seed } = await answer.result;
   const speed = tokensPerSecond > 0 ? `, ${formatNumber(tokensPerSecond, 3)} tokens/s` : "";
-  const count = `${formatCount(newTokens)} ${newTokens === 1 ? "token" : "tokens"}`;
-  console.line(console.colors.dim(`${count}${speed}, ended by ${endings[finishReason]}, seed ${seed}`));
+  console.line(console.colors.dim(`${formatCounted(newTokens, "token")}${speed}, ended by ${endings[finishReason]}, seed ${seed}`));
 }
 
 const endings = { stop: "an end token or a stop text", length: "its length", cancelled: "being left" } as const;

@@ -8,7 +8,7 @@ import { fieldName } from "../errors.js";
 import type { TrainValues } from "../config/train-fields.js";
 import { adapterInfo } from "../load/adapter-info.js";
 import type { Console } from "./console.js";
-import { formatBytes, formatCount } from "./format.js";
+import { formatBytes, formatCount, formatCounted } from "./format.js";
 
 /** Device, driver, memory, dtype and the features in use. */
 export function describeDevice(console: Console, device: Device, dtype: FloatDtype): void {
@@ -90,7 +90,7 @@ export function describePlan(
   const size = `${values.perDeviceTrainBatchSize} rows × ${values.gradientAccumulationSteps} ${values.gradientAccumulationSteps === 1 ? "micro-batch" : "micro-batches"}`;
   console.fact(
     "plan",
-    `${formatCount(totalUpdates)} ${totalUpdates === 1 ? "update" : "updates"} of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lrSchedulerType} from ${values.learningRate}`,
+    `${formatCounted(totalUpdates, "update")} of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lrSchedulerType} from ${values.learningRate}`,
   );
   for (const { checkpoint, file, problem } of damaged) console.warn(`${checkpoint}/${file} is damaged: ${problem}`);
   if (resumedFrom !== undefined) console.fact("", `going on from ${resumedFrom}`);

@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
-
-const program = fileURLToPath(new URL("../bin.ts", import.meta.url));
+import { ktoProgram } from "./kto-program.js";
 
 /** `kto` in a terminal of 80 columns, at which a test types and looks. */
 export class PseudoTerminal implements Disposable {
@@ -12,7 +10,7 @@ export class PseudoTerminal implements Disposable {
   #wake: (() => void) | undefined;
 
   constructor(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const words = [process.execPath, "--conditions=@kto/source", "--import=tsx", program, ...argv];
+    const words = [process.execPath, ...ktoProgram, ...argv];
     const [command, ...args] = inTerminal(`stty cols 80 rows 24; exec ${words.map(quoted).join(" ")}`);
     const { NO_COLOR: _, ...inherited } = process.env;
     this.#child = spawn(command!, args, {
