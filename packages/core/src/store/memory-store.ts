@@ -52,7 +52,7 @@ function view(files: Map<string, Uint8Array>, prefix: string, name: string): Sto
 
 async function collect(content: StoreContent): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  await writeContent(content, { write: async (bytes) => void pieces.push(bytes.slice()) });
+  await writeContent(content, { write: async (bytes) => void pieces.push(Uint8Array.from(bytes)) }); // slice() of a Buffer of Node shares memory
   return joined(pieces);
 }
 

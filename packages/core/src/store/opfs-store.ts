@@ -53,7 +53,7 @@ function storeIn(root: Place, name: string): Store {
         const { parent, fileName } = split("write", path);
         const folder = await parent.make();
         const fill = (stream: FileSystemWritableFileStream): Promise<void> =>
-          writeContent(content, { write: async (bytes) => stream.write(bytes.slice()) });
+          writeContent(content, { write: async (bytes) => stream.write(Uint8Array.from(bytes)) });
         const old = await orMissing(folder.getFileHandle(fileName));
         if (old) return intoFile(old, 0, fill);
         try {
@@ -71,7 +71,7 @@ function storeIn(root: Place, name: string): Store {
         const isNew = (await orMissing(folder.getFileHandle(fileName))) === undefined;
         const file = await folder.getFileHandle(fileName, { create: true });
         try {
-          await intoFile(file, (await file.getFile()).size, async (stream) => stream.write(bytesOf(content).slice()));
+          await intoFile(file, (await file.getFile()).size, async (stream) => stream.write(Uint8Array.from(bytesOf(content))));
         } catch (error) {
           if (isNew) await removeEntry(folder, fileName);
           throw error;

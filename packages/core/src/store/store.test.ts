@@ -52,6 +52,18 @@ describe.each(Object.entries(kinds))("%s", (_, withStore) => {
       expect(await names(store, "none")).toEqual([]);
     }));
 
+  it("takes the pieces of a Buffer too, which is filled again", () =>
+    withStore(async (store) => {
+      await store.write("pieces", async (sink) => {
+        const piece = Buffer.alloc(1);
+        for (const byte of [49, 50, 51]) {
+          piece[0] = byte;
+          await sink.write(piece);
+        }
+      });
+      expect(await read(store, "pieces")).toBe("123");
+    }));
+
   it("keeps what was there, and no half file, when a write fails", () =>
     withStore(async (store) => {
       const half = async (sink: { write(bytes: Uint8Array): Promise<void> }): Promise<void> => {
