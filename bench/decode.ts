@@ -78,7 +78,7 @@ function launches(on: Device, numRows: number): Record<string, () => void> {
   );
   const attend = cache.newest(places);
   const maxLength = pagesPerRow * 64;
-  model.prepare(maxLength);
+  model.prepareDecode(maxLength);
   const settings = packSamplingSettings(
     rows.map((_, seenRow) => ({ temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: [1, 2], numDrawn: 0, seenRow })),
   );

@@ -1,7 +1,6 @@
 import {
   gemm,
-  lowRankDeltas,
-  paysTogether,
+  partsTogether,
   type FewRowsInput,
   type FloatDtype,
   type LinearAdapter,
@@ -42,11 +41,8 @@ export class Linear4bit implements LinearModule {
   }
 
   together(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined {
-    const modules = [this, ...others];
-    const deltas = lowRankDeltas(modules);
-    if (!deltas || !modules.every((module) => module instanceof Linear4bit) || !paysTogether(input.x.device)) return undefined;
-    const parts = modules.map(({ weight, bias }, index) => ({ weight, bias, lowRank: deltas[index] }));
-    return fewRowsLinear4bit(parts, input);
+    const parts = partsTogether([this, ...others], Linear4bit, input.x.device);
+    return parts && fewRowsLinear4bit(parts, input);
   }
 
   /**

@@ -17,5 +17,6 @@ export type { SavePretrainedOptions, SaveProgress } from "./decoder/save.js";
 export type { SaveDtype } from "./decoder/save-config.js";
 export { ropeFrequencies, type RopeFrequencies, type RopeInput, type RopeScaling } from "./decoder/rope-scaling.js";
 export { packRows, unpad, type UnpaddedBatch } from "./decoder/token-batch.js";
+export { WeightSpace, type WeightForm, type WeightForms } from "./decoder/weight-space.js";
 export type { WeightSpec } from "./decoder/weight-specs.js";
 export { qwen2, Qwen2ForCausalLM } from "./qwen2.js";

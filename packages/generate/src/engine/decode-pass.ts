@@ -1,7 +1,7 @@
-import { collect, packSamplingSettings, sample, type Capture, type Tensor } from "@kto/tensor";
+import { collect, matrixRows, sample, type Capture, type Tensor } from "@kto/tensor";
 import { pageSize } from "../cache/key-value-cache.js";
 import { DrawnIds } from "./drawn-ids.js";
-import { askedLogProbs, type ForwardParts } from "./forward.js";
+import { askedLogProbs, lastPlaces, packedSettings, type ForwardParts } from "./forward.js";
 import type { Row } from "./row.js";
 
 /** Words between the starts of two views of a buffer are a multiple of this. */
@@ -9,9 +9,6 @@ const alignment = 64;
 
 /** Pages that a pass has room for in each row at first: it is taken down again when a row needs more. */
 const fewestPages = 4;
-
-/** Rows that products have memory for are a multiple of this, so that they may go to matrix units. */
-const rowTile = 16;
 
 /** Runs a body while the adapters of the rows act. */
 export type WithAdapters = <T>(body: () => T) => T;
@@ -43,16 +40,15 @@ export class DecodePass implements Disposable {
     this.rows = rows;
     this.#cacheVersion = cache.version;
     this.#pagesPerRow = 2 ** Math.ceil(Math.log2(Math.max(fewestPages, ...rows.map(({ cached }) => cached.pages.length))));
-    const settingsSize = rows.length * settingsOf(rows[0]!).length;
+    const settingsSize = packedSettings(rows).length;
     this.#settingsStart = aligned(rows.length);
     this.#pagesStart = this.#settingsStart + aligned(settingsSize);
     this.#words = new Uint32Array(this.#pagesStart + rows.length * this.#pagesPerRow);
     this.#state = device.unscoped(() => device.empty([this.#words.length], "u32", "state of a pass"));
     const view = (shape: number[], start: number): Tensor => device.viewOf(this.#state, shape, 4 * start, "state of a pass");
-    const places = rows.map(({ last }) => ({ tensor: last!.drawn.tensor, index: last!.index }));
-    const ids = device.unscoped(() => collect(places, Math.ceil(rows.length / rowTile) * rowTile));
+    const ids = device.unscoped(() => collect(lastPlaces(rows), matrixRows(rows.length)));
     const maxLength = Math.min(this.#pagesPerRow * pageSize, model.maxPositionEmbeddings);
-    model.prepare?.(maxLength);
+    model.prepareDecode?.(maxLength);
     const body = (): Tensor | undefined => {
       const lengths = view([rows.length], 0);
       const settings = view([rows.length, settingsSize / rows.length], this.#settingsStart);
@@ -100,19 +96,14 @@ export class DecodePass implements Disposable {
     const words = this.#words;
     this.rows.forEach((row, index) => {
       words[index] = row.cached.length + 1;
-      const settings = settingsOf(row);
-      words.set(settings, this.#settingsStart + index * settings.length);
       words.set(row.cached.pages, this.#pagesStart + index * this.#pagesPerRow);
     });
+    words.set(packedSettings(this.rows), this.#settingsStart);
     const numPages = this.rows.reduce((sum, { cached }) => sum + cached.pages.length, 0);
     const end = numPages === this.#numPages ? this.#pagesStart : words.length;
     this.#numPages = numPages;
     this.#parts.model.device.writeBytes(this.#state, new Uint8Array(words.buffer, 0, 4 * end));
   }
-}
-
-function settingsOf(row: Row): Uint32Array {
-  return packSamplingSettings([{ ...row.request.sampling, numDrawn: row.numDrawn, seenRow: row.seenRow! }]);
 }
 
 function aligned(words: number): number {

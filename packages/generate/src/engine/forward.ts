@@ -34,8 +34,7 @@ export function forward({ model, cache, seen }: ForwardParts, steps: readonly Ro
       const hidden = model.hiddenStates(batchOf(model, steps), attention); // [numTokens, hiddenSize]
       if (ending.length === 0) return undefined;
       const rows = ending.length === hidden.shape[0] ? hidden : gatherRows(hidden, lastTokens(model, steps)); // [numDrawn, hiddenSize]
-      const settings = ending.map((row) => ({ ...row.request.sampling, numDrawn: row.numDrawn, seenRow: row.seenRow! }));
-      const packed = packSamplingSettings(settings);
+      const packed = packedSettings(ending);
       const table = device.tensor(packed, [ending.length, packed.length / ending.length], "u32", "sampling settings");
       const logits = model.logits(rows); // [numDrawn, vocabSize] f32
       const { ids } = sample(logits, table, seen);
@@ -79,7 +78,17 @@ function batchOf(model: CausalLM, steps: readonly RowStep[]): TokenBatch {
     steps.map(() => [0]),
     options,
   );
-  return { ...batch, inputIds: lastDrawn(steps.map(({ row }) => ({ tensor: row.last!.drawn.tensor, index: row.last!.index }))) };
+  return { ...batch, inputIds: lastDrawn(lastPlaces(steps.map(({ row }) => row))) };
+}
+
+/** How the next id of each row is drawn: [numRows, 9] u32 of `sample`. */
+export function packedSettings(rows: readonly Row[]): Uint32Array<ArrayBuffer> {
+  return packSamplingSettings(rows.map(({ request, numDrawn, seenRow }) => ({ ...request.sampling, numDrawn, seenRow: seenRow! })));
+}
+
+/** Where the id that was drawn last of each row is. */
+export function lastPlaces(rows: readonly Row[]): { tensor: Tensor; index: number }[] {
+  return rows.map(({ last }) => ({ tensor: last!.drawn.tensor, index: last!.index }));
 }
 
 /** Ids that were drawn last: the tensor itself, if the same rows go on together. */

@@ -13,6 +13,7 @@ import {
   fewRowsVariants,
   type FewRowsMatrixSpec,
   type FewRowsSpec,
+  plainResult,
   type Kernel,
 } from "@kto/tensor";
 import { codesFunctions, codesOfColumns, codesOfTiles, codesParameters, type CodesSpec } from "./lib/few-rows.js";
@@ -27,11 +28,7 @@ const example = {
   weightType: "bfloat16",
   nested: true,
   dtype: "f32",
-  hasNorm: false,
-  hasBias: false,
-  hasAddend: false,
-  hasLowRank: false,
-  swiGlu: false,
+  ...plainResult,
 } as const;
 
 /** The product of `fewRows` straight from the codes of its weights, which are decoded as they are multiplied. */

@@ -1,4 +1,5 @@
 import {
+  columnsOf,
   depthWaysFor,
   fewRowsLaunch,
   fewRowsLayout,
@@ -6,6 +7,7 @@ import {
   fewRowsSpec,
   goesToMatrices,
   halfInput,
+  sharedBuffer,
   threeOf,
   type FewRowsInput,
   type LowRankDelta,
@@ -13,7 +15,7 @@ import {
 } from "@kto/tensor";
 import { nf4FewRowsKernel, nf4FewRowsMatrixKernel } from "../kernels/nf4-few-rows.wgsl.js";
 import { codeTableBytes, type codesParameters } from "../kernels/lib/few-rows.js";
-import type { Nf4Weight } from "../nf4-weight.js";
+import type { Nf4Tensors, Nf4Weight } from "../nf4-weight.js";
 import type { QuantState } from "../quant-state.js";
 
 /** One weight of a product of few rows. */
@@ -43,14 +45,14 @@ export function fewRowsLinear4bit(parts: readonly FewRows4bitPart[], input: FewR
   const starts = { ...params, ...threeOf("weight", []) };
   const forced = device.recorder.variants.get("nf4FewRowsMatrix");
   if (state.blockSize >= matrixBlock && goesToMatrices(sized, input, forced)) {
-    const run = fewRowsLaunch(sized, { ...input, ...halfInput(input) }, layout);
-    const matrix = fewRowsMatrixSpec(run.input, layout, { ownBytes: codeTableBytes });
+    const halved = { ...input, ...halfInput(input) };
+    const run = fewRowsLaunch(sized, halved, layout);
+    const matrix = fewRowsMatrixSpec(halved, layout, { ownBytes: codeTableBytes });
     nf4FewRowsMatrixKernel.run(device, { ...run.bindings, weight }, { ...run.params, ...starts }, { ...matrix, ...spec });
     return run.y;
   }
   const run = fewRowsLaunch(sized, input, layout);
-  const columns = sized.reduce((sum, { outFeatures }) => sum + outFeatures, 0);
-  const depthWays = depthWaysFor(columns, run.params.k);
+  const depthWays = depthWaysFor(columnsOf(sized), run.params.k);
   nf4FewRowsKernel.run(
     device,
     { ...run.bindings, weight },
@@ -69,40 +71,27 @@ interface CodesTogether {
 
 /** All of these weights as one buffer of words, and where their parts lie in it; undefined if they do not lie in one, or are decoded in different ways. */
 function codesOf(weights: readonly Nf4Weight[]): CodesTogether | undefined {
-  const [first] = weights;
-  const tensors = weights.flatMap(({ tensors: { codes, absmax, nestedAbsmax, tables } }) => [
-    codes,
-    absmax,
-    tables,
-    ...(nestedAbsmax ? [nestedAbsmax] : []),
-  ]);
-  const { storage } = first!.tensors.codes;
-  if (!tensors.every((tensor) => tensor.storage === storage) || !weights.every((weight) => isLike(weight, first!))) return undefined;
-  const start = Math.min(...tensors.map(({ byteOffset }) => byteOffset));
-  const end = Math.max(...tensors.map(({ byteOffset, byteLength }) => byteOffset + byteLength));
-  const wordOf = (tensor: Tensor | undefined): number => (tensor ? (tensor.byteOffset - start) / 4 : 0);
-  const { state } = first!;
+  const first = weights[0]!;
+  if (!weights.every((weight) => isLike(weight, first))) return undefined;
+  const partsOf = (part: keyof Nf4Tensors): Tensor[] => weights.flatMap(({ tensors }) => tensors[part] ?? []);
+  const names = ["codes", "absmax", "nestedAbsmax", "tables"] as const;
+  const shared = sharedBuffer(names.flatMap(partsOf), "u32");
+  if (!shared) return undefined;
+  const starts = [...shared.starts];
+  const [codes, absmax, nested, tables] = names.map((name) => starts.splice(0, partsOf(name).length));
+  const { state } = first;
   return {
-    weight: first!.device.viewOf(first!.tensors.codes, [(end - start) / 4], start, "weights of one kernel"),
+    weight: shared.whole,
     state,
     params: {
-      ...threeOf(
-        "codes",
-        weights.map(({ tensors: { codes } }) => wordOf(codes)),
-      ),
-      ...threeOf(
-        "absmax",
-        weights.map(({ tensors: { absmax } }) => wordOf(absmax)),
-      ),
-      ...threeOf(
-        "nested",
-        weights.map(({ tensors: { nestedAbsmax } }) => wordOf(nestedAbsmax)),
-      ),
+      ...threeOf("codes", codes!),
+      ...threeOf("absmax", absmax!),
+      ...threeOf("nested", nested!),
       ...threeOf(
         "offset",
         weights.map((weight) => weight.state.nested?.offset ?? 0),
       ),
-      tables: wordOf(first!.tensors.tables),
+      tables: tables![0]!,
       blockShift: Math.log2(state.blockSize),
       zero: 0,
     },

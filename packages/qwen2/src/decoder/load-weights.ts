@@ -1,19 +1,11 @@
 import { DtypeError } from "@kto/core";
 import { isNf4Weight, isSkipped, loadNf4Weight, quantizeNf4, type Nf4Weight, type WeightDtype } from "@kto/nf4";
 import { type TensorReader } from "@kto/safetensors";
-import {
-  nothingOverflowed,
-  TensorSlabs,
-  type Device,
-  type FloatDtype,
-  type Tensor,
-  type TensorRegion,
-  type TensorSpace,
-} from "@kto/tensor";
+import { nothingOverflowed, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
 import { expectWeights } from "./expect-weights.js";
-import { needsRegion, slabBytes, weightByteLengths, type WeightForm, type WeightForms } from "./slab-bytes.js";
 import { overflowError, writeConverted } from "./write-converted.js";
-import { weightGroups, type WeightSpec } from "./weight-specs.js";
+import { WeightSpace, type WeightForm } from "./weight-space.js";
+import type { WeightSpec } from "./weight-specs.js";
 
 /** How much of a model is on the device. */
 export interface LoadProgress {
@@ -100,11 +92,7 @@ class WeightLoad {
   readonly #weights = new Map<string, Tensor>();
   readonly #quantized = new Map<string, Nf4Weight>();
   readonly #totalBytes: number;
-  readonly #slabs: TensorSlabs;
-  readonly #forms: WeightForms;
-  /** The weights that lie in one buffer with a weight, by its name. */
-  readonly #groups: ReadonlyMap<string, readonly WeightSpec[]>;
-  readonly #regions = new Map<readonly WeightSpec[], TensorRegion>();
+  readonly #space: WeightSpace;
   /** An element a spec; see `writeBfloat16`. */
   readonly #firstOverflow: Tensor;
   #loadedBytes = 0;
@@ -117,9 +105,7 @@ class WeightLoad {
     this.#options = options;
     this.#totalBytes = specs.reduce((total, { name }) => total + reader.tensors.get(name)!.byteLength, 0);
     const { device, dtype } = options;
-    this.#forms = { dtype, formOf: (spec) => this.#formOf(spec) };
-    this.#groups = new Map(weightGroups(specs).flatMap((group) => group.map(({ name }) => [name, group] as const)));
-    this.#slabs = new TensorSlabs(device, slabBytes(specs, this.#forms));
+    this.#space = new WeightSpace(device, specs, { dtype, formOf: (spec) => this.#formOf(spec) });
     this.#firstOverflow = device.unscoped(() =>
       device.tensor(
         specs.map(() => nothingOverflowed),
@@ -134,7 +120,7 @@ class WeightLoad {
     const { name, shape, kind, linear } = spec;
     const { device, dtype, quantization, signal } = this.#options;
     signal?.throwIfAborted();
-    const slabs = this.#spaceOf(name);
+    const slabs = this.#space.of(name);
     if (linear !== undefined && isNf4Weight(this.#reader, name)) {
       const matrix = { shape: shape as readonly [number, number], ...(signal ? { signal } : {}) };
       this.#quantized.set(
@@ -164,21 +150,8 @@ class WeightLoad {
   }
 
   disposeWork(): void {
-    for (const region of this.#regions.values()) region.dispose();
-    this.#slabs.dispose();
+    this.#space.dispose();
     this.#firstOverflow.dispose();
-  }
-
-  /** Where a weight gets its memory: with those that it is computed with. */
-  #spaceOf(name: string): TensorSpace {
-    const group = this.#groups.get(name)!;
-    if (!needsRegion(group, this.#forms)) return this.#slabs;
-    let region = this.#regions.get(group);
-    if (!region) {
-      region = this.#slabs.region(group.flatMap((spec) => weightByteLengths(spec, this.#forms)));
-      this.#regions.set(group, region);
-    }
-    return region;
   }
 
   #formOf({ name, linear }: WeightSpec): WeightForm {
@@ -209,7 +182,7 @@ class WeightLoad {
         dtype,
       });
     }
-    const matrix = { shape: shape as readonly [number, number], dtype: source, label: name, slabs: this.#spaceOf(name) };
+    const matrix = { shape: shape as readonly [number, number], dtype: source, label: name, slabs: this.#space.of(name) };
     return quantizeNf4(device, { ...matrix, doubleQuant, chunks: this.#chunksOf(name), ...(signal ? { signal } : {}) });
   }
 

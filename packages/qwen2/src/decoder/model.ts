@@ -188,7 +188,11 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   /** Makes the rotary tables for rows up to this many tokens ahead of time. Throws ShapeError for more than the model's positions, see `hiddenStates`. */
   prepare(maxRowLength: number): void {
     this.#rotary.prepare(maxRowLength);
-    this.#rotary.byPosition(maxRowLength);
+  }
+
+  /** Makes what `decode` needs of rows up to this many tokens ahead of time. */
+  prepareDecode(maxLength: number): void {
+    this.#rotary.byPosition(maxLength);
   }
 
   /** Concatenates rows of token ids into one batch without padding. Errors as the function of this name. */

@@ -1,5 +1,5 @@
 import { nf4ByteLengths } from "@kto/nf4";
-import { byteSize, sizeOf, slabShare, type FloatDtype } from "@kto/tensor";
+import { byteSize, sizeOf, slabShare, TensorSlabs, type Device, type FloatDtype, type TensorRegion, type TensorSpace } from "@kto/tensor";
 import { weightGroups, type WeightSpec } from "./weight-specs.js";
 
 /** How a weight will be held on the device. */
@@ -11,20 +11,54 @@ export interface WeightForms {
   formOf(spec: WeightSpec): WeightForm;
 }
 
-/** Bytes of each tensor that a weight has on the device. */
-export function weightByteLengths(spec: WeightSpec, { dtype, formOf }: WeightForms): number[] {
-  const form = formOf(spec);
-  const numElements = sizeOf(spec.shape);
-  if (form === "full") return [numElements * byteSize(spec.kind === "matrix" ? dtype : "f32")];
-  return nf4ByteLengths(numElements, { doubleQuant: form === "fourBitNested" });
-}
+/**
+ * Memory for the weights of a model: those that generation computes together, and the parts of one in four bits, lie in one buffer; small ones share slabs.
+ * Dispose it when they are made; they live on.
+ */
+export class WeightSpace implements Disposable {
+  readonly #forms: WeightForms;
+  /** The weights that lie in one buffer with a weight, by its name. */
+  readonly #groups: ReadonlyMap<string, readonly WeightSpec[]>;
+  readonly #slabs: TensorSlabs;
+  readonly #regions = new Map<readonly WeightSpec[], TensorRegion>();
 
-/** True where tensors are to lie in one buffer: those of several weights, or the parts of one in four bits. */
-export function needsRegion(group: readonly WeightSpec[], { formOf }: WeightForms): boolean {
-  return group.length > 1 || formOf(group[0]!) !== "full";
-}
+  constructor(device: Device, specs: readonly WeightSpec[], forms: WeightForms) {
+    const groups = weightGroups(specs);
+    this.#forms = forms;
+    this.#groups = new Map(groups.flatMap((group) => group.map(({ name }) => [name, group] as const)));
+    const slabBytes = groups.reduce((total, group) => total + slabShare(...this.#byteLengths(group)), 0);
+    this.#slabs = new TensorSlabs(device, slabBytes);
+  }
 
-/** What the small ones of these weights take together of shared buffers, in bytes: see `TensorSlabs`. */
-export function slabBytes(specs: readonly WeightSpec[], forms: WeightForms): number {
-  return weightGroups(specs).reduce((total, group) => total + slabShare(...group.flatMap((spec) => weightByteLengths(spec, forms))), 0);
+  /** Where the weight of that name gets its memory. */
+  of(name: string): TensorSpace {
+    const group = this.#groups.get(name)!;
+    if (group.length === 1 && this.#forms.formOf(group[0]!) === "full") return this.#slabs;
+    let region = this.#regions.get(group);
+    if (!region) {
+      region = this.#slabs.region(this.#byteLengths(group));
+      this.#regions.set(group, region);
+    }
+    return region;
+  }
+
+  dispose(): void {
+    for (const region of this.#regions.values()) region.dispose();
+    this.#slabs.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Bytes of each tensor that these weights have on the device. */
+  #byteLengths(group: readonly WeightSpec[]): number[] {
+    const { dtype, formOf } = this.#forms;
+    return group.flatMap((spec) => {
+      const form = formOf(spec);
+      const numElements = sizeOf(spec.shape);
+      if (form === "full") return [numElements * byteSize(spec.kind === "matrix" ? dtype : "f32")];
+      return nf4ByteLengths(numElements, { doubleQuant: form === "fourBitNested" });
+    });
+  }
 }

@@ -72,7 +72,7 @@ export class Capture<T> implements Disposable {
           ...ranges.map((range, index) => ({ binding: index + 1, resource: range })),
         ],
       });
-      offset += this.#slotOf(kernel.paramsBytes);
+      offset += this.#parts.queue.slotBytes(kernel.paramsBytes);
       return { type: "dispatch", kernel, group, grid };
     });
   }
@@ -104,21 +104,16 @@ export class Capture<T> implements Disposable {
     this.dispose();
   }
 
-  #slotOf(paramsBytes: number): number {
-    const alignment = this.#parts.queue.paramsAlignment;
-    return Math.ceil(paramsBytes / alignment) * alignment;
-  }
-
   /** The parameters of all dispatches in one buffer, in their order. */
   #writeParams(): GPUBuffer | undefined {
     const { commands, pool, gpuDevice } = this.#parts;
     const all = commands.flatMap((command) => (command.type === "dispatch" ? [command.params] : []));
     if (all.length === 0) return undefined;
-    const bytes = new Uint8Array(all.reduce((sum, params) => sum + this.#slotOf(params.byteLength), 0));
+    const bytes = new Uint8Array(all.reduce((sum, params) => sum + this.#parts.queue.slotBytes(params.byteLength), 0));
     let offset = 0;
     for (const params of all) {
       bytes.set(params, offset);
-      offset += this.#slotOf(params.byteLength);
+      offset += this.#parts.queue.slotBytes(params.byteLength);
     }
     const buffer = pool.create(bytes.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST, "parameters of a capture");
     gpuDevice.queue.writeBuffer(buffer, 0, bytes);

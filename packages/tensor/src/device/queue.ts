@@ -9,7 +9,7 @@ const dispatchesPerFlush = 256;
 const cachedBindGroups = 16_384;
 
 /** The dynamic offset of bind groups that name the place of their parameters. */
-const atStart = [0];
+const atStart = [0] as const;
 
 /** Writes of up to so many bytes are copies within the encoder, as many as fit between two submissions; larger ones are worth a submission of their own. */
 const smallWrite = 8192;
@@ -67,35 +67,23 @@ export class CommandQueue {
       this.captured.push({ type: "dispatch", kernel, ranges, params, grid });
       return;
     }
-    const slot = Math.ceil(kernel.paramsBytes / this.#alignment) * this.#alignment;
+    const slot = this.slotBytes(kernel.paramsBytes);
     if (this.#ringUsed + slot > this.#staging.byteLength || this.#recorded >= dispatchesPerFlush) this.flush();
     writeParams(new DataView(this.#staging.buffer, this.#ringUsed, kernel.paramsBytes));
     const group = this.#bindGroup(kernel, ranges);
-    const pass = this.profiler ? this.#timedPass(label) : this.#openPass();
-    pass.setPipeline(kernel.pipeline);
-    pass.setBindGroup(0, group, [this.#ringUsed]);
-    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
-    if (this.profiler) this.#closePass();
+    this.#launch({ kernel, group, grid }, [this.#ringUsed], label);
     this.#ringUsed += slot;
-    this.#recorded++;
-    this.dispatches++;
   }
 
   /** One dispatch of a capture, whose bind group names its parameters too. */
-  dispatchAgain({ kernel, group, grid }: PreparedDispatch): void {
+  dispatchAgain(dispatch: PreparedDispatch): void {
     if (this.#recorded >= dispatchesPerFlush) this.flush();
-    const pass = this.profiler ? this.#timedPass(kernel.label) : this.#openPass();
-    pass.setPipeline(kernel.pipeline);
-    pass.setBindGroup(0, group, atStart);
-    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
-    if (this.profiler) this.#closePass();
-    this.#recorded++;
-    this.dispatches++;
+    this.#launch(dispatch, atStart, dispatch.kernel.label);
   }
 
-  /** Bytes between the parameters of two dispatches in one buffer are a multiple of this. */
-  get paramsAlignment(): number {
-    return this.#alignment;
+  /** Bytes that parameters of so many take among others in one buffer. */
+  slotBytes(paramsBytes: number): number {
+    return Math.ceil(paramsBytes / this.#alignment) * this.#alignment;
   }
 
   copy(from: BufferRange, to: BufferRange): void {
@@ -160,6 +148,16 @@ export class CommandQueue {
     this.#bindGroups.clear();
     this.#pool.destroy(this.#ring);
     this.#pool.destroy(this.#uploads);
+  }
+
+  #launch({ kernel, group, grid }: PreparedDispatch, paramsOffset: readonly [number], label: string): void {
+    const pass = this.profiler ? this.#timedPass(label) : this.#openPass();
+    pass.setPipeline(kernel.pipeline);
+    pass.setBindGroup(0, group, paramsOffset);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    if (this.profiler) this.#closePass();
+    this.#recorded++;
+    this.dispatches++;
   }
 
   #open(): GPUCommandEncoder {

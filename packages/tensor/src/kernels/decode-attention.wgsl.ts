@@ -3,6 +3,7 @@ import { always, defineKernel, read, write, type Kernel } from "./define-kernel.
 import { decodeAttentionBody, type DecodeAttentionSpec } from "./lib/decode-attention.js";
 import { serialDecodeAttentionBody } from "./lib/decode-attention-serial.js";
 import { computeMain, oneGroupPer, oneThreadPer } from "./lib/grid.js";
+import { hasSubgroupsOf32 } from "./lib/subgroups.js";
 import { wgsl } from "./wgsl.js";
 
 /**
@@ -50,8 +51,7 @@ export const decodeAttentionKernel: Kernel<
   variants: [
     {
       name: "subgroup",
-      when: ({ software, subgroups, subgroupMinSize, subgroupMaxSize }) =>
-        !software && subgroups && subgroupMinSize === 32 && subgroupMaxSize === 32,
+      when: hasSubgroupsOf32,
       spec: { workgroupSize: 256, reduce: "subgroup" },
     },
     { name: "plain", when: ({ software }) => !software, spec: { workgroupSize: 128, reduce: "plain" } },

@@ -1,5 +1,5 @@
 import { defineKernel, type Kernel } from "./define-kernel.js";
-import { fewRowsBindings, fewRowsParameters, fewRowsUnused } from "./lib/few-rows.js";
+import { fewRowsBindings, fewRowsParameters, fewRowsUnused, plainResult } from "./lib/few-rows.js";
 import {
   fewRowsMatrixBody,
   fewRowsMatrixEnables,
@@ -12,15 +12,7 @@ import {
 /** The product of `fewRows`, without a norm, for up to 32 rows of f16 and weights of f16 on matrix units: sums in f32, rounded once. */
 export type FewRowsHalfSpec = FewRowsMatrixSpec & { weightElement: "vec4<u32>" };
 
-const example = {
-  xElement: "vec4<u32>",
-  weightElement: "vec4<u32>",
-  hasNorm: false,
-  hasBias: false,
-  hasAddend: false,
-  hasLowRank: false,
-  swiGlu: false,
-} as const;
+const example = { xElement: "vec4<u32>", weightElement: "vec4<u32>", ...plainResult } as const;
 
 export const fewRowsMatrixKernel: Kernel<FewRowsHalfSpec, keyof typeof fewRowsBindings, keyof typeof fewRowsParameters> =
   defineKernel<FewRowsHalfSpec>()({

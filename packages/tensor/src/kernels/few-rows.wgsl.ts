@@ -8,6 +8,7 @@ import {
   fewRowsParameters,
   fewRowsUnused,
   fewRowsVariants,
+  plainResult,
   type FewRowsSpec,
   type FewRowsWeights,
 } from "./lib/few-rows.js";
@@ -67,5 +68,5 @@ const singles: FewRowsWeights = {
 function example(xType: FloatDtype, weightType: FloatDtype, given: Partial<FewRowsMatrixSpec>): Partial<FewRowsMatrixSpec> {
   const element = (type: FloatDtype): "vec4<f32>" | "vec4<u32>" => (type === "f16" ? "vec4<u32>" : "vec4<f32>");
   const types = { xElement: element(xType), weightElement: element(weightType) };
-  return { hasNorm: false, hasBias: false, hasAddend: false, hasLowRank: false, swiGlu: false, rows: 1, depthWays: 2, ...types, ...given };
+  return { ...plainResult, rows: 1, depthWays: 2, ...types, ...given };
 }

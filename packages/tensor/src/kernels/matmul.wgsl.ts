@@ -8,6 +8,7 @@ import { tiledGemm, tiledTile } from "./lib/gemm-tiled.js";
 import type { GemmSpec } from "./lib/gemm.js";
 import { oneGroupPer } from "./lib/grid.js";
 import { subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
+import { hasSubgroupsOf32 } from "./lib/subgroups.js";
 
 /**
  * c[m, n] = alpha · sum over k of a(m, k) · b(k, n) [+ bias[n]] [+ addend[m, n]] [+ c[m, n]], sums in f32, rounded once to `dtype`.
@@ -106,10 +107,10 @@ function matrixSpec(matrix: GemmSpec["matrix"], tiling: MatrixTiling): Partial<G
 }
 
 /** Few rows of f16 times a weight as it is stored, on subgroups of 32. */
-function matVecFits({ software, subgroups, subgroupMinSize, subgroupMaxSize }: Capabilities, spec: MatmulSpec): boolean {
+function matVecFits(capabilities: Capabilities, spec: MatmulSpec): boolean {
   const { fewRows, aligned, transposeA, transposeB, aType, bType } = spec;
   const isStored = !transposeA && transposeB && aType === "f16" && bType === "f16";
-  return !software && subgroups && subgroupMinSize === 32 && subgroupMaxSize === 32 && fewRows && aligned && isStored;
+  return hasSubgroupsOf32(capabilities) && fewRows && aligned && isStored;
 }
 
 const bodies = { plain: plainGemm, broadcast: broadcastGemm, tiled: tiledGemm, matVec: matVecGemm, subgroupMatrix: subgroupMatrixGemm };

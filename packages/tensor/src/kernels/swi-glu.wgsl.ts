@@ -1,16 +1,10 @@
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import { computeMain, oneThreadPer } from "./lib/grid.js";
+import { sigmoidFunction } from "./lib/sigmoid.js";
 import { floatAlias, packedBytes, type Packed } from "./lib/vector.js";
 import { wgsl } from "./wgsl.js";
 
 const variants = [{ name: "plain", when: always, spec: { workgroupSize: 64 } }];
-
-/** 1 / (1 + e^(−x)) with an exponential that cannot overflow. */
-const sigmoid = wgsl`
-  fn sigmoid(x: Float) -> Float {
-    let e = exp(-abs(x));
-    return select(e, Float(1.0), x >= Float(0.0)) / (1.0 + e);
-  }`;
 
 /** y[i] = gate[i] · sigmoid(gate[i]) · up[i] in f32, rounded to `dtype`.  One thread per packed element. */
 export type SwiGluSpec = { gateType: Packed; upType: Packed; dtype: Packed; workgroupSize: number };
@@ -31,7 +25,7 @@ export const swiGluKernel: Kernel<SwiGluSpec, "gate" | "up" | "y", "count"> = de
   ],
   wgsl: (spec) => wgsl`
     ${floatAlias(spec.dtype)}
-    ${sigmoid}
+    ${sigmoidFunction("Float")}
 
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
@@ -62,7 +56,7 @@ export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "d
   ],
   wgsl: (spec) => wgsl`
     ${floatAlias(spec.floatType)}
-    ${sigmoid}
+    ${sigmoidFunction("Float")}
 
     ${computeMain(spec)} {
       let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;

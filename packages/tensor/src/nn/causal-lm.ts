@@ -109,9 +109,11 @@ export interface CausalLM extends ModuleTree {
    * @param labels  [numTokens] u32, each below vocabSize
    */
   logProbs(hidden: Tensor, labels: Tensor, options?: { metrics?: boolean | undefined }): LinearLogProbs;
+  /** Makes ahead of time what `decode` of rows up to this many tokens needs and keeps. */
+  prepareDecode?(maxLength: number): void;
   /**
    * The logits of the newest token of each row, [numRows, vocabSize] f32, in as few launches as the model can: what `hiddenStates` and `logits` give, without the
-   * tape. Records the same whatever the lengths of the rows, and writes nothing from the host once `prepare(maxLength)` has run, so that `Device.capture` can take
+   * tape. Records the same whatever the lengths of the rows, and writes nothing from the host once `prepareDecode(maxLength)` has run, so that `Device.capture` can take
    * it down. A model without it is asked through `hiddenStates`.
    */
   decode?(step: DecodeStep): Tensor;

@@ -9,7 +9,7 @@ export type {
   TokenBatch,
 } from "./causal-lm.js";
 export { EmbeddingModule, isEmbeddingModule, type EmbeddingReplacement } from "./embedding-module.js";
-export { Linear, type LinearAdapter, type LinearModule, lowRankDeltas, type LowRankDelta, paysTogether } from "./linear.js";
+export { Linear, type LinearAdapter, type LinearModule, type LowRankDelta, partsTogether } from "./linear.js";
 export type { LinearShape, ModuleTree } from "./module-tree.js";
 export { slabShare, type TensorRegion, TensorSlabs, type TensorSpace } from "./slabs.js";
 export { ParameterBucket, type ParameterShape } from "./parameter-bucket.js";

@@ -1,7 +1,8 @@
 import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
 import { gemm } from "../ops/gemm.js";
-import { fewRowsLinear, type FewRowsInput } from "../ops/few-rows-linear.js";
+import type { FewRowsInput } from "../ops/few-rows-layout.js";
+import { fewRowsLinear } from "../ops/few-rows-linear.js";
 import { linear } from "../ops/linear.js";
 import type { Tensor } from "../tensor.js";
 import type { LinearShape } from "./module-tree.js";
@@ -42,18 +43,24 @@ export interface LinearModule extends LinearShape {
   addToWeight?(delta: LowRankDelta): void | Promise<void>;
 }
 
-/** What the adapters of layers add, layer by layer: undefined for those without; undefined as a whole where an adapter is more than one matrix of low rank. */
-export function lowRankDeltas(modules: readonly LinearModule[]): (LowRankDelta | undefined)[] | undefined {
-  const active = modules.map(({ adapter }) => (adapter?.isActive ? adapter : undefined));
-  return active.every((adapter) => !adapter || adapter.delta) ? active.map((adapter) => adapter?.delta) : undefined;
-}
+/** A layer of one kind, with weights of type W. */
+type LinearOf<W> = LinearModule & { readonly weight: W; readonly bias: Tensor | undefined };
 
 /**
- * Whether layers are better computed together on a device. On a software adapter, where a launch costs little and lanes have no company, they are not, but where
- * a variant of one of these kernels is forced.
+ * Layers as parts of one product, where they can be that: all of one kind, with adapters that are one matrix of low rank each, on a device that gains by it. On a
+ * software adapter, where a launch costs little and lanes have no company, none does, but where a variant of one of these kernels is forced.
  */
-export function paysTogether({ capabilities, recorder: { variants } }: Device): boolean {
-  return !capabilities.software || ["fewRows", "fewRowsMatrix", "nf4FewRows", "nf4FewRowsMatrix"].some((kernel) => variants.has(kernel));
+export function partsTogether<W>(
+  modules: readonly LinearModule[],
+  Kind: abstract new (weight: W, bias?: Tensor) => LinearOf<W>,
+  { capabilities, recorder: { variants } }: Device,
+): { weight: W; bias: Tensor | undefined; lowRank: LowRankDelta | undefined }[] | undefined {
+  const isForced = ["fewRows", "fewRowsMatrix", "nf4FewRows", "nf4FewRowsMatrix"].some((kernel) => variants.has(kernel));
+  if (capabilities.software && !isForced) return undefined;
+  const isOfKind = (module: LinearModule): module is LinearOf<W> => module instanceof Kind;
+  const isTaken = ({ adapter }: LinearModule): boolean => !adapter?.isActive || adapter.delta !== undefined;
+  if (!modules.every(isOfKind) || !modules.every(isTaken)) return undefined;
+  return modules.map(({ weight, bias, adapter }) => ({ weight, bias, lowRank: adapter?.isActive ? adapter.delta : undefined }));
 }
 
 /** y = x · weightᵀ + bias, with an optional adapter on the accumulator. Owns nothing: the model owns the weights. */
@@ -84,11 +91,8 @@ export class Linear implements LinearModule {
   }
 
   together(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined {
-    const modules = [this, ...others];
-    const deltas = lowRankDeltas(modules);
-    if (!deltas || !modules.every((module) => module instanceof Linear) || !paysTogether(input.x.device)) return undefined;
-    const parts = modules.map(({ weight, bias }, index) => ({ weight, bias, lowRank: deltas[index] }));
-    return fewRowsLinear(parts, input);
+    const parts = partsTogether([this, ...others], Linear, input.x.device);
+    return parts && fewRowsLinear(parts, input);
   }
 
   /** weight ← weight + scale · b · a, in place: product and sum in f32, one rounding to the weight's dtype. */

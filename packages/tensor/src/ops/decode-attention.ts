@@ -5,26 +5,14 @@ import { decodeTile } from "../kernels/lib/decode-attention.js";
 import { writeRowsKernel } from "../kernels/rows-by-index.wgsl.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
+import { areJoined, expectProjections, projectionParams, type ProjectedColumns } from "./columns.js";
 import type { RopeTables } from "./rope.js";
 
 /** Parts that a row's keys are shared out in at most: more than this keeps no device busier, and each is to be added. */
 const mostSplits = 64;
 
-/** Some columns of a matrix: `size` of them, from `first` on. */
-export interface Columns {
-  /** [numRows, n] f16 | f32 */
-  tensor: Tensor;
-  first: number;
-}
-
 /** The newest token of each row. */
-export interface DecodeInputs {
-  /** numHeads · headDim columns */
-  q: Columns;
-  /** numKeyValueHeads · headDim columns */
-  k: Columns;
-  /** As k. */
-  v: Columns;
+export interface DecodeInputs extends ProjectedColumns {
   /** With them q and k come before their rotation, and are rotated to where they stand in their row. */
   tables?: RopeTables | undefined;
 }
@@ -59,12 +47,13 @@ export interface DecodeAttentionOptions {
  *
  * @returns  [numRows, numHeads · headDim]; softmax and sums in f32. Throws ShapeError, DtypeError
  */
-export function decodeAttention({ q, k, v, tables }: DecodeInputs, cache: CachedKeys, options: DecodeAttentionOptions): Tensor {
+export function decodeAttention(inputs: DecodeInputs, cache: CachedKeys, options: DecodeAttentionOptions): Tensor {
+  const { q, k, v, tables } = inputs;
   const { numHeads, numKeyValueHeads, headDim, dtype = q.tensor.dtype as FloatDtype } = options;
   const { keys, values, pages, lengths, pageSize } = cache;
   const { device } = keys;
   const [numRows = 0, pagesPerRow = 0] = pages.shape;
-  checkInputs({ q, k, v, tables }, options, numRows);
+  checkInputs(inputs, options, numRows);
   checkCache(cache, numKeyValueHeads * headDim, numRows);
   const tiles = Math.ceil((pagesPerRow * pageSize) / decodeTile);
   const keysPerSplit = Math.ceil(tiles / mostSplits) * decodeTile;
@@ -94,12 +83,7 @@ export function decodeAttention({ q, k, v, tables }: DecodeInputs, cache: Cached
       pagesPerRow,
       keysPerSplit,
       numSplits,
-      qStride: q.tensor.shape[1]!,
-      qFirst: q.first,
-      kStride: k.tensor.shape[1]!,
-      kFirst: k.first,
-      vStride: v.tensor.shape[1]!,
-      vFirst: v.first,
+      ...projectionParams(inputs),
     },
     {
       numHeads,
@@ -112,7 +96,7 @@ export function decodeAttention({ q, k, v, tables }: DecodeInputs, cache: Cached
       lanes,
       dtype: isSplit ? "f32" : dtype,
       rotates: tables !== undefined,
-      joined: k.tensor === q.tensor && v.tensor === q.tensor,
+      joined: areJoined(inputs),
       isSplit,
     },
   );
@@ -128,28 +112,14 @@ export function decodeAttention({ q, k, v, tables }: DecodeInputs, cache: Cached
   return result;
 }
 
-function checkInputs(
-  { q, k, v, tables }: DecodeInputs,
-  { numHeads, numKeyValueHeads, headDim }: DecodeAttentionOptions,
-  numRows: number,
-): void {
+function checkInputs(inputs: DecodeInputs, { numHeads, numKeyValueHeads, headDim }: DecodeAttentionOptions, numRows: number): void {
   const op = "decodeAttention";
+  const { tables } = inputs;
   if (numHeads % numKeyValueHeads !== 0 || headDim % 2 !== 0)
     throw new ShapeError(
       `${op}: expected numHeads a multiple of numKeyValueHeads and an even headDim, got ${numHeads}, ${numKeyValueHeads}, ${headDim}`,
     );
-  for (const [name, { tensor, first }, heads] of [
-    ["q", q, numHeads],
-    ["k", k, numKeyValueHeads],
-    ["v", v, numKeyValueHeads],
-  ] as const) {
-    expectDtype(op, name, tensor, q.tensor.dtype === "f16" ? "f16" : "f32");
-    const [rows, columns = 0] = tensor.shape;
-    if (tensor.shape.length !== 2 || rows !== numRows || first < 0 || first + heads * headDim > columns)
-      throw new ShapeError(
-        `${op}: ${name} has the wrong shape; expected ${numRows} rows with ${heads * headDim} columns from ${first} on, got [${tensor.shape.join(", ")}]`,
-      );
-  }
+  expectProjections(op, inputs, { numRows, qSize: numHeads * headDim, kSize: numKeyValueHeads * headDim });
   for (const [name, table] of Object.entries({ cos: tables?.cos, sin: tables?.sin }))
     if (table) expectShape(op, name, table, [table.shape[0] ?? 0, headDim / 2]);
 }

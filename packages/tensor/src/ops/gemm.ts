@@ -1,5 +1,6 @@
 import type { FloatDtype } from "../dtype.js";
-import { depthWaysOf, matVecRowsOf } from "../kernels/lib/gemm-mat-vec.js";
+import { rowsTogether } from "../kernels/lib/few-rows.js";
+import { depthWaysOf } from "../kernels/lib/gemm-mat-vec.js";
 import { tiledTile } from "../kernels/lib/gemm-tiled.js";
 import type { TileShape } from "../kernels/lib/gemm.js";
 import { groupsToFill, matmulKernel, type MatmulSpec } from "../kernels/matmul.wgsl.js";
@@ -85,7 +86,7 @@ function specOf({
     aligned: [transposeA ? m : k, transposeB ? k : n, n, aOffset, bOffset, cOffset].every((size) => size % 8 === 0),
     evenDepth: k % 64 === 0,
     fewTiles: Math.ceil(m / 128) * Math.ceil(n / 128) < 64,
-    ...(m <= 32 ? { fewRows: true, matVecRows: matVecRowsOf(m), depthWays: depthWaysOf(n, k) } : manyRows),
+    ...(m <= 32 ? { fewRows: true, matVecRows: rowsTogether(m), depthWays: depthWaysOf(n, k) } : manyRows),
   };
 }
 

@@ -1,4 +1,5 @@
 export { nothingOverflowed, writeBfloat16, type Bfloat16Target } from "./bfloat16.js";
+export type { Columns } from "./columns.js";
 export { collect } from "./collect.js";
 export { concat } from "./concat.js";
 export { dropoutMask, type DropoutMaskOptions } from "./dropout-mask.js";
@@ -35,26 +36,20 @@ export { gemm, type Gemm } from "./gemm.js";
 export { sumColumns } from "./sum-columns.js";
 export { packSamplingSettings, packSeen, sample, type Sampled, sampledProbabilities, type SamplingSettings, seenSize } from "./sample.js";
 export { maxTopLogProbs, type TokenLogprob, topLogProbs, unpackTopLogProbs } from "./top-log-probs.js";
+export { type CachedKeys, decodeAttention, type DecodeAttentionOptions, type DecodeInputs, writeRows } from "./decode-attention.js";
 export {
-  type CachedKeys,
-  type Columns,
-  decodeAttention,
-  type DecodeAttentionOptions,
-  type DecodeInputs,
-  writeRows,
-} from "./decode-attention.js";
-export {
-  fewRowsLaunch,
+  columnsOf,
   fewRowsLayout,
-  fewRowsLinear,
   type FewRowsInput,
   type FewRowsLayout,
   fewRowsMatrixSpec,
-  type FewRowsPart,
   type FewRowsSize,
   fewRowsSpec,
   goesToMatrices,
   halfInput,
+  matrixRows,
+  sharedBuffer,
   threeOf,
-} from "./few-rows-linear.js";
+} from "./few-rows-layout.js";
+export { fewRowsLaunch, fewRowsLinear, type FewRowsPart } from "./few-rows-linear.js";
 export { type KeptRows, type ProjectedTokens, rotateRows, type RotateRowsOptions } from "./rotate-rows.js";

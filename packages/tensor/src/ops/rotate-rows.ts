@@ -1,13 +1,13 @@
 import { byteSize, type FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { rotateRowsKernel } from "../kernels/rotate-rows.wgsl.js";
-import { expectDtype, expectShape } from "../shape.js";
+import { expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
-import type { DecodeInputs } from "./decode-attention.js";
+import { areJoined, expectProjections, projectionParams, type ProjectedColumns } from "./columns.js";
 import type { RopeTables } from "./rope.js";
 
 /** Projections of tokens, q and k before their rotation. */
-export interface ProjectedTokens extends DecodeInputs {
+export interface ProjectedTokens extends ProjectedColumns {
   tables: RopeTables;
   /** [numTokens] u32, position of each within its row */
   positions: Tensor;
@@ -38,26 +38,16 @@ export interface RotateRowsOptions {
  * @returns  q [numTokens, numHeads · headDim], k and v [numTokens, numKeyValueHeads · headDim] in `dtype`. Throws ShapeError, DtypeError
  */
 export function rotateRows(
-  { q, k, v, tables, positions }: ProjectedTokens,
+  inputs: ProjectedTokens,
   { keys, values, slots }: KeptRows,
   { numHeads, numKeyValueHeads, headDim, dtype }: RotateRowsOptions,
 ): { q: Tensor; k: Tensor; v: Tensor } {
   const op = "rotateRows";
+  const { q, k, v, tables, positions } = inputs;
   const numTokens = positions.size;
   const [qSize, kSize] = [numHeads * headDim, numKeyValueHeads * headDim];
   if (headDim % 2 !== 0) throw new ShapeError(`${op}: headDim must be even; got ${headDim}`);
-  for (const [name, { tensor, first }, size] of [
-    ["q", q, qSize],
-    ["k", k, kSize],
-    ["v", v, kSize],
-  ] as const) {
-    expectDtype(op, name, tensor, q.tensor.dtype === "f16" ? "f16" : "f32");
-    const [rows, columns = 0] = tensor.shape;
-    if (rows !== numTokens || first < 0 || first + size > columns)
-      throw new ShapeError(
-        `${op}: ${name} has the wrong shape; expected ${numTokens} rows with ${size} columns from ${first} on, got [${tensor.shape.join(", ")}]`,
-      );
-  }
+  expectProjections(op, inputs, { numRows: numTokens, qSize, kSize });
   expectShape(op, "slots", slots, [numTokens]);
   for (const tensor of [keys, values]) expectShape(op, tensor.label, tensor, [keys.shape[0] ?? 0, kSize]);
   const { device } = positions;
@@ -74,12 +64,7 @@ export function rotateRows(
       half: headDim / 2,
       qPairs: qSize / 2,
       kPairs: kSize / 2,
-      qStride: q.tensor.shape[1]!,
-      qFirst: q.first,
-      kStride: k.tensor.shape[1]!,
-      kFirst: k.first,
-      vStride: v.tensor.shape[1]!,
-      vFirst: v.first,
+      ...projectionParams(inputs),
       kStart,
       vStart,
     },
@@ -87,7 +72,7 @@ export function rotateRows(
       inputType: q.tensor.dtype as FloatDtype,
       dtype,
       cacheType: keys.dtype as FloatDtype,
-      joined: k.tensor === q.tensor && v.tensor === q.tensor,
+      joined: areJoined(inputs),
     },
   );
   const section = (size: number, start: number): Tensor => device.viewOf(y, [numTokens, size], start * byteSize(dtype), op);

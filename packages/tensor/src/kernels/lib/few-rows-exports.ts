@@ -11,6 +11,7 @@ export {
   type FewRowsResult,
   type FewRowsSpec,
   type FewRowsWeights,
+  plainResult,
 } from "./few-rows.js";
 export {
   fewRowsMatrixBody,

@@ -3,6 +3,8 @@ import type { FloatDtype } from "../../dtype.js";
 import { always, read, write, type Binding } from "../define-kernel.js";
 import { wgsl } from "../wgsl.js";
 import { computeMain, oneGroupPer } from "./grid.js";
+import { sigmoidFunction } from "./sigmoid.js";
+import { hasSubgroupsOf32 } from "./subgroups.js";
 import { unroll } from "./unroll.js";
 
 /** What becomes of the sums of a product of few rows. */
@@ -14,6 +16,15 @@ export type FewRowsResult = {
   hasLowRank: boolean;
   /** Two matrices, gate and up, whose results are multiplied. */
   swiGlu: boolean;
+};
+
+/** A product with nothing beside it, for examples. */
+export const plainResult: Omit<FewRowsResult, "dtype"> = {
+  hasNorm: false,
+  hasBias: false,
+  hasAddend: false,
+  hasLowRank: false,
+  swiGlu: false,
 };
 
 /** What a product of few rows is specialised on, whatever its weights are stored as. */
@@ -34,7 +45,7 @@ export type FewRowsSpec = FewRowsResult & {
 /** Columns of a team: as many loads of weights under way at once. */
 export const fewRowsColumns = 4;
 
-/** Rows that a product of this many takes together. */
+/** Rows that a product of this many takes together: each is a copy of the code. */
 export function rowsTogether(m: number): 1 | 2 | 4 | 8 {
   return m <= 1 ? 1 : m <= 2 ? 2 : m <= 4 ? 4 : 8;
 }
@@ -108,8 +119,7 @@ export const fewRowsVariants: {
 }[] = [
   {
     name: "subgroup",
-    when: ({ software, subgroups, subgroupMinSize, subgroupMaxSize }) =>
-      !software && subgroups && subgroupMinSize === 32 && subgroupMaxSize === 32,
+    when: hasSubgroupsOf32,
     spec: { workgroupSize: 256, width: 32, reduce: "subgroup" },
   },
   { name: "plain", when: ({ software }) => !software, spec: { workgroupSize: 128, width: 16, reduce: "plain" } },
@@ -220,13 +230,6 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
     }`;
 }
 
-/** 1 / (1 + e^(−x)) with an exponential that cannot overflow. */
-const sigmoid = wgsl`
-  fn sigmoid(x: f32) -> f32 {
-    let e = exp(-abs(x));
-    return select(e, 1.0, x >= 0.0) / (1.0 + e);
-  }`;
-
 /** The columns of a team in the one matrix that it works on: sizes of matrices are multiples of its columns. */
 function partStarts(columns: number): string {
   return wgsl`
@@ -280,7 +283,7 @@ function loadRows({ rows, xElement, hasNorm }: FewRowsSpec): string {
 export function fewRowsResult({ swiGlu, hasNorm, hasBias, hasAddend, hasLowRank }: FewRowsResult, rows: number, columns: number): string {
   return wgsl`
     fn chosen(part: u32, first: u32, second: u32, third: u32) -> u32 { return select(select(first, second, part == 1u), third, part == 2u); }
-    ${swiGlu ? sigmoid : ""}
+    ${swiGlu ? sigmoidFunction("f32") : ""}
     ${hasLowRank ? lowRankFunction() : ""}
     // Of one matrix: column \`c\` of a team, \`col\` of part \`part\`.
     fn resultOf(share: u32, r: u32, c: u32, part: u32, row: u32, col: u32) -> f32 {

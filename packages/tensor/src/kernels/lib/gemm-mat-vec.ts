@@ -14,11 +14,6 @@ export function matVecTile({ matVecRows, depthWays, workgroupSize }: GemmSpec): 
   return { rows: matVecRows, cols: (workgroupSize / width / depthWays) * columns };
 }
 
-/** Rows of a that a product of this many takes together: each is a copy of the code. */
-export function matVecRowsOf(m: number): number {
-  return m <= 1 ? 1 : m <= 2 ? 2 : m <= 4 ? 4 : 8;
-}
-
 /**
  * Subgroups that share the depth of a column: enough that all of b is on its way at once, each with two steps of the depth at least. Depends on the shape of b
  * alone, so that a row's sums are the same whatever rows are beside it.

@@ -1,0 +1,6 @@
+import type { Capabilities } from "../../device/capabilities.js";
+
+/** True for a GPU whose subgroups have 32 lanes, neighbours in a workgroup. */
+export function hasSubgroupsOf32({ software, subgroups, subgroupMinSize, subgroupMaxSize }: Capabilities): boolean {
+  return !software && subgroups && subgroupMinSize === 32 && subgroupMaxSize === 32;
+}
