@@ -18,6 +18,7 @@ export type { TensorSpec } from "./header-writer.js";
 export { DEFAULT_CHUNK_BYTES, MAX_HEADER_BYTES, MAX_JSON_DEPTH, MAX_JSON_VALUES, MAX_RANK, MAX_SHARDS, MAX_TENSORS } from "./limits.js";
 export { type SafetensorsFile, openSafetensors } from "./safetensors-file.js";
 export type { TensorData, TensorReader } from "./tensor-reader.js";
+
 export { type TypedArrayOf, asTypedArray, bytesOf } from "./typed-array.js";
 export {
   bytesWrittenBy,
@@ -27,4 +28,5 @@ export {
   writeTensors,
   type WriteTensorsOptions,
 } from "./write-tensors.js";
+export { checkpointWeights, type RowRange, type WeightInfo, weightRows, type WeightSource } from "./weight-source.js";
 export { type TensorsToWrite, type TensorToWrite, type WriteOptions, encodeSafetensors, writeSafetensors } from "./writer.js";
