@@ -29,4 +29,6 @@ export interface Store extends ByteDirectory {
   remove(path: string): Promise<void>;
   /** The folder of that path as a store of its own; it need not be there yet. */
   folder(path: string): Store;
+  /** Bytes that can still be written here, for who writes gigabytes; undefined where nobody can say. A store without it cannot either. */
+  freeBytes?(): Promise<number | undefined>;
 }

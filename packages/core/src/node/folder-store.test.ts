@@ -107,3 +107,12 @@ it("lists the files of a folder with their sizes", async () => {
     await expect(fileDirectory(join(folder, "none")).list()).rejects.toMatchObject({ code: "SOURCE", reason: "ENOENT" });
   });
 });
+
+it("says what the disk has left, also for a folder that is not there yet", async () => {
+  await withFolder(async (folder) => {
+    const { bavail, bsize } = await fs.statfs(folder);
+    const free = (await folderStore(join(folder, "not", "yet")).freeBytes?.()) ?? 0;
+    expect(Math.abs(free - bavail * bsize)).toBeLessThan(2 ** 30); // others write to the disk meanwhile
+    expect(free).toBeGreaterThan(0);
+  });
+});

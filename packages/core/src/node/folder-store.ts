@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SourceError } from "../errors.js";
 import type { Store, StoreEntry } from "../store.js";
@@ -58,7 +58,15 @@ export function folderStore(path: string): Store {
       });
     },
     folder: (inner) => folderStore(at("folder", inner)),
+    freeBytes: () => freeBytesAt(path),
   };
+}
+
+/** What the disk has left at a path, or at the nearest folder above it that is there. File systems that count no blocks say nothing. */
+async function freeBytesAt(path: string): Promise<number | undefined> {
+  const disk = await statfs(path).catch((error: NodeJS.ErrnoException) => error.code);
+  if (disk === "ENOENT" && dirname(path) !== path) return freeBytesAt(dirname(path));
+  return typeof disk === "object" && disk.blocks > 0 ? disk.bavail * disk.bsize : undefined;
 }
 
 async function makeFolder(file: string): Promise<void> {
