@@ -4,4 +4,7 @@ export { hub } from "./node/hub.js";
 export type { CacheOptions, DownloadOptions, FileProgress, SnapshotOptions } from "./node/options.js";
 export { type FourBitChoice, resolveFourBit } from "./node/resolve-four-bit.js";
 export { type Snapshot, snapshotDownload } from "./node/snapshot-download.js";
-export { type PushOptions, type PushProgress, type PushResult, pushFolder } from "./push/push-folder.js";
+export { checkPush, type PushPermit } from "./push/check-push.js";
+export type { LeftOutFile } from "./push/folder-files.js";
+export type { PushAccess, PushOptions, PushResult } from "./push/options.js";
+export { pushFolder } from "./push/push-folder.js";

@@ -4,11 +4,14 @@ import type { HubClient } from "./client.js";
 import { PassingFailure, parseRetryAfter } from "./retry.js";
 import { rootMessage } from "./root-cause.js";
 
-/** One request; reading a hub takes no other methods. */
+/** One request. */
 export interface HubRequest {
-  method?: "GET" | "HEAD";
+  method?: "GET" | "HEAD" | "POST";
   url: string;
   headers?: Record<string, string>;
+  body?: string;
+  /** Milliseconds until an answer must have begun; default the client's. */
+  timeoutMs?: number;
   /** `same-origin`: stop before a redirect to another host, which `Answer.location` then names. */
   redirects?: "all" | "same-origin";
 }
@@ -58,15 +61,17 @@ export async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => {}); // the connection broke: nothing to let go of
 }
 
-async function fetchOnce(client: HubClient, url: URL, { method = "GET", headers }: HubRequest, trusted: boolean): Promise<Response> {
+async function fetchOnce(client: HubClient, url: URL, asked: HubRequest, trusted: boolean): Promise<Response> {
   const { fetch: ask, signal, token, redirect, timeouts } = client;
+  const { method = "GET", headers, body, timeoutMs = timeouts.metadataMs } = asked;
   signal?.throwIfAborted();
   const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), timeouts.metadataMs);
+  const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {
     return await ask(url.href, {
       method,
       redirect,
+      ...(body !== undefined && { body }),
       headers: {
         "accept-encoding": "identity",
         ...headers,
@@ -76,7 +81,7 @@ async function fetchOnce(client: HubClient, url: URL, { method = "GET", headers 
     });
   } catch (cause) {
     signal?.throwIfAborted();
-    const what = timeout.signal.aborted ? `no answer within ${timeouts.metadataMs / 1000} s` : `the request failed (${rootMessage(cause)})`;
+    const what = timeout.signal.aborted ? `no answer within ${timeoutMs / 1000} s` : `the request failed (${rootMessage(cause)})`;
     throw new PassingFailure(`${url.host}: ${what}`, { cause });
   } finally {
     clearTimeout(timer);
