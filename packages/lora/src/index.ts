@@ -14,6 +14,7 @@ export {
   DEFAULT_ADAPTER,
   parseAdapterTensorName,
 } from "./adapter-names.js";
+export { openAdapterTensors, type AdapterReader } from "./adapter-reader.js";
 export { formatAdapterConfig, parseAdapterConfig } from "./config-file.js";
 export { loraConfig, type LoraConfig } from "./config.js";
 export { loraFields } from "./config-fields.js";
@@ -21,7 +22,7 @@ export { AdapterFileError, LoraConfigError, LoraTargetError } from "./errors.js"
 export { initialLoraWeights, type LoraWeights } from "./init.js";
 export { readAdapter, readAdapterConfig, type LoadedAdapter } from "./load-adapter.js";
 export type { SavedEmbeddings } from "./saved-embeddings.js";
-export { adapterModelCard } from "./model-card.js";
+export { adapterModelCard, isUntouchedCard, sealCard } from "./model-card.js";
 export { loraScale } from "./scaling.js";
 export {
   countLoraParameters,

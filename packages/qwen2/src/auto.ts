@@ -1,8 +1,12 @@
 import type { ByteDirectory } from "@kto/core";
+import type { Checkpoint } from "@kto/safetensors";
+import type { ModuleTree } from "@kto/tensor";
 import { familyOf, type DecoderArchitecture } from "./decoder/architecture.js";
 import type { DecoderConfig } from "./decoder/config.js";
 import { loadDecoder, type FromPretrainedOptions } from "./decoder/load-decoder.js";
 import { DecoderForCausalLM } from "./decoder/model.js";
+import { decoderTree } from "./decoder/module-tree.js";
+import { settleDecoder, type SettledCheckpoint } from "./decoder/settle-checkpoint.js";
 import { decoderWeightSpecs, type WeightSpec } from "./decoder/weight-specs.js";
 import { qwen2 } from "./qwen2.js";
 
@@ -30,5 +34,22 @@ export async function loadCausalLM(directory: ByteDirectory, options: FromPretra
 
 /** Every tensor of a checkpoint with this config, in the order of the forward pass. */
 export function weightSpecs(config: DecoderConfig): WeightSpec[] {
-  return decoderWeightSpecs(familyOf({ model_type: config.modelType }, "config", architectures).family, config);
+  return decoderWeightSpecs(architectureOf(config), config);
+}
+
+/** A model of this config as the places where adapters can go: shapes, no weights. */
+export function modelTree(config: DecoderConfig): ModuleTree {
+  return decoderTree(architectureOf(config), config);
+}
+
+/**
+ * Looks at a checkpoint as `loadCausalLM` does before it reads weights: whether head and embedding are one, and that every weight is there in the shape of the
+ * config. Throws FormatError, ShapeError, DtypeError naming the tensor; the numbers of those in four bits are checked by whoever reads them.
+ */
+export function settleCheckpoint(checkpoint: Checkpoint, config: DecoderConfig, signal?: AbortSignal): Promise<SettledCheckpoint> {
+  return settleDecoder(checkpoint, architectureOf(config), config, signal);
+}
+
+function architectureOf({ modelType }: DecoderConfig): DecoderArchitecture {
+  return familyOf({ model_type: modelType }, "config", architectures).family;
 }

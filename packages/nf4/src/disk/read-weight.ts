@@ -68,9 +68,7 @@ export async function loadNf4Weight(
     throw new ShapeError(`loadNf4Weight: ${weightName} contradicts the model; expected [${shape.join(", ")}], got [${logical.join(", ")}]`);
   }
   const { absmax: absmaxName, nestedAbsmax: nestedName } = companionNames(weightName);
-  const sizes = nf4TensorSizes(sizeOf(state.shape), { blockSize: state.blockSize, isNested: state.nested !== undefined });
-  expectBytes(reader, absmaxName, state.nested ? "U8" : "F32", (state.nested ? 1 : 4) * sizes.numBlocks);
-  if (state.nested) expectBytes(reader, nestedName, "F32", 4 * sizes.nestedAbsmax);
+  const sizes = expectNf4Sizes(reader, weightName, state);
 
   const made: Tensor[] = [];
   const make = (size: number, dtype: "u32" | "f32", name: string): Tensor => {
@@ -100,6 +98,15 @@ export async function loadNf4Weight(
     for (const tensor of made) tensor.dispose();
     throw error;
   }
+}
+
+/** Throws Nf4FormatError for scales of the wrong number or dtype; gives the sizes that the parts of the weight have on a device. */
+export function expectNf4Sizes(reader: CompanionReader, weightName: string, state: QuantState): ReturnType<typeof nf4TensorSizes> {
+  const { absmax, nestedAbsmax } = companionNames(weightName);
+  const sizes = nf4TensorSizes(sizeOf(state.shape), { blockSize: state.blockSize, isNested: state.nested !== undefined });
+  expectBytes(reader, absmax, state.nested ? "U8" : "F32", (state.nested ? 1 : 4) * sizes.numBlocks);
+  if (state.nested) expectBytes(reader, nestedAbsmax, "F32", 4 * sizes.nestedAbsmax);
+  return sizes;
 }
 
 function stateName(reader: CompanionReader, weightName: string): string | undefined {

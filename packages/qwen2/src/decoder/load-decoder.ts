@@ -5,8 +5,7 @@ import type { Device, FloatDtype, Tensor } from "@kto/tensor";
 import { familyOf, type DecoderArchitecture } from "./architecture.js";
 import type { DecoderConfig } from "./config.js";
 import { loadWeights, type LoadProgress, type QuantizeOnLoad } from "./load-weights.js";
-import { settleTying } from "./tied-head.js";
-import { decoderWeightSpecs } from "./weight-specs.js";
+import { settleDecoder } from "./settle-checkpoint.js";
 
 /** Options of `loadCausalLM` and `fromPretrained`. */
 export interface FromPretrainedOptions {
@@ -53,9 +52,7 @@ export async function loadDecoder(
   expectBitsandbytes(json, source);
   const checkpoint = await openCheckpoint(directory);
   try {
-    const { reader, tieWordEmbeddings } = await settleTying(checkpoint, architecture, configured, signal);
-    const config = { ...configured, tieWordEmbeddings };
-    const specs = decoderWeightSpecs(architecture, config);
+    const { reader, config, specs } = await settleDecoder(checkpoint, architecture, configured, signal);
     const loaded = await loadWeights(reader, specs, { device, dtype: chosen, quantization, signal, onProgress });
     return { architecture, config, configJson, ...loaded, device, dtype: chosen };
   } finally {

@@ -27,6 +27,7 @@ import type { DecoderArchitecture, NormPart, Projection } from "./architecture.j
 import type { DecoderConfig } from "./config.js";
 import { decodeHead, decodeLayer } from "./decode.js";
 import { decoderLayer, type DecoderLayer } from "./decoder-layer.js";
+import { decoderModules, defaultTargetModules } from "./module-tree.js";
 import { frequenciesName } from "./rope-scaling.js";
 import { RotaryTables } from "./rotary-tables.js";
 import { savePretrained, type SavePretrainedOptions } from "./save.js";
@@ -99,8 +100,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
 
   /** Last names of the projections that peft adapts where a config names none. */
   get defaultTargetModules(): string[] {
-    const parts = Object.values<NormPart | Projection>({ ...this.architecture.layer });
-    return parts.filter((part) => isProjection(part) && part.isDefaultTarget).map(({ path }) => path.slice(path.lastIndexOf(".") + 1));
+    return defaultTargetModules(this.architecture);
   }
 
   /** Weights by the name they have on disk, but those in four bits. */
@@ -161,23 +161,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
 
   /** Every module with its dotted path, as transformers names them and in its order: the linear layers, which can carry an adapter, and all else. */
   *namedModules(): Generator<readonly [path: string, module: unknown], void, undefined> {
-    const { embedding: input, layers, layer, norm, outputEmbedding } = this.architecture;
-    yield [layers.slice(0, layers.lastIndexOf(".")), {}];
-    yield [input, this.embeddings.input];
-    yield [layers, {}];
-    for (const { index } of this.layers) {
-      const path = `${layers}.${index}`;
-      yield [path, {}];
-      const named = new Set<string>();
-      for (const part of Object.values<NormPart | Projection>({ ...layer })) {
-        const block = part.path.split(".").slice(0, -1).join(".");
-        if (block !== "" && !named.has(block)) yield [`${path}.${block}`, {}];
-        named.add(block);
-        yield [`${path}.${part.path}`, this.linearLayers.get(`${path}.${part.path}`) ?? {}];
-      }
-    }
-    yield [norm, {}];
-    yield [outputEmbedding, this.embeddings.output];
+    yield* decoderModules(this.architecture, this.config, { linear: (path) => this.linearLayers.get(path), ...this.embeddings });
   }
 
   /** Names the rotary frequencies of a pass whose longest row has so many tokens: only those of `dynamic` and `longrope` depend on it. */

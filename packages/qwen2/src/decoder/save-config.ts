@@ -1,5 +1,4 @@
-import { isSkipped, readQuantizationConfig, writeQuantizationConfig, type QuantizationConfig } from "@kto/nf4";
-import type { DecoderForCausalLM } from "./model.js";
+import { isSkipped, readQuantizationConfig, writeQuantizationConfig, type QuantizationConfig, type QuantState } from "@kto/nf4";
 
 /** Dtypes that weights can be saved in, as transformers calls them in `config.json`. */
 export const torchDtypes = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
@@ -11,8 +10,17 @@ export type SaveDtype = keyof typeof torchDtypes;
 const floats =
   /("(?:attention_dropout|attention_factor|factor|high_freq_factor|initializer_range|llm_int8_threshold|low_freq_factor|partial_rotary_factor|rms_norm_eps|rope_theta)": -?\d+)(?=,?\n)/g;
 
-/** The dtype that the model's config.json names, in either spelling; undefined where it names none that a model is saved in. */
-export function configuredDtype({ configJson }: DecoderForCausalLM): SaveDtype | undefined {
+/** What a saved model's config.json says anew; its other fields stay as they were. */
+export interface SavedConfig {
+  /** Of the weights that are not in four bits. */
+  readonly dtype: SaveDtype;
+  readonly isTied: boolean;
+  /** `quantization_config`; undefined for a model without layers in four bits. */
+  readonly quantization?: unknown;
+}
+
+/** The dtype that the fields of a config.json name, in either spelling; undefined where they name none that a model is saved in. */
+export function configuredDtype(configJson: Readonly<Record<string, unknown>>): SaveDtype | undefined {
   const named = String(configJson.dtype ?? configJson.torch_dtype).replace(/^torch\./, "");
   return (Object.keys(torchDtypes) as SaveDtype[]).find((dtype) => torchDtypes[dtype] === named);
 }
@@ -21,34 +29,43 @@ export function configuredDtype({ configJson }: DecoderForCausalLM): SaveDtype |
  * The text of config.json: the fields that the model was loaded with, sorted and indented as transformers does it, with the dtype of the saved weights and
  * what `quantization_config` says of those in four bits.
  */
-export function formatSavedConfig(model: DecoderForCausalLM, dtype: SaveDtype): string {
-  const { dtype: _dtype, torch_dtype: _torchDtype, quantization_config: _quantization, ...fields } = model.configJson;
-  const quantization = quantizationOf(model);
-  const spelling = "torch_dtype" in model.configJson && !("dtype" in model.configJson) ? "torch_dtype" : "dtype"; // transformers 5 reads both
-  const isSaid = "tie_word_embeddings" in fields || model.isTied; // false is the default of transformers
-  const tied = isSaid ? { tie_word_embeddings: model.isTied } : {};
+export function formatSavedConfig(configJson: Readonly<Record<string, unknown>>, { dtype, isTied, quantization }: SavedConfig): string {
+  const { dtype: _dtype, torch_dtype: _torchDtype, quantization_config: _quantization, ...fields } = configJson;
+  const spelling = "torch_dtype" in configJson && !("dtype" in configJson) ? "torch_dtype" : "dtype"; // transformers 5 reads both
+  const isSaid = "tie_word_embeddings" in fields || isTied; // false is the default of transformers
+  const tied = isSaid ? { tie_word_embeddings: isTied } : {};
   const saved = { ...fields, ...tied, [spelling]: torchDtypes[dtype], ...(quantization ? { quantization_config: quantization } : {}) };
   return `${JSON.stringify(sorted(saved), null, 2).replace(floats, "$1.0")}\n`;
 }
 
-/** `quantization_config` of a model with layers in four bits: its own where that tells which ones they are, else one that does. */
-function quantizationOf(model: DecoderForCausalLM): unknown {
-  const states = [...model.quantizedWeights.values()].map(({ state }) => state);
-  if (states.length === 0) return undefined;
-  const isFourBit = (path: string): boolean => model.quantizedWeights.has(`${path}.weight`);
-  const paths = [...model.linearLayers.keys()];
-  const given = readQuantizationConfig(model.configJson, "config.json");
-  if (given && paths.every((path) => isSkipped(path, given.llmInt8SkipModules) !== isFourBit(path))) {
-    return model.configJson.quantization_config;
+/** A linear layer and, where it is in four bits, how. */
+export interface QuantizedLayers {
+  /** Paths of all linear layers of the decoder. */
+  readonly paths: readonly string[];
+  /** By path, of those in four bits. */
+  readonly states: ReadonlyMap<string, Pick<QuantState, "dtype" | "nested">>;
+  readonly outputEmbedding: string;
+}
+
+/** `quantization_config` of a model with layers in four bits: that of its config.json where it tells which ones they are, else one that does. */
+export function quantizationOf(
+  configJson: Readonly<Record<string, unknown>>,
+  { paths, states, outputEmbedding }: QuantizedLayers,
+): unknown {
+  const [first] = states.values();
+  if (!first) return undefined;
+  const given = readQuantizationConfig(configJson, "config.json");
+  if (given && paths.every((path) => isSkipped(path, given.llmInt8SkipModules) !== states.has(path))) {
+    return configJson.quantization_config;
   }
-  const plain = paths.filter((path) => !isFourBit(path));
+  const plain = paths.filter((path) => !states.has(path));
   const config: QuantizationConfig = {
     loadIn4bit: true,
     bnb4bitQuantType: "nf4",
-    bnb4bitComputeDtype: given?.bnb4bitComputeDtype ?? states[0]!.dtype,
-    bnb4bitUseDoubleQuant: states.some(({ nested }) => nested !== undefined),
+    bnb4bitComputeDtype: given?.bnb4bitComputeDtype ?? first.dtype,
+    bnb4bitUseDoubleQuant: [...states.values()].some(({ nested }) => nested !== undefined),
     bnb4bitQuantStorage: "uint8",
-    llmInt8SkipModules: plain.length === 0 ? null : [model.outputEmbedding, ...plain],
+    llmInt8SkipModules: plain.length === 0 ? null : [outputEmbedding, ...plain],
   };
   return writeQuantizationConfig(config);
 }
