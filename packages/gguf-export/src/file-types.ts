@@ -1,3 +1,4 @@
+import { DtypeError, excerpt } from "@kto/core";
 import type { QuantizedType } from "./quantize.js";
 
 /** The kind of a whole file: most tensors have its base type, a mix gives some another. */
@@ -48,4 +49,36 @@ export const GGUF_FILE_TYPES: Readonly<Record<GgufFileType, { readonly id: numbe
 /** True for the name of a kind of file. */
 export function isGgufFileType(value: unknown): value is GgufFileType {
   return typeof value === "string" && Object.hasOwn(GGUF_FILE_TYPES, value);
+}
+
+/** Other names of kinds: llama.cpp's short ones and Unsloth's. `not_quantized` is the model's own 16 bits. */
+const aliases: Readonly<Record<string, GgufFileType | "not_quantized">> = {
+  Q3_K: "Q3_K_M",
+  Q4_K: "Q4_K_M",
+  Q5_K: "Q5_K_M",
+  NOT_QUANTIZED: "not_quantized",
+  FAST_QUANTIZED: "Q8_0",
+  QUANTIZED: "Q4_K_M",
+};
+
+/**
+ * The kind of file that a name means, in large or small letters: one of `GGUF_FILE_TYPES`, or an other name of one (`q4_k` is Q4_K_M, Unsloth's `quantized` too).
+ *
+ * @param ownType  what `not_quantized` stands for: the 16 bits that the model has
+ * @throws DtypeError with all names
+ */
+export function readGgufFileType(name: string, ownType: "F16" | "BF16" = "BF16"): GgufFileType {
+  const upper = name.toUpperCase();
+  const meant = isGgufFileType(upper) ? upper : Object.hasOwn(aliases, upper) ? aliases[upper]! : undefined;
+  if (meant === "not_quantized") return ownType;
+  if (meant !== undefined) return meant;
+  throw new DtypeError(
+    {
+      operation: "readGgufFileType",
+      problem: "there is no such type of GGUF file",
+      expected: `one of ${Object.keys(GGUF_FILE_TYPES).join(", ")}`,
+      got: excerpt(name),
+    },
+    { dtype: name },
+  );
 }

@@ -1,3 +1,9 @@
+export { type ExportGgufAdapterOptions, exportGgufAdapter, type GgufAdapter } from "./adapter/export-adapter.js";
+export { type PeftAdapter, readGgufAdapter } from "./adapter/read-adapter.js";
+export { type ExportedGguf, exportGguf, type ExportGgufOptions, type GgufModel } from "./export/export-gguf.js";
+export type { GgufQuantizer } from "./export/plain-quantizer.js";
+export { ggufWeights } from "./gguf-weights.js";
+export { type ImportanceEntry, type ImportanceMatrix, readImportanceMatrix, writeImportanceMatrix } from "./imatrix/imatrix.js";
 export { encodeGguf, type GgufContent, type GgufTensorToWrite, writeGguf, type WriteGgufOptions } from "./container/writer.js";
 export { type GgufFile, openGguf } from "./container/gguf-file.js";
 export { type GgufMetadata, type GgufPlan, type GgufTensorSpec, planGguf } from "./container/header-writer.js";
@@ -14,9 +20,9 @@ export {
 export type { MetadataValue } from "./container/metadata.js";
 export type { GgufTensorInfo } from "./container/read-tensor-infos.js";
 export { compareTensorNames } from "./container/tensor-order.js";
-export { GGUF_FILE_TYPES, type GgufFileType, isGgufFileType } from "./file-types.js";
+export { GGUF_FILE_TYPES, type GgufFileType, isGgufFileType, readGgufFileType } from "./file-types.js";
 export { GGML_TYPES, ggmlByteLength, type GgmlType, type GgmlTypeFacts, isGgmlType } from "./ggml-types.js";
 export { type MixModel, tensorTypes } from "./mix.js";
 export { dequantize, quantize, QUANTIZED_TYPES, type QuantizedType, type QuantizeOptions } from "./quantize.js";
-export { ggufTensorName } from "./qwen2/tensor-names.js";
+export { checkpointTensorName, ggufTensorName } from "./qwen2/tensor-names.js";
 export { type TokenizerFiles, tokenizerMetadata } from "./qwen2/tokenizer-metadata.js";

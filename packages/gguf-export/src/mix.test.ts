@@ -1,7 +1,7 @@
 import { ArgumentError, DtypeError } from "@kto/core";
 import { describe, expect, it } from "vitest";
 import { planGguf } from "./container/header-writer.js";
-import { GGUF_FILE_TYPES, type GgufFileType } from "./file-types.js";
+import { GGUF_FILE_TYPES, type GgufFileType, readGgufFileType } from "./file-types.js";
 import { tensorTypes } from "./mix.js";
 import { conformance } from "./testing/conformance.js";
 import { publishedModels, tensorsOf } from "./testing/golden-models.js";
@@ -54,6 +54,20 @@ it("a model of 80 layers keeps more bits of the values", () => {
   expect(types.get("blk.60.attn_v.weight")).toBe("Q5_K");
 });
 
+it("with an importance matrix the first eighth of ffn_down keeps a minimum too in Q4_0 and Q5_0", () => {
+  for (const [kind, first] of [
+    ["Q4_0", "Q4_1"],
+    ["Q5_0", "Q5_1"],
+  ] as const) {
+    const types = tensorTypes(kind, tensorsOf(distill), distill, { hasImportance: true });
+    const layers = Array.from({ length: 28 }, (_, layer) => types.get(`blk.${layer}.ffn_down.weight`));
+    expect(layers).toEqual([...new Array<string>(3).fill(first), ...new Array<string>(25).fill(kind)]);
+    expect([...types].filter(([name]) => !name.includes("ffn_down"))).toEqual(
+      [...typesOf(kind)].filter(([name]) => !name.includes("ffn_down")),
+    );
+  }
+});
+
 it("rows that no block divides are F16", () => {
   const tensors = [
     { name: "token_embd.weight", shape: [64, 48] },
@@ -80,4 +94,20 @@ it("refuses an unknown kind and a model that cannot be", () => {
     `tensorTypes: this kind of file is not known here; expected one of ${Object.keys(GGUF_FILE_TYPES).join(", ")}, got "Q4_K"`,
   );
   expect(() => typesOf("F16", { ...distill, numKeyValueHeads: 0 })).toThrow(ArgumentError);
+});
+
+it("kinds have other names, in large and small letters", () => {
+  expect(["q4_k_m", "Q4_K", "q5_k", "quantized", "fast_quantized", "f16"].map((name) => readGgufFileType(name))).toEqual([
+    "Q4_K_M",
+    "Q4_K_M",
+    "Q5_K_M",
+    "Q4_K_M",
+    "Q8_0",
+    "F16",
+  ]);
+  expect([readGgufFileType("not_quantized"), readGgufFileType("not_quantized", "F16")]).toEqual(["BF16", "F16"]);
+  for (const name of ["q9", "", "constructor", "toString"])
+    expect(() => readGgufFileType(name)).toThrow(
+      `readGgufFileType: there is no such type of GGUF file; expected one of F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q5_K_S, Q5_1, Q5_0, Q4_K_M`,
+    );
 });

@@ -56,6 +56,12 @@ const downRules: Partial<Record<GgufFileType, Rule>> = {
   IQ4_XS: inFirstEighth,
 };
 
+/** The same in files made with an importance matrix, where the rule is another. */
+const downRulesWithImportance: Partial<Record<GgufFileType, Rule>> = {
+  Q4_0: ({ index, layers }) => (index < eighth(layers) ? "Q4_1" : undefined),
+  Q5_0: ({ index, layers }) => (index < eighth(layers) ? "Q5_1" : undefined),
+};
+
 /** And for the output of attention, the same in all layers. */
 const outputTypes: Partial<Record<GgufFileType, QuantizedType>> = { Q2_K: "Q3_K", Q3_K_M: "Q4_K", Q3_K_L: "Q5_K" };
 
@@ -73,14 +79,16 @@ const smallerBlocks: Partial<Record<QuantizedType, QuantizedType>> = {
  * The type of every tensor of a dense Qwen2 model in a file of this kind, as llama.cpp's quantiser chooses it: norms and biases stay F32, the output, the values and
  * the MLP's last projection get more bits in some layers, and rows that are no multiple of a block get another type.
  *
- * @param tensors  all of them, with GGUF names and shapes [out, in]
- * @returns        types by name, in the order of the file (`compareTensorNames`)
+ * @param tensors        all of them, with GGUF names and shapes [out, in]
+ * @param hasImportance  the file is made with an importance matrix, which changes some choices
+ * @returns              types by name, in the order of the file (`compareTensorNames`)
  * @throws DtypeError for an unknown kind, ArgumentError for a model that cannot be
  */
 export function tensorTypes(
   fileType: GgufFileType,
   tensors: Iterable<{ readonly name: string; readonly shape: readonly number[] }>,
   { numHiddenLayers: layers, numAttentionHeads, numKeyValueHeads }: MixModel,
+  { hasImportance = false }: { readonly hasImportance?: boolean | undefined } = {},
 ): Map<string, QuantizedType> {
   const operation = "tensorTypes";
   if (!isGgufFileType(fileType)) {
@@ -106,7 +114,10 @@ export function tensorTypes(
       const type = valueRules[fileType]?.({ index: seen.values++, layers, sharesKeys }) ?? base;
       return layers === 80 && (type === "Q3_K" || type === "Q4_K") ? "Q5_K" : type;
     }
-    if (name.includes("ffn_down")) return downRules[fileType]?.({ index: seen.down++, layers, sharesKeys }) ?? base;
+    if (name.includes("ffn_down")) {
+      const rule = (hasImportance ? downRulesWithImportance[fileType] : undefined) ?? downRules[fileType];
+      return rule?.({ index: seen.down++, layers, sharesKeys }) ?? base;
+    }
     if (name.includes("attn_output.weight")) return outputTypes[fileType] ?? base;
     return base;
   };

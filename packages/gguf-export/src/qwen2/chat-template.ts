@@ -1,6 +1,7 @@
 import { excerpt } from "@kto/core";
 import type { MetadataValue } from "../container/metadata.js";
-import { fieldsOf, tokenizerError } from "./vocabulary.js";
+import { fieldsOf } from "../json-fields.js";
+import { tokenizerError } from "./vocabulary.js";
 
 /**
  * The chat template of a model from the three places where it may be: tokenizer_config.json, chat_template.jinja, chat_template.json, the first that has one.

@@ -48,6 +48,26 @@ export function ggufTensorName(name: string): string | undefined {
   throw new FormatError(`ggufTensorName: tensor ${excerpt(name, 120)} ${problem}`, { tensor: name });
 }
 
+/**
+ * The name in a checkpoint of a tensor of a Qwen2 GGUF file: the other way round.
+ *
+ * @throws FormatError for a tensor that such a model does not have
+ */
+export function checkpointTensorName(name: string): string {
+  const [, layer, rest] = /^blk\.(0|[1-9]\d{0,5})\.(.+)$/.exec(name) ?? [];
+  const found = rest === undefined ? keyOf(outside, name) : keyOf(inLayer, rest);
+  if (name === "output.weight") return HEAD;
+  if (found !== undefined) return rest === undefined ? `model.${found}` : `model.layers.${layer}.${found}`;
+  throw new FormatError(
+    `checkpointTensorName: tensor ${excerpt(name, 120)} is none of a Qwen2 model; expected token_embd, output_norm, output or one of blk.N`,
+    { tensor: name },
+  );
+}
+
+function keyOf(names: Readonly<Record<string, string>>, value: string): string | undefined {
+  return Object.keys(names).find((key) => names[key] === value);
+}
+
 function own(names: Readonly<Record<string, string>>, name: string): string | undefined {
   return Object.hasOwn(names, name) ? names[name] : undefined;
 }

@@ -1,7 +1,8 @@
 import { ArgumentError, excerpt } from "@kto/core";
 import type { MetadataValue } from "../container/metadata.js";
+import { type Fields, fieldsOf } from "../json-fields.js";
 import { chatTemplateMetadata } from "./chat-template.js";
-import { type Fields, fieldsOf, readVocabulary, tokenizerError, type Vocabulary } from "./vocabulary.js";
+import { readVocabulary, tokenizerError, type Vocabulary } from "./vocabulary.js";
 
 /** The files of a tokenizer, parsed. What a model does not have is left out. */
 export interface TokenizerFiles {

@@ -1,4 +1,5 @@
 import { excerpt, FormatError } from "@kto/core";
+import { type Fields, fieldsOf } from "../json-fields.js";
 
 /** Types of tokens in a GGUF file. Control tokens are not printed by llama.cpp, so that thinking tags must not be among them. */
 export const tokenTypes = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
@@ -13,17 +14,9 @@ export interface Vocabulary {
   readonly addedIds: ReadonlyMap<string, number>;
 }
 
-/** The fields of a JSON object, none of them believed yet. */
-export type Fields = Readonly<Record<string, unknown>>;
-
 /** The error of a file that is not what it should be. */
 export function tokenizerError(problem: string): FormatError {
   return new FormatError(`tokenizerMetadata: ${problem}`, { source: "tokenizer.json" });
-}
-
-/** A JSON value as an object; an empty one for what is none. */
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 /**
