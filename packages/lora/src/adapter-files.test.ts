@@ -10,6 +10,7 @@ import { qwen2Tree, tinySizes } from "./testing/qwen2-tree.js";
 import {
   AdapterFileError,
   adapterModelCard,
+  isUntouchedCard,
   adapterSubfolder,
   adapterTensorName,
   adapterTensors,
@@ -141,4 +142,12 @@ it("the model card has the header that the hub reads", () => {
   ]);
   expect(adapterModelCard(loraConfig({ baseModelNameOrPath: "a: [b]" }))).toContain('base_model: "a: [b]"');
   expect(adapterModelCard(loraConfig())).not.toContain("base_model:");
+});
+
+it("knows a model card that nobody changed", () => {
+  const card = adapterModelCard(config);
+  expect(isUntouchedCard(card)).toBe(true);
+  expect(isUntouchedCard(card.replaceAll("\n", "\r\n").trimEnd())).toBe(true);
+  for (const other of [card.replace("LoRA", "My"), `${card}more\n`, card.split("\n").slice(0, -2).join("\n"), "# Mine\n", ""])
+    expect(isUntouchedCard(other)).toBe(false);
 });

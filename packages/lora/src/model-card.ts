@@ -25,26 +25,49 @@ export function adapterModelCard(config: LoraConfig, tags: readonly string[] = [
     ["target_modules", [config.targetModules ?? []].flat().join(", ")],
   ];
   const name = JSON.stringify(base ?? "path/to/the/base/model");
-  return [
-    ...header,
-    "",
-    `# LoRA adapter${base === null ? "" : ` for ${base}`}`,
-    "",
-    "| setting | value |",
-    "| --- | --- |",
-    ...settings.map(([field, value]) => `| ${field} | ${String(value).replaceAll("|", "\\|")} |`),
-    "",
-    "The files are in PEFT's format:",
-    "",
-    "```python",
-    "from peft import PeftModel",
-    "from transformers import AutoModelForCausalLM",
-    "",
-    `model = AutoModelForCausalLM.from_pretrained(${name})`,
-    'model = PeftModel.from_pretrained(model, "path/to/this/folder")',
-    "```",
-    "",
-  ].join("\n");
+  return sealCard(
+    [
+      ...header,
+      "",
+      `# LoRA adapter${base === null ? "" : ` for ${base}`}`,
+      "",
+      "| setting | value |",
+      "| --- | --- |",
+      ...settings.map(([field, value]) => `| ${field} | ${String(value).replaceAll("|", "\\|")} |`),
+      "",
+      "The files are in PEFT's format:",
+      "",
+      "```python",
+      "from peft import PeftModel",
+      "from transformers import AutoModelForCausalLM",
+      "",
+      `model = AutoModelForCausalLM.from_pretrained(${name})`,
+      'model = PeftModel.from_pretrained(model, "path/to/this/folder")',
+      "```",
+      "",
+    ].join("\n"),
+  );
+}
+
+const SEAL = /\n<!-- Made by kto\. Change it as you like: a card that was changed is not replaced\. ([0-9a-f]{8}) -->\n?$/;
+
+/** A card with a last line by which {@link isUntouchedCard} knows it again. */
+export function sealCard(card: string): string {
+  return `${card}\n<!-- Made by kto. Change it as you like: a card that was changed is not replaced. ${checksum(card)} -->\n`;
+}
+
+/** True for a card that {@link sealCard} closed and nobody changed since; line ends do not count. */
+export function isUntouchedCard(card: string): boolean {
+  const text = card.replaceAll("\r\n", "\n");
+  const seal = SEAL.exec(text);
+  return seal !== null && seal[1] === checksum(text.slice(0, seal.index));
+}
+
+/** FNV-1a over UTF-16 units: tells a change by hand, and guards nothing. */
+function checksum(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
 }
 
 /** A YAML scalar: bare where that cannot be misread, else quoted as JSON is, which YAML reads. */

@@ -1,0 +1,87 @@
+import { readdir } from "node:fs/promises";
+import { isKtoError, readText } from "@kto/core";
+import { fileDirectory } from "@kto/core/node";
+import { hub, parseRepoId } from "@kto/hub";
+import { hubEndpoint, hubToken, pushFolder, type PushOptions, type PushResult } from "@kto/hub/node";
+import { isUntouchedCard } from "@kto/lora";
+import { CORE_SCHEMA, load } from "js-yaml";
+import { CURVE_FILE, modelCard, type CardFiles } from "../card/model-card.js";
+import { isOnHub, readRunFacts } from "../card/run-facts.js";
+import { expandHome } from "../platform/node-places.js";
+
+/** Options of {@link pushToHub}: those of a push, and what its card says. */
+export interface PushToHubOptions extends PushOptions {
+  /** An identifier of the hub, such as `"apache-2.0"`; default that of the base model, where the hub tells it. */
+  license?: string | undefined;
+  /** The model that this one was made from, where the files do not tell it. */
+  baseModel?: string | undefined;
+  /** Make no model card. */
+  card?: boolean | undefined;
+  /** Is told what became of the card, where it is not the one that was made. */
+  onNote?(note: string): void;
+}
+
+const CARD = "README.md";
+/** A card is no reason to wait. */
+const CARD_RETRY = { count: 1, baseMs: 200 };
+
+/**
+ * Pushes the folder of an adapter, a model or GGUF files as one commit, with a model card made from what the run left in it: `resolved_config.yaml`,
+ * `trainer_state.json`, `train_results.json`. A card that somebody wrote or changed, in the folder or on the hub, stays. Nothing is written to the folder.
+ *
+ * @throws HubError as `pushFolder` of `@kto/hub`; the signal's reason
+ */
+export async function pushToHub(folder: string, options: PushToHubOptions): Promise<PushResult> {
+  const { license, baseModel, card = true, onNote, ...push } = options;
+  const place = expandHome(folder);
+  const made = card ? await cardOf(place, options) : {};
+  const exclude = made === undefined ? [...(push.exclude ?? []), CARD] : push.exclude;
+  return pushFolder(place, { ...push, ...(exclude && { exclude }), files: { ...made, ...push.files } });
+}
+
+/** The card for a folder; none where it has one of its own, undefined where the one on the hub is to stay and that of the folder is not to be sent. */
+async function cardOf(folder: string, options: PushToHubOptions): Promise<CardFiles | undefined> {
+  const { repo } = parseRepoId(options.repo);
+  const directory = fileDirectory(folder);
+  const names = await readdir(folder).catch((): string[] => []); // what is wrong with the folder the push says
+  if (names.length === 0) return {};
+  const own = names.includes(CARD) ? await readText(directory, CARD) : undefined;
+  if (own !== undefined && !isUntouchedCard(own)) return {};
+  const there = await readCard(options.repo, options);
+  options.signal?.throwIfAborted();
+  if (there !== undefined && !isUntouchedCard(there)) {
+    options.onNote?.(`${CARD} of ${repo} was written or changed by hand and stays as it is`);
+    return undefined;
+  }
+  const facts = await readRunFacts(directory, names);
+  const base = facts.base ?? options.baseModel;
+  const license = options.license ?? (isOnHub(base) ? await licenseOf(base, options) : undefined);
+  const card = modelCard(facts, { repo, license, baseModel: options.baseModel });
+  if (!names.includes(CURVE_FILE)) return card;
+  return { [CARD]: card[CARD]! };
+}
+
+/** The licence of a model of the hub as its card says it; undefined where it does not, or cannot be asked. */
+async function licenseOf(id: string, { revision: _, ...access }: PushToHubOptions): Promise<string | undefined> {
+  const card = await readCard(id, { ...access, repoType: "model" });
+  const header = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card ?? "")?.[1];
+  try {
+    const { license } = (header === undefined ? {} : (load(header, { schema: CORE_SCHEMA }) ?? {})) as { license?: unknown };
+    return typeof license === "string" && /^[\w.-]{1,64}$/.test(license) ? license : undefined;
+  } catch {
+    return undefined; // not YAML: then it says nothing
+  }
+}
+
+/** The card of a repository; undefined where there is none, or the hub does not answer, which the push tells of. */
+async function readCard(id: string, access: PushToHubOptions): Promise<string | undefined> {
+  const { repoType, revision, signal, fetch } = access;
+  const options = { repoType, revision, signal, fetch, endpoint: access.endpoint ?? hubEndpoint(), token: access.token ?? hubToken() ?? false, retry: CARD_RETRY } as const; // prettier-ignore
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  try {
+    return await readText(hub(id, given), CARD);
+  } catch (error) {
+    if (isKtoError(error)) return undefined;
+    throw error;
+  }
+}
