@@ -1,39 +1,14 @@
 import { bytesSource } from "@kto/core";
-import { fileDirectory } from "@kto/core/node";
-import { loraConfig, readAdapterConfig, type LoraConfig } from "@kto/lora";
+import { loraConfig, type LoraConfig } from "@kto/lora";
 import { openNf4Values } from "@kto/nf4";
-import { readModelConfig } from "@kto/qwen2";
-import { encodeSafetensors, openCheckpoint, openSafetensors, toFloat32, type SafetensorsFile } from "@kto/safetensors";
+import { encodeSafetensors, openSafetensors, toFloat32, type SafetensorsFile } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
-import { fixturePath, readFixtureJson } from "@kto/testing";
+import { fixturePath } from "@kto/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import { mergedWeights, type AdapterToMerge, type ModelOnDisk } from "./index.js";
+import { closeFixtures, openAdapter, openModel } from "./testing/open-fixtures.js";
 
-const opened: { dispose(): Promise<void> }[] = [];
-afterAll(async () => {
-  for (const file of opened) await file.dispose();
-});
-
-async function openModel(...parts: string[]): Promise<ModelOnDisk> {
-  const checkpoint = await openCheckpoint(fileDirectory(fixturePath(...parts)));
-  opened.push(checkpoint);
-  return {
-    checkpoint,
-    config: readModelConfig(readFixtureJson(...parts, "config.json")),
-  };
-}
-
-async function openAdapter(name: string, weight?: number): Promise<AdapterToMerge> {
-  const folder = fixturePath("lora", name);
-  const tensors = await openSafetensorsFile(`${folder}/adapter_model.safetensors`);
-  opened.push(tensors);
-  return {
-    name,
-    weight,
-    config: await readAdapterConfig(fileDirectory(folder)),
-    tensors,
-  };
-}
+afterAll(closeFixtures);
 
 const values = async (file: SafetensorsFile, name: string): Promise<Float32Array> => {
   const { data, dtype } = await file.read(name);

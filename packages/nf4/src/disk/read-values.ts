@@ -1,6 +1,6 @@
 import { ShapeError, sizeOf } from "@kto/tensor";
+import { dequantizeWeights } from "../host/quantize-weights.js";
 import { dequantizeScales } from "../host/scales.js";
-import { roundToWeight } from "../weight-dtype.js";
 import type { QuantState } from "../quant-state.js";
 import { companionNames, type CompanionReader } from "./reader.js";
 import { expectNf4Sizes, readQuantState } from "./read-weight.js";
@@ -39,7 +39,10 @@ export async function openNf4Values(
   expectNf4Sizes(reader, weightName, state);
   const absmax = await readScales(reader, weightName, state);
   const readElements = async (first: number, end: number): Promise<Float32Array<ArrayBuffer>> =>
-    expand(await reader.readRange(weightName, first >> 1, Math.ceil(end / 2)), { first, end, absmax, state });
+    dequantizeWeights(
+      { packed: await reader.readRange(weightName, Math.floor(first / 2), Math.ceil(end / 2)), absmax },
+      { ...state, first, size: end - first },
+    );
   return {
     state,
     shape,
@@ -58,27 +61,6 @@ async function readScales(reader: CompanionRangeReader, weightName: string, { ne
   if (!nested) return new Float32Array(data.slice().buffer);
   const nestedAbsmax = new Float32Array((await reader.read(names.nestedAbsmax)).data.slice().buffer);
   return dequantizeScales({ codes: data, absmax: nestedAbsmax, offset: nested.offset }, nested.codes);
-}
-
-/** Elements [first, end) from their packed codes. A block has sixteen values, made once. */
-function expand(
-  packed: Uint8Array,
-  { first, end, absmax, state: { codes, blockSize, dtype } }: { first: number; end: number; absmax: Float32Array; state: QuantState },
-): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(end - first);
-  const table = new Float32Array(16);
-  const firstByte = first >> 1;
-  for (let element = first; element < end;) {
-    const block = Math.floor(element / blockSize);
-    const scale = absmax[block]!;
-    for (let code = 0; code < 16; code++) table[code] = roundToWeight(Math.fround(codes[code]! * scale), dtype);
-    const blockEnd = Math.min(end, (block + 1) * blockSize);
-    for (; element < blockEnd; element++) {
-      const byte = packed[(element >> 1) - firstByte]!;
-      values[element - first] = table[element % 2 === 0 ? byte >> 4 : byte & 15]!;
-    }
-  }
-  return values;
 }
 
 /** Rows of the transpose of a matrix that is stored as [in, out]. */

@@ -44,21 +44,34 @@ export function quantizeWeights(
   return { packed, absmax };
 }
 
+/** How packed codes are read. */
+export interface DequantizeOptions {
+  /** Elements. */
+  size: number;
+  dtype: WeightDtype;
+  blockSize?: number | undefined;
+  codes?: Float32Array | undefined;
+  /** Place in the weight of the first element: `packed` begins with the byte that holds it, `absmax` with the weight. */
+  first?: number | undefined;
+}
+
 /** w[i] = T(f32(codes[code[i]] · absmax[i / blockSize])): the product in f32, then one rounding to the weight's dtype; as f32 values. */
 export function dequantizeWeights(
   { packed, absmax }: { packed: Uint8Array; absmax: Float32Array },
-  {
-    size,
-    dtype,
-    blockSize = defaultBlockSize,
-    codes = nf4Codes,
-  }: { size: number; dtype: WeightDtype; blockSize?: number; codes?: Float32Array },
+  { size, dtype, blockSize = defaultBlockSize, codes = nf4Codes, first = 0 }: DequantizeOptions,
 ): Float32Array<ArrayBuffer> {
   const values = new Float32Array(size);
-  for (let i = 0; i < size; i++) {
-    const byte = packed[i >> 1]!;
-    const code = i % 2 === 0 ? byte >> 4 : byte & 15;
-    values[i] = roundToWeight(Math.fround(codes[code]! * absmax[Math.floor(i / blockSize)]!), dtype);
+  const ofBlock = new Float32Array(16);
+  const firstByte = Math.floor(first / 2);
+  for (let i = first; i < first + size;) {
+    const block = Math.floor(i / blockSize);
+    const scale = absmax[block]!;
+    for (let code = 0; code < 16; code++) ofBlock[code] = roundToWeight(Math.fround(codes[code]! * scale), dtype);
+    const end = Math.min(first + size, (block + 1) * blockSize);
+    for (; i < end; i++) {
+      const byte = packed[Math.floor(i / 2) - firstByte]!;
+      values[i - first] = ofBlock[i % 2 === 0 ? byte >> 4 : byte & 15]!;
+    }
   }
   return values;
 }
