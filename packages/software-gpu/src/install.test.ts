@@ -43,6 +43,29 @@ describe("installSoftwareGpu", () => {
     expect(report.info).toMatch(/swiftshader/i);
   });
 
+  it("lets the process sleep while Dawn waits", () => {
+    const counts = runInChild(`
+      const counts = { ticks: 0, timers: 0 };
+      const { setImmediate: immediate, setTimeout: timer } = globalThis;
+      globalThis.setImmediate = (...args) => (counts.ticks++, immediate(...args));
+      globalThis.setTimeout = (callback, ms) => (counts.timers++, timer(callback, ms));
+      const { installSoftwareGpu } = await import("@kto/software-gpu");
+      await installSoftwareGpu();
+      Object.assign(counts, { ticks: 0, timers: 0 });
+      const { create, globals } = await import("webgpu");
+      Object.assign(globalThis, globals);
+      let gpu = create([]);
+      const device = await (await gpu.requestAdapter()).requestDevice();
+      const buffer = device.createBuffer({ size: 64, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+      await buffer.mapAsync(GPUMapMode.READ);
+      device.destroy();
+      gpu = undefined;
+      console.log(JSON.stringify(counts));
+    `) as { ticks: number; timers: number };
+    expect(counts.ticks).toBe(0);
+    expect(counts.timers).toBeGreaterThan(0);
+  });
+
   it("refuses a process that has loaded webgpu", () => {
     const error = runInChild(`
       await import("webgpu");

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { CapabilityError } from "@kto/core";
+import { calmTicks } from "./calm-ticks.js";
 import { cacheRoots, FILES, findArchive, unpackOnce } from "./unpack.js";
 
 /** Absolute paths of what was made the Vulkan of this process. */
@@ -21,7 +22,8 @@ const shared = globalThis as { [INSTALLED]?: Promise<SoftwareGpu>; [LOADER]?: un
  * imports `webgpu`; a second call returns what the first did.
  *
  * It unpacks SwiftShader and the Vulkan loader from `@sparticuz/chromium` into a cache folder (7 MB, once a machine), points
- * `VK_DRIVER_FILES` and `VK_ICD_FILENAMES` at them, and loads the loader, so that Dawn's own look-up of `libvulkan.so.1` finds it.
+ * `VK_DRIVER_FILES` and `VK_ICD_FILENAMES` at them, and loads the loader, so that Dawn's own look-up of `libvulkan.so.1` finds it. While Dawn waits
+ * for the device, the process sleeps instead of asking at each `setImmediate`, which would take one of the cores that SwiftShader computes on.
  *
  * @throws CapabilityError anywhere but on Linux x64, in a worker thread, without `@sparticuz/chromium`, and after `webgpu` or another Vulkan
  *   loader was loaded; `missing` names what it lacks
@@ -44,6 +46,7 @@ async function install(): Promise<SoftwareGpu> {
   process.env["VK_DRIVER_FILES"] = icdPath;
   process.env["VK_ICD_FILENAMES"] = icdPath; // the older name of the same setting
   await loadForAll(loaderPath);
+  calmTicks();
   return { loaderPath, icdPath };
 }
 
