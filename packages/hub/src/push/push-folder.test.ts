@@ -110,6 +110,8 @@ it("pushes to a repository that the token may write to but not make", async () =
 
 it("says what is missing before anything is sent", async () => {
   await expect(push({ token: " " })).rejects.toMatchObject({ reason: "unauthorized", message: expect.stringContaining("set HF_TOKEN") });
+  const badToken = push({ token: "hf_a\nb" });
+  await expect(badToken).rejects.toMatchObject({ reason: "unauthorized", message: expect.not.stringContaining("hf_a") as unknown });
   await expect(push({ repo: "adapter" })).rejects.toThrow("adapter has no owner");
   await expect(push({ repo: "../adapter" })).rejects.toMatchObject({ code: "HUB", reason: "repoId" });
   await expect(push({ revision: "a..b" })).rejects.toMatchObject({ reason: "revisionNotFound" });

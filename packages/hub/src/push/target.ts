@@ -40,6 +40,12 @@ export function openTarget(options: PushAccess, { ownerless = false }: { ownerle
       { reason: "unauthorized", repo },
     );
   }
+  if (!/^[\x21-\x7e]+$/.test(client.token)) {
+    throw new HubError(
+      `push: this is no token; expected letters, digits and signs without blanks, got other characters; copy it again from ${client.endpoint}/settings/tokens`,
+      { reason: "unauthorized", repo },
+    );
+  }
   return target;
 }
 
