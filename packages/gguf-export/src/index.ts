@@ -24,5 +24,6 @@ export { GGUF_FILE_TYPES, type GgufFileType, isGgufFileType, readGgufFileType } 
 export { GGML_TYPES, ggmlByteLength, type GgmlType, type GgmlTypeFacts, isGgmlType } from "./ggml-types.js";
 export { type MixModel, tensorTypes } from "./mix.js";
 export { dequantize, quantize, QUANTIZED_TYPES, type QuantizedType, type QuantizeOptions } from "./quantize.js";
+export { openQuantizer, type Quantizer, type QuantizeRowsOptions, type QuantizerOptions } from "./quantizer/quantizer.js";
 export { checkpointTensorName, ggufTensorName } from "./qwen2/tensor-names.js";
 export { type TokenizerFiles, tokenizerMetadata } from "./qwen2/tokenizer-metadata.js";

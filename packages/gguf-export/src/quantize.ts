@@ -1,6 +1,7 @@
-import { ArgumentError, DtypeError } from "@kto/core";
+import { DtypeError } from "@kto/core";
 import { asTypedArray, toBfloat16, toFloat16, toFloat32 } from "@kto/safetensors";
 import { type BlockFormat, type BlockImportance, sumSquares } from "./blocks/block-format.js";
+import { expectBlocks, expectFinite, expectImportance, expectMagnitudes, tooLarge } from "./blocks/checks.js";
 import { iq4_nl, iq4_xs } from "./blocks/iq4.js";
 import { q4_0, q4_1, q5_0, q5_1, q8_0 } from "./blocks/nibble-blocks.js";
 import { q2_k } from "./blocks/q2-k.js";
@@ -31,11 +32,6 @@ const formats: Record<BlockType, BlockFormat> = {
   IQ4_NL: iq4_nl,
   IQ4_XS: iq4_xs,
 };
-
-/**
- * Beyond this no type of blocks has a finite scale (65504 · 32 · 128 is the largest value of all), and the sums of the fits overflow before the scale does.
- */
-const MAX_MAGNITUDE = 2 ** 30;
 
 /** Every type that `quantize` takes. */
 export const QUANTIZED_TYPES: readonly QuantizedType[] = /* @__PURE__ */ [
@@ -70,11 +66,10 @@ export function quantize(values: Float32Array, type: QuantizedType, { importance
     return new Uint8Array(halves.buffer);
   }
   const format = formatOf("quantize", type);
-  const blocks = blockCount("quantize", values.length, format.values, type, "values");
-  const huge = values.findIndex((value) => Math.abs(value) > MAX_MAGNITUDE);
-  if (huge >= 0) throw tooLarge(type, huge, values[huge]!);
+  const blocks = expectBlocks("quantize", values.length, format.values, type, "values");
+  expectMagnitudes(values, type);
   const out = new Uint8Array(blocks * format.bytes);
-  const rowLength = importance === undefined ? values.length : rowLengthOf(importance, values.length, format, type);
+  const rowLength = importance === undefined ? values.length : expectImportance(importance, values.length, format.values, type);
   let rowMeanSquare = 0;
   for (let block = 0; block < blocks; block++) {
     const at = block * format.values;
@@ -100,18 +95,24 @@ export function quantize(values: Float32Array, type: QuantizedType, { importance
  */
 export function dequantize(bytes: Uint8Array, type: QuantizedType): Float32Array<ArrayBuffer> {
   if (type === "F32" || type === "F16" || type === "BF16") {
-    blockCount("dequantize", bytes.byteLength, type === "F32" ? 4 : 2, type, "bytes");
+    expectBlocks("dequantize", bytes.byteLength, type === "F32" ? 4 : 2, type, "bytes");
     return toFloat32(asTypedArray(bytes, type), type).values;
   }
   const format = formatOf("dequantize", type);
-  const blocks = blockCount("dequantize", bytes.byteLength, format.bytes, type, "bytes");
+  const blocks = expectBlocks("dequantize", bytes.byteLength, format.bytes, type, "bytes");
   const out = new Float32Array(blocks * format.values);
   for (let block = 0; block < blocks; block++) format.dequantize(bytes, block * format.bytes, out, block * format.values);
   return out;
 }
 
 function formatOf(operation: string, type: BlockType): BlockFormat {
-  if (Object.hasOwn(formats, type)) return formats[type];
+  expectQuantizedType(operation, type);
+  return formats[type];
+}
+
+/** Throws `DtypeError` for a type that `quantize` does not take. */
+export function expectQuantizedType(operation: string, type: QuantizedType): void {
+  if (QUANTIZED_TYPES.includes(type)) return;
   throw new DtypeError(
     {
       operation,
@@ -121,63 +122,4 @@ function formatOf(operation: string, type: BlockType): BlockFormat {
     },
     { dtype: type },
   );
-}
-
-function blockCount(operation: string, given: number, block: number, type: string, unit: string): number {
-  if (given % block === 0) return given / block;
-  throw new ArgumentError({
-    operation,
-    problem: `these are no whole blocks of ${type}`,
-    expected: `a multiple of ${block} ${unit}`,
-    got: String(given),
-  });
-}
-
-function rowLengthOf(importance: Float32Array, given: number, format: BlockFormat, type: BlockType): number {
-  const operation = "quantize";
-  if (type === "IQ4_NL" || type === "IQ4_XS") {
-    throw new ArgumentError({ operation, problem: `${type} is not fitted by an importance matrix here`, advice: "leave importance out" });
-  }
-  const rowLength = importance.length;
-  if (rowLength === 0 || rowLength % format.values !== 0 || given % rowLength !== 0) {
-    throw new ArgumentError({
-      operation,
-      problem: "importance and values do not fit together",
-      expected: `one number for each column, a multiple of ${format.values} that divides ${given}`,
-      got: String(rowLength),
-    });
-  }
-  const bad = importance.findIndex((value) => !(value >= 0 && Number.isFinite(value)));
-  if (bad >= 0) {
-    throw new ArgumentError({
-      operation,
-      problem: `importance of column ${bad} is not usable`,
-      expected: "a finite number from 0",
-      got: String(importance[bad]),
-    });
-  }
-  return rowLength;
-}
-
-function expectFinite(values: Float32Array, type: string): void {
-  for (let i = 0; i < values.length; i++) {
-    if (Number.isFinite(values[i])) continue;
-    throw new ArgumentError({
-      operation: "quantize",
-      problem: `value ${i} is not finite`,
-      expected: `numbers that ${type} can hold`,
-      got: String(values[i]),
-      advice: "llama.cpp refuses such weights; look at the run that made them",
-    });
-  }
-}
-
-function tooLarge(type: string, index: number, value: number): ArgumentError {
-  return new ArgumentError({
-    operation: "quantize",
-    problem: `value ${index} or one soon after it is too large for ${type}`,
-    expected: "scales and values that are finite in it",
-    got: String(value),
-    advice: "BF16 and F32 hold them",
-  });
 }
