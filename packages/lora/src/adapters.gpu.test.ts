@@ -6,7 +6,7 @@ import { openSafetensorsFile } from "@kto/safetensors/node";
 import { backward, gatherRows, mean, requestDevice, scale, type Device, type Gradients, type Tensor } from "@kto/tensor";
 import { fixturePath, listFixtures } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { getPeftModel, mergeAndUnload, withoutAdapters, type PeftModel } from "./index.js";
+import { getPeftModel, mergeAndUnload, wasMerged, withoutAdapters, type PeftModel } from "./index.js";
 import { loadAdapter } from "./node.js";
 
 /** Adapters whose gradients the fixtures hold and that this package trains; the others are refused, which another test shows. */
@@ -106,6 +106,28 @@ test("a layer that cannot be added to stops a merge before it begins", async () 
   );
   model.dispose();
   expect(await logits()).toEqual(before);
+});
+
+test.each(["f32", "4 bits"])("a sum that is not finite leaves every layer as it was: %s", async (kind) => {
+  const isQuantized = kind !== "f32";
+  using model = await Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("model")), {
+    device,
+    dtype: "f32",
+    ...(isQuantized && { quantization: { loadIn4bit: true } }),
+  });
+  const before = await logits(model);
+  const { config, weights } = await loadAdapter(fixturePath("lora", "main"), model);
+  const last = [...weights].at(-1)!;
+  last[1].a.fill(100);
+  last[1].b.fill(3e38);
+  using adapted = getPeftModel(model, config, { weights });
+  const live = device.memory.info().liveStorages;
+  await expect(mergeAndUnload(adapted)).rejects.toMatchObject({ code: "DTYPE", message: expect.stringMatching(/is NaN or infinite/) });
+  expect(device.memory.info().liveStorages).toBe(live);
+  expect(wasMerged(model)).toBe(false);
+  expect(adapted.activeAdapters).toEqual(["default"]);
+  adapted.setAdapter([]);
+  expect(await logits(model)).toEqual(before);
 });
 
 test("several adapters add up in order, and one can be deleted", async () => {

@@ -49,11 +49,28 @@ export class Linear4bit implements LinearModule {
    * W ← W + scale · b · a: dequantised, added in f32, rounded to the dtype of the quant state and quantised again with its settings, in place.
    * Throws DtypeError if a sum is not finite; the weight is then as before.
    */
-  async addToWeight({ a, b, scale }: LowRankDelta): Promise<void> {
-    const { weight } = this;
-    const [outFeatures, inFeatures] = weight.shape;
-    using sum = weight.device.unscoped(() => weight.dequantize("f32"));
-    gemm({ a: b, b: a, c: sum, m: outFeatures, n: inFeatures, k: a.shape[0]!, alpha: scale, accumulate: true });
-    weight.become(await requantize(weight, sum));
+  async addToWeight(delta: LowRankDelta): Promise<void> {
+    this.weight.become(await withDelta(this.weight, delta));
   }
+
+  async expectFiniteSums(deltas: readonly LowRankDelta[]): Promise<void> {
+    let sum: Nf4Weight | undefined;
+    try {
+      for (const delta of deltas) {
+        const next = await withDelta(sum ?? this.weight, delta);
+        sum?.dispose();
+        sum = next;
+      }
+    } finally {
+      sum?.dispose();
+    }
+  }
+}
+
+/** A weight and a matrix of low rank, quantised again. */
+async function withDelta(weight: Nf4Weight, { a, b, scale }: LowRankDelta): Promise<Nf4Weight> {
+  const [outFeatures, inFeatures] = weight.shape;
+  using sum = weight.device.unscoped(() => weight.dequantize("f32"));
+  gemm({ a: b, b: a, c: sum, m: outFeatures, n: inFeatures, k: a.shape[0]!, alpha: scale, accumulate: true });
+  return requantize(weight, sum);
 }

@@ -4,6 +4,7 @@ import { gemm } from "../ops/gemm.js";
 import type { FewRowsInput } from "../ops/few-rows-layout.js";
 import { fewRowsLinear } from "../ops/few-rows-linear.js";
 import { linear } from "../ops/linear.js";
+import { expectFinite } from "./expect-finite.js";
 import type { Tensor } from "../tensor.js";
 import type { LinearShape } from "./module-tree.js";
 
@@ -41,6 +42,8 @@ export interface LinearModule extends LinearShape {
   together?(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined;
   /** Adds to the weight for good, where the layer can: sums in f32, rounded to the weight's dtype. */
   addToWeight?(delta: LowRankDelta): void | Promise<void>;
+  /** Throws DtypeError, naming the element, if these, added to the weight in this order, would make it NaN or infinite; changes nothing either way. */
+  expectFiniteSums?(deltas: readonly LowRankDelta[]): Promise<void>;
 }
 
 /** A layer of one kind, with weights of type W. */
@@ -96,16 +99,19 @@ export class Linear implements LinearModule {
   }
 
   /** weight ← weight + scale · b · a, in place: product and sum in f32, one rounding to the weight's dtype. */
-  addToWeight({ a, b, scale }: LowRankDelta): void {
-    gemm({
-      a: b,
-      b: a,
-      c: this.weight,
-      m: this.outFeatures,
-      n: this.inFeatures,
-      k: a.shape[0]!,
-      alpha: scale,
-      accumulate: true,
-    });
+  addToWeight(delta: LowRankDelta): void {
+    this.#add(delta, this.weight);
+  }
+
+  async expectFiniteSums(deltas: readonly LowRankDelta[]): Promise<void> {
+    const { device, shape, dtype, label } = this.weight;
+    using sum = device.unscoped(() => device.empty(shape, dtype, `${label}, merged`));
+    device.copyInto(sum, this.weight);
+    for (const delta of deltas) this.#add(delta, sum);
+    await expectFinite(sum);
+  }
+
+  #add({ a, b, scale }: LowRankDelta, c: Tensor): void {
+    gemm({ a: b, b: a, c, m: this.outFeatures, n: this.inFeatures, k: a.shape[0]!, alpha: scale, accumulate: true });
   }
 }
