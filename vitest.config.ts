@@ -6,7 +6,20 @@ const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 /** Where .ci/run wants the results as JSON, beside the usual output. */
 const report = process.env["KTO_TEST_REPORT"];
 
-/** Two projects: `unit` needs no GPU; `gpu` (*.gpu.test.ts) runs on the software adapter unless KTO_DEVICE=gpu. */
+const nowhere = ["**/node_modules/**", "**/dist/**"];
+const exhaustive = "{packages,examples,scripts}/**/*.exhaustive.gpu.test.ts";
+const onGpu = {
+  setupFiles: ["packages/testing/src/gpu-setup.ts"],
+  pool: "forks",
+  maxWorkers: 2,
+  testTimeout: 600_000,
+  hookTimeout: 120_000,
+} as const;
+
+/**
+ * Three projects: `unit` needs no GPU; `gpu` (*.gpu.test.ts) runs on the software adapter unless KTO_DEVICE=gpu, and so does `exhaustive`
+ * (*.exhaustive.gpu.test.ts): repetitions of what `gpu` does once of each kind. `npm test` is the first two, `npm run test:all` all three.
+ */
 export default defineConfig({
   ...shared,
   test: {
@@ -17,23 +30,23 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{packages,examples,scripts}/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "**/dist/**", "**/*.gpu.test.ts"],
+          exclude: [...nowhere, "**/*.gpu.test.ts"],
           testTimeout: 60_000,
         },
       },
       {
         ...shared,
         test: {
+          ...onGpu,
           name: "gpu",
           include: ["{packages,examples,scripts}/**/*.gpu.test.ts"],
-          exclude: ["**/node_modules/**", "**/dist/**"],
-          setupFiles: ["packages/testing/src/gpu-setup.ts"],
-          pool: "forks",
-          maxWorkers: 2,
+          exclude: [...nowhere, exhaustive],
           sequence: { groupOrder: 1 }, // after the unit tests: both together would want four cores
-          testTimeout: 600_000,
-          hookTimeout: 120_000,
         },
+      },
+      {
+        ...shared,
+        test: { ...onGpu, name: "exhaustive", include: [exhaustive], exclude: nowhere, sequence: { groupOrder: 1 } },
       },
     ],
   },

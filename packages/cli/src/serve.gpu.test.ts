@@ -72,7 +72,7 @@ describe("kto serve", () => {
     const running = await ask(serving.url, { stream: true, max_tokens: 60, n: 4, temperature: 1 });
     const texts = running.text();
     serving.child.kill("SIGINT");
-    await expect.poll(() => serving.stderr).toContain("stopping in good order");
+    await expect.poll(() => serving.stderr, { timeout: 60_000 }).toContain("stopping in good order");
     const late = await ask(serving.url, {}).then(
       ({ status }) => status,
       () => 503, // it has stopped altogether

@@ -7,9 +7,10 @@ import { otherWays, possibleVariants, recordChoices, runCase, type CaseResult, t
  * Runs a case on a device and throws unless outputs and gradients agree with float64 within the tolerances, in the chosen ways and variants and in each
  * that the device has the features for; unless a second run gives the same bits; and unless all memory was given back.
  *
+ * @param seen  ways and variants that other cases were run with: leaves those out that it did not choose, and adds those that it ran
  * @returns names of the kernels that ran; none if the case needs f16 and the device has none
  */
-export async function checkCase(device: Device, oracle: OracleCase): Promise<string[]> {
+export async function checkCase(device: Device, oracle: OracleCase, seen?: Set<string>): Promise<string[]> {
   const { variants } = device.recorder;
   const isEmulated = usesF16(oracle) && !device.capabilities.shaderF16;
   if (isEmulated) {
@@ -21,15 +22,16 @@ export async function checkCase(device: Device, oracle: OracleCase): Promise<str
   const expected = { outputs, gradients: oracle.vjp?.(values, gradientOf(outputs["y"]!)) ?? {} };
   const liveBefore = device.memory.info().liveStorages;
 
-  const { first, choices } = await checkVariants(device, oracle, expected, "chosen ways");
+  const { first, choices } = await checkVariants(device, oracle, expected, "chosen ways", seen);
   const differing = differingValues(await runCase(device, oracle, outputs["y"]), first);
   if (differing.length > 0) throw new Error(`${oracle.name}: a second run gave other bits in ${differing.join(", ")}`);
 
   const kernels = new Set(choices.kernels.keys());
   for (const [op, problems] of isEmulated ? [] : choices.ways) {
     for (const way of otherWays(op, problems, device.capabilities)) {
+      if (!isNew(seen, `way ${op} ${way}`)) continue;
       variants.set(op, way);
-      const other = await checkVariants(device, oracle, expected, `${op} ${way}`);
+      const other = await checkVariants(device, oracle, expected, `${op} ${way}`, seen);
       for (const kernel of other.choices.kernels.keys()) kernels.add(kernel);
     }
     variants.delete(op);
@@ -46,6 +48,7 @@ async function checkVariants(
   oracle: OracleCase,
   { outputs, gradients }: { outputs: Arrays; gradients: Arrays },
   label: string,
+  seen?: Set<string>,
 ): Promise<{ first: CaseResult; choices: Choices }> {
   const { variants } = device.recorder;
   let first: CaseResult | undefined;
@@ -59,6 +62,7 @@ async function checkVariants(
     if (names.length < 2) continue;
     const forcedBefore = variants.get(kernel);
     for (const name of names) {
+      if (!isNew(seen, `variant ${kernel} ${name}`)) continue;
       variants.set(kernel, name);
       expectAgreement(oracle, await runCase(device, oracle, outputs["y"]), outputs, gradients, `${label}, ${kernel} ${name}`);
     }
@@ -66,6 +70,13 @@ async function checkVariants(
     else variants.set(kernel, forcedBefore);
   }
   return { first: first!, choices };
+}
+
+/** Adds a key to `seen`; false if it was there. */
+function isNew(seen: Set<string> | undefined, key: string): boolean {
+  const isThere = seen?.has(key) ?? false;
+  seen?.add(key);
+  return !isThere;
 }
 
 /** Names of results that are not the same in both runs. */

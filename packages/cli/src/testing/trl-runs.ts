@@ -1,0 +1,101 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import {
+  finalAdapterTolerance,
+  fixturePath,
+  listFixtures,
+  readFixtureJson,
+  readFixtureJsonl,
+  trajectoryFailures,
+  type LogRecord,
+  type RunNoise,
+} from "@kto/testing";
+import { openSafetensorsFile } from "@kto/safetensors/node";
+import { toFloat32 } from "@kto/safetensors";
+import { expect } from "vitest";
+import { kto, temporaryFolder } from "./run-kto.js";
+
+interface RunConfig {
+  data: string;
+  base_model: string;
+  adapter: string;
+  reference: string;
+  arguments: Record<string, unknown>;
+}
+
+/** Names of trl's recorded runs. Folders without a config (a README, a note) are no runs. */
+export const recordedRuns: string[] = listFixtures("kto", "runs").filter((name) =>
+  statSync(fixturePath("kto", "runs", name)).isDirectory(),
+);
+
+/** Those of them that stand for the rest: ids and text, the adapter and the base as reference, both losses. */
+export const typicalRuns: string[] = ["main", "text", "continued-base-ref", "apo-zero-unpaired"];
+
+/** Trains as trl did in a recorded run, in float32; loss, metrics and adapter must be within the rule of fixtures/README.md. */
+export async function expectTrlRun(name: string): Promise<void> {
+  using folder = temporaryFolder();
+  const config = readFixtureJson<RunConfig>("kto", "runs", name, "config.json");
+  const flags = {
+    model_name_or_path: fixturePath(config.base_model),
+    adapter_name_or_path: fixturePath(config.adapter),
+    train_file: fixturePath(config.data),
+    reference: config.reference.startsWith("base model") ? "base" : "initial",
+    output_dir: folder.file("run"),
+    save_strategy: "no",
+    dtype: "float32",
+    ...config.arguments,
+  };
+  const outcome = await kto([
+    "train",
+    "--json",
+    "--quiet",
+    ...Object.entries(flags).flatMap(([field, value]) => [`--${field}`, String(value as unknown)]),
+  ]);
+  expect(outcome).toMatchObject({ status: 0 });
+
+  const log = readFileSync(folder.file("run", "metrics.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as LogRecord);
+  const expected = readFixtureJsonl<LogRecord>("kto", "runs", name, "metrics.f64.jsonl");
+  const noise = readFixtureJson<RunNoise>("kto", "runs", name, "f32-vs-f64.json");
+  expect(trajectoryFailures(log, expected, noise, { run: name })).toEqual([]);
+  expect(JSON.parse(outcome.stdout)).toMatchObject({ global_step: expected.length });
+  await expectFinalAdapter(name, folder.file("run", "adapter_model.safetensors"), noise);
+}
+
+/** Compares with the adapter of the float32 run where the fixture has it, else with the norm of each tensor. */
+async function expectFinalAdapter(run: string, path: string, noise: RunNoise): Promise<void> {
+  const tolerance = finalAdapterTolerance(noise["final_adapter"]?.max_abs ?? 0, run);
+  const actual = await readTensors(path);
+  const whole = fixturePath("kto", "runs", run, "final-adapter.safetensors");
+  if (existsSync(whole)) {
+    const expected = await readTensors(whole);
+    expect([...actual.keys()].sort()).toEqual([...expected.keys()].sort());
+    for (const [name, values] of expected) {
+      const furthest = values.reduce((most, value, index) => Math.max(most, Math.abs(value - actual.get(name)![index]!)), 0);
+      expect(furthest, name).toBeLessThanOrEqual(tolerance);
+    }
+    return;
+  }
+  const norms = readFixtureJson<Record<string, number>>("kto", "runs", run, "final-adapter-norms.json");
+  expect([...actual.keys()].sort()).toEqual(Object.keys(norms).sort());
+  for (const [name, norm] of Object.entries(norms)) {
+    const values = actual.get(name)!;
+    const got = Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0));
+    expect(Math.abs(got - norm), name).toBeLessThanOrEqual(tolerance * Math.sqrt(values.length));
+  }
+}
+
+async function readTensors(path: string): Promise<Map<string, Float32Array>> {
+  const file = await openSafetensorsFile(path);
+  try {
+    const tensors = new Map<string, Float32Array>();
+    for (const name of file.tensors.keys()) {
+      const { data, dtype } = await file.read(name);
+      tensors.set(name, toFloat32(data, dtype).values);
+    }
+    return tensors;
+  } finally {
+    await file.dispose();
+  }
+}
