@@ -7,7 +7,9 @@ import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { downloadCommand } from "./commands/download.js";
 import { evaluateCommand } from "./commands/evaluate.js";
+import { exportGgufCommand } from "./commands/export-gguf.js";
 import { generateCommand } from "./commands/generate.js";
+import { imatrixCommand } from "./commands/imatrix.js";
 import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
 import { trainCommand } from "./commands/train.js";
@@ -37,12 +39,13 @@ const commands: readonly Command[] = [
   serveCommand,
   dataCommand,
   downloadCommand,
+  exportGgufCommand,
+  imatrixCommand,
 ];
 
 /** Commands of the contract that this version does not have. */
 const notBuilt: Readonly<Record<string, string>> = {
   merge: "one checkpoint of a model and an adapter",
-  "export-gguf": "GGUF files",
   push: "a folder to the hub",
   report: "a run as one HTML page",
   bench: "timings on this device",

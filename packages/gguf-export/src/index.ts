@@ -1,7 +1,6 @@
 export { type ExportGgufAdapterOptions, exportGgufAdapter, type GgufAdapter } from "./adapter/export-adapter.js";
 export { type PeftAdapter, readGgufAdapter } from "./adapter/read-adapter.js";
 export { type ExportedGguf, exportGguf, type ExportGgufOptions, type GgufModel } from "./export/export-gguf.js";
-export type { GgufQuantizer } from "./export/plain-quantizer.js";
 export { ggufWeights } from "./gguf-weights.js";
 export { type ImportanceEntry, type ImportanceMatrix, readImportanceMatrix, writeImportanceMatrix } from "./imatrix/imatrix.js";
 export { encodeGguf, type GgufContent, type GgufTensorToWrite, writeGguf, type WriteGgufOptions } from "./container/writer.js";
@@ -27,3 +26,5 @@ export { dequantize, quantize, QUANTIZED_TYPES, type QuantizedType, type Quantiz
 export { openQuantizer, type Quantizer, type QuantizeRowsOptions, type QuantizerOptions } from "./quantizer/quantizer.js";
 export { checkpointTensorName, ggufTensorName } from "./qwen2/tensor-names.js";
 export { type TokenizerFiles, tokenizerMetadata } from "./qwen2/tokenizer-metadata.js";
+export { type ModelfileFacts, ollamaModelfile } from "./ollama/modelfile.js";
+export { type ChatTurn, turnParts, type TurnParts } from "./ollama/turn-parts.js";

@@ -5,6 +5,8 @@ export { deviceChoice, type DeviceChoice } from "./device/device-choice.js";
 export { openDevice, type OpenDeviceOptions } from "./device/open-device.js";
 export { loadAdapter, type LoadAdapterOptions } from "./models/load-adapter.js";
 export { loadModel, type LoadedModel, type LoadModelOptions } from "./models/load-model.js";
+export { collectImportance, type CollectImportanceOptions } from "./models/importance.js";
+export { openGgufAdapter, openGgufModel, type OpenGgufModel } from "./models/gguf-model.js";
 export type { AdapterFiles, ModelFiles } from "./models/model-files.js";
 export { openAdapter, openModel, openTokenizer } from "./models/open-model.js";
 export type { LoadDatasetOptions } from "./data/file-options.js";

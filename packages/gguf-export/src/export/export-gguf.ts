@@ -13,7 +13,7 @@ import { type TokenizerFiles, tokenizerMetadata } from "../qwen2/tokenizer-metad
 import { expectUsable, importanceKeys, importanceOf } from "./importance.js";
 import { outputPaths } from "./output-paths.js";
 import { expectNew, expectRoom } from "./place.js";
-import { type GgufQuantizer, plainQuantizer } from "./plain-quantizer.js";
+import { openQuantizer, type Quantizer } from "../quantizer/quantizer.js";
 import { planShards } from "./shards.js";
 import { type FileToWrite, writeFiles } from "./write-files.js";
 
@@ -45,8 +45,8 @@ export interface ExportGgufOptions {
   readonly importance?: (ImportanceMatrix & { readonly name: string }) | undefined;
   /** Most bytes of tensors in one file: more make several, as llama.cpp's gguf-split cuts them. */
   readonly splitMaxSize?: number | undefined;
-  /** By default `quantize` in this thread. */
-  readonly quantizer?: GgufQuantizer | undefined;
+  /** Stays the caller's; by default one on as many threads as the machine has. */
+  readonly quantizer?: Pick<Quantizer, "quantize"> | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Is told what will be written once the model was found good, before the first byte. */
   onPlan?(files: readonly ExportedGguf[]): void;
@@ -71,7 +71,7 @@ export interface ExportedGguf {
  *   for files that are there and for too small a disk (`reason: "ENOSPC"`); then WriteError of the store, FormatError for a weight that is not finite; the reason of `signal`
  */
 export async function exportGguf(model: GgufModel, options: ExportGgufOptions): Promise<{ files: ExportedGguf[] }> {
-  const { store, signal, importance, quantizer = plainQuantizer, onPlan, onProgress } = options;
+  const { store, signal, importance, onPlan, onProgress } = options;
   const { metadata, tensors, sizes } = describeModel(model);
   const types = expectKinds(options);
   if (importance) expectUsable(importance, types, tensors);
@@ -99,15 +99,20 @@ export async function exportGguf(model: GgufModel, options: ExportGgufOptions): 
   const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
   await expectRoom("exportGguf", store, totalBytes, options.out);
   let writtenBytes = 0;
-  await writeFiles(planned satisfies FileToWrite[], {
-    store,
-    weights: model.weights,
-    tensors: tensors.toSorted((a, b) => compareTensorNames(a.name, b.name)),
-    quantizer,
-    importance: importance ? importanceOf(importance) : new Map(),
-    signal,
-    onWritten: (bytes) => onProgress?.({ writtenBytes: (writtenBytes += bytes), totalBytes }),
-  });
+  const own = options.quantizer ? undefined : await openQuantizer();
+  try {
+    await writeFiles(planned satisfies FileToWrite[], {
+      store,
+      weights: model.weights,
+      tensors: tensors.toSorted((a, b) => compareTensorNames(a.name, b.name)),
+      quantizer: options.quantizer ?? own!,
+      importance: importance ? importanceOf(importance) : new Map(),
+      signal,
+      onWritten: (bytes) => onProgress?.({ writtenBytes: (writtenBytes += bytes), totalBytes }),
+    });
+  } finally {
+    own?.dispose();
+  }
   return { files };
 }
 

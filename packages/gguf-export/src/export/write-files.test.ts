@@ -6,7 +6,6 @@ import { quantize } from "../quantize.js";
 import { hyperParameters } from "../qwen2/hyper-parameters.js";
 import { modelTensors } from "../qwen2/model-tensors.js";
 import { fixtureModel } from "../testing/fixture-model.js";
-import { plainQuantizer } from "./plain-quantizer.js";
 import { planShards } from "./shards.js";
 import { writeFiles } from "./write-files.js";
 
@@ -24,7 +23,7 @@ it("tensors that are written in pieces of a few rows are those that are written 
     store,
     weights,
     tensors: specs.map(({ name }) => tensors.find((tensor) => tensor.name === name)!),
-    quantizer: plainQuantizer,
+    quantizer: { quantize: async (type, values, options) => quantize(values, type, options) },
     importance,
     pieceValues: 500, // 7 rows of 64 values, 3 of 160, and fewer at the end
     onWritten: (bytes) => (written += bytes),

@@ -1,8 +1,8 @@
 import { type ByteSink, FormatError, isKtoError, type Store } from "@kto/core";
 import type { WeightSource } from "@kto/safetensors";
 import type { QuantizedType } from "../quantize.js";
+import type { Quantizer } from "../quantizer/quantizer.js";
 import type { ModelTensor } from "../qwen2/model-tensors.js";
-import type { GgufQuantizer } from "./plain-quantizer.js";
 import type { Shard } from "./shards.js";
 
 /** A file of a kind: its shards, and the type of every tensor. */
@@ -17,7 +17,7 @@ export interface FilesContext {
   readonly weights: WeightSource;
   /** In the order of the files. */
   readonly tensors: readonly ModelTensor[];
-  readonly quantizer: GgufQuantizer;
+  readonly quantizer: Pick<Quantizer, "quantize">;
   /** Importance of the columns by GGUF name. */
   readonly importance: ReadonlyMap<string, Float32Array>;
   /** Values that are read and quantised as one; by default 16 MiB of them. */
@@ -115,7 +115,7 @@ function* piecesOf(tensors: readonly ModelTensor[], pieceValues: number): Genera
 async function makePiece(
   { tensor, from, to }: Piece,
   types: ReadonlySet<QuantizedType>,
-  { weights, quantizer, importance }: FilesContext,
+  { weights, quantizer, importance, signal }: FilesContext,
 ): Promise<ReadonlyMap<QuantizedType, Uint8Array>> {
   const { name, source, shape } = tensor;
   const values = await weights.read(source, { from, to });
@@ -123,7 +123,7 @@ async function makePiece(
   const made = new Map<QuantizedType, Uint8Array>();
   for (const type of types) {
     try {
-      made.set(type, await quantizer.quantize(type, values, { rowSize, importance: importance.get(name) }));
+      made.set(type, await quantizer.quantize(type, values, { rowSize, importance: importance.get(name), signal }));
     } catch (error) {
       if (!isKtoError(error) || error.code !== "ARGUMENT") throw error;
       const where = shape.length === 1 ? source : `${source}, rows ${from} to ${to - 1}`;

@@ -47,6 +47,10 @@ export function tokenizerMetadata(files: TokenizerFiles, vocabSize: number): [st
     });
   }
   const tokenizerJson = fieldsOf(files.tokenizerJson);
+  if (Object.keys(tokenizerJson).length === 0)
+    throw tokenizerError(
+      `there is no tokenizer; expected the content of tokenizer.json, got ${excerpt(files.tokenizerJson ?? null)}; copy it from the model that this one was made from`,
+    );
   const tokenizerConfig = fieldsOf(files.tokenizerConfig);
   expectQwen2Pattern(tokenizerJson["pre_tokenizer"]);
   const vocabulary = readVocabulary(tokenizerJson, tokenizerConfig, vocabSize);

@@ -6,7 +6,7 @@ import { importsOf, listPackages, packageOf, sourceFiles } from "./workspace.js"
 const ARROWS: Record<string, string[]> = {
   kto: ["cli"],
   cli: ["kit", "serve"],
-  kit: ["trainer", "generate", "merge", "tokenizer", "hub", "software-gpu"],
+  kit: ["trainer", "generate", "merge", "gguf-export", "tokenizer", "hub", "software-gpu"],
   merge: ["lora", "qwen2"],
   trainer: ["losses", "optim", "lora", "datasets"],
   serve: ["generate"],
