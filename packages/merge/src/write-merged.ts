@@ -36,7 +36,9 @@ export interface WriteMergedOptions {
   /** Most bytes of tensors in a file; default 5 GB. */
   readonly maxShardBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  onProgress?(progress: MergeProgress): void;
+  /** Called once the input was found good, before anything is written. */
+  onPlan?: (() => void) | undefined;
+  onProgress?: ((progress: MergeProgress) => void) | undefined;
 }
 
 /** A merged model that was written. */
@@ -66,7 +68,7 @@ const headerBytes = 256;
 export async function writeMerged(
   store: Store,
   weights: MergedWeights,
-  { configJson, dtype: asked, files = new Map(), maxShardBytes, signal, onProgress }: WriteMergedOptions,
+  { configJson, dtype: asked, files = new Map(), maxShardBytes, signal, onPlan, onProgress }: WriteMergedOptions,
 ): Promise<MergedModel> {
   const dtype = asked === undefined || asked === "nf4" ? (configuredDtype(configJson) ?? "bf16") : asked;
   expectSaveDtype(dtype);
@@ -85,6 +87,7 @@ export async function writeMerged(
   const quantization = quantizationOf(configJson, { paths, states, outputEmbedding: modelTree(weights.config).outputEmbedding! });
   const config = formatSavedConfig(configJson, { dtype, isTied: weights.config.tieWordEmbeddings, quantization });
   await expectRoom(store, tensors, files);
+  onPlan?.();
 
   const written = new Set<string>();
   const recording: Store = { ...store, write: (path, content) => store.write(path, content).then(() => void written.add(path)) };

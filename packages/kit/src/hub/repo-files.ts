@@ -1,10 +1,11 @@
 import { HubError, type HubSource, type RepoFile } from "@kto/hub";
 import { excerpt, FormatError, isKtoError } from "@kto/core";
 import { readModelConfig } from "@kto/qwen2";
+import { licenceNames } from "../models/belongings.js";
 import { readJsonFile } from "../models/json-file.js";
 import { otherThanAdapter, otherThanModel } from "../models/other-folder.js";
 
-/** Files besides the weights that loading a model reads. */
+/** Files besides the weights that loading a model reads, and that go with it where it is merged. */
 export const smallFiles: readonly string[] = [
   "config.json",
   "generation_config.json",
@@ -12,6 +13,7 @@ export const smallFiles: readonly string[] = [
   "tokenizer_config.json",
   "special_tokens_map.json",
   "chat_template.jinja",
+  ...licenceNames,
 ];
 
 /** Files of an adapter as peft saves it. */

@@ -1,5 +1,5 @@
 import { DtypeError } from "@kto/core";
-import { byteSize, type FloatDtype } from "../dtype.js";
+import { byteSize } from "../dtype.js";
 import type { Tensor } from "../tensor.js";
 
 /** Bytes that are read from the device at a time. */
@@ -8,7 +8,7 @@ const pieceBytes = 16 * 2 ** 20;
 /** Throws DtypeError naming the first element that is NaN or infinite. Read on the host: shaders may assume that there are none. */
 export async function expectFinite(tensor: Tensor): Promise<void> {
   const { device, dtype, byteOffset, label, shape } = tensor;
-  const size = byteSize(dtype as FloatDtype);
+  const size = byteSize(dtype);
   for (let first = 0; first < tensor.size; first += pieceBytes / size) {
     const count = Math.min(pieceBytes / size, tensor.size - first);
     using piece = device.unscoped(() => device.viewOf(tensor, [count], byteOffset + first * size, label));

@@ -1,0 +1,44 @@
+import { readExactly, type ByteDirectory } from "@kto/core";
+import type { ModelFiles } from "./model-files.js";
+
+/** Files of a tokenizer and its template, by the names that transformers gives them; `tokenizer.json` tells that there is one. */
+const tokenizerNames: readonly string[] = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+  "chat_template.json",
+];
+
+/** What else goes wherever a model goes. */
+export const licenceNames: readonly string[] = ["LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "NOTICE", "NOTICE.txt"];
+
+/** Files by name. */
+type Files = ReadonlyMap<string, string | Uint8Array>;
+
+/** The tokenizer's files in a directory; undefined where there is no `tokenizer.json`. */
+export async function tokenizerFilesIn(directory: ByteDirectory): Promise<Files | undefined> {
+  const files = await filesIn(directory, tokenizerNames);
+  return files.has("tokenizer.json") ? files : undefined;
+}
+
+/** What belongs to a model besides its weights and config: tokenizer files (these, else its own), `generation_config.json`, licence. */
+export async function belongingsOf(model: ModelFiles, tokenizer?: Files): Promise<{ files: Files; from: "model" | undefined }> {
+  const own = tokenizer ? undefined : await tokenizerFilesIn(model.directory);
+  const templates = own ? [...(model.tokenizer?.files() ?? [])].filter(([name]) => name.includes("/")) : [];
+  const others = await filesIn(model.directory, ["generation_config.json", ...licenceNames]);
+  return { files: new Map([...(tokenizer ?? own ?? []), ...templates, ...others]), from: own && "model" };
+}
+
+async function filesIn(directory: ByteDirectory, names: readonly string[]): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  for (const name of names) {
+    const source = await directory.open(name);
+    if (source) files.set(name, await readExactly(source, 0, source.byteLength));
+    await source?.dispose?.();
+  }
+  return files;
+}
