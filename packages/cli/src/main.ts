@@ -9,6 +9,7 @@ import { downloadCommand } from "./commands/download.js";
 import { evaluateCommand } from "./commands/evaluate.js";
 import { exportGgufCommand } from "./commands/export-gguf.js";
 import { generateCommand } from "./commands/generate.js";
+import { mergeCommand } from "./commands/merge.js";
 import { imatrixCommand } from "./commands/imatrix.js";
 import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
@@ -39,13 +40,13 @@ const commands: readonly Command[] = [
   serveCommand,
   dataCommand,
   downloadCommand,
+  mergeCommand,
   exportGgufCommand,
   imatrixCommand,
 ];
 
 /** Commands of the contract that this version does not have. */
 const notBuilt: Readonly<Record<string, string>> = {
-  merge: "one checkpoint of a model and an adapter",
   push: "a folder to the hub",
   report: "a run as one HTML page",
   bench: "timings on this device",
