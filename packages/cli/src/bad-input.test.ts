@@ -66,7 +66,6 @@ describe("values of fields", () => {
     ["method", "dpo", /--method: dpo/],
     ["use_peft", "false", /full-parameter training/],
     ["use_peft", "maybe", /true or false, got "maybe"/],
-    ["push_to_hub", "true", /--push_to_hub/],
     ["eval_strategy", "steps", /eval_file/],
     ["save_total_limit", "0", /at least 1/],
     ["resume_from_checkpoint", "checkpoint-9", /complete checkpoint/],

@@ -11,6 +11,7 @@ import { exportGgufCommand } from "./commands/export-gguf.js";
 import { generateCommand } from "./commands/generate.js";
 import { mergeCommand } from "./commands/merge.js";
 import { imatrixCommand } from "./commands/imatrix.js";
+import { pushCommand } from "./commands/push.js";
 import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
 import { trainCommand } from "./commands/train.js";
@@ -40,6 +41,7 @@ const commands: readonly Command[] = [
   serveCommand,
   dataCommand,
   downloadCommand,
+  pushCommand,
   mergeCommand,
   exportGgufCommand,
   imatrixCommand,
@@ -47,7 +49,6 @@ const commands: readonly Command[] = [
 
 /** Commands of the contract that this version does not have. */
 const notBuilt: Readonly<Record<string, string>> = {
-  push: "a folder to the hub",
   report: "a run as one HTML page",
   bench: "timings on this device",
 };

@@ -32,6 +32,7 @@ export function formatResolvedConfig(
     dtype,
     resumeFromCheckpoint: null,
     overwriteOutputDir: false,
+    hubToken: null, // a secret, and no part of what a run does
   };
   const onDisk = Object.entries(trainFields).flatMap(([name, field]) => {
     const spelling = diskName(name, field);

@@ -1,16 +1,17 @@
 import { excerpt } from "@kto/core";
 import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
-import { hasSplits, isHubId } from "@kto/kit/node";
+import { hasSplits, isHubId, openRunPushes, type RunPushes } from "@kto/kit/node";
 import type { DataRow, Dataset } from "@kto/datasets";
 import { ktoConfig, prepareKtoDataset, type KTOConfig, type PreparedKtoDataset } from "@kto/trainer";
-import { trainerArguments, type TrainConfig } from "../config/train-config.js";
+import { defaultHubModelId, trainerArguments, type TrainConfig } from "../config/train-config.js";
 import { trainFields, type TrainValues } from "../config/train-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
-import { hubAccess, type HubAccess } from "../load/hub-access.js";
+import { hubAccess, pushWay, type HubAccess } from "../load/hub-access.js";
 import { withColumns } from "../load/columns.js";
 import { findAdapter, findModel, openData, openDataFile, type DataChoice } from "../load/inputs.js";
 import { ConfigError } from "../errors.js";
+import { LeftOutDisplay } from "../render/left-out.js";
 import { wantedCheckpoint, type WantedCheckpoint } from "../resume.js";
 import type { CommandInput } from "./command.js";
 
@@ -22,6 +23,8 @@ export interface Materials {
   /** The adapter to continue from. */
   adapter: AdapterFiles | undefined;
   hub: HubAccess;
+  /** Where the run is pushed to, which was found to be allowed. */
+  pushes: RunPushes | undefined;
   chatTemplate: string | undefined;
   prepared: { train: PreparedKtoDataset; eval?: PreparedKtoDataset };
   checkpoint: WantedCheckpoint | undefined;
@@ -46,6 +49,7 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   const evalFile = await openEvalData(values, hub, onNote);
   const evalData = evalFile && withColumns(evalFile, values, onNote);
   const adapter = values.adapterNameOrPath === null ? undefined : await findAdapter(values.adapterNameOrPath, hub);
+  const pushes = values.pushToHub ? await openPushes(config, hub, console) : undefined;
   const model = await findModel(values.modelNameOrPath, hub, console, {
     revision: revisionOf(values),
     prefer4bitCheckpoint: values.prefer4bitCheckpoint,
@@ -71,7 +75,23 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   };
   const train = await prepare(trainData, "tokenizing");
   const prepared = { train, ...(evalData ? { eval: await prepare(evalData, "tokenizing eval data") } : {}) };
-  return { config, args, model, adapter, hub, chatTemplate, prepared, checkpoint };
+  return { config, args, model, adapter, hub, pushes, chatTemplate, prepared, checkpoint };
+}
+
+/** `push_to_hub`: finds out whether it will be allowed, before weights are fetched and hours are spent. */
+async function openPushes({ values }: TrainConfig, access: HubAccess, console: CommandInput["console"]): Promise<RunPushes> {
+  const leftOut = new LeftOutDisplay(console);
+  return openRunPushes(values.outputDir, {
+    ...pushWay(access, values.hubToken),
+    repo: values.hubModelId ?? defaultHubModelId(values),
+    strategy: values.hubStrategy,
+    alwaysPush: values.hubAlwaysPush,
+    ...(values.hubPrivateRepo !== null && { private: values.hubPrivateRepo }),
+    ...(values.hubRevision !== null && { revision: values.hubRevision }),
+    onWarning: (warning) => console.warn(warning),
+    onNote: (note) => console.note(note),
+    onLeftOut: leftOut.show,
+  });
 }
 
 /** `model_revision`. Throws ConfigError where the model's name holds another. */

@@ -9,6 +9,7 @@ import { readConfigFile } from "../config/read-config.js";
 import { flagsOver, trainConfig, type TrainConfig } from "../config/train-config.js";
 import { trainFields, type TrainValues } from "../config/train-fields.js";
 import { ConfigError, exitStatus, fieldName } from "../errors.js";
+import { pushing } from "../load/hub-access.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { describeAdapter, describeData, describeDevice, describeMemory, describeModel, describePlan } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
@@ -103,7 +104,7 @@ async function adapted(base: LoadedModel, values: TrainValues, adapter: AdapterF
 
 async function runTraining(input: CommandInput, materials: Materials, model: PeftModel<LoadedModel>, dtype: FloatDtype): Promise<number> {
   const { io, console, options } = input;
-  const { config, args, chatTemplate, prepared, checkpoint } = materials;
+  const { config, args, chatTemplate, prepared, checkpoint, pushes } = materials;
   const { values } = config;
   const resolved = formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits);
   const folder = directory(values.outputDir, { overwrite: values.overwriteOutputDir, files: { "resolved_config.yaml": resolved } });
@@ -111,6 +112,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
   let resumedFrom: string | undefined;
   let lastCheckpoint: string | undefined;
   let step = 0;
+  let isTrained = false;
   const trainer = new KTOTrainer({
     model,
     args,
@@ -121,7 +123,10 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     chatTemplate,
     onEvent(event) {
       if (event.type === "update") step = event.step;
-      else if (event.type === "checkpoint") lastCheckpoint = event.path;
+      else if (event.type === "checkpoint") {
+        lastCheckpoint = event.path;
+        pushes?.checkpointSaved(event);
+      }
       display.show(event);
     },
   });
@@ -133,7 +138,9 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     describePlan(console, run, values);
     const earlier = run.isFinished ? await folder.results() : undefined;
     if (earlier !== undefined) {
+      isTrained = true;
       console.line(`${run.resumedFrom} is the end of this run: nothing is left to train, and ${values.outputDir} stays as it is`);
+      await pushAtEnd(materials, console);
       io.stdout.write(`${options.json ? JSON.stringify(earlier) : `nothing is left to train after update ${run.startStep}`}\n`);
       return exitStatus.done;
     }
@@ -147,22 +154,40 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
       throw await writeErrorInRun(error, folder.store);
     });
     await folder.writeResults(results); // last: a folder that has it holds a finished run
+    isTrained = true;
     display.finish(trainer.progress.logHistory, output.peakGpuMemoryBytes, values.outputDir);
+    await pushAtEnd(materials, console);
     const trainOutput = `TrainOutput(global_step=${output.globalStep}, training_loss=${output.trainingLoss}, metrics=${JSON.stringify(output.metrics)})`;
     io.stdout.write(`${options.json ? JSON.stringify(results) : trainOutput}\n`);
     return exitStatus.done;
   } catch (error) {
     display.stop();
+    if (isTrained) throw error;
     if (!io.signal?.aborted) {
       const saysSo = isKtoError(error) && error.code === "WRITE";
       if (lastCheckpoint !== undefined && !saysSo)
         console.warn(`the last checkpoint is ${lastCheckpoint}; --resume_from_checkpoint goes on from it`);
       throw error;
     }
+    await pushes?.settled(); // the signal ended what was under way
     io.stderr.write(interruption(step, lastCheckpoint ?? resumedFrom, io.again));
     return exitStatus.interrupted;
   } finally {
     await folder.end();
+  }
+}
+
+/** Pushes what the run came to, and says where it is. Whatever becomes of that, it is on the disk, and the user is told how to push it. */
+async function pushAtEnd({ config: { values }, pushes, hub }: Materials, console: CommandInput["console"]): Promise<void> {
+  if (!pushes) return;
+  const again = `kto push ${values.outputDir} --repo ${pushes.repo}${values.hubStrategy === "all_checkpoints" ? " --checkpoints" : ""}`;
+  try {
+    const interrupted = `interrupted; the run is finished and lies in ${values.outputDir}; push it with ${again}`;
+    const { url } = await pushing(hub, values.hubToken, async () => pushes.end(), interrupted);
+    console.fact("hub", url);
+  } catch (error) {
+    if (!hub.place.signal?.aborted) console.warn(`the run is finished and lies in ${values.outputDir}; push it with ${again}`);
+    throw error;
   }
 }
 

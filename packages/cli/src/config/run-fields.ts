@@ -1,4 +1,5 @@
-import { boolean, booleanOrPath, field, integer, memorySize, names, number, orNull, path, text } from "@kto/core/config";
+import { boolean, booleanOrPath, choice, field, integer, memorySize, names, number, orNull, path, text, where } from "@kto/core/config";
+import { isRepoId } from "@kto/hub";
 
 /** Fields of a run beside the trainer's: spellings of the past, memory, what is written where. */
 export const runFields = {
@@ -31,6 +32,28 @@ export const runFields = {
     help: "no effect: there are no reporting services here, and metrics.jsonl holds every number",
     notes: "a note says so where it names one",
   }),
-  pushToHub: field(boolean(), false, { group: "logging", fate: "refused", help: "uploads are not part of this version" }),
-  hubModelId: field(orNull(text()), null, { group: "logging", fate: "different", help: "no effect without push_to_hub" }),
+  pushToHub: field(boolean(), false, { group: "push", help: "pushes the folder of the run to the hub, with a model card made from it" }),
+  hubModelId: field(orNull(where(text(), isRepoId, 'the name of a repository, "owner/name" or "name"')), null, {
+    group: "push",
+    help: "the repository; by default the last part of output_dir, and without an owner the token's user",
+  }),
+  hubStrategy: field(choice(["end", "every_save", "checkpoint", "all_checkpoints"]), "every_save", {
+    group: "push",
+    help: "when: at the end, at every checkpoint too, with the newest as last-checkpoint, or with all of them; those on the way in the background",
+    notes: "what failed or was passed over comes at the end",
+  }),
+  hubPrivateRepo: field(orNull(boolean()), null, {
+    group: "push",
+    help: "whether a repository made for this is private; by default as its owner has it set",
+  }),
+  hubRevision: field(orNull(text()), null, { group: "push", help: "the branch, main by default; made where there is none" }),
+  hubAlwaysPush: field(boolean(), false, {
+    group: "push",
+    help: "pushes a checkpoint also when the push of the one before has not ended: after it",
+  }),
+  hubToken: field(orNull(text()), null, {
+    group: "push",
+    help: "a token that may write; better given as HF_TOKEN: files are read by others",
+    notes: "never written to `resolved_config.yaml`",
+  }),
 };

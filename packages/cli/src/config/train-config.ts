@@ -1,5 +1,7 @@
+import { basename, resolve } from "node:path";
 import { describeError } from "@kto/core";
 import { diskName, overlay, type GivenFields, type RuleMistake } from "@kto/core/config";
+import { isRepoId } from "@kto/hub";
 import { createSchedule, optimizerKind, optimizerNote, scheduleKwargsFromDisk, type OptimizerKind } from "@kto/optim";
 import { ktoContradictions, ktoFields, type KTOConfig } from "@kto/trainer";
 import { ConfigError, fieldName } from "../errors.js";
@@ -52,7 +54,7 @@ function contradictions(values: TrainValues): RuleMistake[] {
   const expect = (holds: boolean, field: TrainField, problem: string, expected: string, got: string, advice?: string): void => {
     if (!holds) found.push({ field, problem, expected, got, advice });
   };
-  const { method, trainFile, datasetName, bf16, fp16, useDora, pushToHub } = values;
+  const { method, trainFile, datasetName, bf16, fp16, useDora, pushToHub, hubModelId } = values;
   const hasAdapter = values.usePeft || values.adapterNameOrPath !== null;
   const isFp4 = values.loadIn4bit && values.bnb4bitQuantType === "fp4";
   const hasEvalData = values.evalFile !== null || (datasetName !== null && hasSplits(datasetName));
@@ -77,7 +79,14 @@ function contradictions(values: TrainValues): RuleMistake[] {
   );
   expect(!isFp4, "bnb4bitQuantType", "fp4 is not offered", "nf4", "fp4", "nf4 has the smaller error at the same size");
   expect(!useDora, "useDora", "DoRA is not part of this version", "false", "true", "set it to false");
-  expect(!pushToHub, "pushToHub", "uploads are not part of this version", "false", "true", "upload {outputDir} with the hub's own tools");
+  expect(
+    !pushToHub || hubModelId !== null || isRepoId(defaultHubModelId(values)),
+    "hubModelId",
+    "the last part of {outputDir} is no name of a repository",
+    "owner/name",
+    defaultHubModelId(values),
+    "set {hubModelId}",
+  );
   expect(!(bf16 === true && fp16), "fp16", "bf16 is on too", "one of the two", "both", "remove one");
   expect(
     values.evalStrategy === "no" || hasEvalData,
@@ -96,6 +105,11 @@ function contradictions(values: TrainValues): RuleMistake[] {
     "remove one",
   );
   return found;
+}
+
+/** `hub_model_id` where none is given, as in transformers. */
+export function defaultHubModelId({ outputDir }: Pick<TrainValues, "outputDir">): string {
+  return basename(resolve(outputDir));
 }
 
 /** What the schedule itself says of its name and arguments. */
@@ -131,6 +145,10 @@ function settle(values: TrainValues, given: ReadonlySet<TrainField>): string[] {
     notes.push("lora_dropout acts only with disable_dropout: false");
   if (values.shuffleDataset === false) notes.push("shuffle_dataset has no effect on KTO, whose rows keep the file's order");
   if (values.evalFile !== null && values.evalStrategy === "no") notes.push('eval_file is not read: eval_strategy is "no"');
+  const hubFields = [...given]
+    .filter((field) => /^hub[A-Z]/.test(field) && values[field] !== trainFields[field].initial)
+    .map((field) => diskName(field, trainFields[field]));
+  if (hubFields.length > 0 && !values.pushToHub) notes.push(`${hubFields.join(", ")}: no effect without push_to_hub`);
   const reports = [values.reportTo ?? []].flat().filter((name) => name !== "none");
   if (reports.length > 0)
     notes.push(

@@ -19,6 +19,7 @@ export const fieldGroups = {
   server: "the server",
   output: "what is written",
   logging: "logging, evaluation, checkpoints",
+  push: "pushing to the hub",
   hub: "the repository",
 } as const;
 
