@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const conditions = ["@kto/source", "node", "import", "module", "default"];
 const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
@@ -6,10 +7,21 @@ const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 /** Where .ci/run wants the results as JSON, beside the usual output. */
 const report = process.env["KTO_TEST_REPORT"];
 
+/** Short files that take a minute or more, the slowest first. */
+const slow = ["oracle.exhaustive.gpu", "oracle.gpu", "parity.exhaustive.gpu", "parity.gpu"].map((name) => `/${name}.test.ts`);
+
+/** Begins with what takes longest, so that no worker is left alone with it. Vitest by itself goes by the sizes of files on a fresh clone. */
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => slow.findIndex((name) => moduleId.endsWith(name)) >>> 0; // −1 goes last
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
+
 const nowhere = ["**/node_modules/**", "**/dist/**"];
 const exhaustive = "{packages,examples,scripts}/**/*.exhaustive.gpu.test.ts";
 const onGpu = {
-  setupFiles: ["packages/testing/src/gpu-setup.ts"],
+  setupFiles: "packages/testing/src/gpu-setup.ts",
   pool: "forks",
   maxWorkers: 2,
   testTimeout: 600_000,
@@ -24,6 +36,7 @@ export default defineConfig({
   ...shared,
   test: {
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
+    sequence: { sequencer: SlowestFirst },
     projects: [
       {
         ...shared,
