@@ -1,8 +1,7 @@
 import { basename, dirname } from "node:path";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { field, integer, requiredField, path, type Values } from "@kto/core/config";
-import { folderStore } from "@kto/core/node";
+import { fileSource, folderStore } from "@kto/core/node";
 import { writeImportanceMatrix } from "@kto/gguf-export";
 import { collectImportance, loadAdapter, type AdapterFiles, type ModelFiles } from "@kto/kit";
 import { adviseOnMemory, tokenizeRows } from "@kto/trainer";
@@ -91,13 +90,22 @@ function isPlainText(data: string): boolean {
 /** A text in pieces of the same length, each with BOS before it where the tokenizer puts one before texts. A short rest is left out. */
 async function textRows(values: ImatrixValues, input: CommandInput): Promise<Calibration> {
   const access = hubAccess(input.io, input.console);
-  const text = await readFile(values.data, "utf8");
+  const text = await readWhole(values.data);
   const adapter = values.adapter === null ? undefined : await findAdapter(values.adapter, access);
   const model = await findModel(values.model, access, input.console, { prefer4bitCheckpoint: values.prefer4bitCheckpoint });
   const tokenizer = expectTokenizer(model);
   const ids = tokenizer.encode(text);
   const bos = ids[0] !== undefined && ids[0] === tokenizer.bosTokenId ? [ids[0]] : [];
   return { model, adapter, rows: pieces(ids.slice(bos.length), bos, values.chunkSize) };
+}
+
+async function readWhole(file: string): Promise<string> {
+  const source = await fileSource(file);
+  try {
+    return new TextDecoder().decode(await source.slice(0, source.byteLength));
+  } finally {
+    await source.dispose();
+  }
 }
 
 /** Rows as training sees them: prompt and completion, in pieces where they are longer. */

@@ -18,7 +18,7 @@ export const exportGgufFields = {
     group: "output",
     help: "an importance matrix, by which errors of quantised types are weighed",
   }),
-  splitMaxSize: field(orNull(memorySize()), null, {
+  splitMaxSize: field(orNull(expecting(memorySize(), 'a size such as "2G" or "500MB", or a number of bytes')), null, {
     group: "output",
     help: "most bytes of tensors in one file (2G); a larger model becomes several, as llama.cpp's gguf-split cuts them",
   }),
