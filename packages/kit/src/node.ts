@@ -3,3 +3,4 @@ export { mendingCommand, NoAdapterError, whyNoHardware } from "./device/hardware
 export { expandHome, hasSplits, isFolder, isHubId } from "./platform/node-places.js";
 export { pushToHub, type PushToHubOptions } from "./hub/push-to-hub.js";
 export { openRunPushes, RunPushes, type HubStrategy, type RunPushOptions } from "./hub/run-pushes.js";
+export { type FilesToMerge, type PushGgufOptions, type PushMergedOptions, pushToHubGguf, pushToHubMerged } from "./hub/push-made.js";

@@ -1,5 +1,5 @@
 import { errorMessage } from "@kto/core";
-import { boolean, choice, field, orNull, patterns, requiredField, text, where } from "@kto/core/config";
+import { boolean, choice, field, orNull, path, patterns, requiredField, text, where } from "@kto/core/config";
 import { parseRepoId } from "@kto/hub";
 import { pushToHub } from "@kto/kit/node";
 import { commandValues, withHome } from "../config/check-command.js";
@@ -33,6 +33,10 @@ const pushFields = {
     group,
     help: "of the model card; by default that of the base model, where the hub tells it",
   }),
+  run: field(orNull(path()), null, {
+    group,
+    help: "the folder of the run that it came of, which the model card tells of; by default DIR itself",
+  }),
   card: field(boolean(), true, { group, help: "makes a model card where nobody wrote one" }),
   token: field(orNull(text()), null, {
     group,
@@ -47,7 +51,7 @@ export const pushCommand: Command = {
   usage: "kto push DIR --repo OWNER/NAME [--private] [--create-pr] [--revision BRANCH] [--include GLOB …]",
   examples: [
     ["kto push outputs --repo me/my-adapter --private", "the adapter of a run, with a model card made from it; prints the address"],
-    ["kto push merged --repo me/my-model --create-pr", "a model as a pull request"],
+    ["kto push merged --repo me/my-model --run outputs --create-pr", "a merged model as a pull request; its card tells of the run"],
   ],
   fields: pushFields,
   run: push,
@@ -73,6 +77,7 @@ async function push(input: CommandInput): Promise<number> {
       ...(values.exclude && { exclude: values.exclude }),
       checkpoints: values.checkpoints,
       ...(values.license !== null && { license: values.license }),
+      ...(values.run !== null && { run: values.run }),
       card: values.card && values.repoType === "model",
       onNote: (note) => console.note(note),
       onLeftOut: leftOut.show,

@@ -1,12 +1,12 @@
 import { readdir } from "node:fs/promises";
-import { isKtoError, readText } from "@kto/core";
+import { isKtoError, readText, SourceError } from "@kto/core";
 import { fileDirectory } from "@kto/core/node";
 import { hub, parseRepoId } from "@kto/hub";
 import { hubEndpoint, hubToken, pushFolder, type PushOptions, type PushResult } from "@kto/hub/node";
 import { isUntouchedCard } from "@kto/lora";
 import { CORE_SCHEMA, load } from "js-yaml";
 import { CURVE_FILE, modelCard, type CardFiles } from "../card/model-card.js";
-import { isOnHub, readRunFacts } from "../card/run-facts.js";
+import { isOnHub, readRunFacts, type RunFacts } from "../card/run-facts.js";
 import { expandHome } from "../platform/node-places.js";
 
 /** Options of {@link pushToHub}: those of a push, and what its card says. */
@@ -15,7 +15,9 @@ export interface PushToHubOptions extends PushOptions {
   license?: string | undefined;
   /** The model that this one was made from, where the files do not tell it. */
   baseModel?: string | undefined;
-  /** Make no model card. */
+  /** The folder of the run that it came of, where that is another one: the card tells of it. */
+  run?: string | undefined;
+  /** Whether a model card is made where nobody wrote one; default true. */
   card?: boolean | undefined;
   /** Is told what became of the card, where it is not the one that was made. */
   onNote?(note: string): void;
@@ -32,7 +34,7 @@ const CARD_RETRY = { count: 1, baseMs: 200 };
  * @throws HubError as `pushFolder` of `@kto/hub`; the signal's reason
  */
 export async function pushToHub(folder: string, options: PushToHubOptions): Promise<PushResult> {
-  const { license, baseModel, card = true, onNote, ...push } = options;
+  const { license: _, baseModel: __, run: ___, card = true, onNote: ____, ...push } = options;
   const place = expandHome(folder);
   const made = card ? await cardOf(place, options) : {};
   const exclude = made === undefined ? [...(push.exclude ?? []), CARD] : push.exclude;
@@ -53,12 +55,23 @@ async function cardOf(folder: string, options: PushToHubOptions): Promise<CardFi
     options.onNote?.(`${CARD} of ${repo} was written or changed by hand and stays as it is`);
     return undefined;
   }
-  const facts = await readRunFacts(directory, names);
+  const facts = await factsOf(folder, names, options.run);
   const base = facts.base ?? options.baseModel;
   const license = options.license ?? (isOnHub(base) ? await licenseOf(base, options) : undefined);
   const card = modelCard(facts, { repo, license, baseModel: options.baseModel });
   if (!names.includes(CURVE_FILE)) return card;
   return { [CARD]: card[CARD]! };
+}
+
+/** What the files tell, those of the run that they came of before their own. */
+async function factsOf(folder: string, names: readonly string[], run: string | undefined): Promise<RunFacts> {
+  const own = await readRunFacts(fileDirectory(folder), names);
+  if (run === undefined) return own;
+  const place = expandHome(run);
+  const runNames = await readdir(place).catch((cause: NodeJS.ErrnoException) => {
+    throw new SourceError(`push: ${place} cannot be read; expected the folder of a run, got ${cause.code}; check the path`, { source: place, ...(cause.code !== undefined && { reason: cause.code }), cause }); // prettier-ignore
+  });
+  return { ...(await readRunFacts(fileDirectory(place), runNames)), kind: own.kind, ggufs: own.ggufs };
 }
 
 /** The licence of a model of the hub as its card says it; undefined where it does not, or cannot be asked. */
