@@ -3,11 +3,11 @@ import * as asymmetric from "./asymmetric-fit";
 import { asymmetricCodes, CODES, narrow, storeNibbles, symmetricCodes } from "./codes";
 import * as symmetric from "./symmetric-fit";
 
-/** Truncates toward zero, keeps eight bits, and takes at most `most`; NaN and infinities give 0. */
+/** The whole part, of values from 0 to 255, and at most `most`; NaN and infinities give 0. Read off the mantissa: truncation to integers is slow. */
 function truncated(values: v128, most: i32): v128 {
-  const isFinite = f32x4.lt(f32x4.abs(values), f32x4.splat(2147483648.0));
-  const byte = i32x4.shr_s(i32x4.shl(v128.and(i32x4.trunc_sat_f32x4_s(values), isFinite), 24), 24);
-  return i32x4.min_s(byte, i32x4.splat(most));
+  const isFinite = f32x4.lt(values, f32x4.splat(8388608.0));
+  const mantissa = f32x4.add(f32x4.floor(values), f32x4.splat(8388608.0));
+  return i32x4.min_s(v128.and(v128.and(mantissa, isFinite), i32x4.splat(255)), i32x4.splat(most));
 }
 
 function scaled(at: usize, low: v128, id: v128, half: v128, most: i32): v128 {
@@ -67,7 +67,7 @@ function roundedAway(at: usize, id: v128): v128 {
   const magnitude = f32x4.abs(value);
   const whole = f32x4.trunc(magnitude);
   const up = f32x4.ge(f32x4.sub(magnitude, whole), f32x4.splat(0.5)); // −1 where half a step or more is left
-  const code = i32x4.sub(i32x4.trunc_sat_f32x4_s(whole), up);
+  const code = i32x4.sub(v128.and(f32x4.add(whole, f32x4.splat(8388608.0)), i32x4.splat(255)), up);
   const negative = i32x4.shr_s(value, 31);
   const signed = i32x4.sub(v128.xor(code, negative), negative);
   return v128.and(signed, f32x4.lt(magnitude, f32x4.splat(Infinity)));
