@@ -107,7 +107,7 @@ describe("values of fields", () => {
 describe("commands", () => {
   it.each<[string[], RegExp]>([
     [["trian"], /did you mean train\?/],
-    [["merge", "--model", "m"], /merge: this command is not built in this version; expected one of doctor/],
+    [["report", "outputs"], /report: this command is not built in this version; expected one of doctor/],
     [["score", "--model", "m"], /--data: missing/],
     [
       ["train", "--train_file", "t", "--use_peft"],

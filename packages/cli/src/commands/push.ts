@@ -1,4 +1,4 @@
-import { errorMessage } from "@kto/core";
+import { errorMessage, excerpt } from "@kto/core";
 import { boolean, choice, field, orNull, path, patterns, requiredField, text, where } from "@kto/core/config";
 import { parseRepoId } from "@kto/hub";
 import { pushToHub } from "@kto/kit/node";
@@ -102,7 +102,7 @@ function repoMistakes(given: CommandInput["fields"]["values"]): string[] {
     const { repo, revision: named } = parseRepoId(id);
     if (!repo.includes("/")) return [`--repo: ${id} has no owner; expected owner/name, got ${id}; write yours before it`];
     if (named === undefined || revision === undefined || named === revision) return [];
-    return [`--revision: ${id} names a branch too; expected one of the two, got ${String(revision)}; remove one`];
+    return [`--revision: ${id} names a branch too; expected one of the two, got ${excerpt(revision)}; remove one`];
   } catch (error) {
     if (!isHubError(error)) throw error;
     return [error.parts === undefined ? error.message : errorMessage({ ...error.parts, operation: "--repo", advice: "write it as owner/name" })]; // prettier-ignore

@@ -163,13 +163,14 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
   } catch (error) {
     display.stop();
     if (isTrained) throw error;
+    if (pushes?.isUnderWay && !io.signal?.aborted) console.line(`waiting for the push of a checkpoint to ${pushes.url}`);
+    await pushes?.settled(); // a signal has ended it
     if (!io.signal?.aborted) {
       const saysSo = isKtoError(error) && error.code === "WRITE";
       if (lastCheckpoint !== undefined && !saysSo)
         console.warn(`the last checkpoint is ${lastCheckpoint}; --resume_from_checkpoint goes on from it`);
       throw error;
     }
-    await pushes?.settled(); // the signal ended what was under way
     io.stderr.write(interruption(step, lastCheckpoint ?? resumedFrom, io.again));
     return exitStatus.interrupted;
   } finally {

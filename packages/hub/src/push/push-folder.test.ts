@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -148,7 +149,8 @@ it("secrets, links out of the folder, hidden and unfinished files and checkpoint
   await symlink("nowhere", join(folder, "broken"));
   await symlink("adapter_config.json", join(folder, "inside.json"));
   await symlink(".env", join(folder, "settings.txt"));
-  execFileSync("mkfifo", [join(folder, "pipe")]);
+  const socket = createServer().listen(join(folder, "socket"));
+  await once(socket, "listening");
   const leftOut: LeftOutFile[] = [];
   await push({ onLeftOut: (file) => leftOut.push(file) });
   const of = (reason: string): string[] => leftOut.filter((file) => file.reason === reason).map(({ path }) => path).sort(); // prettier-ignore
@@ -156,7 +158,8 @@ it("secrets, links out of the folder, hidden and unfinished files and checkpoint
   expect(of("link")).toEqual(["above", "broken", "link.txt", "settings.txt"]);
   expect(of("checkpoint")).toEqual(["checkpoint-1"]);
   expect(of("work")).toEqual([".DS_Store", ".git", ".kto.lock", "model.safetensors.0123abcd.tmp", "run.lock"]);
-  expect(of("special")).toEqual(["pipe"]);
+  expect(of("special")).toEqual(["socket"]);
+  socket.close();
   expect(Object.keys(hub.texts()).sort()).toEqual([
     "adapter_config.json",
     "adapter_model.safetensors",

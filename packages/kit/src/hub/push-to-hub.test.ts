@@ -62,8 +62,18 @@ it("a card that somebody wrote stays: in the folder, and on the hub", async () =
   expect((await push()).changed).toEqual([]);
   expect(hub.texts()["README.md"]).toBe("# Mine\n");
   expect(notes).toEqual(["README.md of owner/adapter was written or changed by hand and stays as it is"]);
+  await push({ revision: "dev" }); // made from main, where that card is
+  expect(hub.texts("model/owner/adapter", "dev")["README.md"]).toBe("# Mine\n");
   write("README.md", "# Mine, better\n");
   expect((await push()).changed).toEqual(["README.md"]);
+});
+
+it("makes no card that include or exclude leave out, nor for a data set", async () => {
+  await push({ include: ["*.safetensors"] });
+  await push({ exclude: ["*.md", "*.svg"] });
+  expect(Object.keys(hub.texts()).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors", "trainer_state.json"]);
+  await push({ repo: "owner/rows", repoType: "dataset" });
+  expect(Object.keys(hub.texts("dataset/owner/rows"))).not.toContain("README.md");
 });
 
 it("says what is wrong with the folder and the name as a push does", async () => {

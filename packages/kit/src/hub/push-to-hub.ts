@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { isKtoError, readText, SourceError } from "@kto/core";
 import { fileDirectory } from "@kto/core/node";
-import { hub, parseRepoId } from "@kto/hub";
+import { filterFiles, hub, parseRepoId } from "@kto/hub";
 import { hubEndpoint, hubToken, pushFolder, type PushOptions, type PushResult } from "@kto/hub/node";
 import { isUntouchedCard } from "@kto/lora";
 import { CORE_SCHEMA, load } from "js-yaml";
@@ -17,7 +17,7 @@ export interface PushToHubOptions extends PushOptions {
   baseModel?: string | undefined;
   /** The folder of the run that it came of, where that is another one: the card tells of it. */
   run?: string | undefined;
-  /** Whether a model card is made where nobody wrote one; default true. */
+  /** Whether a model card is made where nobody wrote one; default true, but for data sets. `include` and `exclude` choose of its files too. */
   card?: boolean | undefined;
   /** Is told what became of the card, where it is not the one that was made. */
   onNote?(note: string): void;
@@ -34,11 +34,13 @@ const CARD_RETRY = { count: 1, baseMs: 200 };
  * @throws HubError as `pushFolder` of `@kto/hub`; the signal's reason
  */
 export async function pushToHub(folder: string, options: PushToHubOptions): Promise<PushResult> {
-  const { license: _, baseModel: __, run: ___, card = true, onNote: ____, ...push } = options;
+  const { license: _, baseModel: __, run: ___, card = options.repoType !== "dataset", onNote: ____, ...push } = options;
   const place = expandHome(folder);
   const made = card ? await cardOf(place, options) : {};
   const exclude = made === undefined ? [...(push.exclude ?? []), CARD] : push.exclude;
-  return pushFolder(place, { ...push, ...(exclude && { exclude }), files: { ...made, ...push.files } });
+  const wanted = filterFiles(Object.keys(made ?? {}).map((path) => ({ path })), push.include, push.exclude); // prettier-ignore
+  const files = Object.fromEntries(wanted.map(({ path }) => [path, made![path]!]));
+  return pushFolder(place, { ...push, ...(exclude && { exclude }), files: { ...files, ...push.files } });
 }
 
 /** The card for a folder; none where it has one of its own, undefined where the one on the hub is to stay and that of the folder is not to be sent. */
@@ -49,7 +51,9 @@ async function cardOf(folder: string, options: PushToHubOptions): Promise<CardFi
   if (names.length === 0) return {};
   const own = names.includes(CARD) ? await readText(directory, CARD) : undefined;
   if (own !== undefined && !isUntouchedCard(own)) return {};
-  const there = await readCard(options.repo, options);
+  const { revision: named = "main" } = parseRepoId(options.repo);
+  const isOther = (options.revision ?? named) !== "main"; // a branch that is yet to be made begins with what main has
+  const there = (await readCard(options.repo, options)) ?? (isOther ? await readCard(repo, { ...options, revision: "main" }) : undefined);
   options.signal?.throwIfAborted();
   if (there !== undefined && !isUntouchedCard(there)) {
     options.onNote?.(`${CARD} of ${repo} was written or changed by hand and stays as it is`);

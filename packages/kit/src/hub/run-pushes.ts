@@ -67,6 +67,11 @@ export class RunPushes {
     return this.#lastStep;
   }
 
+  /** Whether a checkpoint is being pushed. */
+  get isUnderWay(): boolean {
+    return this.#underWay !== undefined;
+  }
+
   /**
    * A checkpoint was saved: pushes it in the background where the strategy says so. Its files are held on to before this returns, so that the run may
    * remove it. While another push is under way it is passed over, unless `alwaysPush` is set.
