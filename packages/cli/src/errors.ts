@@ -64,6 +64,7 @@ export function errorLines(error: unknown): string[] {
 const otherNames: Readonly<Record<string, string>> = {
   "device.memory.budgetBytes": "max_memory",
   device: "--device",
+  importance: "--imatrix",
   overwrite: "--overwrite_output_dir",
   resumeFrom: "--resume_from_checkpoint",
 };
