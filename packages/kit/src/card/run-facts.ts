@@ -84,7 +84,7 @@ function differing(args: unknown): (readonly [string, string])[] {
 
 /** How the base was held while it was trained. */
 function quantization(run: Json | undefined): (readonly [string, string])[] {
-  return ["load_in_4bit", "dtype"].flatMap((name) => (isSaid(run?.[name]) ? [[name, said(run![name])] as const] : []));
+  return run?.["load_in_4bit"] === true ? [["load_in_4bit", "true"]] : [];
 }
 
 /** The results of a run, and the newest value of each metric that was logged. */

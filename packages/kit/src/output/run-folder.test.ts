@@ -75,7 +75,7 @@ it("a resumed run cuts its metrics back, half a line too, and appends", async ()
 });
 
 it("what a killed process left half-written goes when the folder is taken; files of somebody's stay", async () => {
-  const dead = ["adapter_model.safetensors.0123abcd.tmp", "checkpoint-5.partial/x", "checkpoint-4.89abcdef.tmp/x"];
+  const dead = ["adapter_model.safetensors.0123abcd.tmp", "checkpoint-5.partial/x", "checkpoint-4.89abcdef.tmp/x", "push.0123abcd.tmp/x"];
   for (const name of [...dead, "notes.tmp", "mine.partial", "metrics.jsonl"]) write(`run/${name}`, "x");
   const run = directory(at("run"));
   await run.begin({ startStep: 0 });
