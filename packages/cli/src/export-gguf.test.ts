@@ -12,6 +12,17 @@ import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-
 const model = fixturePath("model");
 const adapter = fixturePath("lora", "main");
 
+/** An importance matrix of one layer. */
+const imatrix = await encodedMatrix();
+
+async function encodedMatrix(): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  const entries = new Map([["blk.0.ffn_down.weight", { sumSquares: Float32Array.from({ length: 160 }, (_, i) => i), count: 1 }]]);
+  const sink = { write: async (bytes: Uint8Array) => void parts.push(bytes.slice()) };
+  await writeImportanceMatrix(sink, { entries, datasets: [], chunkCount: 1, chunkSize: 1 });
+  return Buffer.concat(parts);
+}
+
 let folder: ReturnType<typeof temporaryFolder>;
 beforeEach(() => {
   folder = temporaryFolder();
@@ -122,13 +133,7 @@ describe("kto export-gguf", () => {
   });
 
   it("weighs by an importance matrix", async () => {
-    const parts: Uint8Array[] = [];
-    const entries = new Map([["blk.0.ffn_down.weight", { sumSquares: Float32Array.from({ length: 160 }, (_, i) => i), count: 1 }]]);
-    await writeImportanceMatrix(
-      { write: async (bytes) => void parts.push(bytes.slice()) },
-      { entries, datasets: [], chunkCount: 1, chunkSize: 1 },
-    );
-    writeFileSync(folder.file("im.gguf"), Buffer.concat(parts));
+    writeFileSync(folder.file("im.gguf"), imatrix);
     expect(
       (await run("--model", model, "--out", folder.file("a.gguf"), "--type", "Q4_0", "--imatrix", folder.file("im.gguf"))).status,
     ).toBe(0);
@@ -162,6 +167,14 @@ describe("errors are one line with status 2, and nothing is written", () => {
       "an old importance matrix",
       () => (writeFileSync(folder.file("im.dat"), "\u0002\0\0\0"), ["--type", "F16", "--imatrix", folder.file("im.dat")]),
       /im\.dat: an importance matrix in the old format/,
+    ],
+    [
+      "a type that is not fitted by one",
+      () => {
+        writeFileSync(folder.file("im.gguf"), imatrix);
+        return ["--type", "IQ4_XS", "--imatrix", folder.file("im.gguf")];
+      },
+      /IQ4_XS is not fitted by an importance matrix here; expected another kind of file, or none of --imatrix/,
     ],
     ["no importance matrix", () => ["--type", "F16", "--imatrix", folder.file("none.gguf")], /no such file/],
   ])("%s", async (_, flags, message) => {
