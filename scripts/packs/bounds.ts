@@ -13,6 +13,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/kit": 32,
   "@kto/lora": 48,
   "@kto/losses": 15,
+  "@kto/merge": 30,
   "@kto/nf4": 45,
   "@kto/optim": 25,
   "@kto/qwen2": 48,

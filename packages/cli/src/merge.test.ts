@@ -89,6 +89,8 @@ describe("kto merge", () => {
     expect(config["dtype"]).toBe("bfloat16");
     const based = await merge({ model: nf4, base: fixturePath("model-bf16"), out: folder.file("based") });
     expect(based.stderr).toMatch(/the weights of --base/);
+    expect(based.stderr).toMatch(/tokenizer +that of --base/); // the four-bit model of the fixtures has none
+    expect(existsSync(folder.file("based", "tokenizer.json"))).toBe(true);
     const plain = await merge({ model: fixturePath("model-bf16"), out: folder.file("plain") });
     expect([based.status, plain.status]).toEqual([0, 0]);
     expect(await weightsIn(folder.file("based"), q)).toEqual(await weightsIn(folder.file("plain"), q));

@@ -150,7 +150,12 @@ function describeMerged({ console }: CommandInput, { files, bytes, base, dtype, 
     "written",
     `${formatCounted(files.length, "file")}, ${formatBytes(bytes)}, ${loss ? `nf4, the rest ${names[dtype]}` : names[dtype]}, to ${out}`,
   );
-  const whose = { given: "as given", adapter: "the adapter's, with the template that it was trained with", model: "the model's" };
+  const whose = {
+    given: "as given",
+    adapter: "the adapter's, with the template that it was trained with",
+    model: "the model's",
+    base: "that of --base",
+  };
   console.fact("tokenizer", tokenizer === undefined ? "none" : whose[tokenizer]);
   if (!loss) return;
   console.warn(

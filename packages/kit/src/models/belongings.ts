@@ -25,12 +25,22 @@ export async function tokenizerFilesIn(directory: ByteDirectory): Promise<Files 
   return files.has("tokenizer.json") ? files : undefined;
 }
 
-/** What belongs to a model besides its weights and config: tokenizer files (these, else its own), `generation_config.json`, licence. */
-export async function belongingsOf(model: ModelFiles, tokenizer?: Files): Promise<{ files: Files; from: "model" | undefined }> {
+/**
+ * What belongs to a model besides its weights and config: tokenizer files (these, else its own, else those of the model that it was quantised from),
+ * `generation_config.json`, licence.
+ */
+export async function belongingsOf(
+  model: ModelFiles,
+  { tokenizer, base }: { tokenizer?: Files | undefined; base?: ModelFiles | undefined } = {},
+): Promise<{ files: Files; from: "model" | "base" | undefined }> {
   const own = tokenizer ? undefined : await tokenizerFilesIn(model.directory);
-  const templates = own ? [...(model.tokenizer?.files() ?? [])].filter(([name]) => name.includes("/")) : [];
-  const others = await filesIn(model.directory, ["generation_config.json", ...licenceNames]);
-  return { files: new Map([...(tokenizer ?? own ?? []), ...templates, ...others]), from: own && "model" };
+  const ofBase = !tokenizer && !own && base ? await tokenizerFilesIn(base.directory) : undefined;
+  const templates = [...((own ? model : ofBase ? base : undefined)?.tokenizer?.files() ?? [])].filter(([name]) => name.includes("/"));
+  const files = new Map([...(tokenizer ?? own ?? ofBase ?? []), ...templates]);
+  for (const { directory } of base ? [base, model] : [model])
+    // what the model has of its own comes last, and counts
+    for (const [name, content] of await filesIn(directory, ["generation_config.json", ...licenceNames])) files.set(name, content);
+  return { files, from: own ? "model" : ofBase && "base" };
 }
 
 async function filesIn(directory: ByteDirectory, names: readonly string[]): Promise<Map<string, Uint8Array>> {

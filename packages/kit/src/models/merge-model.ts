@@ -23,7 +23,7 @@ export interface MergeModelOptions extends Pick<WriteMergedOptions, "dtype" | "m
 
 /** What was merged, and whose tokenizer files lie beside it. */
 export interface MergedModelFiles extends MergedModel {
-  readonly tokenizer: "given" | "adapter" | "model" | undefined;
+  readonly tokenizer: "given" | "adapter" | "model" | "base" | undefined;
 }
 
 /**
@@ -58,7 +58,7 @@ export async function mergeModel(
     });
     const [only, ...others] = adapters;
     const ofAdapter = !tokenizer && only && others.length === 0 ? await tokenizerFilesIn(only.files.directory) : undefined;
-    const { files, from } = await belongingsOf(model, tokenizer?.files() ?? ofAdapter);
+    const { files, from } = await belongingsOf(model, { tokenizer: tokenizer?.files() ?? ofAdapter, base });
     const configJson = await readConfig(model.directory);
     const merged = await writeMerged(store, weights, { ...options, configJson, files });
     return { ...merged, tokenizer: tokenizer ? "given" : ofAdapter ? "adapter" : from };

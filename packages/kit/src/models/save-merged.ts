@@ -39,7 +39,7 @@ export async function savePretrainedMerged(
   expectMethod(saveMethod, dtype);
   const given = tokenizer ?? base.tokenizer;
   if (saveMethod === "lora") {
-    for (const [name, content] of (await belongingsOf(base.files, given?.files())).files) await store.write(name, content);
+    for (const [name, content] of (await belongingsOf(base.files, { tokenizer: given?.files() })).files) await store.write(name, content);
     const { name, config, targets, embeddings } = model.activeAdapter;
     await saveAdapter(store, { config, targets, embeddings, weights: await model.readAdapter(name) });
     return undefined;

@@ -36,12 +36,20 @@ export function quantizeWeights(
     absmax[block] = largest;
     const inverse = Math.fround(1 / Math.max(largest, leastScale));
     for (let i = first; i < end; i++) {
-      const code = codeOf(Math.fround(values[i]! * inverse), thresholds);
+      const code = codeOf16(Math.fround(values[i]! * inverse), thresholds);
       packed[i >> 1]! |= i % 2 === 0 ? code << 4 : code;
     }
   }
   if (values.length % 2 === 1) packed[packed.length - 1]! |= zero;
   return { packed, absmax };
+}
+
+/** `codeOf` for fifteen ascending thresholds, in four comparisons. */
+function codeOf16(x: number, thresholds: Float32Array): number {
+  let code = x > thresholds[7]! ? 8 : 0;
+  if (x > thresholds[code + 3]!) code += 4;
+  if (x > thresholds[code + 1]!) code += 2;
+  return x > thresholds[code]! ? code + 1 : code;
 }
 
 /** How packed codes are read. */
