@@ -37,7 +37,7 @@ export interface Quantizer {
    * Whole rows as a tensor of another type. Calls may overlap. Beside values and result, about 2 MiB a thread are in memory, or two rows where they are longer.
    *
    * @param values  f32, rows of `rowSize` values, which stay the caller's
-   * @throws as `quantize`; CapabilityError when a thread failed; KtoError `DISPOSED` when the quantizer was disposed before the end
+   * @throws as `quantize`; CapabilityError when a thread failed, or the quantizer was disposed before the end
    */
   quantize(type: QuantizedType, values: Float32Array, options: QuantizeRowsOptions): Promise<Uint8Array<ArrayBuffer>>;
   /** Ends the threads. */

@@ -1,4 +1,4 @@
-import { KtoError } from "@kto/core";
+import { CapabilityError } from "@kto/core";
 import type { Kernel, Piece, PieceResult } from "./kernel.js";
 
 /** Makes a piece when its turn comes; nothing where it is no longer wanted. */
@@ -14,8 +14,8 @@ export interface Runner {
 }
 
 /** What is under way and what is asked for when a quantizer is disposed ends with. */
-export function disposedError(): KtoError {
-  return new KtoError("DISPOSED", "quantize: the quantizer was disposed; open another");
+export function disposedError(): CapabilityError {
+  return new CapabilityError("quantize: the quantizer was disposed; open another", { missing: "quantizer" });
 }
 
 /** Runs pieces on the calling thread, one after the other, and lets others in between. */

@@ -1,4 +1,4 @@
-import { CapabilityError, type KtoError } from "@kto/core";
+import { CapabilityError } from "@kto/core";
 import { startThread } from "#platform";
 import type { Thread } from "../platform/types.js";
 import type { CompiledModule } from "./compiled-module.js";
@@ -25,7 +25,7 @@ interface WorkerState {
 export class WorkerPool implements Runner {
   readonly #workers: WorkerState[] = [];
   readonly #queue: (Owed & { make: MakePiece })[] = [];
-  #ended: KtoError | undefined;
+  #ended: CapabilityError | undefined;
 
   private constructor() {}
 
@@ -99,7 +99,7 @@ export class WorkerPool implements Runner {
   }
 
   /** Ends all workers, and what was asked of them, with an error. The first is kept: a worker that is ended reports that it did. */
-  #end(error: KtoError): void {
+  #end(error: CapabilityError): void {
     if (this.#ended) return;
     this.#ended = error;
     const owed = [...this.#workers.flatMap((worker) => worker.owed.splice(0)), ...this.#queue.splice(0)];
