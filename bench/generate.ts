@@ -3,7 +3,7 @@
  *
  *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--nf4] [--adapter] [--rows 1,32] [--prompt 128] [--new 256] [--profile] [--mixed] [--layers 28] [--out FILE.json]
  *
- * Prints time to the first token, tokens a second of all rows together, dispatches a token and host time; with --profile the kernels of one pass too.
+ * With --adapter answers with and without it take turns, which stands for the merged model. Prints time to the first token, tokens a second of all rows together, dispatches a token and host time; with --profile the kernels of one pass too.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -46,14 +46,19 @@ const [promptTokens, newTokens] = [Number(options.prompt), Number(options.new)];
 const randomIds = (): number[] => Array.from({ length: promptTokens }, () => Math.floor(Math.random() * model.vocabSize));
 
 /** Answers `count` rows together; milliseconds to the first token of all, and to the last. */
-async function answer(engine: GenerationEngine, count: number, maxNewTokens: number): Promise<{ firstMs: number; allMs: number }> {
+async function answer(
+  engine: GenerationEngine,
+  count: number,
+  maxNewTokens: number,
+  adapters: readonly string[] | undefined = adapted && ["default"],
+): Promise<{ firstMs: number; allMs: number }> {
   const started = performance.now();
   const rows = Array.from({ length: count }, () =>
     engine.start({
       promptIds: randomIds(),
       maxNewTokens,
       eosTokenIds: [],
-      ...(adapted && { adapters: ["default"] }),
+      ...(adapters && { adapters }),
       sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, seed: [1, 2] },
     }),
   );
@@ -94,15 +99,19 @@ for (const count of options.rows.split(",").map(Number)) {
     ...(adapted && { withAdapters: (names, body) => adapted.withAdapters(names, body) }),
   });
   await answer(engine, count, newTokens); // compiles, and warms up
+  if (adapted) await answer(engine, count, newTokens, []);
   const runs: Record<"firstMs" | "tokensPerSecond" | "dispatches", number>[] = [];
+  const speedOf = ({ firstMs, allMs }: { firstMs: number; allMs: number }): number => (1000 * count * (newTokens - 1)) / (allMs - firstMs);
+  const withoutAdapter: number[] = []; // in turn with those with it, since clocks and hosts drift
   for (let run = 0; run < 7; run++) {
     const before = device.recorder.numDispatches;
     const { firstMs, allMs } = await answer(engine, count, newTokens);
     runs.push({
       firstMs,
-      tokensPerSecond: (1000 * count * (newTokens - 1)) / (allMs - firstMs),
+      tokensPerSecond: speedOf({ firstMs, allMs }),
       dispatches: (device.recorder.numDispatches - before) / newTokens,
     });
+    if (adapted) withoutAdapter.push(speedOf(await answer(engine, count, newTokens, [])));
   }
   const { peakBytes } = device.memory.info();
   const otherBytes = peakBytes - model.weightBytes - engine.cacheBytes;
@@ -115,12 +124,14 @@ for (const count of options.rows.split(",").map(Number)) {
     nf4: options.nf4,
     adapter: options.adapter,
     ...median,
+    ...(adapted && { withoutAdapter: withoutAdapter.sort((a, b) => a - b)[3]! }),
     cacheBytes: engine.cacheBytes,
     otherBytes,
   });
   console.log(
     `${String(count).padStart(3)} rows: ${median.tokensPerSecond.toFixed(0)} tokens/s, first token after ${median.firstMs.toFixed(1)} ms, ` +
-      `${median.dispatches.toFixed(0)} dispatches a pass, cache ${(engine.cacheBytes / 2 ** 20).toFixed(0)} MiB, at most ${(otherBytes / 2 ** 20).toFixed(0)} MiB beside it and the weights`,
+      `${median.dispatches.toFixed(0)} dispatches a pass, cache ${(engine.cacheBytes / 2 ** 20).toFixed(0)} MiB, at most ${(otherBytes / 2 ** 20).toFixed(0)} MiB beside it and the weights` +
+      (adapted ? `, ${(median.tokensPerSecond / withoutAdapter[3]!).toFixed(3)} of the model without its adapter` : ""),
   );
   if (options.profile) {
     const { timings } = await device.recorder.profile(() => answer(engine, count, 32));

@@ -53,7 +53,7 @@ export async function randomFourBitModel(device: Device, config: Qwen2Config): P
         yield new Uint8Array(part.buffer, 0, part.byteLength);
       }
     })();
-    const matrix = { shape: shape as [number, number], dtype: "float16", label: name, slabs: space.of(name) } as const;
+    const matrix = { shape: shape as [number, number], dtype: "bfloat16", label: name, slabs: space.of(name) } as const;
     quantized.set(name, await quantizeNf4(device, { ...matrix, doubleQuant: true, chunks }));
   }
   return new Qwen2ForCausalLM(config, weights, { device, dtype: "f16", quantized });

@@ -7,6 +7,7 @@ export { Tensor } from "./tensor.js";
 export type { Capabilities } from "./device/capabilities.js";
 export { rangeOf } from "./device/buffer-range.js";
 export type { Capture } from "./device/capture.js";
+export type { Reader } from "./device/reader.js";
 export { Device } from "./device/device.js";
 export type { DeviceMemory } from "./device/device-memory.js";
 export type { ForcedVariants } from "./device/forced-variants.js";

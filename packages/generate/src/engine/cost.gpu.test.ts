@@ -56,7 +56,7 @@ async function costOf(asked: readonly Asked[]): Promise<Cost> {
   let bytesRead = 0;
   const map = GPUBuffer.prototype.getMappedRange;
   const spiedMap = vi.spyOn(GPUBuffer.prototype, "getMappedRange").mockImplementation(function (this: GPUBuffer, ...range) {
-    if (this.usage & GPUBufferUsage.MAP_READ) bytesRead += this.size;
+    if (this.usage & GPUBufferUsage.MAP_READ) bytesRead += range[1] ?? this.size;
     return map.apply(this, range);
   });
   try {

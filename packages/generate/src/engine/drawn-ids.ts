@@ -1,4 +1,4 @@
-import { type TokenLogprob, type Tensor, unpackTopLogProbs } from "@kto/tensor";
+import { type Reader, type TokenLogprob, type Tensor, unpackTopLogProbs } from "@kto/tensor";
 
 /** What the host reads of a pass, a place for each of its rows. */
 export interface ReadIds {
@@ -20,8 +20,9 @@ export class DrawnIds {
     this.#logProbs = logProbs;
   }
 
-  async read(): Promise<ReadIds> {
-    const [ids, packed] = await Promise.all([this.tensor.read() as Promise<Uint32Array>, this.#logProbs?.read() as Promise<Float32Array>]);
+  async read(reader: Reader): Promise<ReadIds> {
+    const [bytes, packed] = await Promise.all([reader.readBytes(this.tensor), this.#logProbs?.read() as Promise<Float32Array>]);
+    const ids = new Uint32Array(bytes.buffer);
     return { ids, logprobs: packed && unpackTopLogProbs(packed, ids) };
   }
 

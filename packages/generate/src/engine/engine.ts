@@ -1,4 +1,4 @@
-import { packSeen, seenSize, type CausalLM, type Tensor } from "@kto/tensor";
+import { packSeen, seenSize, type CausalLM, type Reader, type Tensor } from "@kto/tensor";
 import { KeptRows, type FrequenciesAt, type SharedBeginning } from "../cache/kept-rows.js";
 import { KeyValueCache, pagesFor, pageSize } from "../cache/key-value-cache.js";
 import { DecodePass, type WithAdapters } from "./decode-pass.js";
@@ -45,6 +45,8 @@ export class GenerationEngine implements Disposable {
   readonly #model: CausalLM;
   readonly #cache: KeyValueCache;
   readonly #seen: Tensor;
+  /** Of ids. */
+  readonly #reader: Reader;
   readonly #freeSeenRows: number[];
   readonly #withAdapters: EngineOptions["withAdapters"];
   readonly #frequenciesAt: FrequenciesAt | undefined;
@@ -69,6 +71,7 @@ export class GenerationEngine implements Disposable {
     this.#frequenciesAt = frequenciesAtOf(model);
     this.#kept = new KeptRows(this.#cache, this.#frequenciesAt);
     this.#seen = device.unscoped(() => device.zeros([maxRows, seenSize(vocabSize)], "u32", "seen ids"));
+    this.#reader = device.reader(4 * maxRows);
     this.#freeSeenRows = Array.from({ length: maxRows }, (_, index) => maxRows - 1 - index);
     this.#withAdapters = withAdapters;
   }
@@ -105,6 +108,7 @@ export class GenerationEngine implements Disposable {
   #free(): void {
     this.#cache.dispose();
     this.#seen.dispose();
+    this.#reader.dispose();
   }
 
   async #run(): Promise<void> {
@@ -264,7 +268,7 @@ export class GenerationEngine implements Disposable {
 
   /** Sends ids on their way to the host, which gives up one use of them. */
   #read(rows: readonly Row[], drawn: DrawnIds): void {
-    const read = drawn.read();
+    const read = drawn.read(this.#reader);
     read.catch(() => {}); // whoever reads it throws
     this.#readings.push({ rows, drawn, read });
   }

@@ -16,7 +16,7 @@ import {
   plainResult,
   type Kernel,
 } from "@kto/tensor";
-import { codesFunctions, codesOfColumns, codesOfTiles, codesParameters, type CodesSpec } from "./lib/few-rows.js";
+import { codesFunctions, codesOfTeams, codesOfTiles, codesParameters, type CodesSpec } from "./lib/few-rows.js";
 
 type Params = keyof typeof fewRowsParameters | keyof typeof codesParameters;
 
@@ -28,13 +28,18 @@ const example = {
   weightType: "bfloat16",
   nested: true,
   dtype: "f32",
+  evenBlocks: true,
   ...plainResult,
 } as const;
 
 /** The product of `fewRows` straight from the codes of its weights, which are decoded as they are multiplied. */
-export const nf4FewRowsKernel: Kernel<FewRowsSpec & CodesSpec, keyof typeof fewRowsBindings, Params> = defineKernel<
-  FewRowsSpec & CodesSpec
->()({
+export type Nf4FewRowsSpec = FewRowsSpec &
+  CodesSpec & {
+    /** Blocks of 64, and rows of the weight that are whole multiples of 256: lanes of a subgroup make scales for each other. */
+    evenBlocks: boolean;
+  };
+
+export const nf4FewRowsKernel: Kernel<Nf4FewRowsSpec, keyof typeof fewRowsBindings, Params> = defineKernel<Nf4FewRowsSpec>()({
   name: "nf4FewRows",
   bindings: fewRowsBindings,
   unused: fewRowsUnused,
@@ -48,13 +53,14 @@ export const nf4FewRowsKernel: Kernel<FewRowsSpec & CodesSpec, keyof typeof fewR
   enables: fewRowsEnables,
   examples: [
     { ...example, rows: 1, depthWays: 1, hasNorm: true, hasBias: true },
-    { ...example, rows: 2, depthWays: 4, nested: false, weightType: "float16", swiGlu: true },
+    { ...example, rows: 2, depthWays: 4, evenBlocks: false, nested: false, weightType: "float16", swiGlu: true },
     { ...example, rows: 1, depthWays: 2, weightType: "float32", hasAddend: true, hasLowRank: true },
   ],
-  wgsl: (spec) => fewRowsBody(spec, { ...codesOfColumns, functions: codesFunctions(spec) }),
+  wgsl: (spec) => fewRowsBody(spec, codesOfTeams(spec, { sharedScales: spec.evenBlocks && spec.reduce === "subgroup" })),
 });
 
-const matrixExample = { ...example, xElement: "vec4<u32>" } as const;
+const { evenBlocks: _, ...otherExample } = example;
+const matrixExample = { ...otherExample, xElement: "vec4<u32>" } as const;
 
 /** The same for up to 32 rows of f16 on matrix units: weights are decoded to f16 in workgroup memory. */
 export const nf4FewRowsMatrixKernel: Kernel<FewRowsMatrixSpec & CodesSpec, keyof typeof fewRowsBindings, Params> = defineKernel<

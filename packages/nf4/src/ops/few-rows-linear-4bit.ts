@@ -7,16 +7,20 @@ import {
   fewRowsSpec,
   goesToMatrices,
   halfInput,
-  sharedBuffer,
+  isHalfProduct,
+  manyRowsLinear,
+  mostFewRows,
   threeOf,
   type FewRowsInput,
+  type FewRowsLayout,
+  type FewRowsSize,
   type LowRankDelta,
   type Tensor,
 } from "@kto/tensor";
 import { nf4FewRowsKernel, nf4FewRowsMatrixKernel } from "../kernels/nf4-few-rows.wgsl.js";
-import { codeTableBytes, type codesParameters } from "../kernels/lib/few-rows.js";
-import type { Nf4Tensors, Nf4Weight } from "../nf4-weight.js";
-import type { QuantState } from "../quant-state.js";
+import { codeTableBytes } from "../kernels/lib/few-rows.js";
+import type { Nf4Weight } from "../nf4-weight.js";
+import { codesTogether, expandTogether, type CodesTogether } from "./codes-together.js";
 
 /** One weight of a product of few rows. */
 export interface FewRows4bitPart {
@@ -37,10 +41,11 @@ const matrixBlock = 64;
 export function fewRowsLinear4bit(parts: readonly FewRows4bitPart[], input: FewRowsInput): Tensor | undefined {
   const sized = parts.map((part) => ({ ...part, inFeatures: part.weight.shape[1], outFeatures: part.weight.shape[0] }));
   const layout = fewRowsLayout(sized, input);
-  const codes = codesOf(parts.map(({ weight }) => weight));
+  const codes = codesTogether(parts.map(({ weight }) => weight));
   if (!layout || !codes) return undefined;
   const { device } = input.x;
   const { weight, params, state } = codes;
+  if (input.x.shape[0]! > mostFewRows) return manyRowsLinear4bit(sized, codes, input, layout);
   const spec = { weightElement: "u32", weightType: state.dtype, nested: state.nested !== undefined } as const;
   const starts = { ...params, ...threeOf("weight", []) };
   const forced = device.recorder.variants.get("nf4FewRowsMatrix");
@@ -57,56 +62,23 @@ export function fewRowsLinear4bit(parts: readonly FewRows4bitPart[], input: FewR
     device,
     { ...run.bindings, weight },
     { ...run.params, ...starts },
-    { ...fewRowsSpec(input, layout), ...spec, depthWays },
+    { ...fewRowsSpec(input, layout), ...spec, depthWays, evenBlocks: state.blockSize === 64 && run.params.k % 256 === 0 },
   );
   return run.y;
 }
 
-/** Weights as one buffer of words, and where their parts lie in it. */
-interface CodesTogether {
-  weight: Tensor;
-  state: QuantState;
-  params: Record<keyof typeof codesParameters, number>;
-}
-
-/** All of these weights as one buffer of words, and where their parts lie in it; undefined if they do not lie in one, or are decoded in different ways. */
-function codesOf(weights: readonly Nf4Weight[]): CodesTogether | undefined {
-  const first = weights[0]!;
-  if (!weights.every((weight) => isLike(weight, first))) return undefined;
-  const partsOf = (part: keyof Nf4Tensors): Tensor[] => weights.flatMap(({ tensors }) => tensors[part] ?? []);
-  const names = ["codes", "absmax", "nestedAbsmax", "tables"] as const;
-  const shared = sharedBuffer(names.flatMap(partsOf), "u32");
-  if (!shared) return undefined;
-  const starts = [...shared.starts];
-  const [codes, absmax, nested, tables] = names.map((name) => starts.splice(0, partsOf(name).length));
-  const { state } = first;
-  return {
-    weight: shared.whole,
-    state,
-    params: {
-      ...threeOf("codes", codes!),
-      ...threeOf("absmax", absmax!),
-      ...threeOf("nested", nested!),
-      ...threeOf(
-        "offset",
-        weights.map((weight) => weight.state.nested?.offset ?? 0),
-      ),
-      tables: tables![0]!,
-      blockShift: Math.log2(state.blockSize),
-      zero: 0,
-    },
-  };
-}
-
-/** The same tables, blocks and dtype; codes that are those of the matrix, row by row. */
-function isLike({ state, shape }: Nf4Weight, { state: other }: Nf4Weight): boolean {
-  return (
-    !state.isTransposed &&
-    state.dtype === other.dtype &&
-    state.blockSize === other.blockSize &&
-    shape[1] % 8 === 0 &&
-    state.codes.every((code, index) => code === other.codes[index]) &&
-    (state.nested === undefined) === (other.nested === undefined) &&
-    (state.nested?.codes ?? []).every((code, index) => code === other.nested!.codes[index])
-  );
+/** For more rows the matrices are written out first. Undefined where they may not be f16, or have no room in one. */
+function manyRowsLinear4bit(
+  parts: readonly FewRowsSize[],
+  codes: CodesTogether,
+  input: FewRowsInput,
+  layout: FewRowsLayout,
+): Tensor | undefined {
+  const shape = [columnsOf(parts), parts[0]!.inFeatures] as const;
+  const hasRoom = 2 * shape[0] * shape[1] <= input.x.device.capabilities.maxBindingBytes;
+  if (!isHalfProduct(input) || !hasRoom || codes.state.blockSize < 8) return undefined;
+  const w = expandTogether(codes, parts);
+  const y = manyRowsLinear(parts, w, input, layout);
+  w.dispose();
+  return y;
 }

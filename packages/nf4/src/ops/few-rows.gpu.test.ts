@@ -2,6 +2,7 @@ import { Linear, requestDevice, TensorSlabs, type Device, type FewRowsInput, typ
 import { expectSmallError, gemmTolerance } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Linear4bit, nf4ByteLengths, quantizeNf4, type Nf4Weight } from "../index.js";
+import { codesTogether, expandTogether } from "./codes-together.js";
 import { fewRowsLinear4bit } from "./few-rows-linear-4bit.js";
 import { encodeWeights, randomNumbers } from "../testing/weights.js";
 import { roundToWeight, type WeightDtype } from "../weight-dtype.js";
@@ -76,7 +77,13 @@ async function check(
 ): Promise<void> {
   const [m, k] = x.shape as [number, number];
   using ones = device.tensor(new Float32Array(k).fill(1), [k], "f32");
-  const input: FewRowsInput = { x, dtype: "f32", swiGlu, ...(hasNorm && { norm: { weight: ones, eps: 1e-6 } }) };
+  const input: FewRowsInput = {
+    x,
+    operand: x.dtype === "f16" ? "f16" : "f32",
+    dtype: "f32",
+    swiGlu,
+    ...(hasNorm && { norm: { weight: ones, eps: 1e-6 } }),
+  };
   using y = device.unscoped(() =>
     device.scope(() =>
       fewRowsLinear4bit(
@@ -130,6 +137,42 @@ describe("layers of four bits in one launch", () => {
     }
     layers.dispose();
   });
+
+  it.each([
+    [33, 64, [8, 16, 4], true, { hasNorm: false, swiGlu: false }],
+    [40, 128, [32, 32], false, { hasNorm: true, swiGlu: true }],
+    [129, 4160, [16], true, { hasNorm: false, swiGlu: false }],
+  ] as const)("%i rows × %i → %j, written out, scales in codes: %s, %j", async (m, k, sizes, doubleQuant, options) => {
+    const layers = await layersOf(k, [...sizes], "bfloat16", doubleQuant);
+    using x = device.tensor(randomNumbers(m * k, 9), [m, k], "f16");
+    using single = device.tensor(new Float32Array(m * k), [m, k], "f32");
+    const input = { x: single, norm: { weight: single, eps: 1e-6 }, dtype: "f32" } as const;
+    const weights = layers.modules.map(({ weight }) => ({ weight }));
+    expect(device.scope(() => fewRowsLinear4bit(weights, input))).toBeUndefined(); // which may not be f16
+    if (device.capabilities.shaderF16) await check(layers, x, { ...options, tolerance: gemmTolerance.f16ToF32 });
+    layers.dispose();
+  });
+
+  it.each([
+    [64, [8, 16, 4], "bfloat16", true],
+    [192, [32, 32], "float16", false],
+    [72, [4, 4, 8], "float32", true],
+  ] as const)(
+    "matrices of %i columns are written out one after another: %j, %s, scales in codes: %s",
+    async (k, sizes, dtype, doubleQuant) => {
+      const { modules, dispose } = await layersOf(k, [...sizes], dtype, doubleQuant);
+      const bytesOf = async (make: () => Tensor): Promise<number[]> => {
+        using tensor = device.unscoped(() => device.scope(make));
+        return [...(await device.readBytes(tensor))];
+      };
+      const weights = modules.map(({ weight }) => weight);
+      const parts = weights.map(({ shape: [outFeatures, inFeatures] }) => ({ outFeatures, inFeatures }));
+      const each = [];
+      for (const weight of weights) each.push(...(await bytesOf(() => weight.dequantize("f16"))));
+      expect(await bytesOf(() => expandTogether(codesTogether(weights)!, parts))).toEqual(each);
+      dispose();
+    },
+  );
 
   it("is what layers do where a device gains by it", async () => {
     const { modules, dispose } = await layersOf(64, [16, 16], "bfloat16", true);

@@ -8,6 +8,7 @@ import {
   type DecodeAttend,
   type FewRowsInput,
   type FloatDtype,
+  type HiddenStatesOptions,
   type LinearModule,
   type RopeTables,
   type Tensor,
@@ -15,54 +16,69 @@ import {
 import type { DecoderConfig } from "./config.js";
 import type { DecoderLayer } from "./decoder-layer.js";
 
-/** What a decoder layer needs for single tokens besides its input and weights. */
+/** What a decoder layer needs outside the tape besides its input and weights. */
 export interface DecodeContext {
   config: Pick<DecoderConfig, "rmsNormEps">;
   tables: RopeTables;
   /** Type of GEMM operands. */
   dtype: FloatDtype;
+  /** Type of q, k and v where they are computed together. */
+  projected: FloatDtype;
   attend: DecodeAttend;
 }
 
 type Norm = NonNullable<FewRowsInput["norm"]>;
 
 /**
- * One decoder layer for the newest token of each of a few rows: what `decoderLayer` computes, in six launches where the weights allow it.
+ * One decoder layer outside the tape: what `decoderLayer` computes, in six launches for the newest token of each of a few rows, ten for the tokens of prompts,
+ * where the weights allow it.
  *
- * @param x  [numRows, hiddenSize] f32, the residual stream
- * @returns  [numRows, hiddenSize] f32
+ * @param x  [numTokens, hiddenSize] f32, the residual stream
+ * @returns  [numTokens, hiddenSize] f32
  */
-export function decodeLayer(x: Tensor, layer: DecoderLayer, { config, tables, dtype, attend }: DecodeContext): Tensor {
+export function decodeLayer(x: Tensor, layer: DecoderLayer, { config, tables, dtype, projected, attend }: DecodeContext): Tensor {
   const { device } = x;
   const normBy = (weight: Tensor): Norm => ({ weight, eps: config.rmsNormEps });
   const afterAttention = device.scope("attention", () => {
-    const [q, k, v] = projections([layer.qProj, layer.kProj, layer.vProj], x, normBy(layer.inputLayernorm), { dtype, joined: "f32" });
-    const attended = attend(layer.index, { q: q!, k: k!, v: v!, tables }); // [numRows, numAttentionHeads * headDim]
-    return addProjection(x, layer.oProj, attended); // [numRows, hiddenSize] f32
+    const [q, k, v] = projections([layer.qProj, layer.kProj, layer.vProj], x, normBy(layer.inputLayernorm), { dtype, projected });
+    const attended = attend(layer.index, { q: q!, k: k!, v: v!, tables }); // [numTokens, numAttentionHeads * headDim]
+    return addProjection(x, layer.oProj, attended); // [numTokens, hiddenSize] f32
   });
   return device.scope("mlp", () => {
-    const gated = gatedUp(layer, afterAttention, normBy(layer.postAttentionLayernorm), dtype); // [numRows, intermediateSize]
-    return addProjection(afterAttention, layer.downProj, gated); // [numRows, hiddenSize] f32
+    const gated = gatedUp(layer, afterAttention, normBy(layer.postAttentionLayernorm), dtype); // [numTokens, intermediateSize]
+    return addProjection(afterAttention, layer.downProj, gated); // [numTokens, hiddenSize] f32
   });
+}
+
+/** Attention over projections of tokens at these positions. */
+export function projectedAt(
+  attend: NonNullable<HiddenStatesOptions["attendProjected"]>,
+  tables: RopeTables,
+  positions: Tensor,
+): DecodeAttend {
+  return (layerIndex, inputs) => attend(layerIndex, { ...inputs, tables, positions });
 }
 
 /** Logits of a norm's output: [numRows, vocabSize] f32. */
 export function decodeHead(x: Tensor, norm: Norm, head: Tensor, dtype: FloatDtype): Tensor {
-  return fewRowsLinear([{ weight: head }], { x, norm, dtype: "f32" }) ?? linear(rmsNorm(x, norm.weight, { eps: norm.eps, dtype }), head);
+  return (
+    fewRowsLinear([{ weight: head }], { x, norm, operand: dtype, dtype: "f32" }) ??
+    linear(rmsNorm(x, norm.weight, { eps: norm.eps, dtype }), head)
+  );
 }
 
 /**
- * What these layers make of a norm's output, each as columns of a tensor: of one and the same, in dtype `joined`, where they can be computed together, else in the
- * type of operands.
+ * What these layers make of a norm's output, each as columns of a tensor: of one and the same, in dtype `projected`, where they can be computed together, else in
+ * the type of operands.
  */
-export function projections(
+function projections(
   modules: readonly LinearModule[],
   x: Tensor,
   norm: Norm,
-  { dtype, joined }: { dtype: FloatDtype; joined: FloatDtype },
+  { dtype, projected }: Pick<DecodeContext, "dtype" | "projected">,
 ): Columns[] {
   const [first, ...others] = modules;
-  const together = first!.together?.(others, { x, norm, dtype: joined }); // [numRows, sum of outFeatures]
+  const together = first!.together?.(others, { x, norm, operand: dtype, dtype: projected }); // [numTokens, sum of outFeatures]
   if (together) {
     let end = 0;
     return modules.map(({ outFeatures }) => ({ tensor: together, first: (end += outFeatures) - outFeatures }));
@@ -71,9 +87,9 @@ export function projections(
   return modules.map((module) => ({ tensor: module.forward(normed, { dtype }), first: 0 }));
 }
 
-/** silu(gate) · up of a norm's output: [numRows, intermediateSize]. */
+/** silu(gate) · up of a norm's output: [numTokens, intermediateSize]. */
 function gatedUp({ gateProj, upProj }: DecoderLayer, x: Tensor, norm: Norm, dtype: FloatDtype): Tensor {
-  const together = gateProj.together?.([upProj], { x, norm, swiGlu: true, dtype });
+  const together = gateProj.together?.([upProj], { x, norm, swiGlu: true, operand: dtype, dtype });
   if (together) return together;
   const normed = rmsNorm(x, norm.weight, { eps: norm.eps, dtype });
   return swiGlu(gateProj.forward(normed, { dtype }), upProj.forward(normed, { dtype }), { dtype });

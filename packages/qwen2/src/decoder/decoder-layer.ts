@@ -1,17 +1,5 @@
-import {
-  add,
-  rmsNorm,
-  rope,
-  swiGlu,
-  type Attend,
-  type FloatDtype,
-  type HiddenStatesOptions,
-  type LinearModule,
-  type RopeTables,
-  type Tensor,
-} from "@kto/tensor";
+import { add, rmsNorm, rope, swiGlu, type Attend, type FloatDtype, type LinearModule, type RopeTables, type Tensor } from "@kto/tensor";
 import type { DecoderConfig } from "./config.js";
-import { projections } from "./decode.js";
 
 /** One decoder layer: its weights, named as on disk, and its place. */
 export interface DecoderLayer {
@@ -38,8 +26,6 @@ export interface DecoderLayerContext {
   dtype: FloatDtype;
   /** Where the queries of this layer find their keys: within the batch while training, in a cache while generating. */
   attend: Attend;
-  /** In its place: see `HiddenStatesOptions`. */
-  attendProjected?: HiddenStatesOptions["attendProjected"];
 }
 
 /**
@@ -49,7 +35,7 @@ export interface DecoderLayerContext {
  * @returns  [numTokens, hiddenSize] f32
  */
 export function decoderLayer(x: Tensor, layer: DecoderLayer, context: DecoderLayerContext): Tensor {
-  const { config, positions, tables, dtype, attend, attendProjected } = context;
+  const { config, positions, tables, dtype, attend } = context;
   const { device } = x;
   const { headDim, rmsNormEps: eps } = config;
   // A scope each, so that what nothing saves (the accumulator under an adapter, a projection before its rotation) is free for the next step.
@@ -61,11 +47,6 @@ export function decoderLayer(x: Tensor, layer: DecoderLayer, context: DecoderLay
     device.scope("projection", () => add(to, projection.forward(input, { dtype: "f32" })));
 
   const afterAttention = device.scope("attention", () => {
-    if (attendProjected) {
-      const norm = { weight: layer.inputLayernorm, eps };
-      const [q, k, v] = projections([layer.qProj, layer.kProj, layer.vProj], x, norm, { dtype, joined: dtype });
-      return addProjection(x, layer.oProj, attendProjected(layer.index, { q: q!, k: k!, v: v!, tables, positions }));
-    }
     const normed = rmsNorm(x, layer.inputLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
     const q = rotate(layer.qProj, normed); // [numTokens, numAttentionHeads * headDim]
     const k = rotate(layer.kProj, normed); // [numTokens, numKeyValueHeads * headDim]

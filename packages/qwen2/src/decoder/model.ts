@@ -25,7 +25,7 @@ import {
 } from "@kto/tensor";
 import type { DecoderArchitecture, NormPart, Projection } from "./architecture.js";
 import type { DecoderConfig } from "./config.js";
-import { decodeHead, decodeLayer } from "./decode.js";
+import { decodeHead, decodeLayer, projectedAt } from "./decode.js";
 import { decoderLayer, type DecoderLayer } from "./decoder-layer.js";
 import { decoderModules, defaultTargetModules } from "./module-tree.js";
 import { frequenciesName } from "./rope-scaling.js";
@@ -202,7 +202,10 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     onHiddenState?.(0, x);
     const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
     for (const layer of this.layers) {
-      const run = (input: Tensor): Tensor => decoderLayer(input, layer, { config, positions, tables, dtype, attend, attendProjected });
+      const run = (input: Tensor): Tensor =>
+        attendProjected
+          ? decodeLayer(input, layer, { config, tables, dtype, projected: dtype, attend: projectedAt(attendProjected, tables, positions) })
+          : decoderLayer(input, layer, { config, positions, tables, dtype, attend });
       const previous = x;
       x = layer.index < checkpointed ? checkpoint(run, x, { keep }) : this.device.scope(`layer ${layer.index}`, () => run(previous));
       if (onHiddenState) onHiddenState(layer.index + 1, x);
@@ -236,7 +239,9 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     let x = embedding(inputIds, this.embeddings.input.weight); // [numRows, hiddenSize] f32
     for (const layer of this.layers) {
       const previous = x;
-      x = this.device.scope(`layer ${layer.index}`, () => decodeLayer(previous, layer, { config, tables, dtype, attend }));
+      x = this.device.scope(`layer ${layer.index}`, () =>
+        decodeLayer(previous, layer, { config, tables, dtype, projected: "f32", attend }),
+      );
       previous.dispose();
     }
     const norm = { weight: this.#weight(architecture.norm), eps: config.rmsNormEps };

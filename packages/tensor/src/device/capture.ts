@@ -20,7 +20,8 @@ export type CapturedCommand =
 
 /** A dispatch that needs no more of the host than to be named. */
 export interface PreparedDispatch {
-  kernel: CompiledKernel;
+  label: string;
+  pipeline: GPUComputePipeline;
   group: GPUBindGroup;
   grid: readonly [number, number, number];
 }
@@ -65,15 +66,16 @@ export class Capture<T> implements Disposable {
     this.#commands = parts.commands.map((command): PreparedCommand => {
       if (command.type !== "dispatch") return command;
       const { kernel, ranges, grid } = command;
+      const { pipeline, layout } = kernel.withoutOffset;
       const group = parts.gpuDevice.createBindGroup({
-        layout: kernel.layout,
+        layout,
         entries: [
           { binding: 0, resource: { buffer: this.#params!, offset, size: kernel.paramsBytes } },
           ...ranges.map((range, index) => ({ binding: index + 1, resource: range })),
         ],
       });
       offset += this.#parts.queue.slotBytes(kernel.paramsBytes);
-      return { type: "dispatch", kernel, group, grid };
+      return { type: "dispatch", label: kernel.label, pipeline, group, grid };
     });
   }
 

@@ -13,6 +13,7 @@ import { packNumbers } from "./pack-numbers.js";
 import { PipelineCache } from "./pipeline-cache.js";
 import { Profiler } from "./profile.js";
 import { CommandQueue } from "./queue.js";
+import { Reader } from "./reader.js";
 import { Recorder } from "./recorder.js";
 import { Arena } from "./scope.js";
 
@@ -276,8 +277,7 @@ export class Device implements Disposable, AsyncDisposable {
         offset += range.size;
         return offset - range.size;
       });
-      this.#queue.flush();
-      await this.#failures.settle(staging.mapAsync(GPUMapMode.READ), this.#pipelines);
+      await this.#finished(() => staging.mapAsync(GPUMapMode.READ));
       const bytes = staging.getMappedRange().slice(0);
       return tensors.map((tensor, index) => new Float32Array(bytes, offsets[index], tensor.size));
     } finally {
@@ -294,19 +294,24 @@ export class Device implements Disposable, AsyncDisposable {
     const staging = this.#inUse.pool.create(range.size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
     try {
       this.#queue.copy(range, { buffer: staging, offset: 0, size: range.size });
-      this.#queue.flush();
-      await this.#failures.settle(staging.mapAsync(GPUMapMode.READ), this.#pipelines);
+      await this.#finished(() => staging.mapAsync(GPUMapMode.READ));
       return new Uint8Array(staging.getMappedRange().slice(0, tensor.byteLength));
     } finally {
       this.#inUse.pool.destroy(staging);
     }
   }
 
+  /** For what is read again and again: see `Reader`, its caller's to dispose. */
+  reader(byteLength: number): Reader {
+    this.expectAlive("reader");
+    const { pool } = this.#inUse;
+    return new Reader({ pool, copy: (from, to) => this.#queue.copy(from, to), finished: (wait) => this.#finished(wait) }, byteLength);
+  }
+
   /** Submits what is recorded and waits until it has run. */
   async sync(): Promise<void> {
     this.expectAlive("sync");
-    this.#queue.flush();
-    await this.#failures.settle(this.gpuDevice.queue.onSubmittedWorkDone(), this.#pipelines);
+    await this.#finished(() => this.gpuDevice.queue.onSubmittedWorkDone());
   }
 
   dispose(): void {
@@ -328,6 +333,13 @@ export class Device implements Disposable, AsyncDisposable {
     } finally {
       this.dispose();
     }
+  }
+
+  /** Submits what is recorded, and waits for what tells that it is done. */
+  async #finished(wait: () => Promise<unknown>): Promise<void> {
+    const submission = this.#queue.flush();
+    await this.#failures.settle(wait(), this.#pipelines);
+    this.#queue.finished(submission);
   }
 
   #outOfMemory(buffer: GPUBuffer, { size, label }: GPUBufferDescriptor): () => OutOfMemoryError {

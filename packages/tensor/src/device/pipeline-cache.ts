@@ -1,11 +1,19 @@
 import { KernelError } from "../errors.js";
 import type { BindingType } from "../platform/webgpu-types.js";
 
-/** A compiled kernel variant. */
-export interface CompiledKernel {
-  readonly label: string;
+/** A pipeline, and how its buffers are bound. */
+export interface BoundPipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
+}
+
+/** A compiled kernel variant: each of its pipelines when it is first used. */
+export interface CompiledKernel {
+  readonly label: string;
+  /** For parameters at an offset that each launch names. */
+  readonly withOffset: BoundPipeline;
+  /** For bind groups that say where the parameters are: a launch costs the host a quarter less. */
+  readonly withoutOffset: BoundPipeline;
   /** Bytes of its uniform struct, a multiple of 16. */
   readonly paramsBytes: number;
   /** For the bind-group cache. */
@@ -42,26 +50,17 @@ export class PipelineCache {
     return this.#compiled.get(key);
   }
 
-  /** Compiles at once; the driver may work on it until its first use. */
+  /** Compiles without waiting; what is wrong with it is told later. */
   compile(source: KernelSource): CompiledKernel {
-    const { module, layout, pipelineLayout } = this.#prepare(source);
-    const pipeline = this.#device.createComputePipeline({
-      label: source.label,
-      layout: pipelineLayout,
-      compute: { module, entryPoint: "main" },
-    });
-    return this.#remember(source, pipeline, layout);
+    return this.#remember(source, this.#module(source));
   }
 
   /** Compiles without blocking, for warming up many in parallel; throws KernelError. */
   async compileAsync(source: KernelSource): Promise<CompiledKernel> {
-    const { module, layout, pipelineLayout } = this.#prepare(source);
-    const pipeline = await this.#device.createComputePipelineAsync({
-      label: source.label,
-      layout: pipelineLayout,
-      compute: { module, entryPoint: "main" },
-    });
-    return this.#compiled.get(source.key) ?? this.#remember(source, pipeline, layout);
+    const module = this.#module(source);
+    const layout = this.#layout(source, { hasDynamicOffset: true });
+    const pipeline = await this.#device.createComputePipelineAsync(this.#descriptor(source, module, layout));
+    return this.#compiled.get(source.key) ?? this.#remember(source, module, { pipeline, layout });
   }
 
   /** Notes a kernel that will be needed, for `warmUp`. */
@@ -85,27 +84,51 @@ export class PipelineCache {
     await Promise.all(this.#checks);
   }
 
-  #prepare(source: KernelSource): { module: GPUShaderModule; layout: GPUBindGroupLayout; pipelineLayout: GPUPipelineLayout } {
+  #module(source: KernelSource): GPUShaderModule {
     const module = this.#device.createShaderModule({ label: source.label, code: source.wgsl });
     const check = this.#check(source, module).finally(() => this.#checks.delete(check));
     this.#checks.add(check);
-    const uniform: GPUBindGroupLayoutEntry = {
-      binding: 0,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: source.paramsBytes },
-    };
-    const layout = this.#device.createBindGroupLayout({
-      label: source.label,
-      entries: [
-        uniform,
-        ...source.bindings.map((type, index) => ({ binding: index + 1, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
-      ],
-    });
-    return { module, layout, pipelineLayout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }) };
+    return module;
   }
 
-  #remember(source: KernelSource, pipeline: GPUComputePipeline, layout: GPUBindGroupLayout): CompiledKernel {
-    const compiled = { label: source.label, pipeline, layout, paramsBytes: source.paramsBytes, id: this.#compiled.size };
+  #bind(source: KernelSource, module: GPUShaderModule, offset: { hasDynamicOffset: boolean }): BoundPipeline {
+    const layout = this.#layout(source, offset);
+    return { pipeline: this.#device.createComputePipeline(this.#descriptor(source, module, layout)), layout };
+  }
+
+  #layout({ label, bindings, paramsBytes }: KernelSource, { hasDynamicOffset }: { hasDynamicOffset: boolean }): GPUBindGroupLayout {
+    const visibility = GPUShaderStage.COMPUTE;
+    return this.#device.createBindGroupLayout({
+      label,
+      entries: [
+        { binding: 0, visibility, buffer: { type: "uniform", hasDynamicOffset, minBindingSize: paramsBytes } },
+        ...bindings.map((type, index) => ({ binding: index + 1, visibility, buffer: { type } })),
+      ],
+    });
+  }
+
+  #descriptor({ label }: KernelSource, module: GPUShaderModule, layout: GPUBindGroupLayout): GPUComputePipelineDescriptor {
+    return {
+      label,
+      layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    };
+  }
+
+  #remember(source: KernelSource, module: GPUShaderModule, withOffset?: BoundPipeline): CompiledKernel {
+    const bind = (hasDynamicOffset: boolean): BoundPipeline => this.#bind(source, module, { hasDynamicOffset });
+    let withoutOffset: BoundPipeline | undefined;
+    const compiled: CompiledKernel = {
+      label: source.label,
+      paramsBytes: source.paramsBytes,
+      id: this.#compiled.size,
+      get withOffset() {
+        return (withOffset ??= bind(true));
+      },
+      get withoutOffset() {
+        return (withoutOffset ??= bind(false));
+      },
+    };
     this.#compiled.set(source.key, compiled);
     return compiled;
   }

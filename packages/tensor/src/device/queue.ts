@@ -6,10 +6,11 @@ import type { CompiledKernel } from "./pipeline-cache.js";
 import type { Profiler } from "./profile.js";
 
 const dispatchesPerFlush = 256;
-const cachedBindGroups = 16_384;
 
-/** The dynamic offset of bind groups that name the place of their parameters. */
-const atStart = [0] as const;
+/** As many while the GPU has nothing to do, so that it begins early; twice as many each time from there on. */
+const firstDispatches = 32;
+
+const cachedBindGroups = 16_384;
 
 /** Writes of up to so many bytes are copies within the encoder, as many as fit between two submissions; larger ones are worth a submission of their own. */
 const smallWrite = 8192;
@@ -32,6 +33,9 @@ export class CommandQueue {
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #recorded = 0;
+  /** Dispatches after which they are submitted. */
+  #enough = firstDispatches;
+  #submissions = 0;
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #bufferIds = new WeakMap<GPUBuffer, number>();
   #nextBufferId = 0;
@@ -68,17 +72,25 @@ export class CommandQueue {
       return;
     }
     const slot = this.slotBytes(kernel.paramsBytes);
-    if (this.#ringUsed + slot > this.#staging.byteLength || this.#recorded >= dispatchesPerFlush) this.flush();
+    if (this.#ringUsed + slot > this.#staging.byteLength || this.#recorded >= this.#enough) this.flush();
     writeParams(new DataView(this.#staging.buffer, this.#ringUsed, kernel.paramsBytes));
     const group = this.#bindGroup(kernel, ranges);
-    this.#launch({ kernel, group, grid }, [this.#ringUsed], label);
+    const pass = this.#passFor(label);
+    pass.setPipeline(kernel.withOffset.pipeline);
+    pass.setBindGroup(0, group, [this.#ringUsed]);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    this.#count();
     this.#ringUsed += slot;
   }
 
   /** One dispatch of a capture, whose bind group names its parameters too. */
-  dispatchAgain(dispatch: PreparedDispatch): void {
-    if (this.#recorded >= dispatchesPerFlush) this.flush();
-    this.#launch(dispatch, atStart, dispatch.kernel.label);
+  dispatchAgain({ label, pipeline, group, grid }: PreparedDispatch): void {
+    if (this.#recorded >= this.#enough) this.flush();
+    const pass = this.#passFor(label);
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    this.#count();
   }
 
   /** Bytes that parameters of so many take among others in one buffer. */
@@ -125,11 +137,12 @@ export class CommandQueue {
     this.copy({ buffer: this.#uploads, offset, size: data.byteLength }, range);
   }
 
-  /** Submits what is recorded. */
-  flush(): void {
+  /** Submits what is recorded, and counts the submissions. */
+  flush(): number {
     this.#closePass();
     this.profiler?.resolve(this.#open());
-    if (!this.#encoder) return;
+    if (!this.#encoder) return this.#submissions;
+    if (this.#recorded >= this.#enough) this.#enough = Math.min(2 * this.#enough, dispatchesPerFlush);
     if (this.#ringUsed > 0) this.#device.queue.writeBuffer(this.#ring, 0, this.#staging, 0, this.#ringUsed);
     if (this.#uploadsUsed > 0) this.#device.queue.writeBuffer(this.#uploads, 0, this.#uploading, 0, this.#uploadsUsed);
     this.#device.queue.submit([this.#encoder.finish()]);
@@ -137,6 +150,13 @@ export class CommandQueue {
     this.#ringUsed = 0;
     this.#uploadsUsed = 0;
     this.#recorded = 0;
+    this.#submissions += 1;
+    return this.#submissions;
+  }
+
+  /** Told when all up to this submission is done: the GPU waits, if there was none since. */
+  finished(submission: number): void {
+    if (submission === this.#submissions) this.#enough = firstDispatches;
   }
 
   /** Forgets bind groups, so that buffers they name can be destroyed. */
@@ -150,11 +170,11 @@ export class CommandQueue {
     this.#pool.destroy(this.#uploads);
   }
 
-  #launch({ kernel, group, grid }: PreparedDispatch, paramsOffset: readonly [number], label: string): void {
-    const pass = this.profiler ? this.#timedPass(label) : this.#openPass();
-    pass.setPipeline(kernel.pipeline);
-    pass.setBindGroup(0, group, paramsOffset);
-    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+  #passFor(label: string): GPUComputePassEncoder {
+    return this.profiler ? this.#timedPass(label) : this.#openPass();
+  }
+
+  #count(): void {
     if (this.profiler) this.#closePass();
     this.#recorded++;
     this.dispatches++;
@@ -188,7 +208,7 @@ export class CommandQueue {
     if (group) return group;
     if (this.#bindGroups.size >= cachedBindGroups) this.#bindGroups.clear();
     group = this.#device.createBindGroup({
-      layout: kernel.layout,
+      layout: kernel.withOffset.layout,
       entries: [
         { binding: 0, resource: { buffer: this.#ring, offset: 0, size: kernel.paramsBytes } },
         ...ranges.map((range, index) => ({ binding: index + 1, resource: range })),

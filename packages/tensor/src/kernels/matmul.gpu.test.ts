@@ -205,11 +205,9 @@ describe("f16 operands, against float64", () => {
     for (const [m, n, k] of shapes) {
       for (const transposeB of [true, false]) {
         const label = `${m} × ${n} × ${k}, transposed ${transposeB}`;
-        expect(await errorOf(variant, { m, n, k, transposeB, ...half, dtype: "f16", extras: true, addend: false }), label).toBeLessThan(
-          1e-6,
-        );
+        expect(await errorOf(variant, { m, n, k, transposeB, ...half, dtype: "f16", extras: true }), label).toBeLessThan(1e-6);
         expect(
-          await errorOf(variant, { m, n, k, transposeB, ...half, aOffset: 8, bOffset: 64, cOffset: 8, extras: true, addend: false }),
+          await errorOf(variant, { m, n, k, transposeB, ...half, aOffset: 8, bOffset: 64, cOffset: 8, extras: true, splits: 2 }),
           `${label} → f32`,
         ).toBeLessThan(1e-9);
       }
@@ -224,52 +222,56 @@ describe("f16 operands, against float64", () => {
   });
 });
 
-it("what stands around the matrix units is right, as seen with emulated ones", async () => {
+it.each([
+  [1, 8, 8, 1],
+  [65, 72, 24, 1],
+  [70, 136, 40, 1],
+  [33, 40, 168, 3],
+])("what stands around the matrix units is right, as seen with emulated ones: %i × %i × %i in %i parts", async (m, n, k, splits) => {
   for (const transposeB of [true, false]) {
-    for (const [m, n, k] of [
-      [1, 8, 8],
-      [65, 72, 24],
-      [70, 136, 40],
-    ] as const) {
-      const halves = (count: number): Uint16Array => Uint16Array.from(numbers(count, "f16"), numberToF16Bits);
-      const [a, b] = [halves(m * k), halves(n * k)];
-      const bits = (values: Uint16Array): Tensor => device.fromBytes(new Uint8Array(values.buffer), [values.length / 2], "f32");
-      device.recorder.variants.set("matmul", "subgroupMatrixEmulated");
-      const c = device.scope("emulated", () => {
-        const result = full(device, [m, n], 0.25, "f32");
-        const bias = full(device, [n], 2, "f32");
-        matmulKernel.run(
-          device,
-          { a: bits(a), b: bits(b), bias, addend: bias, c: result },
-          { m, n, k, splits: 1, depthPerSplit: k, alpha: 0.5, aOffset: 0, bOffset: 0, cOffset: 0 },
-          {
-            aType: "f32",
-            bType: "f32",
-            dtype: "f32",
-            transposeA: false,
-            transposeB,
-            accumulate: true,
-            hasBias: true,
-            hasAddend: false,
-            tileShape: "square",
-            short: false,
-            aligned: true,
-            evenDepth: false,
-            fewTiles: true,
-          },
-        );
-        return result;
-      });
-      device.recorder.variants.delete("matmul");
-      const values = await c.read();
-      c.dispose();
-      for (let i = 0; i < m * n; i++) {
-        const [row, col] = [Math.floor(i / n), i % n];
-        let sum = 0;
-        for (let depth = 0; depth < k; depth++)
-          sum += f16BitsToNumber(a[row * k + depth]!) * f16BitsToNumber(b[transposeB ? col * k + depth : depth * n + col]!);
-        expect(Math.abs(values[i]! - (0.5 * sum + 2.25)), `${m} × ${n} × ${k}, element ${row}, ${col}`).toBeLessThan(1e-5);
-      }
+    const halves = (count: number): Uint16Array => Uint16Array.from(numbers(count, "f16"), numberToF16Bits);
+    const [a, b] = [halves(m * k), halves(n * k)];
+    const bits = (values: Uint16Array): Tensor => device.fromBytes(new Uint8Array(values.buffer), [values.length / 2], "f32");
+    const addend = numbers(splits === 1 ? m * n : 0, "f32"); // parts of a product are alone
+    device.recorder.variants.set("matmul", "subgroupMatrixEmulated");
+    const c = device.scope("emulated", () => {
+      const result = full(device, [splits, m, n], 0.25, "f32");
+      const bias = full(device, [n], 2, "f32");
+      const added = splits === 1 ? device.tensor(addend, [m, n], "f32") : bias;
+      matmulKernel.run(
+        device,
+        { a: bits(a), b: bits(b), bias, addend: added, c: result },
+        { m, n, k, splits, depthPerSplit: splits === 1 ? k : 64, alpha: 0.5, aOffset: 0, bOffset: 0, cOffset: 0 },
+        {
+          aType: "f32",
+          bType: "f32",
+          dtype: "f32",
+          transposeA: false,
+          transposeB,
+          accumulate: splits === 1,
+          hasBias: splits === 1,
+          hasAddend: splits === 1,
+          tileShape: "square",
+          short: false,
+          aligned: true,
+          evenDepth: false,
+          fewTiles: true,
+        },
+      );
+      return result;
+    });
+    device.recorder.variants.delete("matmul");
+    const values = await c.read();
+    c.dispose();
+    for (let i = 0; i < m * n; i++) {
+      const [row, col] = [Math.floor(i / n), i % n];
+      let sum = 0;
+      for (let depth = 0; depth < k; depth++)
+        sum += f16BitsToNumber(a[row * k + depth]!) * f16BitsToNumber(b[transposeB ? col * k + depth : depth * n + col]!);
+      const expected = splits === 1 ? 0.5 * sum + 2.25 + addend[i]! : 0.5 * sum;
+      let got = 0;
+      for (let split = 0; split < splits; split++) got += values[split * m * n + i]!;
+      expect(Math.abs(got - expected), `element ${row}, ${col}`).toBeLessThan(1e-5);
     }
   }
 });

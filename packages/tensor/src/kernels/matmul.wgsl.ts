@@ -22,8 +22,8 @@ type Params = "m" | "n" | "k" | "splits" | "depthPerSplit" | "alpha" | "aOffset"
 
 const scalars = { aElement: "aType", bElement: "bType", addendElement: "f32", cElement: "dtype" };
 const vectors = { aElement: "vec4<aType>", bElement: "vec4<bType>", addendElement: "vec4<f32>", cElement: "vec4<dtype>" };
-const bits = { aElement: "vec4<u32>", bElement: "vec4<u32>", addendElement: "f32", cElement: "vec4<u32>" };
-const bitsIn = { ...bits, cElement: "dtype" };
+const bits = { aElement: "vec4<u32>", bElement: "vec4<u32>", addendElement: "vec4<f32>", cElement: "vec4<u32>" };
+const bitsIn = { ...bits, addendElement: "f32", cElement: "dtype" };
 
 export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<MatmulSpec>()({
   name: "matmul",
@@ -94,7 +94,7 @@ export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<M
   wgsl: (spec) => bodies[spec.method](spec),
 });
 
-/** Workgroups that keep a GPU busy with this variant: a product of fewer is split along its depth. Undefined for those on matrix units, which do not split. */
+/** Workgroups that keep a GPU busy with this variant: a product of fewer is split along its depth. Undefined for those on matrix units, which split where they are asked to. */
 export function groupsToFill({ method, tileShape }: MatmulSpec): number | undefined {
   if (method === "subgroupMatrix" || method === "matVec") return undefined;
   return tileShape === "square" ? 256 : 512;

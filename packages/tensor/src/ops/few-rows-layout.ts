@@ -11,7 +11,7 @@ export const mostFewRows = 32;
 
 /** What a product of few rows has beside its matrices. */
 export interface FewRowsInput {
-  /** [numRows, k] f16 | f32, at most 32 rows */
+  /** [numRows, k] f16 | f32 */
   x: Tensor;
   /** x is normalised first: x / sqrt(mean of x² + eps) · weight. */
   norm?: { weight: Tensor; eps: number } | undefined;
@@ -19,6 +19,8 @@ export interface FewRowsInput {
   addend?: Tensor | undefined;
   /** Two matrices, gate and up: the result is silu(gate) · up. */
   swiGlu?: boolean | undefined;
+  /** What x may be rounded to when its norm is done; default f32. */
+  operand?: FloatDtype | undefined;
   dtype: FloatDtype;
 }
 
@@ -64,13 +66,10 @@ export function sharedBuffer(tensors: readonly (Tensor | undefined)[], dtype?: D
 }
 
 /** What `fewRowsLinear` says of parts that it can take; undefined of those that it cannot. */
-export function fewRowsLayout(
-  parts: readonly FewRowsSize[],
-  { x, swiGlu = false }: Pick<FewRowsInput, "x" | "swiGlu">,
-): FewRowsLayout | undefined {
+export function fewRowsLayout(parts: readonly FewRowsSize[], { swiGlu = false }: Pick<FewRowsInput, "swiGlu">): FewRowsLayout | undefined {
   const [first] = parts;
   if (!first || parts.length > 3 || (swiGlu && parts.length !== 2)) return undefined;
-  if (x.shape[0]! > mostFewRows || first.inFeatures % 8 !== 0) return undefined;
+  if (first.inFeatures % 8 !== 0) return undefined;
   if (parts.some(({ outFeatures, inFeatures }) => outFeatures % fewRowsColumns !== 0 || inFeatures !== first.inFeatures)) return undefined;
   const withBias = parts.filter(({ bias }) => bias);
   const biases = withBias.length > 0 ? sharedBuffer(parts.map(({ bias }) => bias)) : undefined;
@@ -90,14 +89,14 @@ export function columnsOf(parts: readonly FewRowsSize[]): number {
 const fewestMatrixRows = 3;
 
 /** Whether a product of weights in f16 goes to matrix units, where the device has them or a variant of theirs is forced; x has memory for whole tiles of rows. */
-export function goesToMatrices(parts: readonly FewRowsSize[], { x, norm }: FewRowsInput, forced: string | undefined): boolean {
+export function goesToMatrices(parts: readonly FewRowsSize[], input: FewRowsInput, forced: string | undefined): boolean {
+  const { x } = input;
   const { device, shape } = x;
   const isWanted = forced !== undefined || (hasSubgroupMatrix(device.capabilities) && shape[0]! >= fewestMatrixRows);
-  const isHalf = x.dtype === "f16" || (norm !== undefined && device.capabilities.shaderF16);
   const hasRoom = (x.rowCapacity ?? shape[0]!) >= matrixRows(shape[0]!);
   return (
     isWanted &&
-    isHalf &&
+    isHalfProduct(input) &&
     hasRoom &&
     parts.every(({ outFeatures, inFeatures }) => outFeatures % matrixColumns === 0 && inFeatures % matrixDepth === 0)
   );
@@ -106,6 +105,11 @@ export function goesToMatrices(parts: readonly FewRowsSize[], { x, norm }: FewRo
 /** Rows in whole tiles of matrices: what products of few rows have memory for (`Device.rowsLike`), so that they may go to matrix units. */
 export function matrixRows(numRows: number): number {
   return Math.ceil(numRows / 16) * 16;
+}
+
+/** Whether x is f16, or may be when its norm is done. */
+export function isHalfProduct({ x, norm, operand }: Pick<FewRowsInput, "x" | "norm" | "operand">): boolean {
+  return x.dtype === "f16" || (norm !== undefined && operand === "f16" && x.device.capabilities.shaderF16);
 }
 
 /** x as matrix units take it, its norm done. */
@@ -147,5 +151,6 @@ function resultSpec({ norm, addend, swiGlu = false, dtype }: FewRowsInput, { bia
 
 /** name0 to name2. */
 export function threeOf<Name extends string>(name: Name, values: readonly number[]): Record<`${Name}${0 | 1 | 2}`, number> {
-  return Object.fromEntries([0, 1, 2].map((i) => [`${name}${i}`, values[i] ?? 0])) as Record<`${Name}${0 | 1 | 2}`, number>;
+  const [first = 0, second = 0, third = 0] = values;
+  return { [`${name}0`]: first, [`${name}1`]: second, [`${name}2`]: third } as Record<`${Name}${0 | 1 | 2}`, number>;
 }

@@ -22,10 +22,10 @@ async function isSplit(capabilities: Partial<Capabilities>, options: Partial<Gem
   return sum.mock.calls.length > 0;
 }
 
-it("a deep product is split where the variant that runs splits: not on matrix units, whatever its operands", async () => {
+it("a deep product is split where the variant that runs splits: not on matrix units, whatever its operands, but where it is asked for", async () => {
   expect(await isSplit(gpu)).toBe(true);
   expect(await isSplit(tensorCores)).toBe(false);
   expect(await isSplit(tensorCores, { transposeA: true })).toBe(true); // which matrix units do not take
   expect(await isSplit(tensorCores, {}, "tiled")).toBe(true);
-  expect(await isSplit(tensorCores, { splits: 4 })).toBe(false);
+  expect(await isSplit(tensorCores, { splits: 4 })).toBe(true);
 });

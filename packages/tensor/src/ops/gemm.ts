@@ -31,7 +31,7 @@ export interface Gemm {
   aOffset?: number;
   bOffset?: number;
   cOffset?: number;
-  /** Parts of the depth that are summed side by side; by default as many as keep a GPU busy. Matrix units take the depth as a whole. */
+  /** Parts of the depth that are summed side by side; by default as many as keep a GPU busy, with matrix units one. */
   splits?: number;
 }
 
@@ -47,10 +47,33 @@ export function gemm(product: Gemm): void {
     matmulKernel.run(device, { a, b, bias: bias ?? a, addend: addend ?? a, c }, { ...sides, alpha, cOffset }, { ...operands, ...rounding });
     return;
   }
-  const parts = device.empty([splits, m, n], "f32", "parts of a product");
-  matmulKernel.run(device, { a, b, bias: a, addend: a, c: parts }, { ...sides, alpha: 1, cOffset: 0 }, { ...operands, ...partRounding });
+  const parts = partsOf(product, operands, sides);
   splitSumKernel.run(device, { parts, bias: bias ?? a, addend: addend ?? a, c }, { size: m * n, n, splits, alpha, cOffset }, rounding);
   parts.dispose();
+}
+
+/** Records the products of so many parts of the depth, or of fewer where they would be too small, for a kernel that adds them: [splits, m, n] in `dtype`. */
+export function gemmParts(
+  product: Pick<Gemm, "a" | "b" | "m" | "n" | "k" | "transposeA" | "transposeB"> & { splits: number; dtype: FloatDtype },
+): Tensor {
+  const operands = specOf(product);
+  const { m, n, k, dtype } = product;
+  return partsOf(product, operands, { m, n, k, ...splitDepth(product, operands), aOffset: 0, bOffset: 0 }, dtype);
+}
+
+type Sides = Record<"m" | "n" | "k" | "splits" | "depthPerSplit" | "aOffset" | "bOffset", number>;
+
+function partsOf({ a, b }: Pick<Gemm, "a" | "b">, operands: Partial<MatmulSpec>, sides: Sides, dtype: FloatDtype = "f32"): Tensor {
+  const { device } = a;
+  const { splits, m, n } = sides;
+  const parts = device.empty([splits, m, n], dtype, "parts of a product");
+  matmulKernel.run(
+    device,
+    { a, b, bias: a, addend: a, c: parts },
+    { ...sides, alpha: 1, cOffset: 0 },
+    { ...operands, ...partRounding, dtype },
+  );
+  return parts;
 }
 
 /** Parts of the depth are f32, and alone. */
@@ -68,7 +91,7 @@ function specOf({
   aOffset = 0,
   bOffset = 0,
   cOffset = 0,
-}: Gemm): Partial<MatmulSpec> {
+}: Omit<Gemm, "c">): Partial<MatmulSpec> {
   const operands = { aType: a.dtype as FloatDtype, bType: b.dtype as FloatDtype, transposeA, transposeB, short: m <= 8 };
   // The kernel for software adapters makes nothing of the sizes; fewer specs are fewer compilations, which take longest there.
   if (a.device.capabilities.software && !a.device.recorder.variants.has("matmul"))
@@ -83,7 +106,7 @@ function specOf({
   return {
     ...operands,
     tileShape: tileShapeOf(m, n),
-    aligned: [transposeA ? m : k, transposeB ? k : n, n, aOffset, bOffset, cOffset].every((size) => size % 8 === 0),
+    aligned: (((transposeA ? m : k) | (transposeB ? k : n) | n | aOffset | bOffset | cOffset) & 7) === 0,
     evenDepth: k % 64 === 0,
     fewTiles: Math.ceil(m / 128) * Math.ceil(n / 128) < 64,
     ...(m <= 32 ? { fewRows: true, matVecRows: rowsTogether(m), depthWays: depthWaysOf(n, k) } : manyRows),
@@ -98,18 +121,24 @@ function tileShapeOf(m: number, n: number): TileShape {
   return m <= 32 ? "wide" : "square";
 }
 
+/** Where a depth may be split: whole tiles of every variant. */
+const splitStep = 64;
+
 /** A product with a long depth and a small result has too few tiles to keep a device busy: its depth is split, and the parts are added in a second pass. */
-function splitDepth(product: Gemm, operands: Partial<MatmulSpec>): { splits: number; depthPerSplit: number } {
-  const { a, m, n, k, splits } = product;
-  const { software } = a.device.capabilities;
+function splitDepth(product: Omit<Gemm, "c">, operands: Partial<MatmulSpec>): { splits: number; depthPerSplit: number } {
+  const { m, n, k, splits } = product;
+  if (splits) return partsOfDepth(k, splits, splitStep, splitStep);
+  const { software } = product.a.device.capabilities;
   const { rows, cols, depth } = tiledTile({ tileShape: tileShapeOf(m, n) });
-  const leastDepth = splits ? depth : software ? 512 : 4 * depth;
-  const whole = { splits: 1, depthPerSplit: k };
-  if (leastDepth >= k) return whole;
-  const fill = groupsToFill(matmulKernel.specOn(a.device, { ...operands, ...partRounding }));
-  if (fill === undefined) return whole;
+  const leastDepth = software ? 512 : 4 * depth;
+  const fill = leastDepth < k ? groupsToFill(matmulKernel.specOn(product.a.device, { ...operands, ...partRounding })) : undefined;
+  if (fill === undefined) return partsOfDepth(k, 1, leastDepth, depth);
   const tiles = Math.ceil(m / rows) * Math.ceil(n / cols);
-  const wanted = splits ?? Math.ceil((software ? 2 : fill) / tiles);
-  const depthPerSplit = Math.max(leastDepth, Math.ceil(k / wanted / depth) * depth);
-  return wanted <= 1 || depthPerSplit >= k ? whole : { splits: Math.ceil(k / depthPerSplit), depthPerSplit };
+  return partsOfDepth(k, Math.ceil((software ? 2 : fill) / tiles), leastDepth, depth);
+}
+
+/** So many parts of a depth, or fewer: each but the last of whole steps, and none but a whole depth of less than `least`. */
+function partsOfDepth(k: number, wanted: number, least: number, step: number): { splits: number; depthPerSplit: number } {
+  const depthPerSplit = Math.max(least, Math.ceil(k / wanted / step) * step);
+  return wanted <= 1 || depthPerSplit >= k ? { splits: 1, depthPerSplit: k } : { splits: Math.ceil(k / depthPerSplit), depthPerSplit };
 }

@@ -47,9 +47,13 @@ export {
   fewRowsSpec,
   goesToMatrices,
   halfInput,
+  isHalfProduct,
   matrixRows,
+  mostFewRows,
   sharedBuffer,
   threeOf,
 } from "./few-rows-layout.js";
-export { fewRowsLaunch, fewRowsLinear, type FewRowsPart } from "./few-rows-linear.js";
+export { fewRowsLaunch, type FewRowsPart } from "./few-rows-launch.js";
+export { fewRowsLinear } from "./few-rows-linear.js";
+export { manyRowsLinear } from "./many-rows-linear.js";
 export { type KeptRows, type ProjectedTokens, rotateRows, type RotateRowsOptions } from "./rotate-rows.js";

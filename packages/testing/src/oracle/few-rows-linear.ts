@@ -62,6 +62,7 @@ function fewRowsCase(options: CaseOptions): OracleCase {
         dtype,
         swiGlu,
         addend: added,
+        operand: weight,
         norm: normWeight && { weight: normWeight, eps },
       });
       return { y: y! };
@@ -148,4 +149,11 @@ export const fewRowsLinearCases: OracleCase[] = [
   fewRowsCase({ numRows: 17, k: 192, sizes: [32, 16, 16], x: "f16", weight: "f16", bias: true, onMatrices: true }),
   fewRowsCase({ numRows: 3, k: 640, sizes: [32], x: "f16", weight: "f16", addend: true, ranks: [8], onMatrices: true }),
   fewRowsCase({ numRows: 32, k: 320, sizes: [48, 48], x: "f16", weight: "f16", swiGlu: true, ranks: [4, 4], onMatrices: true }),
+  fewRowsCase({ numRows: 33, k: 64, sizes: [64, 64, 128], norm: true, bias: true, ranks: [4, 0, 16] }),
+  fewRowsCase({ numRows: 40, k: 4096, sizes: [64], addend: true }),
+  fewRowsCase({ numRows: 35, k: 64, sizes: [192, 192], swiGlu: true, norm: true, ranks: [8, 8] }),
+  fewRowsCase({ numRows: 34, k: 64, sizes: [192, 192], swiGlu: true, norm: true, weight: "f16", dtype: "f16" }),
+  fewRowsCase({ numRows: 50, k: 192, sizes: [64, 64], x: "f16", weight: "f16", dtype: "f16", bias: true }),
+  fewRowsCase({ numRows: 33, k: 4160, sizes: [128], x: "f16", weight: "f16", addend: true, ranks: [8] }),
+  fewRowsCase({ numRows: 64, k: 128, sizes: [64], x: "f16", weight: "f16", addend: true }),
 ];

@@ -93,8 +93,17 @@ export const loadCodeTables: string = wgsl`
 /** The weights of a word, in their order: a byte holds two, the first in its high half. */
 const shifts = [4, 0, 12, 8, 20, 16, 28, 24];
 
-/** Codes as `fewRowsBody` takes weights: a word and its scale; the scale's table is in workgroup memory, so that it is made of its code when that is there. */
-export const codesOfColumns: Omit<FewRowsWeights, "functions"> = {
+/**
+ * Codes as `fewRowsBody` takes weights. Where eight lanes of a subgroup have a block of 64 between them, each scale of a step is made by one lane for them all,
+ * which else is a quarter of the work.
+ */
+export function codesOfTeams(spec: CodesSpec, { sharedScales }: { sharedScales: boolean }): FewRowsWeights {
+  const functions = codesFunctions(spec);
+  return sharedScales ? { ...codesOfColumns, ...withSharedScales, functions } : { ...codesOfColumns, functions };
+}
+
+/** Codes, each with its scale: a word and its scale; the scale's table is in workgroup memory, so that it is made of its code when that is there. */
+const codesOfColumns: Omit<FewRowsWeights, "functions"> = {
   prepare: loadCodeTables,
   declare: wgsl`
     var raw@c: u32;
@@ -104,9 +113,39 @@ export const codesOfColumns: Omit<FewRowsWeights, "functions"> = {
     rawScale@c = rawScaleOf(part@c, (start@c + 8u * next) >> params.blockShift);`,
   decode: wgsl`
     let scale@c = scaleOf(part@c, rawScale@c);
-    let w@c_0 = vec4<f32>(${fourOf("raw@c", "scale@c", 0)});
-    let w@c_1 = vec4<f32>(${fourOf("raw@c", "scale@c", 4)});`,
+    ${eightOfColumn()}`,
 };
+
+/** Four columns of four blocks each, in a step of 32 lanes: a lane by its place in the subgroup has one, and the one sixteen places on the same. */
+const withSharedScales: Omit<FewRowsWeights, "functions" | "prepare"> = {
+  declare: "var raw@c: u32;",
+  fetch: "raw@c = weight[chosen(part@c, params.codes0, params.codes1, params.codes2) + start@c / 8u + next];",
+  decode: wgsl`
+    let scale@c = subgroupShuffle(scaleOfLane, 4u * @cu + l / 8u);
+    ${eightOfColumn()}`,
+  ofStep: {
+    declare: wgsl`
+      let place = subgroupExclusiveAdd(1u);
+      let columnOfLane = place / 4u % 4u;
+      let partOfLane = select(select(part0, part1, columnOfLane == 1u), select(part2, part3, columnOfLane == 3u), columnOfLane >= 2u);
+      let startOfLane = select(select(start0, start1, columnOfLane == 1u), select(start2, start3, columnOfLane == 3u), columnOfLane >= 2u);
+      var rawScale: vec2<u32>;`,
+    fetch: "rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + place % 4u, params.k / 64u - 1u));",
+    decode: "let scaleOfLane = scaleOf(partOfLane, rawScale);",
+  },
+};
+
+function eightOfColumn(): string {
+  return wgsl`
+    let w@c_0 = vec4<f32>(${fourOf("raw@c", "scale@c", 0)});
+    let w@c_1 = vec4<f32>(${fourOf("raw@c", "scale@c", 4)});`;
+}
+
+/** Two neighbouring weights of a word of codes as f16, the first an even one. */
+export function pairOfCodes(word: string, scale: string, first: number): string {
+  const [low, high] = [first, first + 1].map((i) => `weightOf((${word} >> ${shifts[i]!}u) & 15u, ${scale}, copy)`);
+  return `pack2x16float(vec2<f32>(${low}, ${high}))`;
+}
 
 function fourOf(word: string, scale: string, first: number): string {
   return shifts
@@ -133,10 +172,7 @@ export const codesOfTiles: Pick<MatrixWeights, "prepare" | "declare" | "fetch" |
   put: (tile) => wgsl`
     let scale${tile} = select(0.0, scaleOf(part${tile}, rawScale${tile}), isWithin${tile});
     ${times(4, (word) => {
-      const pairs = [0, 2, 4, 6].map((first) => {
-        const [low, high] = [first, first + 1].map((i) => `weightOf((next${tile}[${word}] >> ${shifts[i]!}u) & 15u, scale${tile}, copy)`);
-        return `pack2x16float(vec2<f32>(${low}, ${high}))`;
-      });
+      const pairs = [0, 2, 4, 6].map((first) => pairOfCodes(`next${tile}[${word}]`, `scale${tile}`, first));
       return `tiles[place${tile} + l / 2u * ${tilePitch}u + l % 2u * 4u + ${word}u] = vec4<u32>(${pairs.join(", ")});`;
     })}`,
 };

@@ -154,6 +154,8 @@ export interface FewRowsWeights {
   fetch: string;
   /** Makes `w@c_0` and `w@c_1`, eight weights, of `raw@c`. */
   decode: string;
+  /** The same for what lanes of a team share of a step, from 8 · `base` on: all of them are there when it is decoded. */
+  ofStep?: Pick<FewRowsWeights, "declare" | "fetch" | "decode"> | undefined;
 }
 
 /**
@@ -161,7 +163,7 @@ export interface FewRowsWeights {
  * column. A weight is read once for `rows` rows, beside which nothing else counts, and a step ahead. The squares that a norm needs are summed along with the products, so that it
  * costs no pass of its own.
  */
-export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fetch, decode }: FewRowsWeights): string {
+export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fetch, decode, ofStep }: FewRowsWeights): string {
   const { rows, depthWays, workgroupSize, width, swiGlu, hasNorm, reduce } = spec;
   const columns = fewRowsColumns;
   const ownColumns = swiGlu ? columns / 2 : columns; // of y
@@ -170,6 +172,15 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
   const sums = rows * columns + (hasNorm ? rows : 0); // of a team
   const shares = reduce === "subgroup" ? 1 : width; // of each
   const whole = (value: string): string => (reduce === "subgroup" ? `subgroupAdd(${value})` : value);
+  const take = wgsl`
+    ${unroll(columns, decode, "@c")}
+    {
+      let next = min(at + ${width * depthWays}u, params.k / 8u - 1u);
+      ${unroll(columns, fetch, "@c")}
+    }`;
+  const multiply = wgsl`
+    ${loadRows(spec)}
+    ${unroll(rows, unroll(columns, "sum@r_@c += dot(x@r_0, w@c_0) + dot(x@r_1, w@c_1);", "@c"), "@r")}`;
   return wgsl`
     const SUMS = ${sums}u;
     const SHARES = ${depthWays * shares}u; // of a sum
@@ -201,16 +212,18 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
         let next = min(first, params.k / 8u - 1u);
         ${unroll(columns, fetch, "@c")}
       }
-      ${prepare}
-      for (var at = first; at < params.k / 8u; at += ${width * depthWays}u) {
-        ${unroll(columns, decode, "@c")}
-        {
-          let next = min(at + ${width * depthWays}u, params.k / 8u - 1u);
-          ${unroll(columns, fetch, "@c")}
-        }
-        ${loadRows(spec)}
-        ${unroll(rows, unroll(columns, "sum@r_@c += dot(x@r_0, w@c_0) + dot(x@r_1, w@c_1);", "@c"), "@r")}
+      ${
+        ofStep
+          ? wgsl`
+              ${ofStep.declare}
+              {
+                let base = way * ${width}u;
+                ${ofStep.fetch}
+              }`
+          : ""
       }
+      ${prepare}
+      ${ofStep ? evenSteps(spec, ofStep, { take, multiply }) : steps(spec, { take, multiply })}
       ${unroll(rows, unroll(columns, `let whole@r_@c = ${whole("sum@r_@c")};`, "@c"), "@r")}
       ${hasNorm ? unroll(rows, `let squares@i = ${whole("square@i")};`) : ""}
       let share = ${reduce === "subgroup" ? "team" : "lane"} * SUMS;
@@ -226,6 +239,39 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
         let row = firstRow + r;
         let col = groupCol + team * ${ownColumns}u + c;
         if (row < params.m && col < params.n) { writeResult(team * SHARES, r, c, row, col); }
+      }
+    }`;
+}
+
+/** What a lane does with eight elements of the depth: decodes weights and fetches the next, and multiplies. */
+interface Step {
+  take: string;
+  multiply: string;
+}
+
+/** As many steps as a lane has. */
+function steps({ width, depthWays }: FewRowsSpec, { take, multiply }: Step): string {
+  return wgsl`
+    for (var at = first; at < params.k / 8u; at += ${width * depthWays}u) {
+      ${take}
+      ${multiply}
+    }`;
+}
+
+/** As many steps for every lane, so that the lanes of a team are together where they share what they decode; those past the depth multiply nothing. */
+function evenSteps({ width, depthWays }: FewRowsSpec, ofStep: NonNullable<FewRowsWeights["ofStep"]>, { take, multiply }: Step): string {
+  const lanes = width * depthWays;
+  return wgsl`
+    for (var step = 0u; step < (params.k / 8u + ${lanes - 1}u) / ${lanes}u; step++) {
+      let at = first + step * ${lanes}u;
+      ${ofStep.decode}
+      ${take}
+      {
+        let base = at - l + ${lanes}u;
+        ${ofStep.fetch}
+      }
+      if (at < params.k / 8u) {
+        ${multiply}
       }
     }`;
 }

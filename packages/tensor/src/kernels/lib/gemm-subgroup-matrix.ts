@@ -12,7 +12,7 @@ export function matrixTile({ subgroupRows, subgroupCols, subgroupsDown, subgroup
 
 /** True where and for what `subgroupMatrixGemm` runs: f16 operands whose rows can be read as vec4<u32>, a not transposed. */
 export function matrixFits(capabilities: Capabilities, spec: GemmSpec): boolean {
-  const takes = spec.aType === "f16" && spec.bType === "f16" && !spec.transposeA && !spec.hasAddend && spec.aligned;
+  const takes = spec.aType === "f16" && spec.bType === "f16" && !spec.transposeA && spec.aligned;
   return takes && hasSubgroupMatrix(capabilities) && layout(spec).bytes <= capabilities.maxWorkgroupStorageBytes;
 }
 
@@ -63,9 +63,11 @@ export function subgroupMatrixGemm(spec: GemmSpec): string {
       ${spec.transposeB ? places("right", "n", "firstCol", lanes, perLane.right, spec) : depthPlaces(lanes, perLane.right, right.pitch)}
       ${times(down, (i) => times(across, (j) => `var sum${i}_${j}: Sum;`))}
       ${both((operand, j) => `var ${operand}Next${j}: vec4<u32>;`)}
-      ${fetch("0u")}
-      let tiles = (params.k + ${spec.tileDepth - 1}u) / ${spec.tileDepth}u;
-      for (var tile = 0u; tile < tiles; tile++) {
+      let firstTile = group.z * (params.depthPerSplit / ${spec.tileDepth}u);
+      let endDepth = min(group.z * params.depthPerSplit + params.depthPerSplit, params.k);
+      let endTile = (endDepth + ${spec.tileDepth - 1}u) / ${spec.tileDepth}u;
+      ${fetch("firstTile")}
+      for (var tile = firstTile; tile < endTile; tile++) {
         workgroupBarrier();
         ${put}
         workgroupBarrier();
@@ -84,7 +86,7 @@ export function subgroupMatrixGemm(spec: GemmSpec): string {
               let row = i / ${2 * bandFragments}u;
               let eight = i % ${2 * bandFragments}u;
               let place = subgroup * ${16 * bandPitch}u + row * ${bandPitch}u + 2u * eight;
-              writeEight(firstRow + subgroupRow + ${16 * i}u + row, firstCol + subgroupCol + ${16 * part * bandFragments}u + 8u * eight, bands[place], bands[place + 1u]);
+              writeEight(firstRow + subgroupRow + ${16 * i}u + row, firstCol + subgroupCol + ${16 * part * bandFragments}u + 8u * eight, group.z, bands[place], bands[place + 1u]);
             }`,
         ),
       )}
@@ -187,20 +189,22 @@ function packEight({ matrix }: GemmSpec): string {
     fn unpackFour(v: vec2<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)); }`;
 }
 
-/** `fn writeEight(row, col, a, b)`: alpha, bias, accumulation and one rounding for eight neighbours of a row. */
-function writeEight({ hasBias, accumulate, dtype }: GemmSpec): string {
+/** `fn writeEight(row, col, split, a, b)`: alpha, bias, addend, accumulation and one rounding for eight neighbours of a row. */
+function writeEight({ hasBias, hasAddend, accumulate, dtype }: GemmSpec): string {
   const add =
     dtype === "f16"
       ? ["unpackFour(c[place].xy)", "unpackFour(c[place].zw)"]
       : ["bitcast<vec4<f32>>(c[place])", "bitcast<vec4<f32>>(c[place + 1u])"];
   return wgsl`
     ${hasBias ? "fn biasAt(col: u32) -> vec4<f32> { return vec4<f32>(bias[col], bias[col + 1u], bias[col + 2u], bias[col + 3u]); }" : ""}
-    fn writeEight(row: u32, col: u32, a: vec4<f32>, b: vec4<f32>) {
+    fn writeEight(row: u32, col: u32, split: u32, a: vec4<f32>, b: vec4<f32>) {
       if (row >= params.m || col >= params.n) { return; }
-      let place = (params.cOffset + row * params.n + col) / ${dtype === "f16" ? 8 : 4}u;
+      let index = row * params.n + col;
+      let place = (params.cOffset + split * params.m * params.n + index) / ${dtype === "f16" ? 8 : 4}u;
       var first = params.alpha * a;
       var second = params.alpha * b;
       ${hasBias ? "first += biasAt(col);\nsecond += biasAt(col + 4u);" : ""}
+      ${hasAddend ? "first += addend[index / 4u];\nsecond += addend[index / 4u + 1u];" : ""}
       ${accumulate ? `first += ${add[0]!};\nsecond += ${add[1]!};` : ""}
       ${dtype === "f16" ? "c[place] = packEight(first, second);" : "c[place] = bitcast<vec4<u32>>(first);\nc[place + 1u] = bitcast<vec4<u32>>(second);"}
     }`;

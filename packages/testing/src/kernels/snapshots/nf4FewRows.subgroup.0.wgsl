@@ -47,6 +47,7 @@ const WORKGROUP_SIZE = 256u;
 const WIDTH = 32u;
 const NESTED = true;
 alias Dtype = f32;
+const EVEN_BLOCKS = true;
 const HAS_NORM = true;
 const HAS_BIAS = true;
 const HAS_ADDEND = false;
@@ -134,62 +135,67 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   var sum0_3 = 0.0;
   var square0 = 0.0;
   var raw0: u32;
-  var rawScale0: vec2<u32>;
   var raw1: u32;
-  var rawScale1: vec2<u32>;
   var raw2: u32;
-  var rawScale2: vec2<u32>;
   var raw3: u32;
-  var rawScale3: vec2<u32>;
   let first = way * 32u + l;
   {
     let next = min(first, params.k / 8u - 1u);
     raw0 = weight[chosen(part0, params.codes0, params.codes1, params.codes2) + start0 / 8u + next];
-    rawScale0 = rawScaleOf(part0, (start0 + 8u * next) >> params.blockShift);
     raw1 = weight[chosen(part1, params.codes0, params.codes1, params.codes2) + start1 / 8u + next];
-    rawScale1 = rawScaleOf(part1, (start1 + 8u * next) >> params.blockShift);
     raw2 = weight[chosen(part2, params.codes0, params.codes1, params.codes2) + start2 / 8u + next];
-    rawScale2 = rawScaleOf(part2, (start2 + 8u * next) >> params.blockShift);
     raw3 = weight[chosen(part3, params.codes0, params.codes1, params.codes2) + start3 / 8u + next];
-    rawScale3 = rawScaleOf(part3, (start3 + 8u * next) >> params.blockShift);
+  }
+  let place = subgroupExclusiveAdd(1u);
+  let columnOfLane = place / 4u % 4u;
+  let partOfLane = select(select(part0, part1, columnOfLane == 1u), select(part2, part3, columnOfLane == 3u), columnOfLane >= 2u);
+  let startOfLane = select(select(start0, start1, columnOfLane == 1u), select(start2, start3, columnOfLane == 3u), columnOfLane >= 2u);
+  var rawScale: vec2<u32>;
+  {
+    let base = way * 32u;
+    rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + place % 4u, params.k / 64u - 1u));
   }
   loadTables(lane);
   let copy = lane % 32u;
-  for (var at = first; at < params.k / 8u; at += 32u) {
-    let scale0 = scaleOf(part0, rawScale0);
+  for (var step = 0u; step < (params.k / 8u + 31u) / 32u; step++) {
+    let at = first + step * 32u;
+    let scaleOfLane = scaleOf(partOfLane, rawScale);
+    let scale0 = subgroupShuffle(scaleOfLane, 4u * 0u + l / 8u);
     let w0_0 = vec4<f32>(weightOf((raw0 >> 4u) & 15u, scale0, copy), weightOf((raw0 >> 0u) & 15u, scale0, copy), weightOf((raw0 >> 12u) & 15u, scale0, copy), weightOf((raw0 >> 8u) & 15u, scale0, copy));
     let w0_1 = vec4<f32>(weightOf((raw0 >> 20u) & 15u, scale0, copy), weightOf((raw0 >> 16u) & 15u, scale0, copy), weightOf((raw0 >> 28u) & 15u, scale0, copy), weightOf((raw0 >> 24u) & 15u, scale0, copy));
-    let scale1 = scaleOf(part1, rawScale1);
+    let scale1 = subgroupShuffle(scaleOfLane, 4u * 1u + l / 8u);
     let w1_0 = vec4<f32>(weightOf((raw1 >> 4u) & 15u, scale1, copy), weightOf((raw1 >> 0u) & 15u, scale1, copy), weightOf((raw1 >> 12u) & 15u, scale1, copy), weightOf((raw1 >> 8u) & 15u, scale1, copy));
     let w1_1 = vec4<f32>(weightOf((raw1 >> 20u) & 15u, scale1, copy), weightOf((raw1 >> 16u) & 15u, scale1, copy), weightOf((raw1 >> 28u) & 15u, scale1, copy), weightOf((raw1 >> 24u) & 15u, scale1, copy));
-    let scale2 = scaleOf(part2, rawScale2);
+    let scale2 = subgroupShuffle(scaleOfLane, 4u * 2u + l / 8u);
     let w2_0 = vec4<f32>(weightOf((raw2 >> 4u) & 15u, scale2, copy), weightOf((raw2 >> 0u) & 15u, scale2, copy), weightOf((raw2 >> 12u) & 15u, scale2, copy), weightOf((raw2 >> 8u) & 15u, scale2, copy));
     let w2_1 = vec4<f32>(weightOf((raw2 >> 20u) & 15u, scale2, copy), weightOf((raw2 >> 16u) & 15u, scale2, copy), weightOf((raw2 >> 28u) & 15u, scale2, copy), weightOf((raw2 >> 24u) & 15u, scale2, copy));
-    let scale3 = scaleOf(part3, rawScale3);
+    let scale3 = subgroupShuffle(scaleOfLane, 4u * 3u + l / 8u);
     let w3_0 = vec4<f32>(weightOf((raw3 >> 4u) & 15u, scale3, copy), weightOf((raw3 >> 0u) & 15u, scale3, copy), weightOf((raw3 >> 12u) & 15u, scale3, copy), weightOf((raw3 >> 8u) & 15u, scale3, copy));
     let w3_1 = vec4<f32>(weightOf((raw3 >> 20u) & 15u, scale3, copy), weightOf((raw3 >> 16u) & 15u, scale3, copy), weightOf((raw3 >> 28u) & 15u, scale3, copy), weightOf((raw3 >> 24u) & 15u, scale3, copy));
     {
       let next = min(at + 32u, params.k / 8u - 1u);
       raw0 = weight[chosen(part0, params.codes0, params.codes1, params.codes2) + start0 / 8u + next];
-      rawScale0 = rawScaleOf(part0, (start0 + 8u * next) >> params.blockShift);
       raw1 = weight[chosen(part1, params.codes0, params.codes1, params.codes2) + start1 / 8u + next];
-      rawScale1 = rawScaleOf(part1, (start1 + 8u * next) >> params.blockShift);
       raw2 = weight[chosen(part2, params.codes0, params.codes1, params.codes2) + start2 / 8u + next];
-      rawScale2 = rawScaleOf(part2, (start2 + 8u * next) >> params.blockShift);
       raw3 = weight[chosen(part3, params.codes0, params.codes1, params.codes2) + start3 / 8u + next];
-      rawScale3 = rawScaleOf(part3, (start3 + 8u * next) >> params.blockShift);
     }
-    let norm0 = norm[2u * at];
-    let norm1 = norm[2u * at + 1u];
-    var x0_0 = x[xStart0 / 4u + 2u * at];
-    var x0_1 = x[xStart0 / 4u + 2u * at + 1u];
-    square0 += dot(x0_0, x0_0) + dot(x0_1, x0_1);
-    x0_0 *= norm0;
-    x0_1 *= norm1;
-    sum0_0 += dot(x0_0, w0_0) + dot(x0_1, w0_1);
-    sum0_1 += dot(x0_0, w1_0) + dot(x0_1, w1_1);
-    sum0_2 += dot(x0_0, w2_0) + dot(x0_1, w2_1);
-    sum0_3 += dot(x0_0, w3_0) + dot(x0_1, w3_1);
+    {
+      let base = at - l + 32u;
+      rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + place % 4u, params.k / 64u - 1u));
+    }
+    if (at < params.k / 8u) {
+      let norm0 = norm[2u * at];
+      let norm1 = norm[2u * at + 1u];
+      var x0_0 = x[xStart0 / 4u + 2u * at];
+      var x0_1 = x[xStart0 / 4u + 2u * at + 1u];
+      square0 += dot(x0_0, x0_0) + dot(x0_1, x0_1);
+      x0_0 *= norm0;
+      x0_1 *= norm1;
+      sum0_0 += dot(x0_0, w0_0) + dot(x0_1, w0_1);
+      sum0_1 += dot(x0_0, w1_0) + dot(x0_1, w1_1);
+      sum0_2 += dot(x0_0, w2_0) + dot(x0_1, w2_1);
+      sum0_3 += dot(x0_0, w3_0) + dot(x0_1, w3_1);
+    }
   }
   let whole0_0 = subgroupAdd(sum0_0);
   let whole0_1 = subgroupAdd(sum0_1);
