@@ -31,6 +31,7 @@ export { gatherRows } from "./gather-rows.js";
 export { linearLogProbs, type LinearLogProbs, type LinearLogProbsOptions } from "./linear-log-probs.js";
 export { rmsNorm, type RmsNormOptions } from "./rms-norm.js";
 export { segmentSum } from "./segment-sum.js";
+export { sort } from "./sort.js";
 export { swiGlu } from "./swi-glu.js";
 export { gemm, type Gemm } from "./gemm.js";
 export { sumColumns } from "./sum-columns.js";

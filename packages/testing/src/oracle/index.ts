@@ -17,6 +17,7 @@ import { ropeCases } from "./rope.js";
 import { rotateRowsCases } from "./rotate-rows.js";
 import { sampleCases } from "./sample.js";
 import { segmentSumCases } from "./segment-sum.js";
+import { sortCases } from "./sort.js";
 import { swiGluCases } from "./swi-glu.js";
 import { topLogProbsCases } from "./top-log-probs.js";
 
@@ -32,6 +33,7 @@ export const oracleCases: OracleCase[] = [
   ...embeddingCases,
   ...gatherRowsCases,
   ...segmentSumCases,
+  ...sortCases,
   ...linearLogProbsCases,
   ...adamwCases,
   ...adamw8bitCases,
