@@ -168,14 +168,6 @@ describe("errors are one line with status 2, and nothing is written", () => {
       () => (writeFileSync(folder.file("im.dat"), "\u0002\0\0\0"), ["--type", "F16", "--imatrix", folder.file("im.dat")]),
       /im\.dat: an importance matrix in the old format/,
     ],
-    [
-      "a type that is not fitted by one",
-      () => {
-        writeFileSync(folder.file("im.gguf"), imatrix);
-        return ["--type", "IQ4_XS", "--imatrix", folder.file("im.gguf")];
-      },
-      /IQ4_XS is not fitted by an importance matrix here; expected another kind of file, or none of --imatrix/,
-    ],
     ["no importance matrix", () => ["--type", "F16", "--imatrix", folder.file("none.gguf")], /no such file/],
   ])("%s", async (_, flags, message) => {
     const given = flags();

@@ -2,7 +2,7 @@ import { areUsable, DONE, forgetInfiniteScale, hasInfiniteScale, sumSquares, UNU
 import { fitAsymmetric } from "./asymmetric-fit";
 import { toBfloat16, toFloat16 } from "./halves";
 import { fitTable, iq4nl, iq4xs } from "./iq4";
-import { importanceWeights, loadLanes, loadValues, VALUES } from "./lanes";
+import { importanceWeights, loadLanes, squaresAsWeights, VALUES } from "./lanes";
 import { asymmetricBlock, asymmetricFitted, q8_0, symmetricBlock, symmetricFitted } from "./nibble-blocks";
 import { q2k } from "./q2-k";
 import { q3k } from "./q3-k";
@@ -102,13 +102,8 @@ function superBlocks(type: i32, x: usize, count: i32, columns: usize, rowSize: i
       case Q6_K:
         q6k(values, importance, out);
         break;
-      default: {
-        for (let sub = 0; sub < 8; sub += 4) {
-          loadValues(values + 128 * sub, 32);
-          v128.store(SCALES + 4 * sub, fitTable());
-        }
-        iq4xs(values, SCALES, out);
-      }
+      default:
+        iq4xs(values, importance, out);
     }
     if (hasInfiniteScale) return at / 256;
     out += bytes;
@@ -143,7 +138,7 @@ function smallBlocks(type: i32, x: usize, count: i32, out: usize): i32 {
   return DONE;
 }
 
-/** Values of the four blocks, the importance of their columns, and the mean squares of their rows. */
+/** Values of the four blocks, the importance of their columns, and the mean squares that weigh it: of their rows, for IQ4_NL twice that of each block. */
 const BLOCKS: usize = memory.data(16, 16);
 const COLUMNS: usize = memory.data(16, 16);
 const SQUARES: usize = memory.data(16, 16);
@@ -151,15 +146,16 @@ const SQUARES: usize = memory.data(16, 16);
 /** Types of 32 values whose blocks are fitted, four at a time; the last is fitted again where fewer are left. */
 function byFours(type: i32, x: usize, count: i32, columns: usize, rowSize: i32, out: usize): i32 {
   const bytes = bytesOf(type);
-  let rowSquare: f32 = 0;
+  let square: f32 = 0;
   for (let at = 0; at < count; at += 128) {
     for (let lane = 0; lane < 4; lane++) {
       const place = min(at + 32 * lane, count - 32);
       store<usize>(BLOCKS + 4 * lane, x + 4 * place);
       if (!columns) continue;
-      if (at + 32 * lane < count && place % rowSize == 0) rowSquare = sumSquares(x + 4 * place, rowSize) / <f32>rowSize;
+      if (type == IQ4_NL) square = (2 * sumSquares(x + 4 * place, 32)) / 32;
+      else if (at + 32 * lane < count && place % rowSize == 0) square = sumSquares(x + 4 * place, rowSize) / <f32>rowSize;
       store<usize>(COLUMNS + 4 * lane, columns + 4 * (place % rowSize));
-      store<f32>(SQUARES + 4 * lane, rowSquare);
+      store<f32>(SQUARES + 4 * lane, square);
     }
     loadLanes(VALUES, load<usize>(BLOCKS), load<usize>(BLOCKS + 4), load<usize>(BLOCKS + 8), load<usize>(BLOCKS + 12), 32);
     if (columns) {
@@ -171,7 +167,7 @@ function byFours(type: i32, x: usize, count: i32, columns: usize, rowSize: i32, 
         v128.load(SQUARES),
         32,
       );
-    }
+    } else squaresAsWeights(32);
     fitFour(type);
     for (let lane = 0; lane < 4 && at + 32 * lane < count; lane++) {
       storeFitted(type, load<usize>(BLOCKS + 4 * lane), out, lane);

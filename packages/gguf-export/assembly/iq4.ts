@@ -1,6 +1,7 @@
 import { EPS, extreme, inverse, roundEven, storeHalf } from "./arithmetic";
 import { CODES, narrow, storeNibbles } from "./codes";
-import { VALUES } from "./lanes";
+import { loadValues, squaresAsWeights, VALUES, WEIGHTS } from "./lanes";
+import { meanSquare, SCALES, weighByImportance } from "./super-block";
 import { extremes } from "./symmetric-fit";
 
 // The sixteen codes stand for −127 −104 −83 −65 −49 −35 −22 −10 1 13 25 38 53 69 89 113. A value halfway between two goes to the upper, and so does
@@ -44,7 +45,7 @@ function nearestCode(values: v128): v128 {
   return i32x4.neg(i32x4.add(i32x4.add(a, b), i32x4.add(c, d)));
 }
 
-/** Scales of four sub-blocks of 32, with weights x²: of the first guess and fifteen beside it the one with the largest cross² / squares. */
+/** Scales of four sub-blocks of 32 by their weights: of the first guess and fifteen beside it the one with the largest cross² / squares. */
 export function fitTable(): v128 {
   const zero = f32x4.splat(0);
   const peak = extremes(32);
@@ -61,7 +62,7 @@ export function fitTable(): v128 {
     for (let i = 0; i < 512; i += 16) {
       const value = v128.load(VALUES + i);
       const step = nearestValue(f32x4.mul(id, value));
-      const weighted = f32x4.mul(f32x4.mul(value, value), step);
+      const weighted = f32x4.mul(v128.load(WEIGHTS + i), step);
       cross = f32x4.add(cross, f32x4.mul(weighted, value));
       squares = f32x4.add(squares, f32x4.mul(weighted, step));
     }
@@ -94,15 +95,23 @@ export function iq4nl(x: usize, scale: f32, out: usize): void {
   storeCodes(x, inverse(scale), out + 2);
 }
 
-/** IQ4_XS by the scales of its eight sub-blocks. */
-export function iq4xs(x: usize, scales: usize, out: usize): void {
-  const d: f32 = -extreme(scales, 8) / 32;
+export function iq4xs(x: usize, columns: usize, out: usize): void {
+  const square: f32 = columns ? meanSquare(x, 2) : 0;
+  for (let sub = 0; sub < 8; sub += 4) {
+    if (columns) weighByImportance(x, sub, 32, columns, square);
+    else {
+      loadValues(x + 128 * sub, 32);
+      squaresAsWeights(32);
+    }
+    v128.store(SCALES + 4 * sub, fitTable());
+  }
+  const d: f32 = -extreme(SCALES, 8) / 32;
   const id = inverse(d);
   storeHalf(out, d);
   let upper: u32 = 0;
   let lower: u32 = 0;
   for (let sub = 0; sub < 8; sub++) {
-    const step = min(31, max(-32, roundEven(id * load<f32>(scales + 4 * sub))));
+    const step = min(31, max(-32, roundEven(id * load<f32>(SCALES + 4 * sub))));
     const code = <u32>(step + 32);
     upper |= (code >> 4) << (2 * sub);
     lower |= (code & 15) << (4 * sub);

@@ -58,6 +58,8 @@ it("with an importance matrix the first eighth of ffn_down keeps a minimum too i
   for (const [kind, first] of [
     ["Q4_0", "Q4_1"],
     ["Q5_0", "Q5_1"],
+    ["IQ4_NL", "IQ4_NL"],
+    ["IQ4_XS", "IQ4_XS"],
   ] as const) {
     const types = tensorTypes(kind, tensorsOf(distill), distill, { hasImportance: true });
     const layers = Array.from({ length: 28 }, (_, layer) => types.get(`blk.${layer}.ffn_down.weight`));

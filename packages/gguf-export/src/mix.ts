@@ -60,6 +60,8 @@ const downRules: Partial<Record<GgufFileType, Rule>> = {
 const downRulesWithImportance: Partial<Record<GgufFileType, Rule>> = {
   Q4_0: ({ index, layers }) => (index < eighth(layers) ? "Q4_1" : undefined),
   Q5_0: ({ index, layers }) => (index < eighth(layers) ? "Q5_1" : undefined),
+  IQ4_NL: () => undefined,
+  IQ4_XS: () => undefined,
 };
 
 /** And for the output of attention, the same in all layers. */

@@ -45,7 +45,7 @@ export const QUANTIZED_TYPES: readonly QuantizedType[] = /* @__PURE__ */ [
 export interface QuantizeOptions {
   /**
    * Mean square of the activations of each column, from an importance matrix; its length is the length of a row. F32, F16, BF16, Q8_0 take the same
-   * bytes with and without. Not for IQ4_NL and IQ4_XS.
+   * bytes with and without.
    */
   importance?: Float32Array | undefined;
 }
@@ -69,7 +69,7 @@ export function quantize(values: Float32Array, type: QuantizedType, { importance
   const blocks = expectBlocks("quantize", values.length, format.values, type, "values");
   expectMagnitudes(values, type);
   const out = new Uint8Array(blocks * format.bytes);
-  const rowLength = importance === undefined ? values.length : expectImportance(importance, values.length, format.values, type);
+  const rowLength = importance === undefined ? values.length : expectImportance(importance, values.length, format.values);
   let rowMeanSquare = 0;
   for (let block = 0; block < blocks; block++) {
     const at = block * format.values;

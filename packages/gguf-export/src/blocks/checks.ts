@@ -16,12 +16,9 @@ export function expectBlocks(operation: string, given: number, block: number, ty
   });
 }
 
-/** The length of a row by its importance. Throws `ArgumentError` where they do not fit together, for impossible numbers, and for types that take none. */
-export function expectImportance(importance: Float32Array, given: number, blockValues: number, type: string): number {
+/** The length of a row by its importance. Throws `ArgumentError` where they do not fit together, and for impossible numbers. */
+export function expectImportance(importance: Float32Array, given: number, blockValues: number): number {
   const operation = "quantize";
-  if (type === "IQ4_NL" || type === "IQ4_XS") {
-    throw new ArgumentError({ operation, problem: `${type} is not fitted by an importance matrix here`, advice: "leave importance out" });
-  }
   const rowLength = importance.length;
   if (rowLength === 0 || rowLength % blockValues !== 0 || given % rowLength !== 0) {
     throw new ArgumentError({

@@ -1,4 +1,4 @@
-import type { BlockFormat } from "./block-format.js";
+import { type BlockFormat, type BlockImportance, importanceWeights, sumSquares } from "./block-format.js";
 import { EPS, extreme, inverse, loadHalf, roundWithin, storeHalf } from "./rounding.js";
 import { SUPER_BLOCK } from "./super-block.js";
 
@@ -17,7 +17,15 @@ function nearest(v: number): number {
   return f(v - table[upper - 1]!) < f(table[upper]! - v) ? upper - 1 : upper;
 }
 
-/** Fit of a sub-block with weights x²: x ≈ scale · table[code]. Of the first guess and fifteen beside it the one with the largest cross² / squares. */
+const scales = /* @__PURE__ */ new Float32Array(8);
+const weights = /* @__PURE__ */ new Float32Array(SIZE);
+
+/** Weights of the fit without an importance matrix: x². */
+function squaresAsWeights(x: Float32Array, at: number): void {
+  for (let i = 0; i < SIZE; i++) weights[i] = f(x[at + i]! * x[at + i]!);
+}
+
+/** Fit of a sub-block by its weights: x ≈ scale · table[code]. Of the first guess and fifteen beside it the one with the largest cross² / squares. */
 function fitTable(x: Float32Array, at: number): number {
   const peak = extreme(x, at, SIZE);
   if (Math.abs(peak) < EPS) return 0;
@@ -26,10 +34,10 @@ function fitTable(x: Float32Array, at: number): number {
   const tryWith = (id: number, isFirst: boolean): void => {
     let cross = 0;
     let squares = 0;
-    for (let i = at; i < at + SIZE; i++) {
-      const value = x[i]!;
+    for (let i = 0; i < SIZE; i++) {
+      const value = x[at + i]!;
       const step = table[nearest(f(id * value))]!;
-      const weighted = f(f(value * value) * step);
+      const weighted = f(weights[i]! * step);
       cross = f(cross + f(weighted * value));
       squares = f(squares + f(weighted * step));
     }
@@ -41,6 +49,17 @@ function fitTable(x: Float32Array, at: number): number {
   tryWith(f(1 / f(-peak / table[0]!)), true);
   for (let k = -7; k <= 7; k++) tryWith(f((k + table[0]!) / peak), false);
   return scale;
+}
+
+/** Scales of the `count` sub-blocks of a block; with importance a weight is that of its column · sqrt(2 · mean square of the block + x²). */
+function fitScales(x: Float32Array, at: number, count: number, importance: BlockImportance | undefined): void {
+  const meanSquare = importance ? f(f(2 * sumSquares(x, at, count * SIZE)) / (count * SIZE)) : 0;
+  for (let sub = 0; sub < count; sub++) {
+    const from = at + sub * SIZE;
+    if (importance) importanceWeights(x, from, SIZE, importance.columns.subarray(sub * SIZE), meanSquare, weights);
+    else squaresAsWeights(x, from);
+    scales[sub] = fitTable(x, from);
+  }
 }
 
 function storeCodes(x: Float32Array, at: number, id: number, out: Uint8Array, to: number): void {
@@ -56,8 +75,9 @@ export const iq4_nl: BlockFormat = {
   values: SIZE,
   bytes: 18,
   scales: [0],
-  quantize(x, at, out, to) {
-    const scale = fitTable(x, at);
+  quantize(x, at, out, to, importance) {
+    fitScales(x, at, 1, importance);
+    const scale = scales[0]!;
     storeHalf(out, to, scale);
     storeCodes(x, at, inverse(scale), out, to + 2);
   },
@@ -66,15 +86,13 @@ export const iq4_nl: BlockFormat = {
   },
 };
 
-const scales = /* @__PURE__ */ new Float32Array(8);
-
 /** IQ4_XS: x ≈ (d · (scale − 32)) · table[code], six bits for the scale of each 32. */
 export const iq4_xs: BlockFormat = {
   values: SUPER_BLOCK,
   bytes: 136,
   scales: [0],
-  quantize(x, at, out, to) {
-    for (let sub = 0; sub < 8; sub++) scales[sub] = fitTable(x, at + sub * SIZE);
+  quantize(x, at, out, to, importance) {
+    fitScales(x, at, 8, importance);
     const d = f(-extreme(scales, 0, 8) / 32);
     const id = inverse(d);
     storeHalf(out, to, d);

@@ -74,7 +74,7 @@ export async function exportGguf(model: GgufModel, options: ExportGgufOptions): 
   const { store, signal, importance, onPlan, onProgress } = options;
   const { metadata, tensors, sizes } = describeModel(model);
   const types = expectKinds(options);
-  if (importance) expectUsable(importance, types, tensors);
+  if (importance) expectUsable(importance, tensors);
   const paths = outputPaths(options.out, types, metadata);
   const tensorsBySource = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const planned = types.map((type, index) => {

@@ -1,28 +1,13 @@
-import { ArgumentError, FormatError } from "@kto/core";
+import { FormatError } from "@kto/core";
 import type { MetadataValue } from "../container/metadata.js";
-import type { GgufFileType } from "../file-types.js";
 import { type ImportanceMatrix, meanSquares } from "../imatrix/imatrix.js";
 import type { ModelTensor } from "../qwen2/model-tensors.js";
 
 /** Longest text of a key of the matrix in letters, as in llama.cpp's. */
 const MAX_TEXT = 127;
 
-/**
- * Checks an importance matrix against a model and the kinds of files.
- *
- * @throws ArgumentError for kinds that are not fitted by one here; FormatError for a matrix of another model
- */
-export function expectUsable({ entries }: ImportanceMatrix, types: readonly GgufFileType[], tensors: readonly ModelTensor[]): void {
-  const unfitted = types.find((type) => type === "IQ4_NL" || type === "IQ4_XS");
-  if (unfitted)
-    throw new ArgumentError({
-      operation: "exportGguf",
-      problem: `${unfitted} is not fitted by an importance matrix here`,
-      expected: "another kind of file, or none of {importance}",
-      got: "both",
-      advice: "leave the matrix out, or take Q4_K_M",
-      fields: ["importance"],
-    });
+/** Throws FormatError for an importance matrix of another model. */
+export function expectUsable({ entries }: ImportanceMatrix, tensors: readonly ModelTensor[]): void {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   for (const [name, { sumSquares }] of entries) {
     const columns = shapes.get(name)?.at(-1);

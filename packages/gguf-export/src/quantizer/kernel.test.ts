@@ -8,7 +8,7 @@ import { type Kernel, openKernel, type Piece } from "./kernel.js";
 
 const types = QUANTIZED_TYPES.filter((type) => type !== "F32");
 const blockTypes = types.filter((type) => GGML_TYPES[type].blockValues > 1);
-const takesImportance = (type: string): boolean => !type.startsWith("IQ4") && type !== "F16" && type !== "BF16";
+const takesImportance = (type: string): boolean => type !== "F16" && type !== "BF16";
 
 let kernel: Kernel;
 beforeAll(async () => {

@@ -105,7 +105,6 @@ it("refuses what are no rows, and a type that it does not know", async () => {
   expect(await messages("Q4_K", 512, 256, 512)).toBe(
     "quantize: importance and rows do not fit together; expected one number for each of 256 columns, got 512",
   );
-  expect(await messages("IQ4_XS", 512, 256, 256)).toContain("leave importance out");
   expect(await messages("IQ2_XXS" as QuantizedType, 512, 256)).toContain("got IQ2_XXS");
   expect(await messageOf(() => openQuantizer({ threads: 1.5 }))).toBe(
     "openQuantizer: this is no number of threads; expected a whole number from 0 to 256, got 1.5",

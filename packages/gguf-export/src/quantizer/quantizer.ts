@@ -96,7 +96,7 @@ function expectRows(type: QuantizedType, values: Float32Array, { rowSize, import
     });
   }
   expectBlocks("quantize", rowSize, blockValues, type, "values a row");
-  if (importance !== undefined && blockValues > 1) expectImportance(importance, values.length, blockValues, type);
+  if (importance !== undefined && blockValues > 1) expectImportance(importance, values.length, blockValues);
 }
 
 async function quantizePieces(
