@@ -66,7 +66,15 @@ export const unaryKernel: Kernel<UnarySpec, "x" | "y", "size" | "p" | "q"> = def
   variants,
   cost: ({ size }) => ({ bytes: 8 * size, flops: size }),
   grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-  examples: [{ fn: "sigmoid" }, { fn: "maximum" }, { fn: "log" }, { fn: "exp" }, { fn: "logSigmoid" }, { fn: "clamp" }],
+  examples: [
+    { fn: "sigmoid" },
+    { fn: "maximum" },
+    { fn: "log" },
+    { fn: "exp" },
+    { fn: "logSigmoid" },
+    { fn: "logOneMinusExp" },
+    { fn: "clamp" },
+  ],
   wgsl: (spec) => wgsl`
     ${unaryFunctions[spec.fn].calls ?? ""}
     fn apply(x: f32, p: f32, q: f32) -> f32 { return ${unaryFunctions[spec.fn].value}; }
@@ -85,7 +93,15 @@ export const unaryBackwardKernel: Kernel<UnarySpec, "value" | "dy" | "dx", "size
   variants,
   cost: ({ size }) => ({ bytes: 16 * size, flops: size }),
   grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-  examples: [{ fn: "sigmoid" }, { fn: "maximum" }, { fn: "log" }, { fn: "exp" }, { fn: "logSigmoid" }, { fn: "clamp" }],
+  examples: [
+    { fn: "sigmoid" },
+    { fn: "maximum" },
+    { fn: "log" },
+    { fn: "exp" },
+    { fn: "logSigmoid" },
+    { fn: "logOneMinusExp" },
+    { fn: "clamp" },
+  ],
   wgsl: (spec) => wgsl`
     ${unaryFunctions[spec.fn].calls ?? ""}
     fn derivative(${unaryFunctions[spec.fn].saves}: f32, p: f32, q: f32) -> f32 { return ${unaryFunctions[spec.fn].derivative}; }

@@ -11,7 +11,7 @@ export { full } from "./full.js";
 export { linear, type LinearOptions } from "./linear.js";
 export { lowRankAdd, type LowRankAddOptions } from "./low-rank-add.js";
 export { mean, sum, sumLast } from "./sum.js";
-export { clamp, exp, log, logSigmoid, maximum, scale, shift, sigmoid } from "./unary.js";
+export { clamp, exp, log, logOneMinusExp, logSigmoid, maximum, scale, shift, sigmoid } from "./unary.js";
 export { view } from "./view.js";
 export { where } from "./where.js";
 export { causalAttention, segmentBounds, type CausalAttentionOptions, type SegmentBounds } from "./causal-attention.js";

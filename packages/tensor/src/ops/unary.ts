@@ -43,6 +43,14 @@ export function logSigmoid(x: Tensor): Tensor {
   return unaryOp({ x }, { fn: "logSigmoid" }).output;
 }
 
+/**
+ * log(1 − e^x) to f32's precision: of a probability's logarithm, that of its complement; f32, any shape. x above −2^−126, also 0 and what is positive, counts as
+ * −2^−126: the result is −87.34, its gradient 0. So it is finite for every finite x.
+ */
+export function logOneMinusExp(x: Tensor): Tensor {
+  return unaryOp({ x }, { fn: "logOneMinusExp" }).output;
+}
+
 /** x, but at least `low` and at most `high`, which may be infinite; gradient 1 from `low` to `high`, 0 outside; f32, any shape. Throws ShapeError if low > high. */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
   if (!(low <= high)) throw new ShapeError(`clamp: expected low to be at most high, got ${low} and ${high}`);

@@ -125,12 +125,12 @@ const withSharedScales: Omit<FewRowsWeights, "functions" | "prepare"> = {
     ${eightOfColumn()}`,
   ofStep: {
     declare: wgsl`
-      let place = subgroupExclusiveAdd(1u);
-      let columnOfLane = place / 4u % 4u;
+      let placeOfLane = subgroupExclusiveAdd(1u);
+      let columnOfLane = placeOfLane / 4u % 4u;
       let partOfLane = select(select(part0, part1, columnOfLane == 1u), select(part2, part3, columnOfLane == 3u), columnOfLane >= 2u);
       let startOfLane = select(select(start0, start1, columnOfLane == 1u), select(start2, start3, columnOfLane == 3u), columnOfLane >= 2u);
       var rawScale: vec2<u32>;`,
-    fetch: "rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + place % 4u, params.k / 64u - 1u));",
+    fetch: "rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + placeOfLane % 4u, params.k / 64u - 1u));",
     decode: "let scaleOfLane = scaleOf(partOfLane, rawScale);",
   },
 };

@@ -42,6 +42,7 @@ export function decodeAttentionBody(spec: DecodeAttentionSpec): string {
   const lanesPerValue = Math.min(vectors, workgroupSize);
   const places = Math.ceil(vectors / lanesPerValue); // vectors of a value that a lane has
   const subsets = Math.floor(workgroupSize / lanesPerValue); // of the keys of a tile
+  const isEven = places === 1 && vectors % lanesPerKey === 0 && decodeTile % subsets === 0 && workgroupSize === decodeTile * lanesPerKey;
   const sums = (text: string): string =>
     unroll(group * places, text, "@i", {
       "@h": (i) => `${Math.floor(i / places)}u`,
@@ -95,25 +96,7 @@ export function decodeAttentionBody(spec: DecodeAttentionSpec): string {
           slots[i] = (slotOf(row, min(tile + i, lastKey - 1u)) * NUM_KEY_VALUE_HEADS + keyHead) * VECTORS;
         }
         workgroupBarrier();
-        for (var i = lane; i < TILE * LANES_PER_KEY; i += WORKGROUP_SIZE) {
-          let key = slots[i / LANES_PER_KEY];
-          ${unroll(group, "var score@i = 0.0;")}
-          for (var at = i % LANES_PER_KEY; at < VECTORS; at += LANES_PER_KEY) {
-            let vector = Vector(keys[key + at]);
-            ${unroll(group, `score@i += ${lanes === 1 ? "queries[@iu * VECTORS + at] * vector" : "dot(queries[@iu * VECTORS + at], vector)"};`)}
-          }
-          ${unroll(group, "scores[@iu * TILE * LANES_PER_KEY + i] = score@i;")}
-        }
-        workgroupBarrier();
-        ${weighTile(spec)}
-        workgroupBarrier();
-        ${sums("acc@i *= decay[@h];")}
-        if (subset < SUBSETS) {
-          for (var i = subset; i < min(TILE, lastKey - tile); i += SUBSETS) {
-            ${unroll(places, "let value@i = Vector(values[slots[i] + min(place + @iu * LANES_PER_VALUE, VECTORS - 1u)]);")}
-            ${sums("acc@i += scores[@h * TILE * LANES_PER_KEY + i] * value@which;")}
-          }
-        }
+        ${isEven ? evenTile(spec, sums) : anyTile(spec, places, sums)}
         workgroupBarrier();
       }
       ${sums(wgsl`
@@ -129,6 +112,58 @@ export function decodeAttentionBody(spec: DecodeAttentionSpec): string {
           ${isSplit ? "if (@place == 0u) { out[start + HEAD_DIM] = largest[@h]; out[start + HEAD_DIM + 1u] = total[@h]; }" : ""}
         }
         workgroupBarrier();`)}
+    }`;
+}
+
+/** A tile where each lane has a share of one key and as many values as every other: all of them are on their way before the first is looked at. */
+function evenTile(spec: DecodeAttentionSpec, sums: (text: string) => string): string {
+  const { numHeads, numKeyValueHeads, headDim, workgroupSize, lanes } = spec;
+  const group = numHeads / numKeyValueHeads;
+  const vectors = headDim / lanes;
+  const ofKey = vectors / (workgroupSize / decodeTile);
+  const ofValues = decodeTile / Math.floor(workgroupSize / vectors);
+  const product = lanes === 1 ? "queries[@iu * VECTORS + at@k] * key@k" : "dot(queries[@iu * VECTORS + at@k], key@k)";
+  return wgsl`
+    let ownKey = slots[lane / LANES_PER_KEY];
+    ${unroll(
+      ofKey,
+      wgsl`
+        let at@k = lane % LANES_PER_KEY + @ku * LANES_PER_KEY;
+        let key@k = Vector(keys[ownKey + at@k]);`,
+      "@k",
+    )}
+    ${unroll(ofValues, "let value@k = Vector(values[slots[subset + @ku * SUBSETS] + place]);", "@k")}
+    ${unroll(group, `var score@i = 0.0;\n${unroll(ofKey, `score@i += ${product};`, "@k")}`)}
+    ${unroll(group, "scores[@iu * TILE * LANES_PER_KEY + lane] = score@i;")}
+    workgroupBarrier();
+    ${weighTile(spec)}
+    workgroupBarrier();
+    ${sums("acc@i *= decay[@h];")}
+    ${unroll(ofValues, sums("acc@i += scores[@h * TILE * LANES_PER_KEY + subset + @ku * SUBSETS] * value@k;"), "@k")}`;
+}
+
+/** A tile of any shape. */
+function anyTile(spec: DecodeAttentionSpec, places: number, sums: (text: string) => string): string {
+  const group = spec.numHeads / spec.numKeyValueHeads;
+  return wgsl`
+    for (var i = lane; i < TILE * LANES_PER_KEY; i += WORKGROUP_SIZE) {
+      let key = slots[i / LANES_PER_KEY];
+      ${unroll(group, "var score@i = 0.0;")}
+      for (var at = i % LANES_PER_KEY; at < VECTORS; at += LANES_PER_KEY) {
+        let vector = Vector(keys[key + at]);
+        ${unroll(group, `score@i += ${spec.lanes === 1 ? "queries[@iu * VECTORS + at] * vector" : "dot(queries[@iu * VECTORS + at], vector)"};`)}
+      }
+      ${unroll(group, "scores[@iu * TILE * LANES_PER_KEY + i] = score@i;")}
+    }
+    workgroupBarrier();
+    ${weighTile(spec)}
+    workgroupBarrier();
+    ${sums("acc@i *= decay[@h];")}
+    if (subset < SUBSETS) {
+      for (var i = subset; i < min(TILE, lastKey - tile); i += SUBSETS) {
+        ${unroll(places, "let value@i = Vector(values[slots[i] + min(place + @iu * LANES_PER_VALUE, VECTORS - 1u)]);")}
+        ${sums("acc@i += scores[@h * TILE * LANES_PER_KEY + i] * value@which;")}
+      }
     }`;
 }
 

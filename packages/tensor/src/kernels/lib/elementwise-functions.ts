@@ -37,6 +37,22 @@ interface UnaryText {
 /** From the bits: exp and log of a NaN are numbers on some devices. */
 const isNan = wgsl`fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }`;
 
+/** log(1 + u), u from −½ to 1: 2 · atanh(u / (2 + u)) as a series, which f32 holds; the logarithm of a rounded 1 + u loses the digits of a small u. */
+const logOnePlus = wgsl`
+  fn logOnePlus(u: f32) -> f32 {
+    let s = u / (2.0 + u);
+    let q = s * s;
+    return 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0))))));
+  }`;
+
+/** 1 − e^(−u), u above 0: its series where the difference would lose digits. */
+const oneMinusExp = wgsl`
+  fn oneMinusExp(u: f32) -> f32 {
+    let low = 1.0 - u / 6.0 * (1.0 - u / 7.0 * (1.0 - u / 8.0 * (1.0 - u / 9.0 * (1.0 - u / 10.0))));
+    let series = u * (1.0 - u / 2.0 * (1.0 - u / 3.0 * (1.0 - u / 4.0 * (1.0 - u / 5.0 * low))));
+    return select(1.0 - exp(-u), series, u < 0.6931472);
+  }`;
+
 /** Functions of one value, by name. */
 export const unaryFunctions: Readonly<Record<UnaryFunction, UnaryText>> = {
   scale: { value: "x * p", saves: "none", derivative: "p" },
@@ -61,15 +77,22 @@ export const unaryFunctions: Readonly<Record<UnaryFunction, UnaryText>> = {
     value: "select(0.0, x, x < 0.0) - logOnePlus(exp(-abs(x)))",
     saves: "x",
     derivative: "select(exp(-abs(x)), 1.0, x < 0.0) / (1.0 + exp(-abs(x)))",
-    // 2 · atanh(u / (2 + u)) as a series, which f32 holds for every u from 0 to 1; log(1 + u) loses the digits of a small u.
+    calls: logOnePlus,
+  },
+  logOneMinusExp: {
+    value: "logOneMinusExp(x)",
+    saves: "x",
+    derivative: `select(-exp(x) / oneMinusExp(max(-x, ${least})), 0.0, -x < ${least})`,
+    // Above −ln 2 the logarithm of a difference that keeps its digits, below it that of 1 less something small. No divisor is 0.
     calls: wgsl`
-      fn logOnePlus(u: f32) -> f32 {
-        let s = u / (2.0 + u);
-        let q = s * s;
-        return 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0))))));
+      ${logOnePlus}
+      ${oneMinusExp}
+      fn logOneMinusExp(x: f32) -> f32 {
+        let u = select(-x, ${least}, -x < ${least});
+        return select(logOnePlus(-exp(-u)), log(oneMinusExp(u)), u < 0.6931472);
       }`,
   },
   clamp: { value: "select(select(x, p, x < p), q, x > q)", saves: "x", derivative: "select(0.0, 1.0, x >= p && x <= q)" },
 };
 
-export type UnaryFunction = "scale" | "shift" | "sigmoid" | "maximum" | "log" | "exp" | "logSigmoid" | "clamp";
+export type UnaryFunction = "scale" | "shift" | "sigmoid" | "maximum" | "log" | "exp" | "logSigmoid" | "logOneMinusExp" | "clamp";

@@ -179,7 +179,6 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
       ${unroll(columns, fetch, "@c")}
     }`;
   const multiply = wgsl`
-    ${loadRows(spec)}
     ${unroll(rows, unroll(columns, "sum@r_@c += dot(x@r_0, w@c_0) + dot(x@r_1, w@c_1);", "@c"), "@r")}`;
   return wgsl`
     const SUMS = ${sums}u;
@@ -243,36 +242,36 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
     }`;
 }
 
-/** What a lane does with eight elements of the depth: decodes weights and fetches the next, and multiplies. */
+/** What a lane does with eight elements of the depth, once those of x are on their way: decodes weights and fetches the next, and multiplies. */
 interface Step {
   take: string;
   multiply: string;
 }
 
 /** As many steps as a lane has. */
-function steps({ width, depthWays }: FewRowsSpec, { take, multiply }: Step): string {
+function steps(spec: FewRowsSpec, { take, multiply }: Step): string {
   return wgsl`
-    for (var at = first; at < params.k / 8u; at += ${width * depthWays}u) {
+    for (var at = first; at < params.k / 8u; at += ${spec.width * spec.depthWays}u) {
+      ${loadRows(spec)}
       ${take}
       ${multiply}
     }`;
 }
 
-/** As many steps for every lane, so that the lanes of a team are together where they share what they decode; those past the depth multiply nothing. */
-function evenSteps({ width, depthWays }: FewRowsSpec, ofStep: NonNullable<FewRowsWeights["ofStep"]>, { take, multiply }: Step): string {
-  const lanes = width * depthWays;
+/** As many steps for every lane, so that the lanes of a team are together where they share what they decode: past the depth x is 0. */
+function evenSteps(spec: FewRowsSpec, ofStep: NonNullable<FewRowsWeights["ofStep"]>, { take, multiply }: Step): string {
+  const lanes = spec.width * spec.depthWays;
   return wgsl`
     for (var step = 0u; step < (params.k / 8u + ${lanes - 1}u) / ${lanes}u; step++) {
       let at = first + step * ${lanes}u;
+      ${loadRows(spec, { isEven: true })}
       ${ofStep.decode}
       ${take}
       {
         let base = at - l + ${lanes}u;
         ${ofStep.fetch}
       }
-      if (at < params.k / 8u) {
-        ${multiply}
-      }
+      ${multiply}
     }`;
 }
 
@@ -296,30 +295,37 @@ function gateAndUpStarts(columns: number): string {
   });
 }
 
-/** x@r_0 and x@r_1: eight numbers of each row from 8 · `at` on, times the norm's weight. */
-function loadRows({ rows, xElement, hasNorm }: FewRowsSpec): string {
+/** x@r_0 and x@r_1: eight numbers of each row from 8 · `at` on, times the norm's weight; with `isEven` zeros past the depth. */
+function loadRows({ rows, xElement, hasNorm }: FewRowsSpec, { isEven = false }: { isEven?: boolean } = {}): string {
+  const place = isEven ? "min(at, params.k / 8u - 1u)" : "at";
+  const inside = (value: string, zero: string): string => (isEven ? `select(${zero}, ${value}, isInside)` : value);
   const load =
     xElement === "vec4<u32>"
       ? wgsl`
-          let xBits@r = x[xStart@r / 8u + at];
+          let xBits@r = ${inside("x[xStart@r / 8u + place]", "vec4<u32>()")};
           var x@r_0 = vec4<f32>(unpack2x16float(xBits@r.x), unpack2x16float(xBits@r.y));
           var x@r_1 = vec4<f32>(unpack2x16float(xBits@r.z), unpack2x16float(xBits@r.w));`
       : wgsl`
-          var x@r_0 = x[xStart@r / 4u + 2u * at];
-          var x@r_1 = x[xStart@r / 4u + 2u * at + 1u];`;
-  if (!hasNorm) return unroll(rows, load, "@r");
+          var x@r_0 = ${inside("x[xStart@r / 4u + 2u * place]", "vec4<f32>()")};
+          var x@r_1 = ${inside("x[xStart@r / 4u + 2u * place + 1u]", "vec4<f32>()")};`;
+  const loads = hasNorm
+    ? wgsl`
+        let norm0 = norm[2u * place];
+        let norm1 = norm[2u * place + 1u];
+        ${unroll(
+          rows,
+          wgsl`
+            ${load}
+            square@r += dot(x@r_0, x@r_0) + dot(x@r_1, x@r_1);
+            x@r_0 *= norm0;
+            x@r_1 *= norm1;`,
+          "@r",
+        )}`
+    : unroll(rows, load, "@r");
   return wgsl`
-    let norm0 = norm[2u * at];
-    let norm1 = norm[2u * at + 1u];
-    ${unroll(
-      rows,
-      wgsl`
-        ${load}
-        square@r += dot(x@r_0, x@r_0) + dot(x@r_1, x@r_1);
-        x@r_0 *= norm0;
-        x@r_1 *= norm1;`,
-      "@r",
-    )}`;
+    let place = ${place};
+    ${isEven ? "let isInside = at < params.k / 8u;" : ""}
+    ${loads}`;
 }
 
 /**
@@ -361,7 +367,16 @@ function lowRankFunction(): string {
       let hStart = (row * (params.rank0 + params.rank1 + params.rank2) + chosen(part, 0u, params.rank0, params.rank0 + params.rank1)) / 4u;
       let bStart = chosen(part, params.b0, params.b1, params.b2) / 4u + col * rank;
       var sum = 0.0;
-      for (var j = 0u; j < rank; j++) { sum += dot(h[hStart + j], b[bStart + j]); }
+      for (var j = 0u; j < rank; j += 4u) { // four loads of each under way at once
+        ${unroll(
+          4,
+          wgsl`
+          let j@i = min(j + @iu, rank - 1u);
+          let h@i = h[hStart + j@i];
+          let b@i = b[bStart + j@i];`,
+        )}
+        ${unroll(4, "sum += select(0.0, dot(h@i, b@i), j + @iu < rank);")}
+      }
       return select(select(params.scale0, params.scale1, part == 1u), params.scale2, part == 2u) * sum;
     }`;
 }

@@ -146,19 +146,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     raw2 = weight[chosen(part2, params.codes0, params.codes1, params.codes2) + start2 / 8u + next];
     raw3 = weight[chosen(part3, params.codes0, params.codes1, params.codes2) + start3 / 8u + next];
   }
-  let place = subgroupExclusiveAdd(1u);
-  let columnOfLane = place / 4u % 4u;
+  let placeOfLane = subgroupExclusiveAdd(1u);
+  let columnOfLane = placeOfLane / 4u % 4u;
   let partOfLane = select(select(part0, part1, columnOfLane == 1u), select(part2, part3, columnOfLane == 3u), columnOfLane >= 2u);
   let startOfLane = select(select(start0, start1, columnOfLane == 1u), select(start2, start3, columnOfLane == 3u), columnOfLane >= 2u);
   var rawScale: vec2<u32>;
   {
     let base = way * 32u;
-    rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + place % 4u, params.k / 64u - 1u));
+    rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + placeOfLane % 4u, params.k / 64u - 1u));
   }
   loadTables(lane);
   let copy = lane % 32u;
   for (var step = 0u; step < (params.k / 8u + 31u) / 32u; step++) {
     let at = first + step * 32u;
+    let place = min(at, params.k / 8u - 1u);
+    let isInside = at < params.k / 8u;
+    let norm0 = norm[2u * place];
+    let norm1 = norm[2u * place + 1u];
+    var x0_0 = select(vec4<f32>(), x[xStart0 / 4u + 2u * place], isInside);
+    var x0_1 = select(vec4<f32>(), x[xStart0 / 4u + 2u * place + 1u], isInside);
+    square0 += dot(x0_0, x0_0) + dot(x0_1, x0_1);
+    x0_0 *= norm0;
+    x0_1 *= norm1;
     let scaleOfLane = scaleOf(partOfLane, rawScale);
     let scale0 = subgroupShuffle(scaleOfLane, 4u * 0u + l / 8u);
     let w0_0 = vec4<f32>(weightOf((raw0 >> 4u) & 15u, scale0, copy), weightOf((raw0 >> 0u) & 15u, scale0, copy), weightOf((raw0 >> 12u) & 15u, scale0, copy), weightOf((raw0 >> 8u) & 15u, scale0, copy));
@@ -181,21 +190,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     }
     {
       let base = at - l + 32u;
-      rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + place % 4u, params.k / 64u - 1u));
+      rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + placeOfLane % 4u, params.k / 64u - 1u));
     }
-    if (at < params.k / 8u) {
-      let norm0 = norm[2u * at];
-      let norm1 = norm[2u * at + 1u];
-      var x0_0 = x[xStart0 / 4u + 2u * at];
-      var x0_1 = x[xStart0 / 4u + 2u * at + 1u];
-      square0 += dot(x0_0, x0_0) + dot(x0_1, x0_1);
-      x0_0 *= norm0;
-      x0_1 *= norm1;
-      sum0_0 += dot(x0_0, w0_0) + dot(x0_1, w0_1);
-      sum0_1 += dot(x0_0, w1_0) + dot(x0_1, w1_1);
-      sum0_2 += dot(x0_0, w2_0) + dot(x0_1, w2_1);
-      sum0_3 += dot(x0_0, w3_0) + dot(x0_1, w3_1);
-    }
+    sum0_0 += dot(x0_0, w0_0) + dot(x0_1, w0_1);
+    sum0_1 += dot(x0_0, w1_0) + dot(x0_1, w1_1);
+    sum0_2 += dot(x0_0, w2_0) + dot(x0_1, w2_1);
+    sum0_3 += dot(x0_0, w3_0) + dot(x0_1, w3_1);
   }
   let whole0_0 = subgroupAdd(sum0_0);
   let whole0_1 = subgroupAdd(sum0_1);
