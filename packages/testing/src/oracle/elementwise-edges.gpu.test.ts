@@ -1,4 +1,18 @@
-import { backward, clamp, div, exp, log, logSigmoid, mul, requestDevice, sum, where, type Device, type Tensor } from "@kto/tensor";
+import {
+  backward,
+  clamp,
+  div,
+  exp,
+  log,
+  logOneMinusExp,
+  logSigmoid,
+  mul,
+  requestDevice,
+  sum,
+  where,
+  type Device,
+  type Tensor,
+} from "@kto/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectClose } from "../index.js";
 
@@ -37,6 +51,23 @@ describe("where a function has no value, what its docstring says comes out", () 
     const most = Math.exp(88.5);
     expectClose(y, [most, most, most, 0], { rtol: 5e-5, atol: 1e-37, label: "exp" });
     expectClose(dx, [most, 0, 0, 0], { rtol: 5e-5, atol: 1e-37, label: "gradient of exp" });
+  });
+
+  it("logOneMinusExp keeps its digits on both sides, and is finite where its argument is no logarithm of a probability", async () => {
+    const { y, dx } = await at(logOneMinusExp, [-1e-30, -1e-6, -0.7, -15, -200, 0, 3]);
+    const least = Math.log(2 ** -126);
+    const expected = [
+      Math.log(1e-30),
+      Math.log(-Math.expm1(-1e-6)),
+      Math.log1p(-Math.exp(-0.7)),
+      Math.log1p(-Math.exp(-15)),
+      0,
+      least,
+      least,
+    ];
+    expectClose(y, expected, { rtol: 1e-5, atol: 0, label: "logOneMinusExp" });
+    const slopes = [-1e30, ...[-1e-6, -0.7, -15].map((x) => 1 / -Math.expm1(-x)), 0, 0, 0];
+    expectClose(dx, slopes, { rtol: 1e-5, atol: 1e-13, label: "gradient of logOneMinusExp" });
   });
 
   it("logSigmoid keeps its digits where sigmoid is 1, and does not overflow where it is 0", async () => {
@@ -82,7 +113,7 @@ describe("where a function has no value, what its docstring says comes out", () 
   });
 
   it("a NaN stays one", async () => {
-    for (const op of [log, exp, logSigmoid, (x: Tensor) => clamp(x, 0, 1), (x: Tensor) => div(x, mul(x, x))]) {
+    for (const op of [log, exp, logSigmoid, logOneMinusExp, (x: Tensor) => clamp(x, 0, 1), (x: Tensor) => div(x, mul(x, x))]) {
       using x = device.tensor([Number.NaN, 1], [2], "f32");
       using y = device.scope(() => op(x));
       expect(Array.from(await y.read(), Number.isNaN)).toEqual([true, false]);

@@ -5,6 +5,7 @@ import {
   div,
   exp,
   log,
+  logOneMinusExp,
   logSigmoid,
   maximum,
   mean,
@@ -192,7 +193,18 @@ const logCase: OracleCase = {
   errorClass: "elementwise",
 };
 
+/** Of negative numbers, on both sides of −ln 2. */
+const logOneMinusExpCase: OracleCase = {
+  name: "logOneMinusExp, 67 elements",
+  inputs: { x: { ...new Numbers(5).input([67]), data: Float64Array.from({ length: 67 }, (_, i) => Math.fround(-0.02 * 1.1 ** i)) } },
+  forward: ({ x }) => ({ y: x!.map((value) => Math.log(-Math.expm1(value))) }),
+  vjp: ({ x }, dy) => ({ x: x!.map((value, i) => dy[i]! / -Math.expm1(-value)) }),
+  run: ({ x }) => ({ y: logOneMinusExp(x!) }),
+  errorClass: "elementwise",
+};
+
 export const elementwiseCases: OracleCase[] = [
+  logOneMinusExpCase,
   binaryCase("add", [1], [1]),
   binaryCase("add", [3, 65], [65]),
   binaryCase("add", [3, 64], [64]),
