@@ -11,8 +11,37 @@ export interface CodesTogether {
   params: Record<keyof typeof codesParameters, number>;
 }
 
+/** What of it does not change while the weights stay what they are: a model asks with the same ones for every prompt. */
+interface Layout extends Omit<CodesTogether, "weight"> {
+  /** Those of each weight. */
+  tensors: readonly Nf4Weight["tensors"][];
+  /** Bytes, in the buffer. */
+  start: number;
+  numWords: number;
+}
+
+/** By the first of the weights. */
+const layouts = new WeakMap<Nf4Weight, Layout[]>();
+
 /** All of these weights as one buffer of words, and where their parts lie in it; undefined if they do not lie in one, or are decoded in different ways. */
 export function codesTogether(weights: readonly Nf4Weight[]): CodesTogether | undefined {
+  const first = weights[0]!;
+  const isOf = ({ tensors }: Layout): boolean =>
+    tensors.length === weights.length && tensors.every((each, index) => each === weights[index]!.tensors);
+  const known = layouts.get(first)?.find(isOf);
+  if (known) {
+    const { codes } = first.tensors;
+    return { ...known, weight: codes.device.viewOf(codes, [known.numWords], known.start, "tensors of one buffer") };
+  }
+  const made = findLayout(weights);
+  if (!made) return undefined;
+  const { weight, state, params } = made;
+  const layout = { state, params, tensors: weights.map(({ tensors }) => tensors), start: weight.byteOffset, numWords: weight.size };
+  layouts.set(first, [...(layouts.get(first) ?? []).filter(({ tensors }) => tensors[0] === first.tensors), layout]);
+  return made;
+}
+
+function findLayout(weights: readonly Nf4Weight[]): CodesTogether | undefined {
   const first = weights[0]!;
   if (!weights.every((weight) => isLike(weight, first))) return undefined;
   const partsOf = (part: keyof Nf4Tensors): Tensor[] => weights.flatMap(({ tensors }) => tensors[part] ?? []);
@@ -22,22 +51,17 @@ export function codesTogether(weights: readonly Nf4Weight[]): CodesTogether | un
   const starts = [...shared.starts];
   const [codes, absmax, nested, tables] = names.map((name) => starts.splice(0, partsOf(name).length));
   const { state } = first;
-  return {
-    weight: shared.whole,
-    state,
-    params: {
-      ...threeOf("codes", codes!),
-      ...threeOf("absmax", absmax!),
-      ...threeOf("nested", nested!),
-      ...threeOf(
-        "offset",
-        weights.map((weight) => weight.state.nested?.offset ?? 0),
-      ),
-      tables: tables![0]!,
-      blockShift: Math.log2(state.blockSize),
-      zero: 0,
-    },
+  const offsets = weights.map((weight) => weight.state.nested?.offset ?? 0);
+  const params = {
+    ...threeOf("codes", codes!),
+    ...threeOf("absmax", absmax!),
+    ...threeOf("nested", nested!),
+    ...threeOf("offset", offsets),
+    tables: tables![0]!,
+    blockShift: Math.log2(state.blockSize),
+    zero: 0,
   };
+  return { weight: shared.whole, state, params };
 }
 
 /**
@@ -60,19 +84,15 @@ export function expandTogether({ weight, params, state }: CodesTogether, parts: 
   return w;
 }
 
-/** By weight, those that were found to be like it, in the state that they are in. */
-const alike = new WeakMap<QuantState, WeakSet<QuantState>>();
-
 /** The same tables, blocks and dtype; codes that are those of the matrix, row by row. */
 function isLike({ state, shape }: Nf4Weight, { state: other }: Nf4Weight): boolean {
-  if (state.isTransposed || shape[1] % 8 !== 0) return false;
-  if (alike.get(other)?.has(state)) return true;
-  const isSame =
+  return (
+    !state.isTransposed &&
     state.dtype === other.dtype &&
     state.blockSize === other.blockSize &&
+    shape[1] % 8 === 0 &&
     state.codes.every((code, index) => code === other.codes[index]) &&
     (state.nested === undefined) === (other.nested === undefined) &&
-    (state.nested?.codes ?? []).every((code, index) => code === other.nested!.codes[index]);
-  if (isSame) alike.set(other, (alike.get(other) ?? new WeakSet()).add(state));
-  return isSame;
+    (state.nested?.codes ?? []).every((code, index) => code === other.nested!.codes[index])
+  );
 }

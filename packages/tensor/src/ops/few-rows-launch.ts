@@ -88,22 +88,14 @@ export function fewRowsParams(
   const all = 0xffffffff; // past the columns of one part there is no other
   const [n0 = 0, n1] = parts.map(({ outFeatures }) => outFeatures);
   const bStarts = [...(b?.starts ?? [])];
+  const [bias0 = 0, bias1 = 0, bias2 = 0] = biases?.starts ?? [];
+  const [rank0 = 0, rank1 = 0, rank2 = 0] = parts.map(({ lowRank }) => lowRank?.a.shape[0] ?? 0);
+  const [b0 = 0, b1 = 0, b2 = 0] = parts.map(({ lowRank }) => (lowRank ? bStarts.shift()! : 0));
+  const [scale0 = 0, scale1 = 0, scale2 = 0] = parts.map(({ lowRank }) => lowRank?.scale ?? 0);
   return {
     eps,
     end0: parts.length > 1 ? n0 : all,
     end1: parts.length > 2 ? n0 + n1! : all,
-    ...threeOf("bias", biases?.starts ?? []),
-    ...threeOf(
-      "rank",
-      parts.map(({ lowRank }) => lowRank?.a.shape[0] ?? 0),
-    ),
-    ...threeOf(
-      "b",
-      parts.map(({ lowRank }) => (lowRank ? bStarts.shift()! : 0)),
-    ),
-    ...threeOf(
-      "scale",
-      parts.map(({ lowRank }) => lowRank?.scale ?? 0),
-    ),
+    ...{ bias0, bias1, bias2, rank0, rank1, rank2, b0, b1, b2, scale0, scale1, scale2 },
   };
 }

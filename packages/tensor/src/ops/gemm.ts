@@ -92,29 +92,25 @@ function specOf({
   bOffset = 0,
   cOffset = 0,
 }: Omit<Gemm, "c">): Partial<MatmulSpec> {
-  const operands = { aType: a.dtype as FloatDtype, bType: b.dtype as FloatDtype, transposeA, transposeB, short: m <= 8 };
+  const { capabilities, recorder } = a.device;
   // The kernel for software adapters makes nothing of the sizes; fewer specs are fewer compilations, which take longest there.
-  if (a.device.capabilities.software && !a.device.recorder.variants.has("matmul"))
-    return {
-      ...operands,
-      tileShape: "square",
-      aligned: false,
-      evenDepth: false,
-      fewTiles: true,
-      ...manyRows,
-    };
+  const isOneForAll = capabilities.software && !recorder.variants.has("matmul");
+  const isFew = !isOneForAll && m <= 32;
   return {
-    ...operands,
-    tileShape: tileShapeOf(m, n),
-    aligned: (((transposeA ? m : k) | (transposeB ? k : n) | n | aOffset | bOffset | cOffset) & 7) === 0,
-    evenDepth: k % 64 === 0,
-    fewTiles: Math.ceil(m / 128) * Math.ceil(n / 128) < 64,
-    ...(m <= 32 ? { fewRows: true, matVecRows: rowsTogether(m), depthWays: depthWaysOf(n, k) } : manyRows),
+    aType: a.dtype as FloatDtype,
+    bType: b.dtype as FloatDtype,
+    transposeA,
+    transposeB,
+    short: m <= 8,
+    tileShape: isOneForAll ? "square" : tileShapeOf(m, n),
+    aligned: !isOneForAll && (((transposeA ? m : k) | (transposeB ? k : n) | n | aOffset | bOffset | cOffset) & 7) === 0,
+    evenDepth: !isOneForAll && k % 64 === 0,
+    fewTiles: isOneForAll || Math.ceil(m / 128) * Math.ceil(n / 128) < 64,
+    fewRows: isFew,
+    matVecRows: isFew ? rowsTogether(m) : 8, // of a product that is no work for the variant of few rows these two say nothing
+    depthWays: isFew ? depthWaysOf(n, k) : 1,
   };
 }
-
-/** A product that is no work for the variant of few rows, of which the other two then say nothing. */
-const manyRows = { fewRows: false, matVecRows: 8, depthWays: 1 } as const;
 
 function tileShapeOf(m: number, n: number): TileShape {
   if (n <= 32) return "tall";
