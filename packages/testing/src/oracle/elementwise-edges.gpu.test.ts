@@ -6,6 +6,7 @@ import {
   log,
   logOneMinusExp,
   logSigmoid,
+  maximum,
   mul,
   requestDevice,
   sum,
@@ -113,7 +114,15 @@ describe("where a function has no value, what its docstring says comes out", () 
   });
 
   it("a NaN stays one", async () => {
-    for (const op of [log, exp, logSigmoid, logOneMinusExp, (x: Tensor) => clamp(x, 0, 1), (x: Tensor) => div(x, mul(x, x))]) {
+    for (const op of [
+      log,
+      exp,
+      logSigmoid,
+      logOneMinusExp,
+      (x: Tensor) => maximum(x, 0),
+      (x: Tensor) => clamp(x, 0, 1),
+      (x: Tensor) => div(x, mul(x, x)),
+    ]) {
       using x = device.tensor([Number.NaN, 1], [2], "f32");
       using y = device.scope(() => op(x));
       expect(Array.from(await y.read(), Number.isNaN)).toEqual([true, false]);

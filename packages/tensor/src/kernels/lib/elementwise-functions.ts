@@ -58,7 +58,7 @@ export const unaryFunctions: Readonly<Record<UnaryFunction, UnaryText>> = {
   scale: { value: "x * p", saves: "none", derivative: "p" },
   shift: { value: "x + p", saves: "none", derivative: "1.0" },
   sigmoid: { value: "select(exp(-abs(x)), 1.0, x >= 0.0) / (1.0 + exp(-abs(x)))", saves: "y", derivative: "y * (1.0 - y)" },
-  maximum: { value: "max(x, p)", saves: "x", derivative: "select(0.0, 1.0, x > p)" },
+  maximum: { value: "select(x, p, x < p)", saves: "x", derivative: "select(0.0, 1.0, x > p)" },
   log: {
     value: `select(log(select(x, ${least}, x < ${least})), x, isNan(x))`,
     saves: "x",
