@@ -1,6 +1,7 @@
 import { excerpt } from "@kto/core";
 import { LossInputError } from "./errors.js";
 import { ktoMetrics, type KtoMetrics } from "./kto-metrics.js";
+import { sigmoid } from "./scalars.js";
 
 /** trl's `loss_type` of the KTO trainer. */
 export type KtoLossType = "kto" | "apo_zero_unpaired";
@@ -98,13 +99,6 @@ export function ktoLossPlain(inputs: KtoPlainInputs): KtoPlainResult {
     gradient: slopes.map((slope) => slope / numCounted),
     metrics: ktoMetrics({ policyLogProbs, rewards, desirable, kl }),
   };
-}
-
-/** σ(x) = 1 / (1 + e⁻ˣ), without overflow on either side; 1 − σ(x) is σ(−x). */
-function sigmoid(x: number): number {
-  if (x >= 0) return 1 / (1 + Math.exp(-x));
-  const e = Math.exp(x);
-  return e / (1 + e);
 }
 
 function klOf({ lossType = "kto", policyKlLogProbs, refKlLogProbs }: KtoPlainInputs): number {

@@ -1,4 +1,25 @@
+export { dpoLossPlain, type DpoPlainInputs, type DpoPlainResult } from "./dpo/dpo-plain.js";
+export { dpoMetrics, type DpoMetricInputs, type DpoMetrics } from "./dpo/dpo-metrics.js";
+export {
+  dpoContradictions,
+  dpoLossTypes,
+  fDivergenceTypes,
+  weightingContradictions,
+  type DpoLossOptions,
+  type DpoLossType,
+  type FDivergenceType,
+} from "./dpo/options.js";
+export { ldTokenWeights, type PairTokenCounts } from "./dpo/token-weights.js";
 export { LossInputError } from "./errors.js";
 export { klCompletionSources } from "./kl-pairing.js";
 export { averageMetrics, ktoMetrics, type KtoMetricInputs, type KtoMetrics } from "./kto-metrics.js";
 export { ktoLossPlain, type KtoLossType, type KtoPlainInputs, type KtoPlainResult } from "./kto-plain.js";
+export {
+  cpoLossPlain,
+  orpoLossPlain,
+  type CpoPlainInputs,
+  type OrpoPlainInputs,
+  type ReferenceFreePlainPairs,
+  type ReferenceFreePlainResult,
+} from "./reference-free/reference-free-plain.js";
+export { cpoLossTypes, type CpoLossOptions, type CpoLossType } from "./reference-free/cpo-options.js";

@@ -1,0 +1,42 @@
+import { excerpt } from "@kto/core";
+import { LossInputError } from "../errors.js";
+
+/** `loss_type` of trl.experimental's CPO trainer. */
+export const cpoLossTypes = ["sigmoid", "hinge", "ipo", "simpo", "alphapo"] as const;
+
+export type CpoLossType = (typeof cpoLossTypes)[number];
+
+/** Which loss, and its numbers. */
+export interface CpoLossOptions {
+  /** default "sigmoid" */
+  lossType?: CpoLossType;
+  /** default 0.1; SimPO takes 2 and more */
+  beta?: number;
+  /** Share of pairs taken to be labelled the wrong way round; read by sigmoid, simpo and alphapo; default 0 */
+  labelSmoothing?: number;
+  /** Weight of the chosen answers' negative log-likelihood; default 1, and 0 in SimPO as published */
+  cpoAlpha?: number;
+  /** The margin γ of simpo and alphapo, in rewards; default 0.5 */
+  simpoGamma?: number;
+  /** alphapo's α, which bends the reward of a token: 0 is simpo; default 0 */
+  alpha?: number;
+}
+
+/** Losses whose log-probabilities are means over tokens. */
+const perToken: readonly CpoLossType[] = ["ipo", "simpo", "alphapo"];
+const smoothed: readonly CpoLossType[] = ["sigmoid", "simpo", "alphapo"];
+
+/** Options with nothing left out, and whether the loss reads means over tokens. Throws LossInputError. */
+export function checkCpoOptions(operation: string, options: CpoLossOptions): Required<CpoLossOptions> & { isPerToken: boolean } {
+  const { lossType = "sigmoid", beta = 0.1, labelSmoothing = 0, cpoAlpha = 1, simpoGamma = 0.5, alpha = 0 } = options;
+  const refuse = (field: string, expected: string, got: unknown): never => {
+    throw new LossInputError(`${operation}: ${field} is not usable; expected ${expected}, got ${excerpt(got)}`, { field });
+  };
+  if (!cpoLossTypes.includes(lossType)) refuse("lossType", `one of ${cpoLossTypes.join(", ")}`, lossType);
+  if (!(Number.isFinite(beta) && beta > 0)) refuse("beta", "a number above 0", beta);
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) refuse("labelSmoothing", "a number of at least 0 and below 1", labelSmoothing);
+  if (labelSmoothing > 0 && !smoothed.includes(lossType)) refuse("labelSmoothing", `0 for the loss ${lossType}`, labelSmoothing);
+  for (const [field, value] of Object.entries({ cpoAlpha, simpoGamma, alpha }))
+    if (!Number.isFinite(value)) refuse(field, "a finite number", value);
+  return { lossType, beta, labelSmoothing, cpoAlpha, simpoGamma, alpha, isPerToken: perToken.includes(lossType) };
+}

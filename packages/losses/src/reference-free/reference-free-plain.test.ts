@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import { cpoLossPlain, cpoLossTypes, LossInputError, orpoLossPlain, type CpoPlainInputs, type ReferenceFreePlainPairs } from "../plain.js";
+
+/** Means over tokens: chosen [−2, −2.5, −2.5], rejected [−2, −3.388888889, −2.5]. */
+const three: ReferenceFreePlainPairs = {
+  chosenLogProbs: [-20, -35, -12.5],
+  rejectedLogProbs: [-24, -30.5, -15],
+  chosenLengths: [10, 14, 5],
+  rejectedLengths: [12, 9, 6],
+};
+const close = (got: number, want: number): void => expect(Math.abs(got - want)).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(want)));
+const nll = 67.5 / 29;
+
+describe("worked examples, to ten digits", () => {
+  it("ORPO", () => {
+    const { loss, metrics } = orpoLossPlain({ ...three, nll });
+    close(loss - nll, 0.05719968373);
+    close(metrics.log_odds_ratio!, (-2 * Math.LN2 - 0.3296961508) / 3);
+    close(metrics.log_odds_chosen!, 0.9402106762 / 3);
+    close(metrics["rewards/chosen"], (-0.2 - 0.25 - 0.25) / 3);
+  });
+
+  it("SimPO", () => close(cpoLossPlain({ ...three, lossType: "simpo", beta: 2, cpoAlpha: 0 }).loss, 0.7313211253));
+
+  it("CPO", () => {
+    close(cpoLossPlain({ ...three, cpoAlpha: 0 }).loss, 0.6774012061);
+    const { loss, metrics } = cpoLossPlain(three);
+    close(loss, 0.6774012061 + nll);
+    close(metrics.nll_loss, nll);
+  });
+
+  it("alphapo with an alpha of 0 is SimPO", () => {
+    const options: Partial<CpoPlainInputs> = { beta: 2, cpoAlpha: 0 };
+    close(cpoLossPlain({ ...three, ...options, lossType: "alphapo" }).loss, 0.7313211253);
+    expect(cpoLossPlain({ ...three, ...options, lossType: "alphapo", alpha: 1e-7 }).loss).toBeCloseTo(0.7313211253, 5);
+  });
+});
+
+describe("gradients are those of central differences", () => {
+  const cases: [
+    string,
+    (pairs: ReferenceFreePlainPairs) => { loss: number; chosenGradient: Float64Array; rejectedGradient: Float64Array },
+  ][] = [
+    ...cpoLossTypes.map((lossType): (typeof cases)[number] => [lossType, (pairs) => cpoLossPlain({ ...pairs, lossType, alpha: 0.25 })]),
+    ["smoothed", (pairs) => cpoLossPlain({ ...pairs, labelSmoothing: 0.1, cpoAlpha: 0.5 })],
+    ["orpo", (pairs) => orpoLossPlain({ ...pairs, nll: 0 })],
+  ];
+  it.each(cases)("%s", (_name, run) => {
+    const step = 1e-5;
+    const result = run(three);
+    for (const [field, gradient] of [
+      ["chosenLogProbs", result.chosenGradient],
+      ["rejectedLogProbs", result.rejectedGradient],
+    ] as const)
+      gradient.forEach((got, pair) => {
+        const lossAt = (shift: number): number =>
+          run({ ...three, [field]: Array.from(three[field], (value, i) => value + (i === pair ? shift : 0)) }).loss;
+        const want = (lossAt(step) - lossAt(-step)) / (2 * step);
+        expect(Math.abs(got - want)).toBeLessThanOrEqual(1e-6 * Math.max(Math.abs(want), 1e-3));
+      });
+  });
+});
+
+it("orpo is finite where an answer is certain", () => {
+  const { loss, chosenGradient } = orpoLossPlain({ ...three, chosenLogProbs: [0, -35, -12.5], nll });
+  expect([loss, ...chosenGradient].every(Number.isFinite)).toBe(true);
+});
+
+it.each<[Partial<CpoPlainInputs>, string, string]>([
+  [{ lossType: "orpo" as "simpo" }, "lossType", 'expected one of sigmoid, hinge, ipo, simpo, alphapo, got "orpo"'],
+  [{ beta: 0 }, "beta", "expected a number above 0, got 0"],
+  [{ labelSmoothing: 1 }, "labelSmoothing", "expected a number of at least 0 and below 1, got 1"],
+  [{ lossType: "ipo", labelSmoothing: 0.1 }, "labelSmoothing", "expected 0 for the loss ipo, got 0.1"],
+  [{ cpoAlpha: Number.NaN }, "cpoAlpha", "expected a finite number"],
+  [{ rejectedLengths: [1] }, "rejectedLengths", "expected 3, got 1"],
+  [{ chosenLogProbs: [] }, "chosenLogProbs", "there are no pairs"],
+])("%j", (changes, field, message) => {
+  const run = (): unknown => cpoLossPlain({ ...three, ...changes });
+  expect(run).toThrow(LossInputError);
+  expect(run).toThrow(expect.objectContaining({ code: "LOSS_INPUT", field }) as Error);
+  expect(run).toThrow(message);
+});
