@@ -47,7 +47,7 @@ async function timeTypes(types: readonly QuantizedType[]): Promise<void> {
   console.log("core-seconds for a million weights\n| type | plain | compiled | plain, importance | compiled, importance |");
   for (const type of types) {
     const cells: string[] = [];
-    for (const importance of type.startsWith("IQ4") || GGML_TYPES[type].blockValues === 1 ? [undefined] : [undefined, columns]) {
+    for (const importance of GGML_TYPES[type].blockValues === 1 ? [undefined] : [undefined, columns]) {
       const plain = await leastSeconds(2, () => quantize(part, type, { importance }));
       const compiled = await leastSeconds(7, () => quantizer.quantize(type, weights, { rowSize, importance }));
       const made = await quantizer.quantize(type, part, { rowSize, importance });
