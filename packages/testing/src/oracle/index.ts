@@ -7,6 +7,7 @@ import { decodeAttentionCases, writeRowsCases } from "./decode-attention.js";
 import { dropoutMaskCases } from "./dropout-mask.js";
 import { elementwiseCases } from "./elementwise.js";
 import { embeddingCases } from "./embedding.js";
+import { equalCases } from "./equal.js";
 import { fewRowsLinearCases } from "./few-rows-linear.js";
 import { gatherRowsCases } from "./gather-rows.js";
 import { linearLogProbsCases } from "./linear-log-probs.js";
@@ -32,6 +33,7 @@ export const oracleCases: OracleCase[] = [
   ...bfloat16Cases,
   ...embeddingCases,
   ...gatherRowsCases,
+  ...equalCases,
   ...segmentSumCases,
   ...sortCases,
   ...linearLogProbsCases,
