@@ -1,4 +1,5 @@
 import { quantizeNf4, type Nf4Weight } from "@kto/nf4";
+import { numberToBfloat16 } from "@kto/safetensors";
 import { Qwen2ForCausalLM, WeightSpace, weightSpecs, type Qwen2Config, type WeightSpec } from "@kto/qwen2";
 import { f16BitsToNumber, numberToF16Bits, sizeOf, type Device, type FloatDtype, type Tensor, type TensorSpace } from "@kto/tensor";
 
@@ -34,9 +35,10 @@ export function randomModel(device: Device, config: Qwen2Config, dtype: FloatDty
   return new Qwen2ForCausalLM(config, weights, { device, dtype });
 }
 
-/** The same with its linear layers in four bits with double quantisation, of f16. */
+/** The same with its linear layers in four bits with double quantisation, of bf16, as the hub's are. */
 export async function randomFourBitModel(device: Device, config: Qwen2Config): Promise<Qwen2ForCausalLM> {
   const bits = randomBits();
+  const bfloat16 = Uint16Array.from(bits, (half) => numberToBfloat16(f16BitsToNumber(half)));
   const fill = filler(device, "f16", bits);
   const [weights, quantized] = [new Map<string, Tensor>(), new Map<string, Nf4Weight>()];
   const specs = weightSpecs(config);
@@ -48,8 +50,8 @@ export async function randomFourBitModel(device: Device, config: Qwen2Config): P
       continue;
     }
     const chunks = (function* () {
-      for (let left = sizeOf(shape); left > 0; left -= bits.length) {
-        const part = bits.subarray(0, Math.min(left, bits.length));
+      for (let left = sizeOf(shape); left > 0; left -= bfloat16.length) {
+        const part = bfloat16.subarray(0, Math.min(left, bfloat16.length));
         yield new Uint8Array(part.buffer, 0, part.byteLength);
       }
     })();
