@@ -27,4 +27,4 @@ export { openQuantizer, type Quantizer, type QuantizeRowsOptions, type Quantizer
 export { checkpointTensorName, ggufTensorName } from "./qwen2/tensor-names.js";
 export { type TokenizerFiles, tokenizerMetadata } from "./qwen2/tokenizer-metadata.js";
 export { type ModelfileFacts, ollamaModelfile } from "./ollama/modelfile.js";
-export { type ChatTurn, turnParts, type TurnParts } from "./ollama/turn-parts.js";
+export { type ChatTurn, textAfterAnswer, turnParts, type TurnParts } from "./ollama/turn-parts.js";

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { ollamaModelfile } from "./modelfile.js";
-import { type ChatTurn, turnParts } from "./turn-parts.js";
+import { type ChatTurn, textAfterAnswer, turnParts } from "./turn-parts.js";
 
 const chatMl =
   (otherwise?: string) =>
@@ -84,9 +84,16 @@ PARAMETER temperature 0.6
 PARAMETER repeat_penalty 1.05
 `,
   );
-  const unknown = ollamaModelfile({ ...facts, turns: undefined, addsBos: true });
-  expect(unknown).toContain("# No TEMPLATE: Ollama takes the one in the GGUF file.");
-  expect(unknown).not.toContain('"""');
+  const unknown = (hasTemplate: boolean): string => ollamaModelfile({ ...facts, hasTemplate, addsBos: true });
+  expect(unknown(true)).toContain("# No TEMPLATE: Ollama takes the one in the GGUF file.");
+  expect(unknown(false)).toContain("# No TEMPLATE: the model has no chat template.");
+  expect(unknown(true)).not.toContain('"""');
+});
+
+it("what follows an answer is told even where turns are not all of a template", () => {
+  expect(textAfterAnswer(chatMl())).toBe("<|im_end|>\n<|im_start|>user\n");
+  expect(textAfterAnswer((messages) => `${messages.length}${deepSeek(messages)}`)).toBe("<e><U>");
+  expect(textAfterAnswer((messages) => messages.at(-1)!.content)).toBeUndefined();
 });
 
 it("BOS is written by the template only where the tokenizer does not put it there", () => {

@@ -7,8 +7,10 @@ export interface ModelfileFacts {
   readonly from: string;
   /** Names of other kinds of the same model beside it, to be taken in its place. */
   readonly others?: readonly string[] | undefined;
-  /** What the chat template writes around turns; without it TEMPLATE is left out, and Ollama takes the template of the GGUF file. */
+  /** What the chat template writes around turns; without it TEMPLATE is left out. */
   readonly turns?: TurnParts | undefined;
+  /** The GGUF file has a chat template, which Ollama takes where there is no TEMPLATE. */
+  readonly hasTemplate?: boolean | undefined;
   /** The tokenizer puts BOS before a text itself, and the template must not. */
   readonly addsBos: boolean;
   /** Texts that end an answer. */
@@ -30,14 +32,14 @@ const parameters = [
  * A Modelfile for `ollama create NAME -f Modelfile`: the GGUF file, the template of its conversations in Go's language, texts that end an answer, and settings of generation. Tools are
  * not in the template.
  */
-export function ollamaModelfile({ from, others = [], turns, addsBos, stop, generationConfig }: ModelfileFacts): string {
+export function ollamaModelfile({ from, others = [], turns, hasTemplate, addsBos, stop, generationConfig }: ModelfileFacts): string {
   const settings = fieldsOf(generationConfig);
   return [
     "# ollama create NAME -f Modelfile",
     ...others.map((other) => `# or FROM ./${other}`),
     `FROM ./${from}`,
     "",
-    ...(turns ? templateLines(turns, addsBos) : ["# No TEMPLATE: Ollama takes the one in the GGUF file.", ""]),
+    ...(turns ? templateLines(turns, addsBos) : [`# No TEMPLATE: ${hasTemplate ? "Ollama takes the one in the GGUF file" : "the model has no chat template"}.`, ""]), // prettier-ignore
     ...[...new Set(stop)].filter((text) => !/["\n]/.test(text)).map((text) => `PARAMETER stop "${text}"`),
     ...parameters.flatMap(([setting, name]) => numberLine(settings, setting, name)),
     "",

@@ -44,6 +44,19 @@ export function turnParts(render: (messages: readonly ChatTurn[]) => string, bos
   }
 }
 
+/**
+ * What a chat template writes between an answer and the question after it, the end of the turn first; undefined where that cannot be told.
+ *
+ * @param render  as of `turnParts`
+ */
+export function textAfterAnswer(render: (messages: readonly ChatTurn[]) => string): string | undefined {
+  try {
+    return cut(render(turns(["user", FIRST], ["assistant", ANSWER], ["user", SECOND])), [FIRST, ANSWER, SECOND])?.[2];
+  } catch {
+    return undefined;
+  }
+}
+
 /** Conversations that tell whether the parts are all of a template. */
 const checks: readonly (readonly ChatTurn[])[] = [
   turns(["user", "One?"]),

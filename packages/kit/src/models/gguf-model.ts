@@ -4,6 +4,7 @@ import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "@kto/lora";
 import { mergedWeights, type MergedWeights } from "@kto/merge";
 import { openCheckpoint, openSafetensors, type SafetensorsFile } from "@kto/safetensors";
 import { CORE_SCHEMA, load } from "js-yaml";
+import { answerEnds } from "./answer-ends.js";
 import { readJsonFile } from "./json-file.js";
 import type { AdapterFiles, ModelFiles } from "./model-files.js";
 
@@ -12,6 +13,8 @@ export interface OpenGgufModel extends GgufModel {
   readonly config: Readonly<Record<string, unknown>>;
   /** Plain weights, or dequantised ones. */
   readonly base: MergedWeights["base"];
+  /** What one should know of the files before they are used. */
+  readonly notes: readonly string[];
   /** Closes the files. */
   dispose(): Promise<void>;
 }
@@ -52,6 +55,7 @@ export async function openGgufModel(
       generationConfig: files.generationConfig,
       card,
       base: weights.base,
+      notes: files.tokenizer ? [answerEnds(files.tokenizer).note].filter((note) => note !== undefined) : [],
       dispose,
     };
   } catch (error) {
