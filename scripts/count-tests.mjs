@@ -24,7 +24,8 @@ for (const { name, assertionResults, message } of report.testResults) {
 for (const file of testFiles()) {
   if (!ran.has(file)) problems.push(`${file}: did not run`);
 }
-if (problems.length === 0 && exitStatus !== "0") problems.push(`npm run test:all ended with status ${exitStatus}, though every test passed`);
+if (problems.length === 0 && exitStatus !== "0")
+  problems.push(`npm run test:all ended with status ${exitStatus}, though every test passed`);
 
 for (const problem of problems) console.error(`FAIL  ${problem}`);
 console.log(`${passed} ${problems.length}`);

@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { main as compile } from "assemblyscript/asc";
 import { build } from "esbuild";
 
 // Compiles assembly/ to WebAssembly and bundles the script of the workers, both as text into src/quantizer/compiled.ts: `npm run assembly`. The text is
@@ -9,11 +8,27 @@ import { build } from "esbuild";
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const COMPILED = `${folder}src/quantizer/compiled.ts`;
 
+/** What is used of the compiler. Its own types would come with those of its language, which change what arrays are everywhere else. */
+interface Compiler {
+  main(
+    options: string[],
+    files: {
+      readFile(name: string): string | null;
+      writeFile(name: string, contents: string | Uint8Array): void;
+      listFiles(): string[];
+      stderr: { write(text: string | Uint8Array): void };
+    },
+  ): Promise<{ error: Error | null }>;
+}
+
+const compilerName: string = "assemblyscript/asc";
+
 const flags = ["--optimizeLevel", "3", "--enable", "simd", "--runtime", "stub", "--noAssert", "--use", "abort=", "--disableWarning", "112"];
 
 /** assembly/index.ts and what it imports as a module. Throws with what the compiler says. */
 async function compileModule(): Promise<Uint8Array> {
   const sources = new Map(readdirSync(`${folder}assembly`).map((name) => [name, readFileSync(`${folder}assembly/${name}`, "utf8")]));
+  const { main: compile } = (await import(/* @vite-ignore */ compilerName)) as Compiler;
   let compiled: Uint8Array | undefined;
   let said = "";
   const { error } = await compile(["index.ts", "--outFile", "quantizer.wasm", ...flags], {

@@ -118,9 +118,9 @@ function capitalised(word: string): string {
 
 /** A number of parameters in two digits: 1,777,088,000 is `1.8B`, 494,032,768 is `494M`. */
 export function sizeLabelOf(numParameters: number): string {
-  const [scale, unit] =
+  const [scale, unit]: [number, string] =
     numParameters > 1e12 ? [1e12, "T"] : numParameters > 1e9 ? [1e9, "B"] : numParameters > 1e6 ? [1e6, "M"] : [1e3, "K"];
-  const scaled = numParameters / (scale as number);
+  const scaled = numParameters / scale;
   const digits = Math.round(scaled) === 0 ? 0 : String(Math.round(scaled)).length;
   return `${scaled.toFixed(Math.max(2 - digits, 0))}${unit}`;
 }

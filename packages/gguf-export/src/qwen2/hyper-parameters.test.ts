@@ -9,10 +9,7 @@ const base = readJson(fixture("model", "config.json"))!;
 function keysOf(change: Record<string, unknown>): Record<string, unknown> {
   const { metadata } = hyperParameters({ ...base, rope_parameters: undefined, ...change });
   return Object.fromEntries(
-    metadata.map(([key, { type, value }]) => [
-      key.replace("qwen2.", ""),
-      type === "f32" ? Number((value as number).toPrecision(7)) : value,
-    ]),
+    metadata.map(([key, { type, value }]) => [key.replace("qwen2.", ""), type === "f32" ? Number(value.toPrecision(7)) : value]),
   );
 }
 

@@ -55,7 +55,7 @@ export function modelCard(facts: RunFacts, options: CardOptions): CardFiles {
   return { "README.md": sealCard(parts.join("\n")), ...(curve !== undefined && { [CURVE_FILE]: curve }) };
 }
 
-/** What the hub reads: https://huggingface.co/docs/hub/model-cards */
+/** What the hub reads: "Model Cards" of its documentation. */
 function header({ kind, base, method, dataset }: RunFacts, { license }: CardOptions): Record<string, unknown> {
   const onHub = isOnHub(base);
   const relation = { adapter: "adapter", model: "finetune", gguf: "quantized", files: undefined }[kind];

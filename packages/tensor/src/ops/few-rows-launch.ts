@@ -96,6 +96,17 @@ export function fewRowsParams(
     eps,
     end0: parts.length > 1 ? n0 : all,
     end1: parts.length > 2 ? n0 + n1! : all,
-    ...{ bias0, bias1, bias2, rank0, rank1, rank2, b0, b1, b2, scale0, scale1, scale2 },
+    bias0,
+    bias1,
+    bias2,
+    rank0,
+    rank1,
+    rank2,
+    b0,
+    b1,
+    b2,
+    scale0,
+    scale1,
+    scale2,
   };
 }
