@@ -10,6 +10,8 @@ export { openGgufAdapter, openGgufModel, type OpenGgufModel } from "./models/ggu
 export { mergeModel, type MergedModelFiles, type MergeModelOptions, type WeightedAdapter } from "./models/merge-model.js";
 export type { AdapterFiles, ModelFiles } from "./models/model-files.js";
 export { openAdapter, openModel, openTokenizer } from "./models/open-model.js";
+export { writeModelfile, type WrittenModelfile } from "./models/modelfile.js";
+export { savePretrainedGguf, type SavedGguf, type SaveGgufOptions } from "./models/save-gguf.js";
 export { savePretrainedMerged, type SaveMergedOptions, type SaveMethod } from "./models/save-merged.js";
 export type { LoadDatasetOptions } from "./data/file-options.js";
 export { loadDataset } from "./data/load-dataset.js";

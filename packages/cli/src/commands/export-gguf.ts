@@ -2,8 +2,8 @@ import { basename, dirname, join } from "node:path";
 import { excerpt, type Store } from "@kto/core";
 import type { Values } from "@kto/core/config";
 import { fileSource, folderStore } from "@kto/core/node";
-import { type ExportedGguf, exportGguf, exportGgufAdapter, type GgufFileType, readImportanceMatrix } from "@kto/gguf-export";
-import { type AdapterFiles, type ModelFiles, openGgufAdapter, openGgufModel, type OpenGgufModel } from "@kto/kit";
+import { type ExportedGguf, exportGguf, exportGgufAdapter, readImportanceMatrix } from "@kto/gguf-export";
+import { type AdapterFiles, type ModelFiles, openGgufAdapter, openGgufModel, writeModelfile } from "@kto/kit";
 import { isFolder } from "@kto/kit/node";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { exportGgufFields } from "../config/export-gguf-fields.js";
@@ -11,7 +11,6 @@ import { adapterType, ownType, typeMistakes, typesOf } from "../config/gguf-type
 import { ConfigError, exitStatus, interruption } from "../errors.js";
 import { hubAccess } from "../load/hub-access.js";
 import { findAdapter, findModel } from "../load/inputs.js";
-import { modelfileOf } from "../load/modelfile.js";
 import { formatBytes, formatNumber } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
 
@@ -19,8 +18,6 @@ type ExportValues = Values<typeof exportGgufFields>;
 
 /** A file as it is listed; an adapter has no bits of a weight. */
 type ListedFile = Pick<ExportedGguf, "path" | "type" | "bytes"> & { bpw?: number };
-
-const MODELFILE = "Modelfile";
 
 export const exportGgufCommand: Command = {
   name: "export-gguf",
@@ -84,6 +81,7 @@ async function writeModel(
   try {
     if (model.base === "nf4")
       console.note("the model is in four bits; what is written is what they say, dequantised, and not the 16 bits that it was made from");
+    for (const note of model.notes) console.note(note);
     const { progress, shown } = writing(input);
     const { files: written } = await exportGguf(model, {
       store,
@@ -95,7 +93,12 @@ async function writeModel(
       onPlan: () => input.begin(),
       onProgress: progress,
     }).finally(shown);
-    await writeModelfile(written, { files, model, store }, input);
+    const modelfile = await writeModelfile(written, { files, model, store });
+    if (modelfile.note !== undefined) console.note(modelfile.note);
+    if (modelfile.path !== undefined) {
+      const path = join(store.name, modelfile.path);
+      console.line(`${path}: ollama create NAME -f ${path}`);
+    }
     return written;
   } catch (error) {
     throw interruption(error, io.signal, "interrupted; nothing was written");
@@ -141,28 +144,4 @@ function writing({ console }: CommandInput): { progress(at: { writtenBytes: numb
       bar.update(Math.floor((100 * writtenBytes) / totalBytes), `% of ${formatBytes(totalBytes)}`),
     shown: () => bar.stop(),
   };
-}
-
-/** Writes a Modelfile for Ollama beside the files, unless there is one, or the model is in several files, which Ollama does not take. */
-async function writeModelfile(
-  written: readonly ExportedGguf[],
-  { files, model, store }: { files: ModelFiles; model: OpenGgufModel; store: Store },
-  { console }: CommandInput,
-): Promise<void> {
-  const types = new Set<GgufFileType>(written.map(({ type }) => type));
-  if (written.length > types.size) return console.note("no Modelfile: Ollama takes models in one file");
-  const path = join(dirname(written[0]!.path), MODELFILE);
-  const there = await store.open(path);
-  if (there) {
-    await there.dispose?.();
-    return console.note(`${join(store.name, path)} is there already, and stays as it is`);
-  }
-  const { text, note } = modelfileOf(
-    files,
-    model,
-    written.map((file) => basename(file.path)),
-  );
-  await store.write(path, text);
-  if (note !== undefined) console.note(note);
-  console.line(`${join(store.name, path)}: ollama create NAME -f ${join(store.name, path)}`);
 }

@@ -1,8 +1,9 @@
 import type { GgufMetadata } from "../container/header-writer.js";
 import type { GgufFileType } from "../file-types.js";
 
-/** Where each kind of file goes: `out` itself for one, files in the folder `out` for several. */
+/** Where each kind of file goes: `out` itself for one, files in the folder `out` for several; `"."` is the folder of the store itself, for one kind too. */
 export function outputPaths(out: string, types: readonly GgufFileType[], metadata: GgufMetadata): string[] {
+  if (out === ".") return types.map((type) => ggufFileName(metadata, type));
   return types.length === 1 ? [out] : types.map((type) => `${out}/${ggufFileName(metadata, type)}`);
 }
 

@@ -1,3 +1,4 @@
+import { storeAt } from "#platform";
 import { ArgumentError, SourceError, type ByteDirectory, type Store } from "@kto/core";
 import { ADAPTER_WEIGHTS_FILE } from "@kto/lora";
 import { mergedWeights, writeMerged, type AdapterToMerge, type MergedModel, type ModelOnDisk, type WriteMergedOptions } from "@kto/merge";
@@ -30,12 +31,13 @@ export interface MergedModelFiles extends MergedModel {
  * Writes a model with adapters merged into its weights as a model of its own, streamed from its files: no device is needed, and some rows are held at a time.
  * Several adapters add up, each times its weight. Tokenizer, template, generation config and licence come along; config.json, last, says what the weights are.
  *
+ * @param place  a folder of that path (in a browser of the page's private files), made where there is none, or a store
  * @throws as `mergedWeights` and `writeMerged` of `@kto/merge`; SourceError for an adapter without weights
  */
 export async function mergeModel(
   model: ModelFiles,
   adapters: readonly WeightedAdapter[],
-  store: Store,
+  place: string | Store,
   { base, tokenizer, ...options }: MergeModelOptions = {},
 ): Promise<MergedModelFiles> {
   const open: { dispose(): Promise<void> }[] = [];
@@ -60,7 +62,7 @@ export async function mergeModel(
     const ofAdapter = !tokenizer && only && others.length === 0 ? await tokenizerFilesIn(only.files.directory) : undefined;
     const { files, from } = await belongingsOf(model, { tokenizer: tokenizer?.files() ?? ofAdapter, base });
     const configJson = await readConfig(model.directory);
-    const merged = await writeMerged(store, weights, { ...options, configJson, files });
+    const merged = await writeMerged(typeof place === "string" ? storeAt(place) : place, weights, { ...options, configJson, files });
     return { ...merged, tokenizer: tokenizer ? "given" : ofAdapter ? "adapter" : from };
   } finally {
     for (const file of open) await file.dispose();

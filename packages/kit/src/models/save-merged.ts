@@ -1,3 +1,4 @@
+import { storeAt } from "#platform";
 import { ArgumentError, bytesSource, excerpt, type ByteDirectory, type Store } from "@kto/core";
 import { ADAPTER_METADATA, ADAPTER_WEIGHTS_FILE, adapterTensors, saveAdapter, wasMerged, type PeftModel } from "@kto/lora";
 import { encodeSafetensors } from "@kto/safetensors";
@@ -27,16 +28,18 @@ const saveMethods: readonly string[] = ["merged_16bit", "merged_4bit_forced", "l
  * returns, and "lora" writes the first active adapter alone. The model stays as it is.
  *
  * @param model  what `loadAdapter`, `getPeftModel` or a trainer made of a model of `loadModel`
+ * @param place  a folder of that path (in a browser of the page's private files), made where there is none, or a store
  * @returns      what was written; undefined for "lora"
  * @throws ArgumentError for an unknown method, for "merged_4bit", and for a model that is not as its files any more; as `mergeModel`
  */
 export async function savePretrainedMerged(
   model: PeftModel,
-  store: Store,
+  place: string | Store,
   { saveMethod = "merged_16bit", dtype, tokenizer, ...options }: SaveMergedOptions = {},
 ): Promise<MergedModelFiles | undefined> {
   const base = expectLoaded(model);
   expectMethod(saveMethod, dtype);
+  const store = typeof place === "string" ? storeAt(place) : place;
   const given = tokenizer ?? base.tokenizer;
   if (saveMethod === "lora") {
     for (const [name, content] of (await belongingsOf(base.files, { tokenizer: given?.files() })).files) await store.write(name, content);

@@ -2,13 +2,18 @@ import { CapabilityError, opfsStore, type Store } from "@kto/core";
 import { OutputError } from "./output-error.js";
 import { RunFolder, type FolderLock, type RunFolderOptions } from "./run-folder.js";
 
+/** A path to write to: a folder of the page's private files. */
+export function storeAt(path: string): Store {
+  return lateStore(path, privateFolder(path));
+}
+
 /** `opfs` in a browser. */
 export function platformFolder(kind: "directory" | "opfs", path: string, options: RunFolderOptions): RunFolder {
   if (kind === "directory")
     throw new CapabilityError(
       `directory: a page cannot write to folders of the disk; expected Node, got a browser; use opfs(${JSON.stringify(path)}), the page's private files`,
     );
-  return new RunFolder(lateStore(path, privateFolder(path)), lockOf(path), options);
+  return new RunFolder(storeAt(path), lockOf(path), options);
 }
 
 async function privateFolder(path: string): Promise<Store> {

@@ -1,10 +1,15 @@
 import { existsSync, statSync } from "node:fs";
-import { CapabilityError } from "@kto/core";
+import { CapabilityError, type Store } from "@kto/core";
 import { folderStore } from "@kto/core/node";
 import { expandHome } from "../platform/node-places.js";
 import { OutputError } from "./output-error.js";
 import { RunFolder, type FolderLock, type RunFolderOptions } from "./run-folder.js";
 import { expectUnlocked, releaseLock, sweep, takeLock } from "./run-lock.js";
+
+/** A path to write to: a folder on disk. */
+export function storeAt(path: string): Store {
+  return folderStore(expandHome(path));
+}
 
 /** `directory` in Node. */
 export function platformFolder(kind: "directory" | "opfs", path: string, options: RunFolderOptions): RunFolder {
@@ -12,8 +17,7 @@ export function platformFolder(kind: "directory" | "opfs", path: string, options
     throw new CapabilityError(
       `opfs: there is no private file system outside a browser; expected a browser, got Node; use directory(${JSON.stringify(path)})`,
     );
-  const folder = expandHome(path);
-  return new RunFolder(folderStore(folder), lockOf(folder), options);
+  return new RunFolder(storeAt(path), lockOf(expandHome(path)), options);
 }
 
 function lockOf(path: string): FolderLock {

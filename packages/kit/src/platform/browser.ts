@@ -41,4 +41,4 @@ export async function loadPlace(given: string, options: LoadDatasetOptions): Pro
   return dataset;
 }
 
-export { platformFolder } from "../output/browser-folder.js";
+export { platformFolder, storeAt } from "../output/browser-folder.js";

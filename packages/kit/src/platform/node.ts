@@ -58,4 +58,4 @@ async function openSoftware(): Promise<Device> {
   await installSoftwareGpu();
   return requestDevice();
 }
-export { platformFolder } from "../output/node-folder.js";
+export { platformFolder, storeAt } from "../output/node-folder.js";
