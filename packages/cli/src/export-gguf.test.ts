@@ -132,6 +132,15 @@ describe("kto export-gguf", () => {
     expect(readFileSync(folder.file("Modelfile"), "utf8")).toBe("mine");
   });
 
+  it("says that the template ends answers with another token than EOS, and Ollama is told both", async () => {
+    const other = changedModel(edited("tokenizer_config.json", (json) => (json["eos_token"] = "<|EOT|>")));
+    const { status, stderr } = await run("--model", other, "--out", folder.file("o.gguf"), "--type", "F16");
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^note: the chat template ends an answer with "<｜end▁of▁sentence｜>" and never with "<\|EOT\|>"/m);
+    const modelfile = readFileSync(folder.file("Modelfile"), "utf8");
+    expect(modelfile.match(/^PARAMETER stop .*/gm)).toEqual(['PARAMETER stop "<｜end▁of▁sentence｜>"', 'PARAMETER stop "<|EOT|>"']);
+  });
+
   it("weighs by an importance matrix", async () => {
     writeFileSync(folder.file("im.gguf"), imatrix);
     expect(
@@ -251,9 +260,12 @@ describe("a run that ends early leaves nothing that looks finished", () => {
     const [, signal] = (await once(child, "exit")) as [number | null, string | null];
     watcher.close();
     expect(signal).toBe("SIGKILL");
-    expect(readdirSync(folder.file("all")).filter((name) => !name.endsWith(".tmp"))).toEqual([]);
+    const finished = readdirSync(folder.file("all")).filter((name) => name.endsWith(".gguf")); // none, or some if the signal came late
+    const left = finished.map((name) => [name, readFileSync(folder.file("all", name))] as const);
+    for (const name of finished) rmSync(folder.file("all", name));
     expect((await kto(argv)).status).toBe(0);
     expect(readdirSync(folder.file("all")).filter((name) => name.endsWith(".gguf"))).toHaveLength(6);
+    for (const [name, bytes] of left) expect(bytes.equals(readFileSync(folder.file("all", name))), name).toBe(true);
   });
 
   it("by a disk that takes no more: status 1, and the rest is as it was", { timeout: 60_000 }, async () => {

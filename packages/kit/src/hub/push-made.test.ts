@@ -45,11 +45,14 @@ it("a merged model is a model of its own, with a card that tells of the run, and
 it("GGUF files, one kind or several, in the repository itself", async () => {
   const { model, adapters } = await source();
   await pushToHubGguf(model, { ...to(), adapter: adapters[0]!.files, types: ["F16"] });
-  expect([...files().keys()].sort()).toEqual(["README.md", "tuned-F16.gguf"]);
+  expect([...files().keys()].sort()).toEqual(["Modelfile", "README.md", "tuned-F16.gguf"]);
+  expect(hub.texts("model/owner/tuned")["Modelfile"]).toContain("FROM ./tuned-F16.gguf\n");
   const gguf = await openGguf(bytesSource(files().get("tuned-F16.gguf")!));
   expect(gguf.metadata.get("general.architecture")).toMatchObject({ value: "qwen2" });
   expect(hub.texts("model/owner/tuned")["README.md"]).toContain("ollama run hf.co/owner/tuned:F16");
-  await pushToHubGguf(model, { ...to(), types: ["F16", "Q8_0"] });
+  const notes: string[] = [];
+  await pushToHubGguf(model, { ...to(), types: ["F16", "Q8_0"], onNote: (note) => notes.push(note) });
+  expect(notes).toEqual([]);
   expect([...files().keys()].filter((name) => name.endsWith(".gguf")).every((name) => !name.includes("/"))).toBe(true);
 });
 

@@ -9,6 +9,7 @@ import type { PeftModel } from "@kto/lora";
 import { openGgufModel } from "../models/gguf-model.js";
 import { mergeModel, type MergeModelOptions, type WeightedAdapter } from "../models/merge-model.js";
 import type { AdapterFiles, ModelFiles } from "../models/model-files.js";
+import { writeModelfile } from "../models/modelfile.js";
 import { savePretrainedMerged, type SaveMergedOptions } from "../models/save-merged.js";
 import { expandHome } from "../platform/node-places.js";
 import { pushToHub, type PushToHubOptions } from "./push-to-hub.js";
@@ -65,7 +66,7 @@ export async function pushToHubMerged(source: PeftModel | FilesToMerge, options:
 }
 
 /**
- * Writes a model, an adapter merged on the way, as GGUF files and pushes them, as Unsloth's `push_to_hub_gguf`: `ollama run hf.co/owner/name` then runs it.
+ * Writes a model, an adapter merged on the way, as GGUF files with a Modelfile and pushes them, as Unsloth's `push_to_hub_gguf`: `ollama run hf.co/owner/name` then runs it.
  * Whether the push will be allowed is found out first.
  *
  * @throws as `openGgufModel`, `exportGguf` of `@kto/gguf-export` and {@link pushToHub}
@@ -77,9 +78,12 @@ export async function pushToHubGguf(model: ModelFiles, options: PushGgufOptions)
   return made(push, folder, nameOf(model), async (place) => {
     const opened = await openGgufModel(model, { adapter, signal });
     try {
+      for (const note of opened.notes) push.onNote?.(note);
       const isOne = types.length === 1;
       const at = isOne ? { store: folderStore(place), out: `${name}-${types[0]}.gguf` } : { store: folderStore(dirname(place)), out: basename(place) }; // prettier-ignore
-      await exportGguf(opened, { ...gguf, ...at, types, signal });
+      const { files } = await exportGguf(opened, { ...gguf, ...at, types, signal });
+      const { note } = await writeModelfile(files, { files: model, model: opened, store: at.store });
+      if (note !== undefined) push.onNote?.(note);
     } finally {
       await opened.dispose();
     }

@@ -19,7 +19,7 @@ export interface PushToHubOptions extends PushOptions {
   run?: string | undefined;
   /** Whether a model card is made where nobody wrote one; default true, but for data sets. `include` and `exclude` choose of its files too. */
   card?: boolean | undefined;
-  /** Is told what became of the card, where it is not the one that was made. */
+  /** Is told what became of the card, where it is not the one that was made, and what one should know of files that are made for the push. */
   onNote?(note: string): void;
 }
 
