@@ -52,9 +52,18 @@ describe("kto imatrix", () => {
 
   it("writes nothing where something is, of no text, without a file, or when it is stopped", async () => {
     writeFileSync(folder.file("there"), "mine");
+    const utf16 = folder.file("utf16.txt");
+    writeFileSync(utf16, "\ufeffis the one", "utf16le");
     const cases: [string[], RegExp][] = [
       [["--data", text(1), "--out", folder.file("there")], /--out: .*there is there already/],
       [["--data", folder.file("none.txt"), "--out", folder.file("x")], /none\.txt: no such file/],
+      [["--data", text(1), "--out", folder.file("x"), "--strict"], /--strict: has no effect on a text/],
+      [["--data", text(1), "--out", folder.file("x"), "--chunk_size", "1"], /--chunk_size: not usable; expected an integer of at least 2/],
+      [
+        ["--data", text(1), "--out", folder.file("x"), "--chunk_size", "4097"],
+        /--chunk_size: longer than .* expected at most 4096, got 4097/,
+      ],
+      [["--data", utf16, "--out", folder.file("x")], /utf16\.txt is no text in UTF-8/],
     ];
     for (const [argv, message] of cases) {
       const outcome = await run(...argv);

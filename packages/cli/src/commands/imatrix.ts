@@ -1,12 +1,14 @@
 import { basename, dirname } from "node:path";
 import { existsSync } from "node:fs";
-import { field, integer, requiredField, path, type Values } from "@kto/core/config";
+import { excerpt } from "@kto/core";
+import { field, integer, path, pickFields, requiredField, spellOnDisk, type Values } from "@kto/core/config";
 import { fileSource, folderStore } from "@kto/core/node";
 import { writeImportanceMatrix } from "@kto/gguf-export";
 import { collectImportance, loadAdapter, type AdapterFiles, type ModelFiles } from "@kto/kit";
 import { adviseOnMemory, tokenizeRows } from "@kto/trainer";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { inputFields } from "../config/input-fields.js";
+import { rowFields } from "../config/row-fields.js";
 import { ConfigError, exitStatus, interruption } from "../errors.js";
 import { hubAccess } from "../load/hub-access.js";
 import { findAdapter, findModel } from "../load/inputs.js";
@@ -20,7 +22,7 @@ import { openModelAndData } from "./model-and-data.js";
 const imatrixFields = {
   ...inputFields,
   out: requiredField(path("a path where nothing is"), { group: "output", help: "the GGUF file of the importance matrix" }),
-  chunkSize: field(integer(1), 512, { group: "data", help: "tokens that are run as one, BOS included where the tokenizer has one" }),
+  chunkSize: field(integer(2), 512, { group: "data", help: "tokens that are run as one, BOS included where the tokenizer has one" }),
 };
 
 type ImatrixValues = Values<typeof imatrixFields>;
@@ -53,7 +55,9 @@ async function imatrix(input: CommandInput): Promise<number> {
     throw new ConfigError([
       `--out: ${values.out} is there already; expected a path where nothing is, got a file or a folder; choose another, or remove it`,
     ]);
+  if (isPlainText(values.data)) expectNoFieldsOfRows(values);
   const { model: files, adapter, rows } = isPlainText(values.data) ? await textRows(values, input) : await dataRows(values, input);
+  expectPositions(files, values);
   const total = rows.reduce((sum, { length }) => sum + length, 0);
   if (total === 0)
     throw new ConfigError([`--data: there is no text in ${values.data}; expected at least one token, got none; check the file`]);
@@ -87,6 +91,22 @@ function isPlainText(data: string): boolean {
   return /\.(txt|md|raw|text)$/i.test(data);
 }
 
+/** Throws ConfigError for what says how rows are read, and has no effect on a text. */
+function expectNoFieldsOfRows(values: ImatrixValues): void {
+  const ofRows = { ...rowFields, ...pickFields(imatrixFields, "split", "datasetConfig", "chatTemplate") };
+  const given = (Object.keys(ofRows) as (keyof typeof ofRows)[]).filter((name) => values[name] !== ofRows[name].initial);
+  const mistake = (name: keyof typeof ofRows): string =>
+    `--{${name}}: has no effect on a text, which is taken as it stands; expected it unset, got ${excerpt(values[name])}; remove it`;
+  if (given.length > 0) throw new ConfigError(given.map((name) => spellOnDisk(imatrixFields, mistake(name))));
+}
+
+/** Throws ConfigError for pieces that the model cannot see whole. */
+function expectPositions({ config }: ModelFiles, { chunkSize }: ImatrixValues): void {
+  const most = Math.min(config.maxPositionEmbeddings, config.slidingWindow ?? Infinity);
+  if (chunkSize > most)
+    throw new ConfigError([`--chunk_size: longer than the model's positions; expected at most ${most}, got ${chunkSize}; give less`]);
+}
+
 /** A text in pieces of the same length, each with BOS before it where the tokenizer puts one before texts. A short rest is left out. */
 async function textRows(values: ImatrixValues, input: CommandInput): Promise<Calibration> {
   const access = hubAccess(input.io, input.console);
@@ -102,7 +122,10 @@ async function textRows(values: ImatrixValues, input: CommandInput): Promise<Cal
 async function readWhole(file: string): Promise<string> {
   const source = await fileSource(file);
   try {
-    return new TextDecoder().decode(await source.slice(0, source.byteLength));
+    return new TextDecoder("utf-8", { fatal: true }).decode(await source.slice(0, source.byteLength));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new ConfigError([`--data: ${file} is no text in UTF-8; expected UTF-8, got other bytes; convert it (iconv -t utf-8)`]);
   } finally {
     await source.dispose();
   }
