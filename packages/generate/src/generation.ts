@@ -68,6 +68,8 @@ export interface GenerateOptions extends SamplingOptions {
   skipSpecialTokens?: boolean | undefined;
   /** The adapter, or adapters, that act, by name; null for none. Default: those that are active. */
   adapter?: string | readonly string[] | null | undefined;
+  /** Default: the model's. `getChatTemplate` of `@kto/tokenizer` gives one that speaks another format. */
+  tokenizer?: GenerationTokenizer | undefined;
   chatTemplate?: string | undefined;
   tools?: readonly object[] | undefined;
   /** Further variables of the template. */

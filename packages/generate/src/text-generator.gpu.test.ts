@@ -3,7 +3,7 @@ import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, readFixtureJson } from "@kto/testing";
-import { Tokenizer } from "@kto/tokenizer";
+import { getChatTemplate, Tokenizer } from "@kto/tokenizer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate, type GenerateOptions, type GenerationResult, TextGenerator } from "./index.js";
 import { answeredPrompts } from "./testing/rows.js";
@@ -45,6 +45,19 @@ describe("an answer", () => {
     expect(ids).toEqual(first.greedy.ids);
     expect(text).toBe(model.tokenizer.decode(ids, { skipSpecialTokens: true }));
     expect(result.tokensPerSecond).toBeGreaterThan(0);
+  });
+
+  it("is by another tokenizer than the model's, with its template and its ends", async () => {
+    const tokenizer = getChatTemplate(model.tokenizer, "chatml");
+    const messages = [{ role: "user", content: "Compute 2 * 9." }];
+    const prompt = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true });
+    const options = { doSample: false, maxNewTokens: 4 } as const;
+    const byChatml = await generate(model, { ...options, messages, tokenizer }).result;
+    expect(byChatml).toMatchObject({
+      promptTokens: prompt.length,
+      ids: (await generate(model, { ...options, inputIds: prompt }).result).ids,
+    });
+    expect(byChatml.promptTokens).not.toBe((await generate(model, { ...options, messages }).result).promptTokens);
   });
 
   it("ends at the end tokens of a batch as in transformers", async () => {

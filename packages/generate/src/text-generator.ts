@@ -46,7 +46,7 @@ export class TextGenerator implements Disposable {
    * @throws GenerationError for settings out of range, no or an empty prompt, one that fills the context, an adapter that there is not; what the template throws
    */
   generate(options: GenerateOptions): Generation {
-    const tokenizer = this.#tokenizer;
+    const { tokenizer = this.#tokenizer } = options;
     const promptIds = this.#promptIds(options);
     const { sampling, seed } = samplingSettings(options, this.#defaults, this.#base.vocabSize);
     const room = this.#base.maxPositionEmbeddings - promptIds.length;
@@ -80,7 +80,8 @@ export class TextGenerator implements Disposable {
     this.dispose();
   }
 
-  #promptIds({ messages, prompt, inputIds, chatTemplate, tools, templateVariables }: GenerateOptions): readonly number[] {
+  #promptIds(options: GenerateOptions): readonly number[] {
+    const { messages, prompt, inputIds } = options;
     const given = Object.entries({ messages, prompt, inputIds }).filter(([, value]) => value !== undefined);
     if (given.length !== 1)
       throw new GenerationError({
@@ -90,7 +91,7 @@ export class TextGenerator implements Disposable {
         got: given.map(([name]) => `{${name}}`).join(" and ") || "none",
         fields: ["messages", "prompt", "inputIds"],
       });
-    const ids = inputIds ?? this.#encode(messages, prompt, { chatTemplate, tools, variables: templateVariables });
+    const ids = inputIds ?? this.#encode(options);
     const { vocabSize } = this.#base;
     const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
     if (ids.length > 0 && wrong === undefined) return ids;
@@ -102,20 +103,7 @@ export class TextGenerator implements Disposable {
     });
   }
 
-  #encode(
-    messages: GenerateOptions["messages"],
-    prompt: string | undefined,
-    {
-      chatTemplate,
-      tools,
-      variables,
-    }: {
-      chatTemplate?: string | undefined;
-      tools?: readonly object[] | undefined;
-      variables?: Readonly<Record<string, unknown>> | undefined;
-    },
-  ): number[] {
-    const tokenizer = this.#tokenizer;
+  #encode({ messages, prompt, chatTemplate, tools, templateVariables, tokenizer = this.#tokenizer }: GenerateOptions): number[] {
     if (!tokenizer)
       throw new GenerationError({
         operation: "generate",
@@ -130,7 +118,7 @@ export class TextGenerator implements Disposable {
       tokenize: true,
       ...(chatTemplate !== undefined && { chatTemplate }),
       ...(tools && { tools }),
-      ...(variables && { variables }),
+      ...(templateVariables && { variables: templateVariables }),
     });
   }
 

@@ -69,6 +69,17 @@ test("the gradient of A is exactly zero while B is", async () => {
   gradients.dispose();
 });
 
+test("a fresh adapter names the model it is for, where that carries its name", () => {
+  const { modelType, outputEmbedding } = base;
+  const configOf = (more: { name?: string; revision?: string }): object => {
+    const tree = { device, modelType, outputEmbedding, namedModules: () => base.namedModules(), ...more };
+    using model = getPeftModel(tree, { r: 1, targetModules: ["q_proj"] });
+    return model.activeAdapter.config;
+  };
+  expect(configOf({ name: "owner/name", revision: "v2" })).toMatchObject({ baseModelNameOrPath: "owner/name", revision: "v2" });
+  expect(configOf({})).toMatchObject({ baseModelNameOrPath: null, revision: null });
+});
+
 test("merged weights are peft's, and compute what the adapter computed", async () => {
   using merged = await Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("model")), { device, dtype: "f32" });
   const { config, weights } = await loadAdapter(fixturePath("lora", "main"), merged);

@@ -12,6 +12,10 @@ import { resolveTargets, type LoraTarget } from "./target-modules.js";
 /** What a base model must offer: a device, and a tree with linear layers in it. */
 export interface AdaptableModel extends ModuleTree {
   readonly device: Device;
+  /** What a fresh adapter's config names as its base: a path, or a name on the hub. */
+  readonly name?: string | undefined;
+  /** Branch, tag or commit of a model of the hub. */
+  readonly revision?: string | undefined;
 }
 
 /** One named adapter: its config, the layers it acts on, and its weights in one bucket. */
@@ -42,7 +46,7 @@ export interface AddAdapterOptions {
   isTrainable?: boolean;
 }
 
-/** Puts a fresh LoRA adapter on a base model, as peft's function of that name. */
+/** Puts a fresh LoRA adapter on a base model, as peft's function of that name. Its config names the base where the model carries its name. */
 export function getPeftModel<M extends AdaptableModel>(
   base: M,
   config: Partial<LoraConfig>,
@@ -50,7 +54,7 @@ export function getPeftModel<M extends AdaptableModel>(
 ): PeftModel<M> {
   const model = new PeftModel(base);
   try {
-    model.addAdapter(config, options);
+    model.addAdapter({ baseModelNameOrPath: base.name ?? null, revision: base.revision ?? null, ...config }, options);
     return model;
   } catch (error) {
     model.dispose();

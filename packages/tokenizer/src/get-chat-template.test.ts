@@ -22,6 +22,10 @@ const asked = [{ role: "user", content: "Hi" }];
 const written = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
 
 describe("getChatTemplate", () => {
+  it("says so where a model has no tokenizer", () => {
+    expect(() => getChatTemplate(undefined, "chatml")).toThrow(/^getChatTemplate: there is no tokenizer; .*put tokenizer\.json beside/);
+  });
+
   it("gives a tokenizer of the same kind with the template, and leaves the one it was given", () => {
     const before = tokenizer.chatTemplate;
     const chatml = getChatTemplate(tokenizer, "chatml");

@@ -1,4 +1,5 @@
 import { namedChatTemplate } from "@kto/chat-templates";
+import { TokenizerError } from "./errors.js";
 import type { MessageMapping } from "./message-mapping.js";
 import type { Tokenizer } from "./tokenizer.js";
 
@@ -8,9 +9,23 @@ import type { Tokenizer } from "./tokenizer.js";
  *
  *   getChatTemplate(tokenizer, "chatml", { mapping: { role: "from", content: "value", user: "human", assistant: "gpt" } })
  *
- * The tokenizer that is given stays as it is. Throws ArgumentError for a name that is not known, or a mapping that cannot be.
+ * The tokenizer that is given stays as it is.
+ *
+ * @throws ArgumentError for a name that is not known, or a mapping that cannot be; TokenizerError for a model's tokenizer that it has not
  */
-export function getChatTemplate(tokenizer: Tokenizer, name: string, { mapping }: { mapping?: MessageMapping | undefined } = {}): Tokenizer {
+export function getChatTemplate(
+  tokenizer: Tokenizer | undefined,
+  name: string,
+  { mapping }: { mapping?: MessageMapping | undefined } = {},
+): Tokenizer {
+  if (!tokenizer)
+    throw new TokenizerError({
+      operation: "getChatTemplate",
+      problem: "there is no tokenizer",
+      expected: "one",
+      got: "undefined, as of a model without tokenizer.json",
+      advice: "put tokenizer.json beside the model's weights",
+    });
   const { template, stop } = namedChatTemplate(name, "getChatTemplate");
   return tokenizer.withChatTemplate(template, { stop, mapping });
 }

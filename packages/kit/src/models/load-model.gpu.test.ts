@@ -89,7 +89,7 @@ describe("a template that the tokenizer was given", () => {
   it("reads messages in the layout that it was given with", async () => {
     using model = await loadModel(fixturePath("model"), { device, dtype: "f32" });
     const mapping = { role: "from", content: "value", user: "human", assistant: "gpt" };
-    const tokenizer = getChatTemplate(model.tokenizer!, "deepseek-r1", { mapping });
+    const tokenizer = getChatTemplate(model.tokenizer, "deepseek-r1", { mapping });
     const asked = [{ from: "human", value: messages[0]!.content }];
     const { ids } = await generate(Object.assign(model, { tokenizer }), { messages: asked, doSample: false, maxNewTokens: 4 }).result;
     expect(ids).toEqual(greedy.ids.slice(0, 4)); // the model's own format, so that the ids are those of its own template
@@ -97,7 +97,7 @@ describe("a template that the tokenizer was given", () => {
 
   it("ends them at its stop text, where that is no token", async () => {
     using model = await loadModel(fixturePath("model"), { device, dtype: "f32" });
-    const chatml = getChatTemplate(model.tokenizer!, "chatml");
+    const chatml = getChatTemplate(model.tokenizer, "chatml");
     const options = { messages, doSample: false, maxNewTokens: 24, eosTokenId: [] };
     const { text } = await generate(Object.assign(model, { tokenizer: chatml }), options).result;
     const [longest] = text.split("\ufffd").sort((a, b) => b.length - a.length) as [string];

@@ -38,7 +38,6 @@ export async function savePretrainedGguf(
   const model = await openGgufModel(files, { adapter, signal: options.signal });
   try {
     for (const note of model.notes) onNote?.(note);
-    for (const note of model.notes) onNote?.(note);
     const { files: written } = await exportGguf(model, { ...options, store, types, out: "." });
     const { note } = await writeModelfile(written, { files, model, store });
     if (note !== undefined) onNote?.(note);

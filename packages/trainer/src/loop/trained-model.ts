@@ -74,9 +74,8 @@ export function trainedModel(
     throw new TrainerUsageError(
       `${operation}: the model has no adapter to train; expected peftConfig, or a model of getPeftModel, got a base model alone; pass e.g. peftConfig: { r: 16 }`,
     );
-  const config = { baseModelNameOrPath: model.name ?? null, revision: model.revision ?? null, ...peftConfig };
   try {
-    return { adapted: getPeftModel(model, config, { seed }), tokenizer: model.tokenizer, isNew: true };
+    return { adapted: getPeftModel(model, peftConfig, { seed }), tokenizer: model.tokenizer, isNew: true };
   } catch (cause) {
     if (!(cause instanceof LoraConfigError) || cause.field !== "adapterName") throw cause;
     throw new TrainerUsageError(
