@@ -1,2 +1,4 @@
 export * from "@kto/kit";
+export { generate } from "@kto/generate";
+export { getPeftModel } from "@kto/lora";
 export { KTOTrainer } from "@kto/trainer";
