@@ -1,11 +1,14 @@
 export { TrainerConfigError } from "./config/check-config.js";
+export { dpoConfig, dpoContradictions, dpoDefaults, type DPOConfig } from "./config/dpo-config.js";
+export { dpoFields } from "./config/dpo-fields.js";
 export { ktoConfig, ktoContradictions, ktoDefaults, type KTOConfig } from "./config/kto-config.js";
 export { ktoFields } from "./config/kto-fields.js";
 export { trainingFields } from "./config/training-fields.js";
 export * from "./data/index.js";
+export * from "./dpo/index.js";
 export * from "./kto/index.js";
 export * from "./loop/index.js";
 export { adviseOnMemory } from "./memory/memory-advice.js";
 export type { MemoryPlan } from "./memory/memory-plan.js";
-export { inPasses, type PassLayout, type PassOptions } from "./memory/passes.js";
+export { inPasses, inPassesOf, type PassLayout, type PassOptions, type PassUnit } from "./memory/passes.js";
 export * from "./scoring/index.js";

@@ -16,5 +16,6 @@ export {
   type ScoredRow,
   type SourceRow,
 } from "./rows.js";
+export { checkRows, tokenizeRows, type CheckedRows, type CheckOptions, type TokenizedRow, type TokenizedRows } from "./read-rows.js";
 export { tokenizePrompt, tokenizeRow, type TokenizeOptions } from "./tokenize-row.js";
 export type { ChatMessage, ChatTemplateOptions, RenderedConversation, Tokenizer } from "./tokenizer.js";

@@ -38,6 +38,6 @@ export async function letOthersRun(signal: AbortSignal | undefined): Promise<voi
 export function expectMaxLength(maxLength: number | null): void {
   if (maxLength === null || (Number.isInteger(maxLength) && maxLength >= 2)) return;
   throw new DataPreparationError(
-    `prepareKtoDataset: maxLength is not a number of tokens; expected an integer of at least 2, or null, got ${maxLength}; pass e.g. 1024`,
+    `data: maxLength is not a number of tokens; expected an integer of at least 2, or null, got ${maxLength}; pass e.g. 1024`,
   );
 }

@@ -4,9 +4,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { cutRow, type ScoredRow, type Tokenizer } from "../data/index.js";
+import { cutRow, tokenizeRows, type ScoredRow, type Tokenizer } from "../data/index.js";
 import { mismatched, prepareKtoDataset, type KtoRow, type PrepareKtoOptions } from "./prepare-kto-dataset.js";
-import { tokenizeRows } from "./read-rows.js";
 
 const fixtures = new URL("../../../testing/fixtures/", import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, fixtures), "utf8");

@@ -2,5 +2,4 @@ export { classBalance, describeBalance, type BalanceWarning, type ClassBalance, 
 export { dataReport, type DataReport, type DataReportOptions, type ReportSample, type ReportToken } from "./data-report.js";
 export { ktoMethod } from "./kto-method.js";
 export { KTOTrainer, type KTOTrainerOptions } from "./kto-trainer.js";
-export { checkRows, tokenizeRows, type CheckedRows, type CheckOptions, type TokenizedRow, type TokenizedRows } from "./read-rows.js";
 export { prepareKtoDataset, type KtoRow, type PreparedKtoDataset, type PrepareKtoOptions } from "./prepare-kto-dataset.js";

@@ -9,7 +9,7 @@ import { rowLengths, type RowLengths } from "../data/lengths.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
 import { cutRow, rowLength, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
 import { classBalance, type ClassBalance, type ClassWeights } from "./class-balance.js";
-import { tokenizeRows } from "./read-rows.js";
+import { tokenizeRows } from "../data/read-rows.js";
 
 /** One row as the KTO trainer takes it, cut to `maxLength`. */
 export interface KtoRow extends ScoredRow, SourceRow {

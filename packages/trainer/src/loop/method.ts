@@ -3,8 +3,8 @@ import type { PeftModel } from "@kto/lora";
 import type { CausalLM, GradientSink, Tensor } from "@kto/tensor";
 import type { RowLengths } from "../data/lengths.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
-import type { DroppedRow, ScoredRow, SourceRow } from "../data/rows.js";
-import type { PassLayout } from "../memory/passes.js";
+import type { DroppedRow, SourceRow } from "../data/rows.js";
+import type { PassLayout, PassUnit } from "../memory/passes.js";
 import type { Reference, ReferenceKind } from "../scoring/reference.js";
 
 /** Tensors by name, f32. */
@@ -45,12 +45,14 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
   readonly name: string;
   /** What the policy is compared with; without one, the model without its adapter. */
   readonly reference?: ReferenceKind | undefined;
+  /** Seed of torch's `randperm`, which rows are put in order by, anew in each epoch; without one they stay in the order of the data. */
+  readonly shuffleSeed?: number | undefined;
   /** Tokenises a dataset into rows that are cut to `maxLength`. */
   prepare(dataset: Dataset<DataRow>, options: PrepareOptions): Promise<Prepared>;
   /**
    * The sequences of each forward pass of a micro-batch, always as many passes. The first pass is the one that is trained on: its tokens are counted.
    */
-  passes(rows: readonly Row[]): readonly [trained: readonly ScoredRow[], ...others: (readonly ScoredRow[])[]];
+  passes(rows: readonly Row[]): readonly [trained: readonly PassUnit[], ...others: (readonly PassUnit[])[]];
   /** Rows with what is computed once, before the first update. */
   precompute?(
     context: MethodContext,

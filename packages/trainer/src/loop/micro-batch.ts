@@ -1,5 +1,6 @@
 import type { Tensor } from "@kto/tensor";
 import { rowLength, type SourceRow } from "../data/rows.js";
+import { sequencesOf } from "../memory/passes.js";
 import type { Collective } from "./collective.js";
 import type { BackwardPass, Method, MethodContext, NamedTensors } from "./method.js";
 
@@ -90,7 +91,7 @@ export async function readMicroBatches<Row extends SourceRow>(
 export function countTokens<Row extends SourceRow>(method: Method<Row>, rowsByRank: readonly (readonly Row[])[]): TokenCounts {
   const counts = { numTokens: 0, numPaddedTokens: 0 };
   for (const rows of rowsByRank) {
-    const lengths = method.passes(rows)[0].map(rowLength);
+    const lengths = sequencesOf(method.passes(rows)[0]).map(rowLength);
     counts.numTokens += lengths.reduce((total, length) => total + length, 0);
     counts.numPaddedTokens += lengths.length * Math.max(...lengths);
   }

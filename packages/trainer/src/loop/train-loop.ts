@@ -4,6 +4,7 @@ import type { TrainerEvent, TrainLog } from "./events.js";
 import { countTokens, disposeAll, readMicroBatches } from "./micro-batch.js";
 import { expectFiniteLoss } from "./non-finite.js";
 import { dueAfter, epochAfter } from "./run-plan.js";
+import type { RowOrder } from "./row-order.js";
 import { takeLog } from "./take-log.js";
 import type { RunProgress } from "./trainer-state.js";
 import { recordUpdate, type PendingUpdate, type UpdateContext } from "./update.js";
@@ -11,7 +12,7 @@ import { recordUpdate, type PendingUpdate, type UpdateContext } from "./update.j
 /** What the loop goes through. */
 export interface TrainLoop<Row extends SourceRow> extends UpdateContext<Row> {
   schedule: Schedule;
-  rows: readonly Row[];
+  order: RowOrder<Row>;
   /** Goes on from where it stands, and is kept up to date. */
   progress: RunProgress;
   signal: AbortSignal | undefined;
@@ -39,7 +40,8 @@ export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): As
   try {
     for (let step = startStep + 1; step <= counts.totalUpdates; step++) {
       const learningRate = schedule.rate(step - 1);
-      const update = await recordUpdate(run, run.rows, { step, learningRate, emit });
+      const rows = run.order(Math.floor((step - 1) / counts.updatesPerEpoch));
+      const update = await recordUpdate(run, rows, { step, learningRate, emit });
       pending.push(update);
       await device.sync();
       progress.globalStep = step;

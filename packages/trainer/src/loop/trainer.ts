@@ -22,6 +22,7 @@ import type { Method, PreparedRows } from "./method.js";
 import { recordMicroBatch } from "./micro-batch.js";
 import { runOutput, type RunOutput } from "./output.js";
 import { PlannedRun } from "./planned-run.js";
+import { rowOrder } from "./row-order.js";
 import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
 import { saveTrained } from "./save-trained.js";
 import { trainLoop } from "./train-loop.js";
@@ -237,7 +238,7 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
       yield* trainLoop({
         ...this.#updateContext(parts, run.counts, context),
         schedule,
-        rows: precomputed ?? rows,
+        order: rowOrder(precomputed ?? rows, this.#options.method.shuffleSeed),
         progress,
         signal,
         emit: (event) => this.#emit(event),
@@ -302,17 +303,21 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
     const { method } = this.#options;
     const rows = this.#prepared.train!.rows;
     const evalRows = args.evalStrategy === "no" ? [] : this.#prepared.eval!.rows;
+    const order = rowOrder(rows, method.shuffleSeed);
     const updatesLeft = Math.max(0, counts.totalUpdates - startStep);
-    const ranges = Array.from({ length: Math.min(counts.updatesPerEpoch, updatesLeft) }, (_, index) =>
-      microBatchesOfUpdate(startStep + index, counts, args, this.#collective),
-    ).flat();
+    // Every epoch has the micro-batches of the first, unless rows are shuffled.
+    const numUpdates = method.shuffleSeed === undefined ? Math.min(counts.updatesPerEpoch, updatesLeft) : updatesLeft;
+    const trainingBatches = Array.from({ length: numUpdates }, (_, index) => startStep + index).flatMap((update) => {
+      const ofEpoch = order(Math.floor(update / counts.updatesPerEpoch));
+      return microBatchesOfUpdate(update, counts, args, this.#collective).map(({ start, end }) => ofEpoch.slice(start, end));
+    });
     const { perDeviceEvalBatchSize: evalSize } = args;
     const run = (layout: UpdateContext<Row>["context"]["layout"]): UpdateContext<Row> =>
       this.#updateContext(parts, counts, { model, reference: parts.reference, layout });
     return planRunMemory<Row>({
       model: model.base,
       gradientCheckpointing: args.gradientCheckpointing,
-      trainingBatches: ranges.map(({ start, end }) => rows.slice(start, end)),
+      trainingBatches,
       evaluationBatches: Array.from({ length: Math.ceil(evalRows.length / evalSize) }, (_, index) =>
         evalRows.slice(index * evalSize, (index + 1) * evalSize),
       ),

@@ -1,4 +1,5 @@
-import { rowLength, type ScoredRow } from "../data/rows.js";
+import { rowLength } from "../data/rows.js";
+import { sequencesOf, type PassUnit } from "./passes.js";
 
 /** The batches that need the most memory. */
 export interface LargestBatches<Row> {
@@ -13,15 +14,15 @@ export interface LargestBatches<Row> {
 /** Looks for the batches whose steps need the most memory. `passesOf` gives the sequences of each forward pass of a batch, always as many passes. */
 export function largestBatches<Row>(
   batches: readonly (readonly Row[])[],
-  passesOf: (batch: readonly Row[]) => readonly (readonly ScoredRow[])[],
+  passesOf: (batch: readonly Row[]) => readonly (readonly PassUnit[])[],
 ): LargestBatches<Row> {
   const largest: LargestBatches<Row> = { batches: [], mostTokens: 0, longestRow: 0 };
   const most: number[] = [];
   const found: (readonly Row[])[] = [];
   for (const batch of batches) {
-    for (const [kind, sequences] of passesOf(batch).entries()) {
+    for (const [kind, units] of passesOf(batch).entries()) {
       let numTokens = 0;
-      for (const row of sequences) {
+      for (const row of sequencesOf(units)) {
         const length = rowLength(row);
         numTokens += length;
         largest.longestRow = Math.max(largest.longestRow, length);

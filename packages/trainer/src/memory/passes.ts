@@ -21,12 +21,20 @@ export interface PassLayout {
 /** Every micro-batch in one pass, nothing run again: for passes without gradients. */
 export const wholeBatches: PassLayout = { checkpointedLayers: 0, tokensPerPass: Infinity };
 
+/** A sequence, or several that go through the model together, as the two of a pair. */
+export type PassUnit = ScoredRow | readonly ScoredRow[];
+
+/** The sequences of some units, one after another. */
+export function sequencesOf(units: readonly PassUnit[]): ScoredRow[] {
+  return units.flatMap((unit): readonly ScoredRow[] => ("promptIds" in unit ? [unit] : unit));
+}
+
 /** Groups of neighbouring rows that together have at most `tokensPerPass` tokens, a longer row alone. */
-export function splitIntoPasses<Row extends ScoredRow>(rows: readonly Row[], tokensPerPass: number): Row[][] {
+function splitIntoPasses<Row>(rows: readonly Row[], tokensPerPass: number, unitOf: (row: Row) => PassUnit): Row[][] {
   const passes: Row[][] = [];
   let room = 0;
   for (const row of rows) {
-    const length = rowLength(row);
+    const length = passSize([unitOf(row)]).numTokens;
     if (passes.length === 0 || length > room) {
       passes.push([]);
       room = tokensPerPass;
@@ -46,23 +54,33 @@ export interface PassOptions {
 
 /** Runs `pass` on as many parts of the rows as the layout asks for, each with the dropout and the positions it has in the whole. */
 export function inPasses<Row extends ScoredRow, T>(
-  { model, layout }: { model: PeftModel; layout: PassLayout },
+  context: { model: PeftModel; layout: PassLayout },
   rows: readonly Row[],
   pass: (part: Row[], options: PassOptions) => T,
 ): T[] {
+  return inPassesOf(context, rows, (row) => row, pass);
+}
+
+/** As `inPasses`, for rows of which each is a unit of sequences. */
+export function inPassesOf<Row, T>(
+  { model, layout }: { model: PeftModel; layout: PassLayout },
+  rows: readonly Row[],
+  unitOf: (row: Row) => PassUnit,
+  pass: (part: Row[], options: PassOptions) => T,
+): T[] {
   let firstToken = 0;
-  const options = { largestPass: layout.largestPass, longestRow: Math.max(...rows.map(rowLength)) };
-  return splitIntoPasses(rows, layout.tokensPerPass).map((part) => {
+  const options = { largestPass: layout.largestPass, longestRow: Math.max(...sequencesOf(rows.map(unitOf)).map(rowLength)) };
+  return splitIntoPasses(rows, layout.tokensPerPass, unitOf).map((part) => {
     const result = model.withDropoutFrom(firstToken, () => pass(part, options));
-    firstToken += passSize(part).numTokens;
+    firstToken += passSize(part.map(unitOf)).numTokens;
     return result;
   });
 }
 
-/** Sizes of a pass of these rows. */
-export function passSize(rows: readonly ScoredRow[]): PassSize {
+/** Sizes of a pass of these sequences. */
+export function passSize(units: readonly PassUnit[]): PassSize {
   let [numTokens, numScored] = [0, 0];
-  for (const row of rows) {
+  for (const row of sequencesOf(units)) {
     numTokens += rowLength(row);
     numScored += numScoredTokens(row);
   }
@@ -70,10 +88,10 @@ export function passSize(rows: readonly ScoredRow[]): PassSize {
 }
 
 /** The most of either that a pass of these sequences has. */
-export function largestPass(sequences: Iterable<readonly ScoredRow[]>, tokensPerPass: number): PassSize {
+export function largestPass(passes: Iterable<readonly PassUnit[]>, tokensPerPass: number): PassSize {
   const largest: PassSize = { numTokens: 0, numScored: 0 };
-  for (const rows of sequences) {
-    for (const pass of splitIntoPasses(rows, tokensPerPass)) {
+  for (const units of passes) {
+    for (const pass of splitIntoPasses(units, tokensPerPass, (unit) => unit)) {
       const { numTokens, numScored } = passSize(pass);
       largest.numTokens = Math.max(largest.numTokens, numTokens);
       largest.numScored = Math.max(largest.numScored, numScored);

@@ -1,8 +1,7 @@
 import type { CausalLM } from "@kto/tensor";
-import type { ScoredRow } from "../data/rows.js";
 import { largestBatches } from "./largest-batches.js";
 import { planMemory, type MemoryPlan } from "./memory-plan.js";
-import { largestPass, type PassLayout } from "./passes.js";
+import { largestPass, type PassLayout, type PassUnit } from "./passes.js";
 
 /** What the memory of a run is planned from. */
 export interface RunMemoryInput<Row> {
@@ -13,7 +12,7 @@ export interface RunMemoryInput<Row> {
   /** None without evaluations. */
   evaluationBatches: readonly (readonly Row[])[];
   /** The sequences of each forward pass of a batch. */
-  passesOf(batch: readonly Row[]): readonly (readonly ScoredRow[])[];
+  passesOf(batch: readonly Row[]): readonly (readonly PassUnit[])[];
   /** Records a micro-batch with its backward pass; calls `onForward` when activations have been kept. */
   recordMicroBatch(layout: PassLayout, rows: readonly Row[], onForward: () => void): void;
   recordEvaluation(layout: PassLayout, rows: readonly Row[]): void;

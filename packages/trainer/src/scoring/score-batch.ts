@@ -1,4 +1,4 @@
-import { type CausalLM, gatherRows, segmentSum, type Tensor } from "@kto/tensor";
+import { type CausalLM, equal, gatherRows, mul, segmentSum, type Tensor } from "@kto/tensor";
 import type { ScoredRow } from "../data/rows.js";
 import { packScoredBatch, type ScoredBatch } from "./scored-batch.js";
 
@@ -8,11 +8,15 @@ export interface ScoreOptions {
   gradientCheckpointing?: boolean | number | undefined;
   /** Also entropy and mean logit of every scored position. */
   metrics?: boolean | undefined;
+  /** Besides the metrics, how many scored tokens are the likeliest. */
+  accuracy?: boolean | undefined;
+  /** What the log-probability of each scored token is multiplied by before they are summed, the tokens of all rows one after another; default 1. */
+  tokenWeights?: readonly number[] | undefined;
 }
 
 /** Log-probabilities of the completions of a batch, on the device. */
 export interface Scores {
-  /** [numRows] f32 nats: sums over scored tokens */
+  /** [numRows] f32 nats: sums over scored tokens, each times its weight */
   logProbs: Tensor;
   /** [numScored] f32 nats, the scored tokens of all rows one after another; undefined when nothing is scored */
   tokenLogProbs: Tensor | undefined;
@@ -20,6 +24,8 @@ export interface Scores {
   entropy: Tensor | undefined;
   /** [numRows] f32: sum over the scored positions of the vocabulary's mean logit; with `metrics` */
   meanLogit: Tensor | undefined;
+  /** [numRows] f32: scored tokens that have the largest logit; with `metrics` and `accuracy` */
+  numCorrect: Tensor | undefined;
 }
 
 /**
@@ -30,7 +36,7 @@ export interface Scores {
 export function scoreBatch(
   model: CausalLM,
   batch: readonly ScoredRow[] | ScoredBatch,
-  { gradientCheckpointing = false, metrics = false }: ScoreOptions = {},
+  { gradientCheckpointing = false, metrics = false, accuracy = false, tokenWeights }: ScoreOptions = {},
 ): Scores {
   const { device } = model;
   return device.scope("scoreBatch", () => {
@@ -42,16 +48,19 @@ export function scoreBatch(
         tokenLogProbs: undefined,
         entropy: metrics ? zeros() : undefined,
         meanLogit: metrics ? zeros() : undefined,
+        numCorrect: metrics && accuracy ? zeros() : undefined,
       };
     }
     const { positions, labels, bounds } = scored;
     const hidden = model.hiddenStates(tokens, { gradientCheckpointing }); // [numTokens, hiddenSize]
-    const { logProbs, entropy, meanLogit } = model.logProbs(gatherRows(hidden, positions), labels, { metrics }); // [numScored]
+    const { logProbs, entropy, meanLogit, argmax } = model.logProbs(gatherRows(hidden, positions), labels, { metrics }); // [numScored]
+    const weights = tokenWeights && device.tensor(tokenWeights, [tokenWeights.length], "f32", "token weights"); // [numScored]
     return {
-      logProbs: segmentSum(logProbs, bounds), // [numRows]
+      logProbs: segmentSum(weights ? mul(logProbs, weights) : logProbs, bounds), // [numRows]
       tokenLogProbs: logProbs.detach(),
       entropy: entropy && segmentSum(entropy, bounds),
       meanLogit: meanLogit && segmentSum(meanLogit, bounds),
+      numCorrect: accuracy && argmax ? segmentSum(equal(argmax, labels), bounds) : undefined,
     };
   });
 }

@@ -1,9 +1,9 @@
 import { excerpt } from "@kto/core";
 import { DataFileError, DataNotes, RowError, RowMistakes, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
-import { DataPreparationError } from "../data/errors.js";
-import { expectMaxLength, letOthersRun, reportProgress, type PrepareOptions } from "../data/prepare-options.js";
-import { describeDrops, EmptyRowError, reasonToDrop, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
-import { tokenizeRow } from "../data/tokenize-row.js";
+import { DataPreparationError } from "./errors.js";
+import { expectMaxLength, letOthersRun, reportProgress, type PrepareOptions } from "./prepare-options.js";
+import { describeDrops, EmptyRowError, reasonToDrop, type DroppedRow, type ScoredRow, type SourceRow } from "./rows.js";
+import { tokenizeRow } from "./tokenize-row.js";
 import { toPreferenceRows, type PreferenceRows } from "./preference-rows.js";
 
 /** What data says of itself before anything is tokenised. */

@@ -15,7 +15,7 @@ import {
   textOf,
   unpairedPlace,
 } from "@kto/datasets";
-import { EmptyRowError } from "../data/rows.js";
+import { EmptyRowError } from "./rows.js";
 
 /** Rows `prompt, completion` or `prompt_ids, completion_ids` with their labels, whatever layout they came in. Each is made and checked when it is read. */
 export interface PreferenceRows {

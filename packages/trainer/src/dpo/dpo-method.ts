@@ -1,0 +1,143 @@
+import { dpoLoss } from "@kto/losses";
+import { backward, concat, mean, type Tensor } from "@kto/tensor";
+import { lossTypesOf, lossWeightsOf, type DPOConfig } from "../config/dpo-config.js";
+import { numScoredTokens, type ScoredRow } from "../data/rows.js";
+import type { BackwardPass, Method, MethodContext } from "../loop/method.js";
+import { inPassesOf, type PassOptions } from "../memory/passes.js";
+import type { ReferenceKind } from "../scoring/reference.js";
+import { scoreBatch } from "../scoring/score-batch.js";
+import { packScoredBatch } from "../scoring/scored-batch.js";
+import { dpoMicroBatchMetrics } from "./dpo-metrics.js";
+import { precomputeReference } from "./precompute-reference.js";
+import { prepareDpoDataset, type PairRow, type PreparedDpoDataset } from "./prepare-dpo-dataset.js";
+import { answersOf, sidesOf, tokenWeights } from "./score-pairs.js";
+
+/** DPO and its kin as the loop trains them. `reference` defaults to the adapter as the run finds it. */
+export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial"): Method<PairRow, PreparedDpoDataset> {
+  const { perDeviceTrainBatchSize, ldAlpha } = args;
+  // Losses of sorted differences are of the whole micro-batch, which then goes through in one pass; others are sums over pairs.
+  const isWhole = lossTypesOf(args).some((name) => name === "aot" || name === "aot_unpaired");
+  const units = (pairs: readonly PairRow[]): (readonly PairRow[])[] => (isWhole ? [pairs] : pairs.map((pair) => [pair]));
+  return {
+    name: "dpo",
+    reference,
+    ...(args.trainSamplingStrategy === "random" && { shuffleSeed: args.dataSeed ?? args.seed }),
+    prepare: prepareDpoDataset,
+    passes: (pairs) => [units(pairs).map(answersOf)],
+    ...(args.precomputeRefLogProbs && {
+      precompute: (context, pairs, options) =>
+        precomputeReference(context, pairs, { ...options, ldAlpha, batchSize: args.precomputeRefBatchSize ?? perDeviceTrainBatchSize }),
+    }),
+    record: (context, pairs, _statistics, backwardPass) => {
+      const meanChosenLength = pairs.reduce((total, { chosen }) => total + lengthOf(chosen), 0) / pairs.length;
+      const whole = { numPairs: pairs.length, meanChosenLength };
+      const parts = inPassesOf(context, units(pairs), answersOf, (part, options) =>
+        context.model.device.scope("pass", () => pairPass(context, args, { pairs: part.flat(), ...whole, ...options }, backwardPass)),
+      );
+      const joined = (name: keyof PairPass): Tensor => concat(parts.map((part) => part[name]));
+      return {
+        loss: parts.length === 1 ? parts[0]!.loss : mean(joined("losses")),
+        chosenRewards: joined("chosenRewards"),
+        rejectedRewards: joined("rejectedRewards"),
+        logProbs: joined("logProbs"),
+        entropy: joined("entropy"),
+        meanLogit: joined("meanLogit"),
+        numCorrect: joined("numCorrect"),
+      };
+    },
+    metrics: dpoMicroBatchMetrics,
+  };
+}
+
+interface PairPass {
+  /** [] f32 */
+  loss: Tensor;
+  /** [b] f32 */
+  losses: Tensor;
+  /** [b] f32 */
+  chosenRewards: Tensor;
+  /** [b] f32 */
+  rejectedRewards: Tensor;
+  /** [2b] f32 nats, policy: chosen and rejected of each pair in turn, as below */
+  logProbs: Tensor;
+  /** [2b] f32: sums over the answer's scored positions */
+  entropy: Tensor;
+  /** [2b] f32: sums over the answer's scored positions */
+  meanLogit: Tensor;
+  /** [2b] f32: scored tokens that are the likeliest */
+  numCorrect: Tensor;
+}
+
+/** Policy and reference on some of a micro-batch's pairs, their losses, and their share of the gradient of the mean over all `numPairs`. */
+function pairPass(
+  { model, reference, layout }: MethodContext,
+  args: DPOConfig,
+  {
+    pairs,
+    numPairs,
+    meanChosenLength,
+    ...passOptions
+  }: PassOptions & { pairs: readonly PairRow[]; numPairs: number; meanChosenLength: number },
+  backwardPass: BackwardPass | undefined,
+): PairPass {
+  const { device, base } = model;
+  const { beta, labelSmoothing, discopopTau, fDivergenceType, fAlphaDivergenceCoef } = args;
+  const batch = packScoredBatch(base, answersOf(pairs), passOptions);
+  const weights = tokenWeights(pairs, args.ldAlpha);
+  const refLogProbs = precomputed(device, pairs) ?? reference.run(() => scoreBatch(base, batch, weights).logProbs); // [2b]
+  const gradientCheckpointing = backwardPass ? layout.checkpointedLayers : 0;
+  const policyPass = (): ReturnType<typeof scoreBatch> =>
+    scoreBatch(base, batch, { ...weights, gradientCheckpointing, metrics: true, accuracy: true });
+  const policy = backwardPass ? policyPass() : device.noGrad(policyPass);
+  backwardPass?.onForward?.();
+  const [policyChosenLogProbs, policyRejectedLogProbs] = sidesOf(policy.logProbs); // [b] each
+  const [refChosenLogProbs, refRejectedLogProbs] = sidesOf(refLogProbs); // [b] each
+  const lengths = (side: "chosen" | "rejected"): Tensor =>
+    device.tensor(
+      pairs.map((pair) => lengthOf(pair[side])),
+      [pairs.length],
+      "f32",
+      `${side} lengths`,
+    );
+  const { loss, losses, chosenRewards, rejectedRewards } = dpoLoss({
+    policyChosenLogProbs,
+    policyRejectedLogProbs,
+    refChosenLogProbs,
+    refRejectedLogProbs,
+    chosenLengths: lengths("chosen"),
+    rejectedLengths: lengths("rejected"),
+    meanChosenLength,
+    lossType: lossTypesOf(args),
+    lossWeights: lossWeightsOf(args),
+    beta,
+    labelSmoothing,
+    discopopTau,
+    fDivergenceType,
+    fAlphaDivergenceCoef,
+  });
+  if (backwardPass && loss.node) {
+    backward(loss, { scale: (backwardPass.scale * pairs.length) / numPairs, sink: backwardPass.sink }).dispose();
+  }
+  return {
+    loss: loss.detach(),
+    losses: losses.detach(),
+    chosenRewards,
+    rejectedRewards,
+    logProbs: policy.logProbs.detach(),
+    entropy: policy.entropy!,
+    meanLogit: policy.meanLogit!,
+    numCorrect: policy.numCorrect!,
+  };
+}
+
+/** Scored tokens of an answer, as losses divide by them. */
+function lengthOf(answer: ScoredRow): number {
+  return Math.max(1, numScoredTokens(answer));
+}
+
+/** [2 · numPairs] f32: what was computed beforehand of every pair; undefined if it was not. */
+function precomputed(device: MethodContext["model"]["device"], pairs: readonly PairRow[]): Tensor | undefined {
+  const values = pairs.flatMap(({ refChosenLogProb, refRejectedLogProb }) => [refChosenLogProb, refRejectedLogProb]);
+  if (values.includes(undefined)) return undefined;
+  return device.tensor(values as number[], [values.length], "f32", "reference log-probs");
+}

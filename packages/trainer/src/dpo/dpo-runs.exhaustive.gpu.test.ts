@@ -1,0 +1,23 @@
+import { requestDevice, type Device } from "@kto/tensor";
+import { listFixtures } from "@kto/testing";
+import { afterAll, beforeAll, it } from "vitest";
+import { expectDpoRun } from "../testing/dpo-runs.js";
+
+let device: Device;
+beforeAll(async () => {
+  device = await requestDevice();
+});
+afterAll(() => device.dispose());
+
+// dpo-trainer.gpu.test.ts has one of them.
+it.each(listFixtures("dpo", "runs"))(
+  "DPOTrainer follows trl's run %s within the rule of fixtures/README.md, in float32",
+  (name) => expectDpoRun(device, name),
+  300_000,
+);
+
+it(
+  "computing layers again changes nothing that the rule sees",
+  () => expectDpoRun(device, "sigmoid", { gradientCheckpointing: true }),
+  300_000,
+);

@@ -1,0 +1,183 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { folderStore } from "@kto/core/node";
+import { Dataset, type DataRow } from "@kto/datasets";
+import { getPeftModel, type LoraConfig } from "@kto/lora";
+import type { Qwen2ForCausalLM } from "@kto/qwen2";
+import { requestDevice, type Device } from "@kto/tensor";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import {
+  DPOTrainer,
+  rowLengths,
+  TrainerConfigError,
+  type DPOConfig,
+  type PairRow,
+  type PreparedDpoDataset,
+  type TrainLog,
+} from "../index.js";
+import { expectDpoRun } from "../testing/dpo-runs.js";
+import { tinyModel } from "../testing/tiny-model.js";
+
+const lora: Partial<LoraConfig> = { r: 4, loraAlpha: 8, targetModules: "all-linear" };
+const args: Partial<DPOConfig> = {
+  perDeviceTrainBatchSize: 4,
+  gradientAccumulationSteps: 1,
+  numTrainEpochs: 2,
+  learningRate: 2e-2,
+  loggingSteps: 1,
+  saveStrategy: "no",
+  maxLength: 16,
+};
+
+let device: Device;
+let base: Qwen2ForCausalLM;
+let folder: string;
+beforeAll(async () => {
+  device = await requestDevice();
+  base = tinyModel(device);
+});
+afterAll(() => {
+  base.dispose();
+  device.dispose();
+});
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "dpo-trainer-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+// The other recorded runs: dpo-runs.exhaustive.gpu.test.ts.
+it(
+  "follows trl's run sigmoid-shuffled within the rule of fixtures/README.md, in float32",
+  () => expectDpoRun(device, "sigmoid-shuffled"),
+  300_000,
+);
+
+describe("a run", () => {
+  it("begins at log 2, learns, and reports like trl", async () => {
+    const { logs } = await run({ trainSamplingStrategy: "sequential" });
+    expect(logs.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(logs[0]!.loss).toBeCloseTo(Math.LN2, 6);
+    expect(logs[0]!.metrics["rewards/accuracies"]).toBe(0);
+    expect(logs.at(-1)!.loss).toBeLessThan(0.6);
+    expect(logs.at(-1)!.metrics["rewards/accuracies"]).toBe(1);
+  });
+
+  it("takes another order in each epoch, by data_seed, or by seed", async () => {
+    const losses = async (given: Partial<DPOConfig>): Promise<number[]> =>
+      (await run({ learningRate: 0, ...given })).logs.map(({ metrics }) => metrics["logps/chosen"]!);
+    const seeded = await losses({ seed: 7 });
+    expect(seeded.slice(0, 3)).not.toEqual(seeded.slice(3));
+    expect(await losses({ seed: 8, dataSeed: 7 })).toEqual(seeded);
+    expect(await losses({ seed: 8 })).not.toEqual(seeded);
+    const inOrder = await losses({ trainSamplingStrategy: "sequential" });
+    expect(inOrder.slice(0, 3)).toEqual(inOrder.slice(3));
+  });
+
+  it("of one row at a time and accumulated is that of four rows", async () => {
+    const whole = await run({ loggingSteps: 1 });
+    const accumulated = await run({ perDeviceTrainBatchSize: 1, gradientAccumulationSteps: 4 });
+    expectSame(accumulated, whole, 2e-5);
+  });
+
+  it("with precomputed references gives the numbers of one without", async () => {
+    expectSame(await run({ precomputeRefLogProbs: true, precomputeRefBatchSize: 3 }), await run(), 1e-5);
+  });
+
+  it.each([2, 4])("resumed after update %i goes on to the bit, in the midst of an epoch's order", async (step) => {
+    const whole = await run();
+    await run({ saveStrategy: "steps", saveSteps: step }, { stopAfter: step, store: true });
+    const rest = await run({}, { store: true, resumeFrom: `checkpoint-${step}` });
+    expect(rest.adapter).toEqual(whole.adapter);
+    expect(rest.logs.map(({ loss }) => loss)).toEqual(whole.logs.slice(step).map(({ loss }) => loss));
+  });
+
+  it("evaluates as it trains", async () => {
+    using model = getPeftModel(base, lora, { seed: 3 });
+    const trainer = new DPOTrainer({ model, prepared: { eval: prepared(6) }, args });
+    const record = await trainer.evaluate();
+    expect(record.eval_loss).toBeCloseTo(Math.LN2, 6);
+    expect(Object.keys(record)).toEqual(
+      expect.arrayContaining(["eval_rewards/margins", "eval_mean_token_accuracy", "eval_logits/rejected"]),
+    );
+  });
+});
+
+describe("options that do not go together are refused before anything is loaded", () => {
+  it.each<[Partial<DPOConfig>, string]>([
+    [{ lossType: "kto_pair" as "sigmoid" }, "lossType is not usable; expected one or more of sigmoid, hinge, ipo"],
+    [{ lossType: ["sigmoid", "sft"], lossWeights: [1] }, "lossWeights is of another count than the losses; expected 2"],
+    [{ labelSmoothing: 0.1 }, "labelSmoothing is read by none of the losses (sigmoid)"],
+    [{ lossType: "exo_pair" }, "labelSmoothing is too small for exo_pair"],
+    [{ lossType: "sft", ldAlpha: 0.5 }, "ldAlpha is without meaning for sft"],
+    [{ ldAlpha: 2 }, "ldAlpha is not usable; expected a number from 0 to 1"],
+  ])("%j", (given, message) => {
+    const make = (): DPOTrainer => new DPOTrainer({ model: base, peftConfig: lora, trainDataset: Dataset.from<DataRow>([]), args: given });
+    expect(make).toThrow(TrainerConfigError);
+    expect(make).toThrow(message);
+  });
+});
+
+/** Pairs of which the chosen answer repeats the prompt's first token. */
+function prepared(count: number): PreparedDpoDataset {
+  const rows = Array.from({ length: count }, (_, row): PairRow => {
+    const first = 1 + ((row * 7) % 30);
+    const promptIds = [first, 31 + (row % 3), ...(row % 4 === 0 ? [5, 6] : [])];
+    return {
+      sourceIndex: row,
+      chosen: { promptIds, completionIds: [first, first, 36] },
+      rejected: { promptIds, completionIds: [(first + 11) % 30, 36, ...(row % 2 ? [4] : [])] },
+    };
+  });
+  const lengths = rowLengths(
+    rows.flatMap(({ chosen, rejected }) => [chosen, rejected]),
+    16,
+  );
+  return {
+    rows,
+    dropped: [],
+    format: { type: "paired", layout: "paired", conversational: false },
+    unreadColumns: [],
+    numIdentical: 0,
+    lengths,
+    notes: [],
+  };
+}
+
+interface Run {
+  logs: TrainLog[];
+  adapter: Map<string, { a: Float32Array; b: Float32Array }>;
+}
+
+async function run(
+  given: Partial<DPOConfig> = {},
+  { store = false, stopAfter, resumeFrom }: { store?: boolean; stopAfter?: number; resumeFrom?: string } = {},
+): Promise<Run> {
+  const before = device.memory.info().liveStorages;
+  const model = getPeftModel(base, lora, { seed: 3 });
+  try {
+    const trainer = new DPOTrainer({
+      model,
+      prepared: { train: prepared(12) },
+      args: { ...args, ...given },
+      ...(store && { output: folderStore(folder) }),
+    });
+    const logs: TrainLog[] = [];
+    for await (const log of trainer.train({ ...(resumeFrom && { resumeFrom }) })) {
+      logs.push(log);
+      if (stopAfter !== undefined && log.step > stopAfter) break;
+    }
+    return { logs, adapter: await model.readAdapter() };
+  } finally {
+    model.dispose();
+    expect(device.memory.info().liveStorages, "buffers left over").toBe(before);
+  }
+}
+
+/** Largest and mean signed difference of the losses. */
+function expectSame(found: Run, expected: Run, tolerance: number): void {
+  const differences = found.logs.map(({ loss }, index) => loss - expected.logs[index]!.loss);
+  expect(differences).toHaveLength(expected.logs.length);
+  expect(Math.max(...differences.map(Math.abs))).toBeLessThan(tolerance);
+  expect(Math.abs(differences.reduce((sum, value) => sum + value, 0) / differences.length)).toBeLessThan(tolerance / 3);
+}

@@ -1,0 +1,100 @@
+import { Dataset, type DataRow } from "@kto/datasets";
+import { fixturePath, listFixtures, readFixtureJson, readFixtureJsonl } from "@kto/testing";
+import { loadTokenizer } from "@kto/tokenizer/node";
+import { readFileSync } from "node:fs";
+import { beforeAll, describe, expect, it } from "vitest";
+import { cutRow, type ScoredRow, type Tokenizer } from "../data/index.js";
+import { prepareDpoDataset, type PreparedDpoDataset } from "./prepare-dpo-dataset.js";
+
+const maxLength = 128;
+
+/** A row of `dpo/tokenized`, in which nothing is cut yet. */
+interface TrlRow {
+  row: number;
+  prompt_ids: number[];
+  chosen_ids: number[];
+  rejected_ids: number[];
+}
+
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  tokenizer = await loadTokenizer(fixturePath("model"));
+});
+
+function prepare(name: string): Promise<PreparedDpoDataset> {
+  const [form, template] = [name.split(".")[0]!, name.split(".").slice(1).join(".")];
+  const rows = readFixtureJsonl<DataRow>("dpo", form === "main" ? "rows.jsonl" : `${form}-rows.jsonl`);
+  const chatTemplate = template === "" ? undefined : readFileSync(fixturePath("templates", `${template}.jinja`), "utf8");
+  return prepareDpoDataset(Dataset.from(rows), { tokenizer, maxLength, chatTemplate });
+}
+
+describe("prepareDpoDataset makes trl's columns", () => {
+  it.each(listFixtures("dpo", "tokenized").map((file) => file.replace(".jsonl", "")))("%s", async (name) => {
+    const { rows } = await prepare(name);
+    const side = (promptIds: number[], completionIds: number[]): ScoredRow => cutRow({ promptIds, completionIds }, maxLength);
+    expect(rows).toEqual(
+      readFixtureJsonl<TrlRow>("dpo", "tokenized", `${name}.jsonl`).map((row) => ({
+        sourceIndex: row.row,
+        chosen: side(row.prompt_ids, row.chosen_ids),
+        rejected: side(row.prompt_ids, row.rejected_ids),
+      })),
+    );
+  });
+});
+
+interface TrlBatch {
+  rows: number[];
+  input_ids: number[][];
+  attention_mask: number[][];
+  completion_mask: number[][];
+}
+
+it("pairs are cut as trl's collator cuts them, chosen first and then rejected", async () => {
+  const { rows } = await prepare("main");
+  const batches = readFixtureJson<TrlBatch[]>("dpo", "collated", "main.json");
+  for (const { rows: places, ...expected } of batches) {
+    const pairs = places.map((place) => rows[place]!);
+    const answers = [...pairs.map(({ chosen }) => chosen), ...pairs.map(({ rejected }) => rejected)];
+    const width = Math.max(...answers.map(({ promptIds, completionIds }) => promptIds.length + completionIds.length));
+    const column = (of: (row: ScoredRow) => number[], padding: number): number[][] =>
+      answers.map((row) => Array.from({ length: width }, (_, position) => of(row)[position] ?? padding));
+    const zeroes = (ids: readonly number[]): number[] => ids.map(() => 0);
+    const ones = (ids: readonly number[]): number[] => ids.map(() => 1);
+    expect({
+      input_ids: column(({ promptIds, completionIds }) => [...promptIds, ...completionIds], tokenizer.padTokenId!),
+      attention_mask: column(({ promptIds, completionIds }) => ones([...promptIds, ...completionIds]), 0),
+      completion_mask: column(({ promptIds, completionIds }) => [...zeroes(promptIds), ...ones(completionIds)], 0),
+    }).toEqual(expected);
+  }
+});
+
+describe("data that is not what DPO needs", () => {
+  const pair = { prompt: "Q:", chosen: " yes", rejected: " no" };
+  const prepareRows = (rows: DataRow[], options: { maxLength?: number } = {}): Promise<PreparedDpoDataset> =>
+    prepareDpoDataset(Dataset.from(rows), { tokenizer, ...options });
+
+  it("single answers", () =>
+    expect(prepareRows([{ prompt: "Q:", completion: " yes", label: true }])).rejects.toThrow(
+      /row 0: there is no pair of answers; expected chosen and rejected, .*; DPO compares two answers/,
+    ));
+
+  it("a pair whose prompt fills maxLength goes as a whole, and is told", async () => {
+    const { rows, dropped } = await prepareRows([pair, { ...pair, prompt: "Q: why? ".repeat(20) }], { maxLength: 16 });
+    expect(rows.map(({ sourceIndex }) => sourceIndex)).toEqual([0]);
+    expect(new Set(dropped.map(({ index }) => index))).toEqual(new Set([1]));
+  });
+
+  it("the same answer twice is counted, and trained on", async () => {
+    const { rows, numIdentical, notes } = await prepareRows([pair, { ...pair, rejected: " yes" }]);
+    expect(rows).toHaveLength(2);
+    expect(numIdentical).toBe(1);
+    expect(notes.map(({ text }) => text)).toContain("1 pair has the same answer twice: it teaches nothing");
+  });
+
+  it("a row of another form, by its number", () =>
+    expect(prepareRows([pair, { prompt: "Q:", chosen: [{ role: "assistant", content: "yes" }], rejected: " no" }])).rejects.toThrow(
+      /row 1/,
+    ));
+
+  it("nothing", () => expect(prepareRows([])).rejects.toThrow(/the dataset is empty/));
+});
