@@ -1,3 +1,5 @@
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { endInOneLine } from "./terminal.js";
 
@@ -8,7 +10,10 @@ const settings = {
   model: ["unsloth/DeepSeek-R1-Distill-Qwen-1.5B-unsloth-bnb-4bit", "the model: a name on the hub, or a folder"],
   dataset: ["trl-lib/kto-mix-14k", "the data set: a name on the hub, or a folder"],
   rows: ["1000", "rows to train on"],
-  folder: ["examples/deepseek-kto/out", "where everything is written, in a folder of the model's name"],
+  folder: [
+    relative(".", fileURLToPath(new URL("../out", import.meta.url))),
+    "where everything is written, in a folder of the model's name",
+  ],
   repo: ["", "your_name/model: pushes what was made to the hub (needs HF_TOKEN)"],
   "max-new-tokens": ["1024", "tokens of an answer, at most"],
 } as const;
@@ -50,6 +55,7 @@ export const numRows = count("rows");
 export const folder = `${text("folder")}/${modelName.split(/[\\/]/).findLast(Boolean)}`;
 /** Empty: nothing is pushed. */
 export const repo = text("repo");
+if (repo && !repo.includes("/")) throw new RangeError(`--repo: has no owner; expected your_name/model, got ${JSON.stringify(repo)}`);
 export const maxNewTokens = count("max-new-tokens");
 /** Steps that were asked for by name. */
 export const askedSteps = positionals;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -90,11 +90,12 @@ beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "kto-tutorial-"));
   out = join(scratch, "out", "DeepSeek-R1-Distill-Qwen-1.5B-unsloth-bnb-4bit");
   const settings = ["--rows", String(ROWS), "--folder", join(scratch, "out"), "--max-new-tokens", "16", "--repo", "owner/tuned"];
-  said["training"] = await run("tutorial", ["1-load", "2-data", "3-lora", "4-train", ...settings]);
+  const env = { HF_TOKEN: hub.token };
+  said["training"] = await run("tutorial", ["1-load", "2-data", "3-lora", "4-train", ...settings], { env });
   device = await openDevice({ device: process.env["KTO_DEVICE"] === "gpu" ? "gpu" : "software" });
   base = await loadModel(MODEL, { device, dtype: "f32", hub: { endpoint: hub.endpoint, cacheDir: join(scratch, "cache", "hub") } });
   await trainFurther(base, join(out, "outputs"), 3e4);
-  said["the rest"] = await run("tutorial", ["5-save-merge-push", "6-gguf", "7-generate", ...settings], { env: { HF_TOKEN: hub.token } });
+  said["the rest"] = await run("tutorial", ["5-save-merge-push", "6-gguf", "7-generate", ...settings], { env });
 });
 afterAll(async () => {
   base?.dispose();
@@ -126,15 +127,17 @@ describe("the tutorial", () => {
   it("trains from one half, and goes on where it was interrupted to the same bytes", async () => {
     expect(said["training"]!.stdout).toMatch(/^   1        0\.500000          0\.000000$/m);
     expect(said["training"]!.stdout).toMatch(/^global_step=3, training_loss=0\.5\d+/m);
-    const again = ["3-lora", "4-train", "--rows", String(ROWS), "--folder", join(scratch, "again")];
-    const first = await run("tutorial", again, { interruptAt: /^   1 /m });
+    const place = "DeepSeek-R1-Distill-Qwen-1.5B-unsloth-bnb-4bit";
+    cpSync(join(out, "fresh_adapter"), join(scratch, "again", place, "fresh_adapter"), { recursive: true });
+    const again = ["--rows", String(ROWS), "--folder", join(scratch, "again")];
+    const first = await run("4-train", again, { interruptAt: /^   1 /m });
     expect(first.status).toBe(130);
     expect(first.stderr).toMatch(/interrupted: .*\nrun the same again to go on/);
-    const second = await run("4-train", again.slice(2));
+    const second = await run("4-train", again);
     expect(firstError(second)).toEqual(done);
     expect(second.stdout).toMatch(/going on after step [12]\n/);
-    const place = join("DeepSeek-R1-Distill-Qwen-1.5B-unsloth-bnb-4bit", "outputs");
-    const trained = (folder: string): Buffer => readFileSync(join(scratch, folder, place, "checkpoint-3", "adapter_model.safetensors"));
+    const trained = (folder: string): Buffer =>
+      readFileSync(join(scratch, folder, place, "outputs", "checkpoint-3", "adapter_model.safetensors"));
     expect(trained("again").equals(trained("out"))).toBe(true);
   });
 
@@ -204,15 +207,13 @@ describe("what cannot be done is told in one line", () => {
     ["1-load", ["--model", "unsloth/nothing"], /^error: hub: no model unsloth\/nothing; .*check the name/],
     ["2-data", ["--dataset", "trl-lib/nothing"], /^error: hub: no dataset trl-lib\/nothing; /],
     ["4-train", ["--folder", "nowhere"], /^error: adapter: nowhere\/.*fresh_adapter does not exist; /],
-    ["5-save-merge-push", ["--folder", "OUT", "--repo", "owner/other"], /^error: push: there is no token; .* set HF_TOKEN$/],
-    ["1-load", ["--rows", "many"], /^error: --rows: not a count; expected an integer above 0, got "many"$/],
-    ["1-load", ["--modle", "x"], /^error: Unknown option '--modle'/],
+    ["tutorial", ["--repo", "owner/other"], /^error: push: there is no token; .* set HF_TOKEN$/],
+    ["settings", ["--rows", "many"], /^error: --rows: not a count; expected an integer above 0, got "many"$/],
+    ["settings", ["--repo", "mine"], /^error: --repo: has no owner; expected your_name\/model, got "mine"$/],
+    ["settings", ["--modle", "x"], /^error: Unknown option '--modle'/],
     ["tutorial", ["8-deploy"], /^error: there is no step "8-deploy"; expected 1-load, /],
   ] as const)("%s %j", async (file, argv, expected) => {
-    const { status, stderr } = await run(
-      file,
-      argv.map((word) => (word === "OUT" ? join(scratch, "out") : word)),
-    );
+    const { status, stderr } = await run(file, argv);
     expect(status).toBe(1);
     const lines = stderr.trimEnd().split("\n");
     expect(lines).toHaveLength(1);
