@@ -12,6 +12,7 @@ import {
   rowLengths,
   TrainerConfigError,
   type DPOConfig,
+  type MemoryPlan,
   type PairRow,
   type PreparedDpoDataset,
   type TrainLog,
@@ -90,6 +91,19 @@ describe("a run", () => {
     const rest = await run({}, { store: true, resumeFrom: `checkpoint-${step}` });
     expect(rest.adapter).toEqual(whole.adapter);
     expect(rest.logs.map(({ loss }) => loss)).toEqual(whole.logs.slice(step).map(({ loss }) => loss));
+  });
+
+  it("under a budget of memory goes through in several passes, with the numbers of one without", async () => {
+    const plain = await run({ gradientCheckpointing: false });
+    const { peakBytes, residentBytes } = await planned({ gradientCheckpointing: false });
+    try {
+      device.memory.budgetBytes = Math.floor(residentBytes + 0.75 * (peakBytes - residentBytes));
+      const layout = await planned({});
+      expect(layout.tokensPerPass).toBeLessThan(layout.largestMicroBatch);
+      expectSame(await run(), plain, 2e-5);
+    } finally {
+      device.memory.budgetBytes = undefined;
+    }
   });
 
   it("evaluates as it trains", async () => {
@@ -172,6 +186,12 @@ async function run(
     model.dispose();
     expect(device.memory.info().liveStorages, "buffers left over").toBe(before);
   }
+}
+
+/** How a run will be laid out. */
+async function planned(given: Partial<DPOConfig>): Promise<MemoryPlan> {
+  using model = getPeftModel(base, lora, { seed: 3 });
+  return (await new DPOTrainer({ model, prepared: { train: prepared(12) }, args: { ...args, ...given } }).plan()).memory;
 }
 
 /** Largest and mean signed difference of the losses. */
