@@ -125,7 +125,7 @@ function print(rows) {
 
 try {
   const { getLlama, LlamaLogLevel } = await import("node-llama-cpp").catch((cause) => {
-    throw new Error(`check: node-llama-cpp is not installed; run npm ci in ${join(root, "bench/llama-cpp")}`, { cause });
+    throw new Error(`check: node-llama-cpp is not installed; run npm install in ${join(root, "bench/llama-cpp")}`, { cause });
   });
   const exported = (...args) => kto("export-gguf", "--model", model, ...args)[0].files;
   const plain = exported("--out", join(scratch, "plain"), "--type", ...Object.keys(noiseOf));

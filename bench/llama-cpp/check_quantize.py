@@ -1,6 +1,6 @@
 """Quantises an F32 file of `kto export-gguf` with llama.cpp's own quantiser, and compares the other files of the same export with what it makes, byte for byte.
 
-    (cd bench/llama-cpp && npm ci)
+    (cd bench/llama-cpp && npm install)
     kto export-gguf --model MODEL --out gguf --type F32 Q4_K_M IQ4_XS
     python bench/llama-cpp/check_quantize.py gguf/*-F32.gguf gguf/*.gguf
     kto imatrix --model MODEL --data TEXT --out imatrix.gguf
@@ -120,7 +120,7 @@ def main():
     parser.add_argument("--imatrix", help="the importance matrix that they were made with")
     args = parser.parse_args()
     if not LIBRARIES.exists():
-        raise SystemExit(f"llama.cpp is not installed; run npm ci in {Path(__file__).parent} (Linux x64)")
+        raise SystemExit(f"llama.cpp is not installed; run npm install in {Path(__file__).parent} (Linux x64)")
     matrix = mean_squares(args.imatrix) if args.imatrix else None
     llama, different = open_llama(), 0
     for path in args.files:
