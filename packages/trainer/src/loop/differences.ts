@@ -27,7 +27,7 @@ const withoutEffect: ReadonlySet<string> = new Set([
 ]);
 
 /** Fields of an adapter that change what it computes, with the weights of a checkpoint or without. */
-const ofAdapter = ["loraAlpha", "useRslora", "alphaPattern", "loraDropout"] as const;
+const ofAdapter = ["baseModelNameOrPath", "loraAlpha", "useRslora", "alphaPattern", "loraDropout"] as const;
 
 /** Fields of an adapter that say which weights it has. */
 const ofLayout = ["r", "targetModules", "rankPattern", "excludeModules", "layersToTransform", "layersPattern"] as const;
@@ -42,14 +42,17 @@ export function settingDifferences(before: RunSettings | undefined, now: RunSett
   return pairs.filter(([field, was]) => !withoutEffect.has(field) && was !== undefined).flatMap(differing);
 }
 
-/** What differs in the adapter that the weights of a checkpoint go into. Dropout that is off changes nothing. */
+/** What differs in the adapter that the weights of a checkpoint go into, or in the model it is of, where both have a name. Dropout that is off changes nothing. */
 export function adapterDifferences(
   before: LoraConfig,
   now: LoraConfig,
   { disableDropout }: { disableDropout: boolean },
 ): SettingDifference[] {
-  const acting = ofAdapter.filter((field) => field !== "loraDropout" || !disableDropout);
-  return acting.flatMap((field) => differing([field, before[field], now[field]]));
+  const isActing = (field: (typeof ofAdapter)[number]): boolean => {
+    if (field === "loraDropout") return !disableDropout;
+    return field !== "baseModelNameOrPath" || (before[field] !== null && now[field] !== null);
+  };
+  return ofAdapter.filter(isActing).flatMap((field) => differing([field, before[field], now[field]]));
 }
 
 /** What differs in the layout of two adapters, in words. */
