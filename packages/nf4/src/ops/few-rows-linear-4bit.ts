@@ -76,7 +76,7 @@ function manyRowsLinear4bit(
 ): Tensor | undefined {
   const shape = [columnsOf(parts), parts[0]!.inFeatures] as const;
   const hasRoom = 2 * shape[0] * shape[1] <= input.x.device.capabilities.maxBindingBytes;
-  if (!isHalfProduct(input) || !hasRoom || codes.state.blockSize < 8) return undefined;
+  if (!isHalfProduct(input) || !hasRoom) return undefined;
   const w = expandTogether(codes, parts);
   const y = manyRowsLinear(parts, w, input, layout);
   w.dispose();

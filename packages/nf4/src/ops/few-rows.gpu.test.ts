@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Linear4bit } from "../index.js";
 import { codesTogether, expandTogether } from "./codes-together.js";
 import { fewRowsLinear4bit } from "./few-rows-linear-4bit.js";
-import { check, layersOf } from "../testing/layers-together.js";
+import { check, checkOnMatrices, layersOf } from "../testing/layers-together.js";
 import { randomNumbers } from "../testing/weights.js";
 import type { WeightDtype } from "../weight-dtype.js";
 
@@ -43,19 +43,7 @@ describe("layers of four bits in one launch", () => {
 
   it.each([[17, 640, [16], false, { hasNorm: false, swiGlu: false }]] as const)(
     "%i rows × %i → %j on matrix units, scales in codes: %s, %j",
-    async (m, k, sizes, doubleQuant, options) => {
-      const layers = await layersOf(device, k, [...sizes], "bfloat16", doubleQuant);
-      using given = device.tensor(randomNumbers(m * k, 9), [m, k], "f16");
-      using x = device.empty([m, k], "f16", "x", Math.ceil(m / 16) * 16);
-      device.copyInto(x, given);
-      if (!device.capabilities.shaderF16) device.recorder.variants.set("nf4FewRowsMatrix", "emulated");
-      try {
-        await check(layers, x, { ...options, tolerance: gemmTolerance.f16ToF32 });
-      } finally {
-        device.recorder.variants.delete("nf4FewRowsMatrix");
-      }
-      layers.dispose();
-    },
+    (...layers) => checkOnMatrices(device, layers),
   );
 
   it.each([

@@ -1,5 +1,5 @@
 import { TensorSlabs, type Device, type FewRowsInput, type Tensor } from "@kto/tensor";
-import { expectSmallError } from "@kto/testing";
+import { expectSmallError, gemmTolerance } from "@kto/testing";
 import { Linear4bit, nf4ByteLengths, quantizeNf4, type Nf4Weight } from "../index.js";
 import { fewRowsLinear4bit } from "../ops/few-rows-linear-4bit.js";
 import { roundToWeight, type WeightDtype } from "../weight-dtype.js";
@@ -86,4 +86,22 @@ export async function check(
     limit: tolerance,
     label: "y",
   });
+}
+
+/** The same for rows of f16 on matrix units, emulated where the device has none. */
+export async function checkOnMatrices(
+  device: Device,
+  [m, k, sizes, doubleQuant, options]: readonly [number, number, readonly number[], boolean, { hasNorm: boolean; swiGlu: boolean }],
+): Promise<void> {
+  const layers = await layersOf(device, k, [...sizes], "bfloat16", doubleQuant);
+  using given = device.tensor(randomNumbers(m * k, 9), [m, k], "f16");
+  using x = device.empty([m, k], "f16", "x", Math.ceil(m / 16) * 16);
+  device.copyInto(x, given);
+  if (!device.capabilities.shaderF16) device.recorder.variants.set("nf4FewRowsMatrix", "emulated");
+  try {
+    await check(layers, x, { ...options, tolerance: gemmTolerance.f16ToF32 });
+  } finally {
+    device.recorder.variants.delete("nf4FewRowsMatrix");
+  }
+  layers.dispose();
 }

@@ -11,6 +11,7 @@ import {
   type FewRowsInput,
   type FewRowsLayout,
   type FewRowsSize,
+  type SharedBuffer,
 } from "./few-rows-layout.js";
 
 /** One matrix of a product of few rows. */
@@ -46,21 +47,15 @@ export function fewRowsLaunch(
 
 /** The product of any number of rows with the a of low-rank updates, side by side: [numRows, sum of ranks] f32. */
 export function lowRankOf({ a }: FewRowsLayout, { x, norm }: Pick<FewRowsInput, "x" | "norm">): Tensor | undefined {
-  return a.length === 0
-    ? undefined
-    : plainFewRows(
-        a.map((weight) => ({ weight })),
-        { x, norm, dtype: "f32" },
-      );
+  if (a.length === 0) return undefined;
+  const sized = sizesOf(a.map((weight) => ({ weight })));
+  const input: FewRowsInput = { x, norm, dtype: "f32" };
+  return plainFewRows(sized, sharedBuffer(a)!, input, fewRowsLayout(sized, input)!); // which the layout of the product itself saw to
 }
 
-/** A product on plain lanes of matrices as they are stored; undefined, and nothing recorded, where the parts are not of that kind. */
-export function plainFewRows(parts: readonly FewRowsPart[], input: FewRowsInput): Tensor | undefined {
-  const sized = sizesOf(parts);
-  const layout = fewRowsLayout(sized, input);
-  const weights = sharedBuffer(parts.map(({ weight }) => weight));
-  if (!layout || !weights) return undefined;
-  const run = fewRowsLaunch(sized, input, layout);
+/** A product on plain lanes of matrices as they are stored, in one buffer. */
+export function plainFewRows(parts: readonly FewRowsSize[], weights: SharedBuffer, input: FewRowsInput, layout: FewRowsLayout): Tensor {
+  const run = fewRowsLaunch(parts, input, layout);
   fewRowsKernel.run(
     input.x.device,
     { ...run.bindings, weight: weights.whole },
@@ -68,7 +63,7 @@ export function plainFewRows(parts: readonly FewRowsPart[], input: FewRowsInput)
     {
       ...fewRowsSpec(input, layout),
       weightElement: weights.whole.dtype === "f16" ? "vec4<u32>" : "vec4<f32>",
-      depthWays: depthWaysFor(columnsOf(sized), run.params.k),
+      depthWays: depthWaysFor(columnsOf(parts), run.params.k),
     },
   );
   return run.y;

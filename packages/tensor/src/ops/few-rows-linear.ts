@@ -12,7 +12,7 @@ import {
   threeOf,
   type FewRowsInput,
 } from "./few-rows-layout.js";
-import { joinedBuffer, manyRowsLinear } from "./many-rows-linear.js";
+import { isJoined, manyRowsLinear } from "./many-rows-linear.js";
 
 /**
  * Linear layers of one input, for a few rows, in one launch (with low-rank updates two): their results side by side, or those of gate and up multiplied. Sums in
@@ -27,19 +27,18 @@ export function fewRowsLinear(parts: readonly FewRowsPart[], input: FewRowsInput
   const sized = sizesOf(parts);
   const layout = fewRowsLayout(sized, input);
   const matrices = parts.map(({ weight }) => weight);
-  const isFew = x.shape[0]! <= mostFewRows;
-  const weights = isFew ? sharedBuffer(matrices)?.whole : joinedBuffer(matrices);
+  const weights = sharedBuffer(matrices);
   if (!layout || !weights) return undefined;
   if (x.shape[1] !== sized[0]!.inFeatures)
     throw new ShapeError(`fewRowsLinear: inner dimensions differ; expected ${sized[0]!.inFeatures}, got ${x.shape[1]}`);
-  if (!isFew) return manyRowsLinear(sized, weights, input, layout);
+  if (x.shape[0]! > mostFewRows) return isJoined(matrices, weights) ? manyRowsLinear(sized, weights.whole, input, layout) : undefined;
   const { device } = x;
-  const isOnMatrices = weights.dtype === "f16" && goesToMatrices(sized, input, device.recorder.variants.get("fewRowsMatrix"));
-  if (!isOnMatrices) return plainFewRows(parts, input);
+  const isOnMatrices = weights.whole.dtype === "f16" && goesToMatrices(sized, input, device.recorder.variants.get("fewRowsMatrix"));
+  if (!isOnMatrices) return plainFewRows(sized, weights, input, layout);
   const halved = { ...input, ...halfInput(input) };
   const run = fewRowsLaunch(sized, halved, layout);
-  const starts = threeOf("weight", sharedBuffer(matrices)!.starts);
+  const starts = threeOf("weight", weights.starts);
   const spec = { ...fewRowsMatrixSpec(halved, layout), weightElement: "vec4<u32>" } as const;
-  fewRowsMatrixKernel.run(device, { ...run.bindings, weight: weights }, { ...run.params, ...starts }, spec);
+  fewRowsMatrixKernel.run(device, { ...run.bindings, weight: weights.whole }, { ...run.params, ...starts }, spec);
   return run.y;
 }

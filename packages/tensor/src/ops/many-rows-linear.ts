@@ -1,7 +1,7 @@
 import type { FloatDtype } from "../dtype.js";
 import { manyRowsResultKernel } from "../kernels/many-rows-result.wgsl.js";
 import type { Tensor } from "../tensor.js";
-import { columnsOf, sharedBuffer, type FewRowsInput, type FewRowsLayout, type FewRowsSize } from "./few-rows-layout.js";
+import { columnsOf, type FewRowsInput, type FewRowsLayout, type FewRowsSize, type SharedBuffer } from "./few-rows-layout.js";
 import { fewRowsParams, lowRankOf } from "./few-rows-launch.js";
 import { gemm, gemmParts } from "./gemm.js";
 import { rmsNorm } from "./rms-norm.js";
@@ -24,24 +24,32 @@ export function manyRowsLinear(parts: readonly FewRowsSize[], weights: Tensor, i
   const a = norm ? rmsNorm(x, norm.weight, { eps: norm.eps, dtype: operand }) : x; // [m, k]
   const n = swiGlu ? parts[0]!.outFeatures : columns;
   const y = device.rowsLike(x, [m, n], dtype, "linear");
-  const bias = layout.biases && joinedBuffer(parts.map((part) => part.bias));
+  const { biases } = layout;
+  const isPlain =
+    !swiGlu &&
+    !layout.b &&
+    (!biases ||
+      isJoined(
+        parts.map((part) => part.bias),
+        biases,
+      ));
   const splits = splitsOf(columns, k);
   const product = { a, b: weights, m, n: columns, k, transposeB: true };
-  if (splits === 1 && !swiGlu && !layout.b && (bias || !layout.biases)) {
-    gemm({ ...product, c: y, bias, addend });
+  if (splits === 1 && isPlain) {
+    gemm({ ...product, c: y, bias: biases?.whole, addend });
     return y;
   }
   const h = lowRankOf(layout, input);
   const sums = gemmParts({ ...product, splits, dtype: splits === 1 && swiGlu && !h ? operand : "f32" }); // [splits, m, columns]
   manyRowsResultKernel.run(
     device,
-    { parts: sums, bias: layout.biases?.whole ?? x, addend: addend ?? x, h: h ?? x, b: layout.b?.whole ?? x, y },
+    { parts: sums, bias: biases?.whole ?? x, addend: addend ?? x, h: h ?? x, b: layout.b?.whole ?? x, y },
     { m, k, n, splits: sums.shape[0]!, ...fewRowsParams(parts, layout), weight0: 0, weight1: 0, weight2: 0 },
     {
       partsType: sums.dtype as FloatDtype,
       dtype,
       hasNorm: false,
-      hasBias: layout.biases !== undefined,
+      hasBias: biases !== undefined,
       hasAddend: addend !== undefined,
       hasLowRank: layout.b !== undefined,
       swiGlu,
@@ -56,10 +64,8 @@ function splitsOf(n: number, k: number): number {
   return k >= 2 * n ? Math.max(1, Math.min(8, Math.floor(k / depthOfPart))) : 1;
 }
 
-/** Tensors as one, if each begins where the one before it ends. */
-export function joinedBuffer(tensors: readonly (Tensor | undefined)[]): Tensor | undefined {
-  const shared = sharedBuffer(tensors);
-  if (!shared) return undefined;
+/** Whether each of these tensors of a buffer begins where the one before it ends. */
+export function isJoined(tensors: readonly (Tensor | undefined)[], { starts }: SharedBuffer): boolean {
   let end = 0;
-  return tensors.every((tensor, index) => shared.starts[index] === (end += tensor!.size) - tensor!.size) ? shared.whole : undefined;
+  return tensors.every((tensor, index) => starts[index] === (end += tensor!.size) - tensor!.size);
 }
