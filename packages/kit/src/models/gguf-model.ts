@@ -1,9 +1,10 @@
-import { type ByteDirectory, readText, SourceError } from "@kto/core";
+import { type ByteDirectory, readText } from "@kto/core";
 import type { GgufAdapter, GgufModel } from "@kto/gguf-export";
-import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "@kto/lora";
+import { ADAPTER_CONFIG_FILE } from "@kto/lora";
 import { mergedWeights, type MergedWeights } from "@kto/merge";
-import { openCheckpoint, openSafetensors, type SafetensorsFile } from "@kto/safetensors";
+import { openCheckpoint } from "@kto/safetensors";
 import { CORE_SCHEMA, load } from "js-yaml";
+import { openAdapterWeights } from "./adapter-file.js";
 import { answerEnds } from "./answer-ends.js";
 import { readJsonFile } from "./json-file.js";
 import type { AdapterFiles, ModelFiles } from "./model-files.js";
@@ -43,7 +44,7 @@ export async function openGgufModel(
   try {
     const checkpoint = await openCheckpoint(directory);
     open.push(checkpoint);
-    const tensors = adapter && (await openAdapterFile(adapter.directory));
+    const tensors = adapter && (await openAdapterWeights(adapter.directory));
     if (tensors) open.push(tensors);
     const adapters = adapter && tensors ? [{ config: adapter.config, tensors, name: adapter.name }] : [];
     const weights = await mergedWeights({ checkpoint, config: files.config }, { adapters, signal });
@@ -68,25 +69,8 @@ export async function openGgufModel(
 export async function openGgufAdapter(adapter: AdapterFiles, model: ModelFiles): Promise<GgufAdapter & { dispose(): Promise<void> }> {
   const config = await readJson(adapter.directory, ADAPTER_CONFIG_FILE);
   const baseConfig = await readJson(model.directory, "config.json");
-  const tensors = await openAdapterFile(adapter.directory);
+  const tensors = await openAdapterWeights(adapter.directory);
   return { config, baseConfig, tensors, name: lastPart(adapter.name), dispose: () => tensors.dispose() };
-}
-
-async function openAdapterFile(directory: ByteDirectory): Promise<SafetensorsFile> {
-  const source = await directory.open(ADAPTER_WEIGHTS_FILE);
-  if (!source) {
-    const path = `${directory.name}/${ADAPTER_WEIGHTS_FILE}`;
-    throw new SourceError(`adapter: ${path}: no such file; expected the weights of an adapter; check the folder`, {
-      source: path,
-      reason: "ENOENT",
-    });
-  }
-  try {
-    return await openSafetensors(source);
-  } catch (error) {
-    await source.dispose?.();
-    throw error;
-  }
 }
 
 function readJson(directory: ByteDirectory, fileName: string): Promise<unknown> {

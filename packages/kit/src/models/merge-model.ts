@@ -1,8 +1,8 @@
 import { storeAt } from "#platform";
-import { ArgumentError, SourceError, type ByteDirectory, type Store } from "@kto/core";
-import { ADAPTER_WEIGHTS_FILE } from "@kto/lora";
+import { ArgumentError, type ByteDirectory, type Store } from "@kto/core";
 import { mergedWeights, writeMerged, type AdapterToMerge, type MergedModel, type ModelOnDisk, type WriteMergedOptions } from "@kto/merge";
-import { openCheckpoint, openSafetensors, type SafetensorsFile } from "@kto/safetensors";
+import { openCheckpoint } from "@kto/safetensors";
+import { openAdapterWeights } from "./adapter-file.js";
 import { belongingsOf, tokenizerFilesIn } from "./belongings.js";
 import { readJsonFile } from "./json-file.js";
 import type { AdapterFiles, ModelFiles } from "./model-files.js";
@@ -66,23 +66,6 @@ export async function mergeModel(
     return { ...merged, tokenizer: tokenizer ? "given" : ofAdapter ? "adapter" : from };
   } finally {
     for (const file of open) await file.dispose();
-  }
-}
-
-/** The file of an adapter's weights. Throws SourceError where there is none. */
-async function openAdapterWeights(directory: ByteDirectory): Promise<SafetensorsFile> {
-  const path = `${directory.name}/${ADAPTER_WEIGHTS_FILE}`;
-  const source = await directory.open(ADAPTER_WEIGHTS_FILE);
-  if (!source)
-    throw new SourceError(`adapter: ${path}: no such file; expected the weights of an adapter as peft saves it; check the folder`, {
-      source: path,
-      reason: "ENOENT",
-    });
-  try {
-    return await openSafetensors(source);
-  } catch (error) {
-    await source.dispose?.();
-    throw error;
   }
 }
 

@@ -1,31 +1,25 @@
 import { concat } from "@kto/tensor";
 import type { MethodContext } from "../loop/method.js";
 import { inPassesOf } from "../memory/passes.js";
+import { inBatches, type BatchOptions } from "../scoring/in-batches.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
 import type { PairRow } from "./prepare-dpo-dataset.js";
 import { answersOf, tokenWeights } from "./score-pairs.js";
 
 /** Options of `precomputeReference`. */
-export interface PrecomputeOptions {
-  /** Pairs at a time. */
-  batchSize: number;
+export interface PrecomputeOptions extends BatchOptions {
   ldAlpha: number | null;
-  signal?: AbortSignal | undefined;
-  onProgress?(done: number): void;
 }
 
-/** Pairs with the reference's log-probabilities of both answers, computed in batches of `batchSize`. */
-export async function precomputeReference(
+/** Pairs with the reference's log-probabilities of both answers, computed in batches of `batchSize` pairs. */
+export function precomputeReference(
   context: MethodContext,
   pairs: readonly PairRow[],
-  { batchSize, ldAlpha, signal, onProgress }: PrecomputeOptions,
+  { ldAlpha, ...options }: PrecomputeOptions,
 ): Promise<PairRow[]> {
   const { base, device } = context.model;
-  const done: PairRow[] = [];
-  for (let start = 0; start < pairs.length; start += batchSize) {
-    signal?.throwIfAborted();
-    const batch = pairs.slice(start, start + batchSize);
+  return inBatches(pairs, options, async (batch) => {
     using logProbs = device.scope("precomputeReference", () =>
       context.reference.run(() =>
         concat(
@@ -33,16 +27,12 @@ export async function precomputeReference(
             context,
             batch,
             (pair) => answersOf([pair]),
-            (part, options) => scoreBatch(base, packScoredBatch(base, answersOf(part), options), tokenWeights(part, ldAlpha)).logProbs,
+            (part, packing) => scoreBatch(base, packScoredBatch(base, answersOf(part), packing), tokenWeights(part, ldAlpha)).logProbs,
           ),
         ),
       ),
     ); // [2 · batch]
     const values = await logProbs.read();
-    batch.forEach((pair, index) =>
-      done.push({ ...pair, refChosenLogProb: values[2 * index]!, refRejectedLogProb: values[2 * index + 1]! }),
-    );
-    onProgress?.(done.length);
-  }
-  return done;
+    return batch.map((pair, index) => ({ ...pair, refChosenLogProb: values[2 * index]!, refRejectedLogProb: values[2 * index + 1]! }));
+  });
 }

@@ -2,41 +2,36 @@ import { concat, type Tensor } from "@kto/tensor";
 import type { ScoredRow } from "../data/rows.js";
 import type { MethodContext } from "../loop/method.js";
 import { inPasses } from "../memory/passes.js";
+import { inBatches, type BatchOptions } from "../scoring/in-batches.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
 import { mismatched, type KtoRow } from "./prepare-kto-dataset.js";
 
 /** Options of `precomputeReference`. */
-export interface PrecomputeOptions {
-  batchSize: number;
+export interface PrecomputeOptions extends BatchOptions {
   /** Also of the prompts with the completions that they borrow. */
   hasKl: boolean;
-  signal?: AbortSignal | undefined;
-  onProgress?(done: number): void;
 }
 
 /** Rows with the reference's log-probabilities, computed in batches of `batchSize`. */
-export async function precomputeReference(
+export function precomputeReference(
   context: MethodContext,
   rows: readonly KtoRow[],
-  { batchSize, hasKl, signal, onProgress }: PrecomputeOptions,
+  { hasKl, ...options }: PrecomputeOptions,
 ): Promise<KtoRow[]> {
   const { device } = context.model;
-  const done: KtoRow[] = [];
-  for (let start = 0; start < rows.length; start += batchSize) {
-    signal?.throwIfAborted();
-    const batch = rows.slice(start, start + batchSize);
+  return inBatches(rows, options, async (batch) => {
     const tensors = device.scope("precomputeReference", () =>
       context.reference.run(() => [logProbs(context, batch), ...(hasKl ? [logProbs(context, batch.map(mismatched))] : [])]),
     );
     const [ofMatched, ofMismatched] = await device.readAll(tensors);
     for (const tensor of tensors) tensor.dispose();
-    batch.forEach((row, index) =>
-      done.push({ ...row, refLogProb: ofMatched![index]!, ...(ofMismatched && { refKlLogProb: ofMismatched[index]! }) }),
-    );
-    onProgress?.(done.length);
-  }
-  return done;
+    return batch.map((row, index) => ({
+      ...row,
+      refLogProb: ofMatched![index]!,
+      ...(ofMismatched && { refKlLogProb: ofMismatched[index]! }),
+    }));
+  });
 }
 
 /** [numRows] f32 nats, in as many passes as the layout asks for. */
