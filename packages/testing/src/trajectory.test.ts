@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { listFixtures, readFixtureJson, readFixtureJsonl } from "./fixtures.js";
-import { finalAdapterTolerance, type LogRecord, type RunNoise, trajectoryFailures, trajectoryTolerance } from "./trajectory.js";
+import {
+  finalAdapterFailures,
+  finalAdapterTolerance,
+  type LogRecord,
+  type RunNoise,
+  trajectoryFailures,
+  trajectoryTolerance,
+} from "./trajectory.js";
 
 describe.each(listFixtures("kto", "runs"))("the rule on kto/runs/%s", (run) => {
   const truth = readFixtureJsonl<LogRecord>("kto", "runs", run, "metrics.f64.jsonl");
@@ -50,4 +57,17 @@ it("finds a drift of the f16 loss that no single step shows", () => {
   expect(trajectoryFailures(drifted, expected, {}, { storage: "f16" })).toEqual([
     expect.stringMatching(/^loss: mean signed difference 0\.003/),
   ]);
+});
+
+it("a final adapter is told from another: values, norms, NaN, tensors that lack or are too many", () => {
+  const actual = new Map([["a", Float32Array.of(3, 4)]]);
+  const tensors = (values: number[], name = "a"): ReadonlyMap<string, Float32Array> => new Map([[name, Float32Array.from(values)]]);
+  expect(finalAdapterFailures(actual, { tensors: tensors([3, 4.05]) }, 0.1)).toEqual([]);
+  expect(finalAdapterFailures(actual, { tensors: tensors([3, 4.5]) }, 0.1)).toEqual(["a: off by 0.5, allowed 0.1"]);
+  expect(finalAdapterFailures(actual, { tensors: tensors([3]) }, 0.1)).toEqual(["a: 2 values, expected 1"]);
+  expect(finalAdapterFailures(actual, { tensors: tensors([3, 4], "b") }, 0.1)).toEqual(["b: missing", "a: not recorded"]);
+  expect(finalAdapterFailures(actual, { norms: { a: 5 } }, 0.1)).toEqual([]);
+  expect(finalAdapterFailures(actual, { norms: { a: 6 } }, 0.1)).toHaveLength(1);
+  expect(finalAdapterFailures(new Map([["a", Float32Array.of(NaN, 4)]]), { norms: { a: 5 } }, 0.1)).toHaveLength(1);
+  expect(finalAdapterFailures(new Map([["a", Float32Array.of(NaN, 4)]]), { tensors: tensors([3, 4]) }, 0.1)).toHaveLength(1);
 });

@@ -38,6 +38,40 @@ export function finalAdapterTolerance(maxAbs: number, run?: string): number {
   return Math.max(10 * maxAbs, run === "seed-settings" ? 4e-7 : 5e-5);
 }
 
+/** What a recorded run says of its final adapter: its tensors, or the norm of each. */
+export interface RecordedAdapter {
+  tensors?: ReadonlyMap<string, Float32Array> | undefined;
+  norms?: Readonly<Record<string, number>> | undefined;
+}
+
+/**
+ * Compares a final adapter, by the names in its file, with a recorded one: every value, or where only norms were recorded the norm of each tensor.
+ *
+ * @returns one line per tensor that is off, missing or too many; empty when the adapter holds
+ */
+export function finalAdapterFailures(
+  actual: ReadonlyMap<string, Float32Array>,
+  { tensors, norms = {} }: RecordedAdapter,
+  tolerance: number,
+): string[] {
+  const expectedNames = tensors ? [...tensors.keys()] : Object.keys(norms);
+  const missing = expectedNames.filter((name) => !actual.has(name)).map((name) => `${name}: missing`);
+  const extra = [...actual.keys()].filter((name) => !expectedNames.includes(name)).map((name) => `${name}: not recorded`);
+  const off = expectedNames.flatMap((name) => {
+    const values = actual.get(name);
+    if (!values) return [];
+    const expected = tensors?.get(name);
+    if (expected && expected.length !== values.length) return [`${name}: ${values.length} values, expected ${expected.length}`];
+    const norm = Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0));
+    const distance = expected
+      ? values.reduce((most, value, index) => Math.max(most, Math.abs(value - expected[index]!)), 0)
+      : Math.abs(norm - norms[name]!);
+    const allowed = expected ? tolerance : tolerance * Math.sqrt(values.length);
+    return distance <= allowed ? [] : [`${name}: off by ${distance}, allowed ${allowed}`];
+  });
+  return [...missing, ...extra, ...off];
+}
+
 /** In f16: ‖adapter − expected‖ may be this share of ‖expected − initial‖. */
 export const finalAdapterShare = 0.05;
 
