@@ -290,15 +290,8 @@ export class Device implements Disposable, AsyncDisposable {
     tensor.expectAlive("read");
     this.expectAlive("read");
     if (tensor.byteLength === 0) return new Uint8Array(0);
-    const range = rangeOf(tensor);
-    const staging = this.#inUse.pool.create(range.size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
-    try {
-      this.#queue.copy(range, { buffer: staging, offset: 0, size: range.size });
-      await this.#finished(() => staging.mapAsync(GPUMapMode.READ));
-      return new Uint8Array(staging.getMappedRange().slice(0, tensor.byteLength));
-    } finally {
-      this.#inUse.pool.destroy(staging);
-    }
+    using reader = this.reader(rangeOf(tensor).size);
+    return await reader.readBytes(tensor);
   }
 
   /** For what is read again and again: see `Reader`, its caller's to dispose. */
