@@ -59,6 +59,10 @@ export const addInPlaceKernel: Kernel<AddInPlaceSpec, "a" | "b", "count" | "scal
 /** y[i] = f(x[i], p, q).  One thread per element, f32. */
 export type UnarySpec = { fn: UnaryFunction; workgroupSize: number };
 
+const unaryExamples: Partial<UnarySpec>[] = (["sigmoid", "maximum", "log", "exp", "logSigmoid", "logOneMinusExp", "clamp"] as const).map(
+  (fn) => ({ fn }),
+);
+
 export const unaryKernel: Kernel<UnarySpec, "x" | "y", "size" | "p" | "q"> = defineKernel<UnarySpec>()({
   name: "unary",
   bindings: { x: read("f32"), y: write("f32") },
@@ -66,15 +70,7 @@ export const unaryKernel: Kernel<UnarySpec, "x" | "y", "size" | "p" | "q"> = def
   variants,
   cost: ({ size }) => ({ bytes: 8 * size, flops: size }),
   grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-  examples: [
-    { fn: "sigmoid" },
-    { fn: "maximum" },
-    { fn: "log" },
-    { fn: "exp" },
-    { fn: "logSigmoid" },
-    { fn: "logOneMinusExp" },
-    { fn: "clamp" },
-  ],
+  examples: unaryExamples,
   wgsl: (spec) => wgsl`
     ${unaryFunctions[spec.fn].calls ?? ""}
     fn apply(x: f32, p: f32, q: f32) -> f32 { return ${unaryFunctions[spec.fn].value}; }
@@ -93,15 +89,7 @@ export const unaryBackwardKernel: Kernel<UnarySpec, "value" | "dy" | "dx", "size
   variants,
   cost: ({ size }) => ({ bytes: 16 * size, flops: size }),
   grid: ({ size }, { workgroupSize }) => oneThreadPer(size, workgroupSize),
-  examples: [
-    { fn: "sigmoid" },
-    { fn: "maximum" },
-    { fn: "log" },
-    { fn: "exp" },
-    { fn: "logSigmoid" },
-    { fn: "logOneMinusExp" },
-    { fn: "clamp" },
-  ],
+  examples: unaryExamples,
   wgsl: (spec) => wgsl`
     ${unaryFunctions[spec.fn].calls ?? ""}
     fn derivative(${unaryFunctions[spec.fn].saves}: f32, p: f32, q: f32) -> f32 { return ${unaryFunctions[spec.fn].derivative}; }

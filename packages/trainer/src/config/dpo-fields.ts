@@ -1,5 +1,6 @@
-import { boolean, choice, field, integer, number, oneOrMore, orNull, where } from "@kto/core/config";
+import { choice, field, integer, number, oneOrMore, orNull, where } from "@kto/core/config";
 import { dpoLossTypes, fDivergenceTypes, type DpoLossType } from "@kto/losses/plain";
+import { referenceFields } from "./reference-fields.js";
 import { trainingFields } from "./training-fields.js";
 
 /** Fields of DPO: those that every method has, and its own. Names and defaults are those of trl 1.16. */
@@ -31,15 +32,7 @@ export const dpoFields = {
     group: "loss",
     help: "what tokens count that only the longer answer of a pair has; null is 1",
   }),
-  precomputeRefLogProbs: field(boolean(), false, {
-    group: "loss",
-    help: "computes the reference's log-probs once, before the first update",
-    notes: "computed anew in each run, not cached on disk",
-  }),
-  precomputeRefBatchSize: field(orNull(integer(1)), null, {
-    group: "loss",
-    help: "pairs at a time for that; null is per_device_train_batch_size",
-  }),
+  ...referenceFields("pairs"),
   trainSamplingStrategy: field(choice(["random", "sequential"]), "random", {
     group: "data",
     fate: "different",

@@ -1,4 +1,5 @@
-import { boolean, choice, field, integer, number, orNull } from "@kto/core/config";
+import { choice, field, number } from "@kto/core/config";
+import { referenceFields } from "./reference-fields.js";
 import { trainingFields } from "./training-fields.js";
 
 /** Fields of KTO: those that every method has, and its own. */
@@ -15,13 +16,5 @@ export const ktoFields = {
     group: "loss",
     help: "kto, or apo_zero_unpaired, which needs no KL estimate and so no pairs of rows",
   }),
-  precomputeRefLogProbs: field(boolean(), false, {
-    group: "loss",
-    help: "computes the reference's log-probs once, before the first update",
-    notes: "computed anew in each run, not cached on disk",
-  }),
-  precomputeRefBatchSize: field(orNull(integer(1)), null, {
-    group: "loss",
-    help: "rows at a time for that; null is per_device_train_batch_size",
-  }),
+  ...referenceFields("rows"),
 };
