@@ -29,8 +29,8 @@ const oldNames: Readonly<Record<string, string>> = {
   memoryBudgetBytes: "device.memory.budgetBytes: the budget is a property of the device",
 };
 
-/** Throws TrainerUsageError for an option that is called otherwise now, and for one that is no opened thing. */
-export function refuseWrongOptions(operation: string, options: object): void {
+/** The options of a trainer. Throws TrainerUsageError where there are none, for one that is called otherwise now, and for one that is no opened thing. */
+export function expectOptions<Options extends object>(operation: string, options: Options): Options {
   if (!options)
     throw new TrainerUsageError(
       `${operation}: there are no options; expected a model, its data and what to train; pass e.g. { model, peftConfig: { r: 16 }, trainDataset }`,
@@ -38,6 +38,7 @@ export function refuseWrongOptions(operation: string, options: object): void {
   const old = Object.keys(options).find((name) => Object.hasOwn(oldNames, name));
   if (old !== undefined) throw new TrainerUsageError(`${operation}: ${old} is no option any more; use ${oldNames[old]}`);
   refuseUnopened(operation, options as Record<string, unknown>);
+  return options;
 }
 
 /** Throws TrainerUsageError for what is a path or plain rows where something opened is expected. */

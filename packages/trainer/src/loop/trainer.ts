@@ -1,6 +1,6 @@
 import { excerpt, type ByteDirectory, type Store } from "@kto/core";
 import type { DataRow, Dataset } from "@kto/datasets";
-import type { PeftModel } from "@kto/lora";
+import type { LoraConfig, PeftModel } from "@kto/lora";
 import { createOptimizer, createSchedule, type Optimizer, type Schedule } from "@kto/optim";
 import type { CausalLM, ParameterBucket } from "@kto/tensor";
 import { TrainerConfigError } from "../config/check-config.js";
@@ -27,7 +27,7 @@ import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-p
 import { saveTrained } from "./save-trained.js";
 import { trainLoop } from "./train-loop.js";
 import { trainOutput } from "./train-output.js";
-import { refuseModulesInFull } from "./trained-model.js";
+import { expectOptions, refuseModulesInFull, trainedModel, type TrainableModel } from "./trained-model.js";
 import { TrainingRun } from "./training-run.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
 import type { TrainingConfig } from "./training-config.js";
@@ -37,8 +37,12 @@ import { rehearseMicroBatch, rehearseOptimizer, type UpdateContext } from "./upd
 /** The fields whose lower values need less memory in training. */
 const whatSavesMemory = ["perDeviceTrainBatchSize", "maxLength"];
 
-/** What every trainer may be told besides its model and arguments. */
+/** What every trainer is told besides its method and arguments. */
 export interface SharedTrainerOptions<Prepared> {
+  /** A base model, with `peftConfig`; or one that carries the adapter to train. */
+  model: TrainableModel;
+  /** A fresh adapter of this config is put on the base model, with values from `args.seed`. */
+  peftConfig?: Partial<LoraConfig> | undefined;
   /** Default: the model's own `tokenizer`. Not needed for rows that are tokenised already. */
   tokenizer?: Tokenizer | undefined;
   trainDataset?: Dataset<DataRow> | undefined;
@@ -56,10 +60,15 @@ export interface SharedTrainerOptions<Prepared> {
 }
 
 /** What a `Trainer` is made of. */
-export interface TrainerOptions<Row extends SourceRow, Prepared extends PreparedRows<Row>> extends SharedTrainerOptions<Prepared> {
+export interface TrainerOptions<
+  Row extends SourceRow,
+  Prepared extends PreparedRows<Row>,
+  Config extends TrainingConfig = TrainingConfig,
+> extends SharedTrainerOptions<Prepared> {
   method: Method<Row, Prepared>;
-  model: PeftModel<CausalLM>;
-  args: TrainingConfig;
+  args: Config;
+  /** What errors call the trainer; default `Trainer`. */
+  name?: string | undefined;
 }
 
 /** Options of `Trainer.plan`. */
@@ -69,15 +78,24 @@ export interface PlanOptions {
   resumeFrom?: string | true | ByteDirectory | undefined;
 }
 
-/** Trains adapters by any method: what `KTOTrainer` is for KTO. Each trainer trains once. */
-export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> = PreparedRows<Row>> {
+/**
+ * Trains adapters by any method, with the numbers of transformers and trl: order of rows, accumulation, schedule, logging, evaluation and checkpoints.
+ * `KTOTrainer` and its kin are it with a method and that method's arguments. Each trainer trains once. Throws TrainerUsageError for options that cannot work.
+ */
+export class Trainer<
+  Row extends SourceRow,
+  Prepared extends PreparedRows<Row> = PreparedRows<Row>,
+  Config extends TrainingConfig = TrainingConfig,
+> implements Disposable {
+  /** The model with the adapter that is trained. */
   readonly model: PeftModel<CausalLM>;
-  readonly args: TrainingConfig;
+  readonly args: Config;
   /** The log so far, under the names that transformers writes to `trainer_state.json`. */
   readonly progress: RunProgress = freshProgress();
-  /** Set when a run has finished. */
+  /** What a run came to, when it has finished. */
   result: TrainOutput | undefined;
-  readonly #options: TrainerOptions<Row, Prepared>;
+  readonly #options: Omit<TrainerOptions<Row, Prepared, Config>, "model">;
+  readonly #ownsAdapter: boolean;
   readonly #collective: Collective;
   readonly #output: RunOutput | undefined;
   readonly #prepared: { train?: Prepared | undefined; eval?: Prepared | undefined };
@@ -86,10 +104,13 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
   #initial: InitialAdapter | undefined;
   #hasTrained = false;
 
-  constructor(options: TrainerOptions<Row, Prepared>) {
-    this.#options = options;
-    this.model = options.model;
-    this.args = options.args;
+  constructor(options: TrainerOptions<Row, Prepared, Config>) {
+    const { name = "Trainer", args, peftConfig, model } = expectOptions(options?.name ?? "Trainer", options);
+    const { adapted, tokenizer, isNew } = trainedModel(name, { model, peftConfig, seed: args.seed });
+    this.#options = { ...options, name, tokenizer: options.tokenizer ?? tokenizer };
+    this.model = adapted;
+    this.args = args;
+    this.#ownsAdapter = isNew;
     this.#collective = options.collective ?? alone;
     this.#output = options.output && runOutput(options.output);
     this.#prepared = { ...options.prepared };
@@ -190,6 +211,20 @@ export class Trainer<Row extends SourceRow, Prepared extends PreparedRows<Row> =
     if (this.#collective.rank > 0) return;
     const { tokenizer, chatTemplate, method } = this.#options;
     await saveTrained(store, { model: this.model, tokenizer, chatTemplate, tag: method.name, state: this.#counts && this.state() });
+  }
+
+  /** Gone; throws TrainerUsageError. */
+  get output(): never {
+    throw new TrainerUsageError(`${this.#options.name}: output is what the run writes to; what it came to is in result`);
+  }
+
+  /** Takes the adapter off the base model again if `peftConfig` put it there; otherwise the model is its caller's. */
+  dispose(): void {
+    if (this.#ownsAdapter) this.model.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   async *#train(plan: () => Promise<PlannedRun>, signal: AbortSignal | undefined): AsyncGenerator<TrainLog, TrainOutput, undefined> {
