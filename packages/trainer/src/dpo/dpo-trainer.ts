@@ -1,6 +1,7 @@
 import { dpoConfig, type DPOConfig } from "../config/dpo-config.js";
-import { Trainer, type SharedTrainerOptions } from "../loop/trainer.js";
+import { Trainer } from "../loop/trainer.js";
 import { expectOptions } from "../loop/trained-model.js";
+import type { SharedTrainerOptions } from "../loop/trainer-options.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { dpoMethod } from "./dpo-method.js";
 import type { PairRow, PreparedDpoDataset } from "./prepare-dpo-dataset.js";

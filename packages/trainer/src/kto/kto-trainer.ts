@@ -1,6 +1,7 @@
 import { ktoConfig, type KTOConfig } from "../config/kto-config.js";
-import { Trainer, type SharedTrainerOptions } from "../loop/trainer.js";
+import { Trainer } from "../loop/trainer.js";
 import { expectOptions } from "../loop/trained-model.js";
+import type { SharedTrainerOptions } from "../loop/trainer-options.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { ktoMethod } from "./kto-method.js";
 import type { KtoRow, PreparedKtoDataset } from "./prepare-kto-dataset.js";

@@ -1,82 +1,40 @@
-import { excerpt, type ByteDirectory, type Store } from "@kto/core";
-import type { DataRow, Dataset } from "@kto/datasets";
-import type { LoraConfig, PeftModel } from "@kto/lora";
-import { createOptimizer, createSchedule, type Optimizer, type Schedule } from "@kto/optim";
-import type { CausalLM, ParameterBucket } from "@kto/tensor";
-import { TrainerConfigError } from "../config/check-config.js";
+import type { Store } from "@kto/core";
+import type { PeftModel } from "@kto/lora";
+import type { Optimizer } from "@kto/optim";
+import type { CausalLM } from "@kto/tensor";
 import type { SourceRow } from "../data/rows.js";
-import type { Tokenizer } from "../data/tokenizer.js";
 import { adviseOnMemory } from "../memory/memory-advice.js";
 import { wholeBatches } from "../memory/passes.js";
-import { planRunMemory } from "../memory/run-memory.js";
 import { initialAdapter, makeReference, type InitialAdapter, type Reference } from "../scoring/reference.js";
 import { writeCheckpoint } from "./checkpoint.js";
-import { checkpointName, listCheckpoints } from "./checkpoint-names.js";
 import { alone, type Collective } from "./collective.js";
 import { adapterDifferences, settingDifferences } from "./differences.js";
 import { TrainerUsageError } from "./errors.js";
 import { evaluateRows } from "./evaluate.js";
 import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 import { findCheckpoint } from "./find-checkpoint.js";
-import type { Method, PreparedRows } from "./method.js";
-import { recordMicroBatch } from "./micro-batch.js";
+import { followEvaluation } from "./follow-evaluation.js";
+import { planMemoryOfRun } from "./memory-of-run.js";
+import type { PreparedRows } from "./method.js";
 import { runOutput, type RunOutput } from "./output.js";
 import { PlannedRun } from "./planned-run.js";
 import { rowOrder } from "./row-order.js";
-import { epochAfter, microBatchesOfUpdate, planRun, type RunPlan } from "./run-plan.js";
+import { epochAfter, planRun, type RunPlan } from "./run-plan.js";
+import { openRunParts, runSchedule } from "./run-parts.js";
+import { saveCheckpoint } from "./save-checkpoint.js";
 import { saveTrained } from "./save-trained.js";
 import { trainLoop } from "./train-loop.js";
 import { trainOutput } from "./train-output.js";
-import { expectOptions, refuseModulesInFull, trainedModel, type TrainableModel } from "./trained-model.js";
+import { expectOptions, refuseModulesInFull, trainedModel } from "./trained-model.js";
+import type { PlanOptions, TrainerOptions } from "./trainer-options.js";
 import { TrainingRun } from "./training-run.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
 import type { TrainingConfig } from "./training-config.js";
 import { writeErrorInRun } from "./write-in-run.js";
-import { rehearseMicroBatch, rehearseOptimizer, type UpdateContext } from "./update.js";
+import type { UpdateContext } from "./update.js";
 
 /** The fields whose lower values need less memory in training. */
 const whatSavesMemory = ["perDeviceTrainBatchSize", "maxLength"];
-
-/** What every trainer is told besides its method and arguments. */
-export interface SharedTrainerOptions<Prepared> {
-  /** A base model, with `peftConfig`; or one that carries the adapter to train. */
-  model: TrainableModel;
-  /** A fresh adapter of this config is put on the base model, with values from `args.seed`. */
-  peftConfig?: Partial<LoraConfig> | undefined;
-  /** Default: the model's own `tokenizer`. Not needed for rows that are tokenised already. */
-  tokenizer?: Tokenizer | undefined;
-  trainDataset?: Dataset<DataRow> | undefined;
-  evalDataset?: Dataset<DataRow> | undefined;
-  /** Data that the method prepared with the same settings, in place of the datasets. */
-  prepared?: { train?: Prepared | undefined; eval?: Prepared | undefined } | undefined;
-  /** Jinja text in place of the tokenizer's own template. */
-  chatTemplate?: string | undefined;
-  /** Where checkpoints and the trained model go; without it no checkpoints are written. */
-  output?: Store | RunOutput | undefined;
-  /** The other trainers of the run; default none. */
-  collective?: Collective | undefined;
-  /** Told of progress. */
-  onEvent?: ((event: TrainerEvent) => void) | undefined;
-}
-
-/** What a `Trainer` is made of. */
-export interface TrainerOptions<
-  Row extends SourceRow,
-  Prepared extends PreparedRows<Row>,
-  Config extends TrainingConfig = TrainingConfig,
-> extends SharedTrainerOptions<Prepared> {
-  method: Method<Row, Prepared>;
-  args: Config;
-  /** What errors call the trainer; default `Trainer`. */
-  name?: string | undefined;
-}
-
-/** Options of `Trainer.plan`. */
-export interface PlanOptions {
-  signal?: AbortSignal | undefined;
-  /** Name of a checkpoint in `output`, or true for the newest there that is whole, if any; or the folder of a checkpoint somewhere else. */
-  resumeFrom?: string | true | ByteDirectory | undefined;
-}
 
 /**
  * Trains adapters by any method, with the numbers of transformers and trl: order of rows, accumulation, schedule, logging, evaluation and checkpoints.
@@ -146,10 +104,10 @@ export class Trainer<
     refuseModulesInFull(this.model);
     if (this.#collective.rank === 0) await this.#output?.check?.({ resumes: resumeFrom !== undefined });
     const { rows } = await this.prepare("train", signal);
-    if (this.args.evalStrategy !== "no") await this.prepare("eval", signal);
+    const evalRows = this.args.evalStrategy === "no" ? [] : (await this.prepare("eval", signal)).rows;
     const counts = planRun(rows.length, this.args, this.#collective.size);
-    const schedule = this.#schedule(counts);
-    using parts = await this.#open();
+    const schedule = runSchedule(this.args, counts);
+    using parts = await openRunParts(this.model, this.args, () => this.#reference());
     const adapter = this.model.activeAdapter;
     const { checkpoint, damaged } = await findCheckpoint(resumeFrom, this.#output?.store, { adapter, optimizer: parts.optimizer });
     for (const { checkpoint: name, file, problem } of damaged) this.#emit({ type: "checkpointDamaged", name, file, problem });
@@ -159,7 +117,10 @@ export class Trainer<
       {
         counts,
         numWarmupUpdates: schedule.numWarmupUpdates,
-        memory: this.#planMemory(parts, counts, startStep),
+        memory: planMemoryOfRun<Row>(
+          { ...this.#context(counts), ...parts, context: { model: this.model, reference: parts.reference } },
+          { rows, evalRows, startStep },
+        ),
         checkpoint,
         damaged,
         differences: checkpoint
@@ -249,7 +210,7 @@ export class Trainer<
     const { model, progress } = this;
     const { device } = model;
     this.#initial = await initialAdapter(model);
-    using parts = await this.#open();
+    using parts = await openRunParts(this.model, this.args, () => this.#reference());
     const rows = (await this.prepare("train")).rows;
     const isResumed = run.checkpoint !== undefined;
     const output = this.#collective.rank === 0 ? this.#output : undefined; // the others write nothing
@@ -268,17 +229,23 @@ export class Trainer<
         signal,
         onProgress: (done) => this.#emit({ type: "precompute", done, total: rows.length }),
       });
-      const schedule = this.#schedule(run.counts);
+      const schedule = runSchedule(this.args, run.counts);
       for (const metric of progress.scheduleMetrics) schedule.observe?.(metric);
       yield* trainLoop({
-        ...this.#updateContext(parts, run.counts, context),
+        ...this.#context(run.counts),
+        ...parts,
+        context,
         schedule,
         order: rowOrder(precomputed ?? rows, this.#options.method.shuffleSeed),
         progress,
         signal,
         emit: (event) => this.#emit(event),
-        evaluate: async () => this.#follow(schedule, await this.#evaluate(context, signal)),
-        save: this.#output && this.#collective.rank === 0 ? () => this.#save(parts.optimizer) : undefined,
+        evaluate: async () =>
+          followEvaluation(schedule, await this.#evaluate(context, signal), {
+            metricForBestModel: this.args.metricForBestModel ?? "loss",
+            progress,
+          }),
+        save: output && (() => this.#save(output.store, parts.optimizer)),
       });
       this.result = trainOutput(run, {
         progress,
@@ -297,70 +264,9 @@ export class Trainer<
     return makeReference(this.model, this.#options.method.reference ?? "base", this.#initial);
   }
 
-  /** What a run owns besides the adapter. */
-  async #open(): Promise<RunParts> {
-    const { args, model } = this;
-    const parameters = model.activeAdapter.bucket;
-    const optimizer = createOptimizer(args.optim, [parameters], {
-      beta1: args.adamBeta1,
-      beta2: args.adamBeta2,
-      eps: args.adamEpsilon,
-      weightDecay: args.weightDecay,
-    });
-    const gradients = parameters.like("gradients");
-    const own = [gradients, optimizer];
-    try {
-      const reference = await this.#reference();
-      return { reference, optimizer, gradients, [Symbol.dispose]: () => [...own, reference].forEach((part) => part[Symbol.dispose]()) };
-    } catch (error) {
-      for (const part of own) part.dispose();
-      throw error;
-    }
-  }
-
-  #schedule(counts: RunPlan): Schedule {
-    const { args } = this;
-    return createSchedule({
-      name: args.lrSchedulerType,
-      learningRate: args.learningRate,
-      numTrainingSteps: counts.totalUpdates,
-      warmupSteps: args.warmupSteps,
-      kwargs: args.lrSchedulerKwargs,
-    });
-  }
-
-  #updateContext({ optimizer, gradients }: RunParts, counts: RunPlan, context: UpdateContext<Row>["context"]): UpdateContext<Row> {
-    return { method: this.#options.method, context, collective: this.#collective, args: this.args, counts, optimizer, gradients };
-  }
-
-  #planMemory(parts: RunParts, counts: RunPlan, startStep: number): ReturnType<typeof planRunMemory> {
-    const { args, model } = this;
-    const { method } = this.#options;
-    const rows = this.#prepared.train!.rows;
-    const evalRows = args.evalStrategy === "no" ? [] : this.#prepared.eval!.rows;
-    const order = rowOrder(rows, method.shuffleSeed);
-    const updatesLeft = Math.max(0, counts.totalUpdates - startStep);
-    // Every epoch has the micro-batches of the first, unless rows are shuffled.
-    const numUpdates = method.shuffleSeed === undefined ? Math.min(counts.updatesPerEpoch, updatesLeft) : updatesLeft;
-    const trainingBatches = Array.from({ length: numUpdates }, (_, index) => startStep + index).flatMap((update) => {
-      const ofEpoch = order(Math.floor(update / counts.updatesPerEpoch));
-      return microBatchesOfUpdate(update, counts, args, this.#collective).map(({ start, end }) => ofEpoch.slice(start, end));
-    });
-    const { perDeviceEvalBatchSize: evalSize } = args;
-    const run = (layout: UpdateContext<Row>["context"]["layout"]): UpdateContext<Row> =>
-      this.#updateContext(parts, counts, { model, reference: parts.reference, layout });
-    return planRunMemory<Row>({
-      model: model.base,
-      gradientCheckpointing: args.gradientCheckpointing,
-      trainingBatches,
-      evaluationBatches: Array.from({ length: Math.ceil(evalRows.length / evalSize) }, (_, index) =>
-        evalRows.slice(index * evalSize, (index + 1) * evalSize),
-      ),
-      passesOf: (batch) => method.passes(batch),
-      recordMicroBatch: (layout, batch, onForward) => rehearseMicroBatch(run(layout), batch, onForward),
-      recordEvaluation: (layout, batch) => void recordMicroBatch(run(layout), batch, undefined),
-      recordOptimizer: () => rehearseOptimizer(run(wholeBatches)),
-    });
+  /** What updates are recorded with, besides the parts that a run owns. */
+  #context(counts: RunPlan): Pick<UpdateContext<Row>, "method" | "collective" | "args" | "counts"> {
+    return { method: this.#options.method, collective: this.#collective, args: this.args, counts };
   }
 
   async #evaluate(context: UpdateContext<Row>["context"], signal: AbortSignal | undefined): Promise<LogRecord> {
@@ -380,47 +286,14 @@ export class Trainer<
     return record;
   }
 
-  /** Tells the metric of an evaluation to a schedule that follows it. */
-  #follow({ name, observe }: Schedule, record: LogRecord): void {
-    if (!observe) return;
-    const given = this.args.metricForBestModel ?? "loss";
-    const metric = record[given.startsWith("eval_") ? given : `eval_${given}`];
-    if (metric === undefined)
-      throw new TrainerConfigError(
-        {
-          operation: "train",
-          problem: `there is no metric for ${name} to follow`,
-          expected: `{metricForBestModel} among ${Object.keys(record).join(", ")}`,
-          got: excerpt(given),
-          fields: ["metricForBestModel"],
-        },
-        "metricForBestModel",
-      );
-    observe(metric);
-    this.progress.scheduleMetrics.push(metric);
-  }
-
-  async #save(optimizer: Optimizer): Promise<void> {
-    const { store } = this.#output!;
-    const { globalStep } = this.progress;
+  #save(store: Store, optimizer: Optimizer): Promise<void> {
     const { saveTotalLimit } = this.args;
-    const name = checkpointName(globalStep);
-    await store.writeFolder(name, (folder) => writeCheckpoint(folder, this.model, optimizer, this.state()));
-    this.#emit({ type: "checkpoint", step: globalStep, path: store.folder(name).name });
-    if (saveTotalLimit === null) return;
-    for (const old of (await listCheckpoints(store)).slice(0, -saveTotalLimit)) {
-      await store.remove(old);
-      this.#emit({ type: "checkpointRemoved", name: old });
-    }
+    return saveCheckpoint({ store, saveTotalLimit, emit: (event) => this.#emit(event) }, this.progress.globalStep, (folder) =>
+      writeCheckpoint(folder, this.model, optimizer, this.state()),
+    );
   }
 
   #emit(event: TrainerEvent): void {
     this.#options.onEvent?.(event);
   }
-}
-
-interface RunParts extends Disposable {
-  reference: Reference;
-  optimizer: Optimizer;
-  gradients: ParameterBucket;
 }

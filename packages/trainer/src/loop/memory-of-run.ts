@@ -1,0 +1,48 @@
+import { wholeBatches, type PassLayout } from "../memory/passes.js";
+import type { MemoryPlan } from "../memory/memory-plan.js";
+import { planRunMemory } from "../memory/run-memory.js";
+import type { SourceRow } from "../data/rows.js";
+import { recordMicroBatch } from "./micro-batch.js";
+import { rowOrder } from "./row-order.js";
+import { microBatchesOfUpdate } from "./run-plan.js";
+import { rehearseMicroBatch, rehearseOptimizer, type UpdateContext } from "./update.js";
+
+/** Rows of a run, and where it begins. */
+export interface RowsOfRun<Row> {
+  rows: readonly Row[];
+  /** None without evaluations. */
+  evalRows: readonly Row[];
+  /** Updates that are done already. */
+  startStep: number;
+}
+
+/** Plans the memory of the updates and evaluations that are left. Throws OutOfMemoryError if they do not fit. */
+export function planMemoryOfRun<Row extends SourceRow>(
+  run: Omit<UpdateContext<Row>, "context"> & { context: Omit<UpdateContext<Row>["context"], "layout"> },
+  { rows, evalRows, startStep }: RowsOfRun<Row>,
+): MemoryPlan {
+  const { args, counts, method, collective } = run;
+  const { base } = run.context.model;
+  const order = rowOrder(rows, method.shuffleSeed);
+  const updatesLeft = Math.max(0, counts.totalUpdates - startStep);
+  // Every epoch has the micro-batches of the first, unless rows are shuffled.
+  const numUpdates = method.shuffleSeed === undefined ? Math.min(counts.updatesPerEpoch, updatesLeft) : updatesLeft;
+  const trainingBatches = Array.from({ length: numUpdates }, (_, index) => startStep + index).flatMap((update) => {
+    const ofEpoch = order(Math.floor(update / counts.updatesPerEpoch));
+    return microBatchesOfUpdate(update, counts, args, collective).map(({ start, end }) => ofEpoch.slice(start, end));
+  });
+  const { perDeviceEvalBatchSize: evalSize } = args;
+  const under = (layout: PassLayout): UpdateContext<Row> => ({ ...run, context: { ...run.context, layout } });
+  return planRunMemory<Row>({
+    model: base,
+    gradientCheckpointing: args.gradientCheckpointing,
+    trainingBatches,
+    evaluationBatches: Array.from({ length: Math.ceil(evalRows.length / evalSize) }, (_, index) =>
+      evalRows.slice(index * evalSize, (index + 1) * evalSize),
+    ),
+    passesOf: (batch) => method.passes(batch),
+    recordMicroBatch: (layout, batch, onForward) => rehearseMicroBatch(under(layout), batch, onForward),
+    recordEvaluation: (layout, batch) => void recordMicroBatch(under(layout), batch, undefined),
+    recordOptimizer: () => rehearseOptimizer(under(wholeBatches)),
+  });
+}

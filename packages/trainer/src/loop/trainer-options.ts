@@ -1,0 +1,52 @@
+import type { ByteDirectory, Store } from "@kto/core";
+import type { DataRow, Dataset } from "@kto/datasets";
+import type { LoraConfig } from "@kto/lora";
+import type { SourceRow } from "../data/rows.js";
+import type { Tokenizer } from "../data/tokenizer.js";
+import type { Collective } from "./collective.js";
+import type { TrainerEvent } from "./events.js";
+import type { Method, PreparedRows } from "./method.js";
+import type { RunOutput } from "./output.js";
+import type { TrainableModel } from "./trained-model.js";
+import type { TrainingConfig } from "./training-config.js";
+
+/** What every trainer is told besides its method and arguments. */
+export interface SharedTrainerOptions<Prepared> {
+  /** A base model, with `peftConfig`; or one that carries the adapter to train. */
+  model: TrainableModel;
+  /** A fresh adapter of this config is put on the base model, with values from `args.seed`. */
+  peftConfig?: Partial<LoraConfig> | undefined;
+  /** Default: the model's own `tokenizer`. Not needed for rows that are tokenised already. */
+  tokenizer?: Tokenizer | undefined;
+  trainDataset?: Dataset<DataRow> | undefined;
+  evalDataset?: Dataset<DataRow> | undefined;
+  /** Data that the method prepared with the same settings, in place of the datasets. */
+  prepared?: { train?: Prepared | undefined; eval?: Prepared | undefined } | undefined;
+  /** Jinja text in place of the tokenizer's own template. */
+  chatTemplate?: string | undefined;
+  /** Where checkpoints and the trained model go; without it no checkpoints are written. */
+  output?: Store | RunOutput | undefined;
+  /** The other trainers of the run; default none. */
+  collective?: Collective | undefined;
+  /** Told of progress. */
+  onEvent?: ((event: TrainerEvent) => void) | undefined;
+}
+
+/** What a `Trainer` is made of. */
+export interface TrainerOptions<
+  Row extends SourceRow,
+  Prepared extends PreparedRows<Row>,
+  Config extends TrainingConfig = TrainingConfig,
+> extends SharedTrainerOptions<Prepared> {
+  method: Method<Row, Prepared>;
+  args: Config;
+  /** What errors call the trainer; default `Trainer`. */
+  name?: string | undefined;
+}
+
+/** Options of `Trainer.plan`. */
+export interface PlanOptions {
+  signal?: AbortSignal | undefined;
+  /** Name of a checkpoint in `output`, or true for the newest there that is whole, if any; or the folder of a checkpoint somewhere else. */
+  resumeFrom?: string | true | ByteDirectory | undefined;
+}
