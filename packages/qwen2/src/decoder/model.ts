@@ -18,6 +18,7 @@ import {
   type FloatDtype,
   type HiddenStatesOptions,
   type LinearLogProbs,
+  type LogProbsMetrics,
   type LinearModule,
   type PackRowsOptions,
   type Tensor,
@@ -223,8 +224,8 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
    * @param labels  [numTokens] u32, each below vocabSize
    * @returns       see `linearLogProbs`
    */
-  logProbs(hidden: Tensor, labels: Tensor, { metrics = false }: { metrics?: boolean | undefined } = {}): LinearLogProbs {
-    return linearLogProbs(hidden, this.embeddings.output.weight, labels, { metrics });
+  logProbs(hidden: Tensor, labels: Tensor, options: LogProbsMetrics = {}): LinearLogProbs {
+    return linearLogProbs(hidden, this.embeddings.output.weight, labels, options);
   }
 
   /** All logits, for small inputs and sampling: [numTokens, vocabSize] f32. Training never builds them. */

@@ -6,15 +6,15 @@ import { rowVariants } from "./lib/row-variants.js";
 import { rowGrid, rowHead } from "./lib/rows.js";
 import { wgsl } from "./wgsl.js";
 
-/** Numbers kept per row between chunks of the vocabulary: max, sum, tilt, total, label logit, argmax and two unused. */
+/** Numbers kept per row between chunks of the vocabulary: max, sum, tilt, total, label logit, argmax, squares and one unused. */
 export const softmaxStateSize = 8;
 
 /**
  * Brings the state of each row up to date with the logits z of one chunk:
  *   max = max z,  sum = Σ e^(z − max),  and with `metrics` tilt = Σ e^(z − max) · (z − max),  total = Σ z,  argmax (the lowest index of the max);
- *   the label's logit, if it is in the chunk.  A workgroup, or a lane, per row; two passes, sums in f32 blocks.
+ *   and with `squares` squares = Σ e^(2 (z − max));  the label's logit, if it is in the chunk.  A workgroup, or a lane, per row; two passes, sums in f32 blocks.
  */
-export type LogSumExpSpec = { metrics: boolean; workgroupSize: number; rowPerLane: boolean; reduce: Reduce };
+export type LogSumExpSpec = { metrics: boolean; squares: boolean; workgroupSize: number; rowPerLane: boolean; reduce: Reduce };
 
 export const logSumExpKernel: Kernel<LogSumExpSpec, "logits" | "labels" | "state", "numRows" | "rowSize" | "firstId" | "isFirstChunk"> =
   defineKernel<LogSumExpSpec>()({
@@ -25,7 +25,11 @@ export const logSumExpKernel: Kernel<LogSumExpSpec, "logits" | "labels" | "state
     cost: ({ numRows, rowSize }) => ({ bytes: 4 * numRows * rowSize, flops: 4 * numRows * rowSize }),
     grid: ({ numRows }, spec) => rowGrid(numRows, spec),
     enables: reduceEnables,
-    examples: [{ metrics: false }, { metrics: true }],
+    examples: [
+      { metrics: false, squares: false },
+      { metrics: true, squares: false },
+      { metrics: true, squares: true },
+    ],
     wgsl: (spec) => wgsl`
     ${reduceMax(spec)}
     ${reduceSum(spec)}
@@ -41,7 +45,11 @@ export const logSumExpKernel: Kernel<LogSumExpSpec, "logits" | "labels" | "state
       }
       let chunkMax = reduceMax(best, lane);
       ${blockedSum({
-        sums: spec.metrics ? { sumPart: "e", tiltPart: "e * offset", totalPart: "z" } : { sumPart: "e" },
+        sums: {
+          sumPart: "e",
+          ...(spec.metrics && { tiltPart: "e * offset", totalPart: "z" }),
+          ...(spec.squares && { squaresPart: "e * e" }),
+        },
         index: "col",
         from: "firstCol",
         to: "params.rowSize",
@@ -50,6 +58,7 @@ export const logSumExpKernel: Kernel<LogSumExpSpec, "logits" | "labels" | "state
       })}
       let chunkSum = reduceSum(sumPart, lane);
       ${spec.metrics ? metricsOfChunk : ""}
+      ${spec.squares ? "let chunkSquares = reduceSum(squaresPart, lane);" : ""}
       if (firstCol != 0u) { return; }
 
       let at = row * ${softmaxStateSize}u;
@@ -66,6 +75,7 @@ export const logSumExpKernel: Kernel<LogSumExpSpec, "logits" | "labels" | "state
       state[at] = newMax;
       state[at + 1u] = oldSum * oldScale + chunkSum * chunkScale;
       ${spec.metrics ? metricsOfState : ""}
+      ${spec.squares ? squaresOfState : ""}
     }`,
   });
 
@@ -81,6 +91,10 @@ const metricsOfState = wgsl`
   state[at + 2u] = oldScale * (oldTilt + oldSum * oldShift) + chunkScale * (chunkTilt + chunkSum * chunkShift);
   state[at + 3u] = oldTotal + chunkTotal;
   state[at + 5u] = bitcast<f32>(select(oldArgmax, chunkArgmax, chunkMax > oldMax));`;
+
+const squaresOfState = wgsl`
+  let oldSquares = select(state[at + 6u], 0.0, isFirst);
+  state[at + 6u] = oldSquares * oldScale * oldScale + chunkSquares * chunkScale * chunkScale;`;
 
 /** logProbs[row] = labelLogit − max − ln(sum),  logSumExp[row] = max + ln(sum).  One thread per row. */
 export type LogProbsSpec = { workgroupSize: number };
@@ -123,5 +137,25 @@ export const logitMetricsKernel: Kernel<LogitMetricsSpec, "state" | "entropy" | 
       entropy[row] = log(sum) - state[at + 2u] / sum;
       meanLogit[row] = state[at + 3u] / f32(params.vocabSize);
       argmax[row] = bitcast<u32>(state[at + 5u]);
+    }`,
+  });
+
+/** collisionEntropy[row] = 2 ln(sum) − ln(squares) (nats).  One thread per row. */
+export type CollisionEntropySpec = { workgroupSize: number };
+
+export const collisionEntropyKernel: Kernel<CollisionEntropySpec, "state" | "collisionEntropy", "numRows"> =
+  defineKernel<CollisionEntropySpec>()({
+    name: "collisionEntropy",
+    bindings: { state: read("f32"), collisionEntropy: write("f32") },
+    params: { numRows: "u32" },
+    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+    grid: ({ numRows }, { workgroupSize }) => oneThreadPer(numRows, workgroupSize),
+    examples: [{}],
+    wgsl: (spec) => wgsl`
+    ${computeMain(spec)} {
+      let row = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
+      if (row >= params.numRows) { return; }
+      let at = row * ${softmaxStateSize}u;
+      collisionEntropy[row] = 2.0 * log(state[at + 1u]) - log(state[at + 6u]);
     }`,
   });

@@ -3,7 +3,7 @@ import type { FloatDtype } from "../dtype.js";
 import type { SegmentBounds } from "../ops/causal-attention.js";
 import type { DecodeInputs } from "../ops/decode-attention.js";
 import type { ProjectedTokens } from "../ops/rotate-rows.js";
-import type { LinearLogProbs } from "../ops/linear-log-probs.js";
+import type { LinearLogProbs, LogProbsMetrics } from "../ops/linear-log-probs.js";
 import type { Tensor } from "../tensor.js";
 import type { ModuleTree } from "./module-tree.js";
 
@@ -108,7 +108,7 @@ export interface CausalLM extends ModuleTree {
    * @param hidden  [numTokens, hiddenSize], rows of what `hiddenStates` gave
    * @param labels  [numTokens] u32, each below vocabSize
    */
-  logProbs(hidden: Tensor, labels: Tensor, options?: { metrics?: boolean | undefined }): LinearLogProbs;
+  logProbs(hidden: Tensor, labels: Tensor, options?: LogProbsMetrics): LinearLogProbs;
   /** Makes ahead of time what `decode` of rows up to this many tokens needs and keeps. */
   prepareDecode?(maxLength: number): void;
   /**

@@ -29,7 +29,7 @@ export {
 } from "./adamw-8bit.js";
 export { embedding } from "./embedding.js";
 export { gatherRows } from "./gather-rows.js";
-export { linearLogProbs, type LinearLogProbs, type LinearLogProbsOptions } from "./linear-log-probs.js";
+export { linearLogProbs, type LinearLogProbs, type LinearLogProbsOptions, type LogProbsMetrics } from "./linear-log-probs.js";
 export { rmsNorm, type RmsNormOptions } from "./rms-norm.js";
 export { segmentSum } from "./segment-sum.js";
 export { sort } from "./sort.js";

@@ -4,17 +4,29 @@ import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { packingOf } from "../kernels/lib/vector.js";
 import { logProbsBackwardKernel, scaleRowsKernel } from "../kernels/log-probs-backward.wgsl.js";
-import { logitMetricsKernel, logProbsKernel, logSumExpKernel, softmaxStateSize } from "../kernels/log-sum-exp.wgsl.js";
+import {
+  collisionEntropyKernel,
+  logitMetricsKernel,
+  logProbsKernel,
+  logSumExpKernel,
+  softmaxStateSize,
+} from "../kernels/log-sum-exp.wgsl.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { gemm } from "./gemm.js";
 
-/** Options of `linearLogProbs`. */
-export interface LinearLogProbsOptions {
-  /** Vocabulary ids whose logits exist at a time; by default as many as fit 64 MiB, and at least 1024. */
-  chunkSize?: number;
+/** What `linearLogProbs` gives besides log-probabilities; what is not asked for costs nothing. */
+export interface LogProbsMetrics {
   /** Also entropy, mean logit and argmax. */
   metrics?: boolean | undefined;
+  /** Also collision entropy. */
+  collisionEntropy?: boolean | undefined;
+}
+
+/** Options of `linearLogProbs`. */
+export interface LinearLogProbsOptions extends LogProbsMetrics {
+  /** Vocabulary ids whose logits exist at a time; by default as many as fit 64 MiB, and at least 1024. */
+  chunkSize?: number | undefined;
 }
 
 /** What `linearLogProbs` gives; only `logProbs` carries a gradient. */
@@ -29,6 +41,8 @@ export interface LinearLogProbs {
   meanLogit?: Tensor;
   /** [numTokens] u32, the lowest id with the largest logit */
   argmax?: Tensor;
+  /** [numTokens] f32, nats: −ln Σ_v p_v², Rényi's entropy of order 2 */
+  collisionEntropy?: Tensor;
 }
 
 const chunkBytes = 64 * 2 ** 20;
@@ -54,7 +68,7 @@ export function linearLogProbs(
   hidden: Tensor,
   weight: Tensor,
   labels: Tensor,
-  { chunkSize, metrics = false }: LinearLogProbsOptions = {},
+  { chunkSize, metrics = false, collisionEntropy = false }: LinearLogProbsOptions = {},
 ): LinearLogProbs {
   expectDtype("linearLogProbs", "hidden", hidden, "f32", "f16");
   expectDtype("linearLogProbs", "weight", weight, "f32", "f16");
@@ -70,7 +84,7 @@ export function linearLogProbs(
   expectShape("linearLogProbs", "labels", labels, [numTokens!]);
   const { output, extra } = linearLogProbsOp(
     { hidden, weight, labels },
-    { chunkSize: chunkSize ?? defaultChunk(hidden.rowCapacity ?? numTokens!, weight.shape[0]!), metrics },
+    { chunkSize: chunkSize ?? defaultChunk(hidden.rowCapacity ?? numTokens!, weight.shape[0]!), metrics, collisionEntropy },
   );
   return { logProbs: output, ...extra };
 }
@@ -105,10 +119,15 @@ function forEachChunk(
 interface Attributes {
   chunkSize: number;
   metrics: boolean;
+  collisionEntropy: boolean;
 }
 
 const linearLogProbsOp = defineOp("linearLogProbs", {
-  forward({ device }, { hidden, weight, labels }: { hidden: Tensor; weight: Tensor; labels: Tensor }, { chunkSize, metrics }: Attributes) {
+  forward(
+    { device },
+    { hidden, weight, labels }: { hidden: Tensor; weight: Tensor; labels: Tensor },
+    { chunkSize, metrics, collisionEntropy: squares }: Attributes,
+  ) {
     const numRows = labels.size;
     const state = device.rowsLike(hidden, [numRows, softmaxStateSize], "f32", "softmax state");
     forEachChunk(device, hidden, weight, chunkSize, (logits, firstId, width) => {
@@ -116,7 +135,7 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
         device,
         { logits, labels, state },
         { numRows, rowSize: width, firstId, isFirstChunk: firstId === 0 ? 1 : 0 },
-        { metrics },
+        { metrics, squares },
       );
     });
     const vector = (label: string, dtype: "f32" | "u32" = "f32"): Tensor => device.rowsLike(hidden, [numRows], dtype, label);
@@ -127,6 +146,10 @@ const linearLogProbsOp = defineOp("linearLogProbs", {
       const [entropy, meanLogit, argmax] = [vector("entropy"), vector("meanLogit"), vector("argmax", "u32")];
       logitMetricsKernel.run(device, { state, entropy, meanLogit, argmax }, { numRows, vocabSize: weight.shape[0]! }, {});
       Object.assign(extra, { entropy, meanLogit, argmax });
+    }
+    if (squares) {
+      extra.collisionEntropy = vector("collisionEntropy");
+      collisionEntropyKernel.run(device, { state, collisionEntropy: extra.collisionEntropy }, { numRows }, {});
     }
     return { output: logProbs, saved: { hidden, weight, labels, logSumExp }, extra };
   },

@@ -1,7 +1,7 @@
 import { linearLogProbs as linearLogProbsOp, type FloatDtype } from "@kto/tensor";
 import { Numbers, type Arrays, type OracleCase } from "./case.js";
 
-/** logits = hidden · weightᵀ; log-probability of each label, log-sum-exp, entropy, mean logit and argmax of each row. */
+/** logits = hidden · weightᵀ; log-probability of each label, log-sum-exp, entropy, mean logit, argmax and collision entropy of each row. */
 export function linearLogProbs({ hidden, weight, labels }: Arrays): Arrays & { y: Float64Array; logits: Float64Array } {
   const numTokens = labels!.length;
   const hiddenSize = hidden!.length / numTokens;
@@ -12,6 +12,7 @@ export function linearLogProbs({ hidden, weight, labels }: Arrays): Arrays & { y
     entropy: row(),
     meanLogit: row(),
     argmax: row(),
+    collisionEntropy: row(),
     logits: new Float64Array(numTokens * vocabSize),
   };
   function row(): Float64Array {
@@ -28,6 +29,7 @@ export function linearLogProbs({ hidden, weight, labels }: Arrays): Arrays & { y
     out.entropy[t] = logits.reduce((sum, z) => sum - Math.exp(z - logSumExp) * (z - logSumExp), 0);
     out.meanLogit[t] = logits.reduce((sum, z) => sum + z, 0) / vocabSize;
     out.argmax[t] = logits.indexOf(max);
+    out.collisionEntropy[t] = -Math.log(logits.reduce((sum, z) => sum + Math.exp(z - logSumExp) ** 2, 0));
   }
   return out;
 }
@@ -55,6 +57,7 @@ export function linearLogProbsVjp(inputs: Arrays, dy: Float64Array): Arrays {
 interface Options {
   chunkSize?: number;
   metrics?: boolean;
+  collisionEntropy?: boolean;
   dtype?: FloatDtype;
   scale?: number;
 }
@@ -63,12 +66,16 @@ function linearLogProbsCase(
   numTokens: number,
   hiddenSize: number,
   vocabSize: number,
-  { chunkSize, metrics = true, dtype = "f32", scale = 1 }: Options = {},
+  { chunkSize, metrics = true, collisionEntropy = false, dtype = "f32", scale = 1 }: Options = {},
 ): OracleCase {
   const numbers = new Numbers(numTokens + vocabSize);
-  const names = metrics ? (["logSumExp", "entropy", "meanLogit", "argmax"] as const) : (["logSumExp"] as const);
+  const names = [
+    "logSumExp" as const,
+    ...(metrics ? (["entropy", "meanLogit", "argmax"] as const) : []),
+    ...(collisionEntropy ? (["collisionEntropy"] as const) : []),
+  ];
   return {
-    name: `linearLogProbs ${numTokens} tokens, hidden ${hiddenSize}, vocab ${vocabSize} ${dtype}${chunkSize ? `, chunk ${chunkSize}` : ""}${metrics ? "" : ", no metrics"}${scale === 1 ? "" : `, scale ${scale}`}`,
+    name: `linearLogProbs ${numTokens} tokens, hidden ${hiddenSize}, vocab ${vocabSize} ${dtype}${chunkSize ? `, chunk ${chunkSize}` : ""}${metrics ? "" : ", no metrics"}${collisionEntropy ? ", collision entropy" : ""}${scale === 1 ? "" : `, scale ${scale}`}`,
     inputs: {
       hidden: numbers.input([numTokens, hiddenSize], { dtype, scale }),
       weight: numbers.input([vocabSize, hiddenSize], { dtype, needsGradient: dtype === "f32" }),
@@ -80,7 +87,7 @@ function linearLogProbsCase(
     },
     vjp: linearLogProbsVjp,
     run({ hidden, weight, labels }) {
-      const { logProbs, ...others } = linearLogProbsOp(hidden!, weight!, labels!, { chunkSize, metrics });
+      const { logProbs, ...others } = linearLogProbsOp(hidden!, weight!, labels!, { chunkSize, metrics, collisionEntropy });
       return { y: logProbs, ...Object.fromEntries(names.map((name) => [name, others[name]!])) };
     },
     errorClass: "rowReduction",
@@ -89,12 +96,13 @@ function linearLogProbsCase(
 }
 
 export const linearLogProbsCases: OracleCase[] = [
+  linearLogProbsCase(5, 7, 37, { chunkSize: 8, collisionEntropy: true }),
   linearLogProbsCase(1, 1, 1),
   linearLogProbsCase(5, 7, 37),
-  linearLogProbsCase(5, 7, 37, { chunkSize: 8 }),
   linearLogProbsCase(3, 16, 513, { chunkSize: 512, metrics: false }),
-  linearLogProbsCase(33, 8, 130, { chunkSize: 64, scale: 20 }), // peaked: logits of a hundred and more
+  linearLogProbsCase(3, 16, 513, { chunkSize: 512, metrics: false, collisionEntropy: true }),
+  linearLogProbsCase(33, 8, 130, { chunkSize: 64, collisionEntropy: true, scale: 20 }), // peaked: logits of a hundred and more
   linearLogProbsCase(2, 4, 9000, { chunkSize: 4096 }),
-  { ...linearLogProbsCase(3, 2, 151_936, { scale: 4 }), manyGroups: true }, // the vocabulary of Qwen2.5
+  { ...linearLogProbsCase(3, 2, 151_936, { collisionEntropy: true, scale: 4 }), manyGroups: true }, // the vocabulary of Qwen2.5
   linearLogProbsCase(17, 32, 300, { chunkSize: 128, dtype: "f16" }),
 ];

@@ -12,6 +12,7 @@ struct Params {
 const WORKGROUP_SIZE = 256u;
 const ROW_PER_LANE = false;
 const METRICS = true;
+const SQUARES = false;
 
 fn reduceMaxCombine(a: f32, b: f32) -> f32 { return max(a, b); }
 var<workgroup> reduceMaxParts: array<f32, 256>;
@@ -80,6 +81,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let chunkTilt = reduceSum(tiltPart, lane);
   let chunkTotal = reduceSum(totalPart, lane);
   let chunkArgmax = params.firstId + u32(-reduceMax(select(-3.4e38, -f32(bestCol), best == chunkMax), lane));
+  
   if (firstCol != 0u) { return; }
 
   let at = row * 8u;
@@ -101,4 +103,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   state[at + 2u] = oldScale * (oldTilt + oldSum * oldShift) + chunkScale * (chunkTilt + chunkSum * chunkShift);
   state[at + 3u] = oldTotal + chunkTotal;
   state[at + 5u] = bitcast<f32>(select(oldArgmax, chunkArgmax, chunkMax > oldMax));
+  
 }
