@@ -2,6 +2,7 @@ export { dpoLoss, dpoLosses, type DpoLossInputs, type DpoLossResult } from "./dp
 export { fDivergenceScores } from "./dpo/f-divergence.js";
 export type { DpoLossOptions, DpoLossType, FDivergenceType, PairLossOptions } from "./dpo/options.js";
 export type { PairLengths, PairLogProbs, PairLoss, Pairs } from "./dpo/pairs.js";
+export { wpoWeights, type WpoWeightInputs } from "./dpo/wpo-weights.js";
 export { LossInputError } from "./errors.js";
 export { ktoLoss, type KtoLossInputs, type KtoLossResult } from "./kto-loss.js";
 export type { KtoLossType } from "./kto-plain.js";

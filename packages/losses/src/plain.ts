@@ -10,6 +10,7 @@ export {
   type FDivergenceType,
 } from "./dpo/options.js";
 export { ldTokenWeights, type PairTokenCounts } from "./dpo/token-weights.js";
+export { wpoWeightsPlain, type WpoWeightPlainInputs } from "./dpo/wpo-weights-plain.js";
 export { LossInputError } from "./errors.js";
 export { klCompletionSources } from "./kl-pairing.js";
 export { averageMetrics, ktoMetrics, type KtoMetricInputs, type KtoMetrics } from "./kto-metrics.js";

@@ -1,7 +1,7 @@
 import { backward, requestDevice, type Device, type Tensor } from "@kto/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { dpoLoss, type DpoLossInputs, type DpoLossOptions } from "../index.js";
-import { dpoLossPlain, dpoLossTypes, type DpoPlainInputs } from "../plain.js";
+import { dpoLoss, wpoWeights, type DpoLossInputs, type DpoLossOptions } from "../index.js";
+import { dpoLossPlain, dpoLossTypes, wpoWeightsPlain, type DpoPlainInputs } from "../plain.js";
 
 let device: Device;
 beforeAll(async () => {
@@ -107,6 +107,26 @@ it("says which lengths a loss needs", () => {
 function vector(values: ArrayLike<number>): Tensor {
   return device.tensor(Array.from(values), [values.length], "f32");
 }
+
+it("wpoWeights equals the plain version, and is a constant for the gradient", async () => {
+  const inputs = { chosenAlignedLogProbs: [-3.5, -60, 2], rejectedAlignedLogProbs: [-1, -4, -0.25] };
+  const lengths = { chosenLengths: [7, 12, 3], rejectedLengths: [2, 9, 1] };
+  const aligned = vector(inputs.chosenAlignedLogProbs);
+  aligned.requiresGrad = true;
+  const weights = device.scope(() =>
+    wpoWeights({
+      chosenAlignedLogProbs: aligned,
+      rejectedAlignedLogProbs: vector(inputs.rejectedAlignedLogProbs),
+      chosenLengths: vector(lengths.chosenLengths),
+      rejectedLengths: vector(lengths.rejectedLengths),
+    }),
+  );
+  expect(weights.requiresGrad).toBe(false);
+  const expected = wpoWeightsPlain({ ...inputs, ...lengths });
+  (await weights.read()).forEach((weight, pair) => expect(Math.abs(weight - expected[pair]!)).toBeLessThan(1e-6 * expected[pair]!));
+  weights.dispose();
+  aligned.dispose();
+});
 
 function onDevice({ chosenLengths, rejectedLengths, weights, ...rest }: DpoPlainInputs): DpoLossInputs {
   return {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { dpoLossPlain, dpoLossTypes, ldTokenWeights, LossInputError, type DpoLossOptions, type DpoPlainInputs } from "../plain.js";
+import {
+  dpoLossPlain,
+  dpoLossTypes,
+  ldTokenWeights,
+  LossInputError,
+  wpoWeightsPlain,
+  type DpoLossOptions,
+  type DpoPlainInputs,
+} from "../plain.js";
 
 /** Three pairs: c = [1, −2, 0.5], r = [−1.5, 0.5, −0.75]. */
 const three: DpoPlainInputs = {
@@ -119,6 +127,17 @@ it("tokens past the shorter answer of a pair count ldAlpha", () => {
   expect(() => ldTokenWeights({ chosen: [1], rejected: [1] }, 1.5)).toThrow(
     "ldAlpha is out of range; expected a number from 0 to 1, got 1.5",
   );
+});
+
+it("WPO weighs a pair by the means of its two answers", () => {
+  const [likely, sure] = wpoWeightsPlain({
+    chosenAlignedLogProbs: [-0.6, 0],
+    rejectedAlignedLogProbs: [-1, 0],
+    chosenLengths: [3, 0],
+    rejectedLengths: [2, 1],
+  });
+  expect(likely).toBeCloseTo(0.4965853038, 10);
+  expect(sure).toBe(1);
 });
 
 describe("errors", () => {

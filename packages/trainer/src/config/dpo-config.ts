@@ -1,5 +1,5 @@
 import { defaultsOf, type RuleMistake, type Values } from "@kto/core/config";
-import { dpoContradictions as lossContradictions, type DpoLossType } from "@kto/losses/plain";
+import { dpoContradictions as lossContradictions, weightingContradictions, type DpoLossType } from "@kto/losses/plain";
 import { checkConfig } from "./check-config.js";
 import { dpoFields } from "./dpo-fields.js";
 import { trainingContradictions } from "./training-fields.js";
@@ -31,6 +31,7 @@ export function dpoContradictions(values: DPOConfig): RuleMistake[] {
   const lossType = lossTypesOf(values);
   const found = trainingContradictions(values);
   found.push(...lossContradictions({ lossType, lossWeights: lossWeightsOf(values), labelSmoothing, fDivergenceType }));
+  if (values.useWeighting) found.push(...weightingContradictions("useWeighting", lossType));
   if (values.ldAlpha !== null && lossType.includes("sft"))
     found.push({
       field: "ldAlpha",

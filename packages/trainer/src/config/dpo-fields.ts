@@ -1,4 +1,4 @@
-import { choice, field, integer, number, oneOrMore, orNull, where } from "@kto/core/config";
+import { boolean, choice, field, integer, number, oneOrMore, orNull, where } from "@kto/core/config";
 import { dpoLossTypes, fDivergenceTypes, type DpoLossType } from "@kto/losses/plain";
 import { referenceFields } from "./reference-fields.js";
 import { trainingFields } from "./training-fields.js";
@@ -31,6 +31,11 @@ export const dpoFields = {
   ldAlpha: field(orNull(where(number({ least: 0 }), (value) => value <= 1, "a number from 0 to 1")), null, {
     group: "loss",
     help: "what tokens count that only the longer answer of a pair has; null is 1",
+  }),
+  useWeighting: field(boolean(), false, {
+    group: "loss",
+    help: "weighs pairs by how likely the policy would be to write their answers (WPO)",
+    notes: "not with aot, aot_unpaired and sft, whose losses are of no single pair",
   }),
   ...referenceFields("pairs"),
   trainSamplingStrategy: field(choice(["random", "sequential"]), "random", {

@@ -1,4 +1,4 @@
-import { dpoLoss } from "@kto/losses";
+import { dpoLoss, wpoWeights } from "@kto/losses";
 import { backward, concat, mean, type Tensor } from "@kto/tensor";
 import { lossTypesOf, lossWeightsOf, type DPOConfig } from "../config/dpo-config.js";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
@@ -83,11 +83,11 @@ function pairPass(
   const { device, base } = model;
   const { beta, labelSmoothing, discopopTau, fDivergenceType, fAlphaDivergenceCoef } = args;
   const batch = packScoredBatch(base, answersOf(pairs), passOptions);
-  const weights = tokenWeights(pairs, args.ldAlpha);
-  const refLogProbs = precomputed(device, pairs) ?? reference.run(() => scoreBatch(base, batch, weights).logProbs); // [2b]
+  const ldWeights = tokenWeights(pairs, args.ldAlpha);
+  const refLogProbs = precomputed(device, pairs) ?? reference.run(() => scoreBatch(base, batch, ldWeights).logProbs); // [2b]
   const gradientCheckpointing = backwardPass ? layout.checkpointedLayers : 0;
   const policyPass = (): ReturnType<typeof scoreBatch> =>
-    scoreBatch(base, batch, { ...weights, gradientCheckpointing, metrics: true, accuracy: true });
+    scoreBatch(base, batch, { ...ldWeights, gradientCheckpointing, metrics: true, accuracy: true, aligned: args.useWeighting });
   const policy = backwardPass ? policyPass() : device.noGrad(policyPass);
   backwardPass?.onForward?.();
   const [policyChosenLogProbs, policyRejectedLogProbs] = sidesOf(policy.logProbs); // [b] each
@@ -99,13 +99,15 @@ function pairPass(
       "f32",
       `${side} lengths`,
     );
+  const [chosenLengths, rejectedLengths] = [lengths("chosen"), lengths("rejected")]; // [b] each
   const { loss, losses, chosenRewards, rejectedRewards } = dpoLoss({
     policyChosenLogProbs,
     policyRejectedLogProbs,
     refChosenLogProbs,
     refRejectedLogProbs,
-    chosenLengths: lengths("chosen"),
-    rejectedLengths: lengths("rejected"),
+    chosenLengths,
+    rejectedLengths,
+    weights: policy.alignedLogProbs && weightsOf(policy.alignedLogProbs, { chosenLengths, rejectedLengths }),
     meanChosenLength,
     lossType: lossTypesOf(args),
     lossWeights: lossWeightsOf(args),
@@ -128,6 +130,12 @@ function pairPass(
     meanLogit: policy.meanLogit!,
     numCorrect: policy.numCorrect!,
   };
+}
+
+/** [b] f32: what WPO weighs each pair by. */
+function weightsOf(alignedLogProbs: Tensor, lengths: { chosenLengths: Tensor; rejectedLengths: Tensor }): Tensor {
+  const [chosenAlignedLogProbs, rejectedAlignedLogProbs] = sidesOf(alignedLogProbs); // [b] each
+  return wpoWeights({ chosenAlignedLogProbs, rejectedAlignedLogProbs, ...lengths });
 }
 
 /** Scored tokens of an answer, as losses divide by them. */

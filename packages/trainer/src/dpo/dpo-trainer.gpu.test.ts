@@ -124,6 +124,8 @@ describe("options that do not go together are refused before anything is loaded"
     [{ labelSmoothing: 0.1 }, "labelSmoothing is read by none of the losses (sigmoid)"],
     [{ lossType: "exo_pair" }, "labelSmoothing is too small for exo_pair"],
     [{ lossType: "sft", ldAlpha: 0.5 }, "ldAlpha is without meaning for sft"],
+    [{ lossType: ["sigmoid", "aot"], useWeighting: true }, "useWeighting is without meaning for aot"],
+    [{ lossType: "sft", useWeighting: true }, "useWeighting is without meaning for sft"],
     [{ ldAlpha: 2 }, "ldAlpha is not usable; expected a number from 0 to 1"],
   ])("%j", (given, message) => {
     const make = (): DPOTrainer => new DPOTrainer({ model: base, peftConfig: lora, trainDataset: Dataset.from<DataRow>([]), args: given });

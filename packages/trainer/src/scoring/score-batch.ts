@@ -1,4 +1,4 @@
-import { type CausalLM, equal, gatherRows, mul, segmentSum, type Tensor } from "@kto/tensor";
+import { add, type CausalLM, equal, gatherRows, mul, segmentSum, type Tensor } from "@kto/tensor";
 import type { ScoredRow } from "../data/rows.js";
 import { packScoredBatch, type ScoredBatch } from "./scored-batch.js";
 
@@ -10,6 +10,8 @@ export interface ScoreOptions {
   metrics?: boolean | undefined;
   /** Besides the metrics, how many scored tokens are the likeliest. */
   accuracy?: boolean | undefined;
+  /** Also how near the tokens are to those that the model would write. */
+  aligned?: boolean | undefined;
   /** What the log-probability of each scored token is multiplied by before they are summed, the tokens of all rows one after another; default 1. */
   tokenWeights?: readonly number[] | undefined;
 }
@@ -26,6 +28,8 @@ export interface Scores {
   meanLogit: Tensor | undefined;
   /** [numRows] f32: scored tokens that have the largest logit; with `metrics` and `accuracy` */
   numCorrect: Tensor | undefined;
+  /** [numRows] f32 nats, without gradient: sum over the scored tokens y_t of log p(y_t) − log Σ_v p(v)², unweighted; with `aligned` */
+  alignedLogProbs: Tensor | undefined;
 }
 
 /**
@@ -36,7 +40,7 @@ export interface Scores {
 export function scoreBatch(
   model: CausalLM,
   batch: readonly ScoredRow[] | ScoredBatch,
-  { gradientCheckpointing = false, metrics = false, accuracy = false, tokenWeights }: ScoreOptions = {},
+  { gradientCheckpointing = false, metrics = false, accuracy = false, aligned = false, tokenWeights }: ScoreOptions = {},
 ): Scores {
   const { device } = model;
   return device.scope("scoreBatch", () => {
@@ -49,11 +53,15 @@ export function scoreBatch(
         entropy: metrics ? zeros() : undefined,
         meanLogit: metrics ? zeros() : undefined,
         numCorrect: metrics && accuracy ? zeros() : undefined,
+        alignedLogProbs: aligned ? zeros() : undefined,
       };
     }
     const { positions, labels, bounds } = scored;
     const hidden = model.hiddenStates(tokens, { gradientCheckpointing }); // [numTokens, hiddenSize]
-    const { logProbs, entropy, meanLogit, argmax } = model.logProbs(gatherRows(hidden, positions), labels, { metrics }); // [numScored]
+    const { logProbs, entropy, meanLogit, argmax, collisionEntropy } = model.logProbs(gatherRows(hidden, positions), labels, {
+      metrics,
+      collisionEntropy: aligned,
+    }); // [numScored]
     const weights = tokenWeights && device.tensor(tokenWeights, [tokenWeights.length], "f32", "token weights"); // [numScored]
     return {
       logProbs: segmentSum(weights ? mul(logProbs, weights) : logProbs, bounds), // [numRows]
@@ -61,6 +69,7 @@ export function scoreBatch(
       entropy: entropy && segmentSum(entropy, bounds),
       meanLogit: meanLogit && segmentSum(meanLogit, bounds),
       numCorrect: accuracy && argmax ? segmentSum(equal(argmax, labels), bounds) : undefined,
+      alignedLogProbs: collisionEntropy && segmentSum(add(logProbs.detach(), collisionEntropy), bounds),
     };
   });
 }
