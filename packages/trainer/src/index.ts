@@ -11,4 +11,5 @@ export * from "./loop/index.js";
 export { adviseOnMemory } from "./memory/memory-advice.js";
 export type { MemoryPlan } from "./memory/memory-plan.js";
 export { inPasses, inPassesOf, type PassLayout, type PassOptions, type PassUnit } from "./memory/passes.js";
+export * from "./pairs/index.js";
 export * from "./scoring/index.js";

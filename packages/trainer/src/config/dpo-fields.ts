@@ -1,5 +1,6 @@
-import { boolean, choice, field, integer, number, oneOrMore, orNull, where } from "@kto/core/config";
+import { boolean, choice, field, number, oneOrMore, orNull, where } from "@kto/core/config";
 import { dpoLossTypes, fDivergenceTypes, type DpoLossType } from "@kto/losses/plain";
+import { orderFields } from "./order-fields.js";
 import { referenceFields } from "./reference-fields.js";
 import { trainingFields } from "./training-fields.js";
 
@@ -38,11 +39,5 @@ export const dpoFields = {
     notes: "not with aot, aot_unpaired and sft, whose losses are of no single pair",
   }),
   ...referenceFields("pairs"),
-  trainSamplingStrategy: field(choice(["random", "sequential"]), "random", {
-    group: "data",
-    fate: "different",
-    help: "the order of pairs in an epoch: torch's random permutation, or that of the data",
-    notes: "no group_by_length",
-  }),
-  dataSeed: field(orNull(integer(0)), null, { group: "seeds", help: "seed of the order of pairs; null is seed" }),
+  ...orderFields("pairs"),
 };

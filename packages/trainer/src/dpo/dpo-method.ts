@@ -1,19 +1,19 @@
 import { dpoLoss, wpoWeights } from "@kto/losses";
 import { backward, concat, mean, type Tensor } from "@kto/tensor";
 import { lossTypesOf, lossWeightsOf, type DPOConfig } from "../config/dpo-config.js";
-import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { BackwardPass, Method, MethodContext } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
+import { answerLengths, answersOf, meanChosenLength, sidesOf } from "../pairs/pair-answers.js";
+import { preparePairDataset, type PairRow, type PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
 import { dpoMicroBatchMetrics } from "./dpo-metrics.js";
 import { precomputeReference } from "./precompute-reference.js";
-import { prepareDpoDataset, type PairRow, type PreparedDpoDataset } from "./prepare-dpo-dataset.js";
-import { answersOf, sidesOf, tokenWeights } from "./score-pairs.js";
+import { tokenWeights } from "./token-weights.js";
 
 /** DPO and its kin as the loop trains them. `reference` defaults to the adapter as the run finds it. */
-export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial"): Method<PairRow, PreparedDpoDataset> {
+export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial"): Method<PairRow, PreparedPairDataset> {
   const { perDeviceTrainBatchSize, ldAlpha } = args;
   // Losses of sorted differences are of the whole micro-batch, which then goes through in one pass; others are sums over pairs.
   const isWhole = lossTypesOf(args).some((name) => name === "aot" || name === "aot_unpaired");
@@ -22,17 +22,15 @@ export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial")
     name: "dpo",
     reference,
     ...(args.trainSamplingStrategy === "random" && { shuffleSeed: args.dataSeed ?? args.seed }),
-    prepare: prepareDpoDataset,
+    prepare: preparePairDataset,
     passes: (pairs) => [units(pairs).map(answersOf)],
     ...(args.precomputeRefLogProbs && {
       precompute: (context, pairs, options) =>
         precomputeReference(context, pairs, { ...options, ldAlpha, batchSize: args.precomputeRefBatchSize ?? perDeviceTrainBatchSize }),
     }),
     record: (context, pairs, _statistics, backwardPass) => {
-      const meanChosenLength = pairs.reduce((total, { chosen }) => total + lengthOf(chosen), 0) / pairs.length;
-      const whole = { numPairs: pairs.length, meanChosenLength };
       const parts = inPassesOf(context, units(pairs), answersOf, (part, options) =>
-        context.model.device.scope("pass", () => pairPass(context, args, { pairs: part.flat(), ...whole, ...options }, backwardPass)),
+        context.model.device.scope("pass", () => pairPass(context, args, { pairs: part.flat(), whole: pairs, ...options }, backwardPass)),
       );
       const joined = (name: keyof PairPass): Tensor => concat(parts.map((part) => part[name]));
       return {
@@ -68,16 +66,11 @@ interface PairPass {
   numCorrect: Tensor;
 }
 
-/** Policy and reference on some of a micro-batch's pairs, their losses, and their share of the gradient of the mean over all `numPairs`. */
+/** Policy and reference on some of a micro-batch's pairs, their losses, and their share of the gradient of the mean over the `whole` of it. */
 function pairPass(
   { model, reference, layout }: MethodContext,
   args: DPOConfig,
-  {
-    pairs,
-    numPairs,
-    meanChosenLength,
-    ...passOptions
-  }: PassOptions & { pairs: readonly PairRow[]; numPairs: number; meanChosenLength: number },
+  { pairs, whole, ...passOptions }: PassOptions & { pairs: readonly PairRow[]; whole: readonly PairRow[] },
   backwardPass: BackwardPass | undefined,
 ): PairPass {
   const { device, base } = model;
@@ -92,14 +85,8 @@ function pairPass(
   backwardPass?.onForward?.();
   const [policyChosenLogProbs, policyRejectedLogProbs] = sidesOf(policy.logProbs); // [b] each
   const [refChosenLogProbs, refRejectedLogProbs] = sidesOf(refLogProbs); // [b] each
-  const lengths = (side: "chosen" | "rejected"): Tensor =>
-    device.tensor(
-      pairs.map((pair) => lengthOf(pair[side])),
-      [pairs.length],
-      "f32",
-      `${side} lengths`,
-    );
-  const [chosenLengths, rejectedLengths] = [lengths("chosen"), lengths("rejected")]; // [b] each
+  const chosenLengths = answerLengths(device, pairs, "chosen"); // [b]
+  const rejectedLengths = answerLengths(device, pairs, "rejected"); // [b]
   const { loss, losses, chosenRewards, rejectedRewards } = dpoLoss({
     policyChosenLogProbs,
     policyRejectedLogProbs,
@@ -108,7 +95,7 @@ function pairPass(
     chosenLengths,
     rejectedLengths,
     weights: policy.alignedLogProbs && weightsOf(policy.alignedLogProbs, { chosenLengths, rejectedLengths }),
-    meanChosenLength,
+    meanChosenLength: meanChosenLength(whole),
     lossType: lossTypesOf(args),
     lossWeights: lossWeightsOf(args),
     beta,
@@ -118,7 +105,7 @@ function pairPass(
     fAlphaDivergenceCoef,
   });
   if (backwardPass && loss.node) {
-    backward(loss, { scale: (backwardPass.scale * pairs.length) / numPairs, sink: backwardPass.sink }).dispose();
+    backward(loss, { scale: (backwardPass.scale * pairs.length) / whole.length, sink: backwardPass.sink }).dispose();
   }
   return {
     loss: loss.detach(),
@@ -136,11 +123,6 @@ function pairPass(
 function weightsOf(alignedLogProbs: Tensor, lengths: { chosenLengths: Tensor; rejectedLengths: Tensor }): Tensor {
   const [chosenAlignedLogProbs, rejectedAlignedLogProbs] = sidesOf(alignedLogProbs); // [b] each
   return wpoWeights({ chosenAlignedLogProbs, rejectedAlignedLogProbs, ...lengths });
-}
-
-/** Scored tokens of an answer, as losses divide by them. */
-function lengthOf(answer: ScoredRow): number {
-  return Math.max(1, numScoredTokens(answer));
 }
 
 /** [2 · numPairs] f32: what was computed beforehand of every pair; undefined if it was not. */

@@ -1,7 +1,7 @@
 import { dpoMetrics } from "@kto/losses/plain";
 import { numScoredTokens } from "../data/rows.js";
 import type { NamedValues } from "../loop/method.js";
-import type { PairRow } from "./prepare-dpo-dataset.js";
+import type { PairRow } from "../pairs/prepare-pair-dataset.js";
 
 /**
  * What trl logs of one micro-batch.

@@ -14,7 +14,7 @@ import {
   type DPOConfig,
   type MemoryPlan,
   type PairRow,
-  type PreparedDpoDataset,
+  type PreparedPairDataset,
   type TrainLog,
 } from "../index.js";
 import { expectDpoRun } from "../testing/dpo-runs.js";
@@ -135,7 +135,7 @@ describe("options that do not go together are refused before anything is loaded"
 });
 
 /** Pairs of which the chosen answer repeats the prompt's first token. */
-function prepared(count: number): PreparedDpoDataset {
+function prepared(count: number): PreparedPairDataset {
   const rows = Array.from({ length: count }, (_, row): PairRow => {
     const first = 1 + ((row * 7) % 30);
     const promptIds = [first, 31 + (row % 3), ...(row % 4 === 0 ? [5, 6] : [])];

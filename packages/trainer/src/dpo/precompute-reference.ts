@@ -4,8 +4,9 @@ import { inPassesOf } from "../memory/passes.js";
 import { inBatches, type BatchOptions } from "../scoring/in-batches.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
-import type { PairRow } from "./prepare-dpo-dataset.js";
-import { answersOf, tokenWeights } from "./score-pairs.js";
+import type { PairRow } from "../pairs/prepare-pair-dataset.js";
+import { answersOf } from "../pairs/pair-answers.js";
+import { tokenWeights } from "./token-weights.js";
 
 /** Options of `precomputeReference`. */
 export interface PrecomputeOptions extends BatchOptions {

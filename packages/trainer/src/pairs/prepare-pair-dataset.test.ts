@@ -4,7 +4,7 @@ import { loadTokenizer } from "@kto/tokenizer/node";
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { cutRow, type ScoredRow, type Tokenizer } from "../data/index.js";
-import { prepareDpoDataset, type PreparedDpoDataset } from "./prepare-dpo-dataset.js";
+import { preparePairDataset, type PreparedPairDataset } from "./prepare-pair-dataset.js";
 
 const maxLength = 128;
 
@@ -21,14 +21,14 @@ beforeAll(async () => {
   tokenizer = await loadTokenizer(fixturePath("model"));
 });
 
-function prepare(name: string): Promise<PreparedDpoDataset> {
+function prepare(name: string): Promise<PreparedPairDataset> {
   const [form, template] = [name.split(".")[0]!, name.split(".").slice(1).join(".")];
   const rows = readFixtureJsonl<DataRow>("dpo", form === "main" ? "rows.jsonl" : `${form}-rows.jsonl`);
   const chatTemplate = template === "" ? undefined : readFileSync(fixturePath("templates", `${template}.jinja`), "utf8");
-  return prepareDpoDataset(Dataset.from(rows), { tokenizer, maxLength, chatTemplate });
+  return preparePairDataset(Dataset.from(rows), { tokenizer, maxLength, chatTemplate });
 }
 
-describe("prepareDpoDataset makes trl's columns", () => {
+describe("preparePairDataset makes trl's columns", () => {
   it.each(listFixtures("dpo", "tokenized").map((file) => file.replace(".jsonl", "")))("%s", async (name) => {
     const { rows } = await prepare(name);
     const side = (promptIds: number[], completionIds: number[]): ScoredRow => cutRow({ promptIds, completionIds }, maxLength);
@@ -68,14 +68,14 @@ it("pairs are cut as trl's collator cuts them, chosen first and then rejected", 
   }
 });
 
-describe("data that is not what DPO needs", () => {
+describe("data that is no pairs", () => {
   const pair = { prompt: "Q:", chosen: " yes", rejected: " no" };
-  const prepareRows = (rows: DataRow[], options: { maxLength?: number } = {}): Promise<PreparedDpoDataset> =>
-    prepareDpoDataset(Dataset.from(rows), { tokenizer, ...options });
+  const prepareRows = (rows: DataRow[], options: { maxLength?: number } = {}): Promise<PreparedPairDataset> =>
+    preparePairDataset(Dataset.from(rows), { tokenizer, ...options });
 
   it("single answers", () =>
     expect(prepareRows([{ prompt: "Q:", completion: " yes", label: true }])).rejects.toThrow(
-      /row 0: there is no pair of answers; expected chosen and rejected, .*; DPO compares two answers/,
+      /row 0: there is no pair of answers; expected chosen and rejected, .*; this method compares two answers/,
     ));
 
   it("a pair whose prompt fills maxLength goes as a whole, and is told", async () => {

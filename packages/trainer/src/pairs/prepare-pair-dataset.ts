@@ -5,7 +5,7 @@ import type { PrepareOptions } from "../data/prepare-options.js";
 import { tokenizeRows, type TokenizedRow } from "../data/read-rows.js";
 import { cutRow, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
 
-/** A pair as the DPO trainer takes it: two answers to one prompt, each cut to `maxLength`. */
+/** A pair as trainers take it: two answers to one prompt, each cut to `maxLength`. */
 export interface PairRow extends SourceRow {
   chosen: ScoredRow;
   rejected: ScoredRow;
@@ -14,8 +14,8 @@ export interface PairRow extends SourceRow {
   refRejectedLogProb?: number;
 }
 
-/** What {@link prepareDpoDataset} gives. */
-export interface PreparedDpoDataset {
+/** What {@link preparePairDataset} gives. */
+export interface PreparedPairDataset {
   rows: PairRow[];
   /** Sides that were dropped; the other side of such a pair is not trained on either. */
   dropped: DroppedRow[];
@@ -32,7 +32,7 @@ export interface PreparedDpoDataset {
 }
 
 /**
- * Pairs for the DPO trainer, with trl 1.16's rules and in its order: rows of other layouts are made trl's, implicit prompts are taken out, the EOS text is appended
+ * Pairs for DPO, ORPO and CPO, with trl 1.16's rules and in its order: rows of other layouts are made trl's, implicit prompts are taken out, the EOS text is appended
  * to plain answers, rows are tokenised, pairs with an over-long prompt or an answer without tokens dropped, and what is too long is cut.
  *
  * Throws `RowError` for all rows that cannot be used and for data that is no pairs, `DataFileError` for a dataset without rows, `DataPreparationError` for a missing
@@ -40,7 +40,7 @@ export interface PreparedDpoDataset {
  *
  * @see trl 1.16, DPOTrainer
  */
-export async function prepareDpoDataset(dataset: Dataset<DataRow>, options: PrepareOptions = {}): Promise<PreparedDpoDataset> {
+export async function preparePairDataset(dataset: Dataset<DataRow>, options: PrepareOptions = {}): Promise<PreparedPairDataset> {
   const { maxLength = 1024, notes = new DataNotes() } = options;
   expectPairs(dataset);
   const { rows: sides, ...read } = await tokenizeRows(dataset, { ...options, notes });
@@ -85,7 +85,7 @@ function expectPairs(dataset: Dataset<DataRow>): void {
     problem: "there is no pair of answers",
     expected: "chosen and rejected, with or without prompt",
     got: title,
-    advice: "DPO compares two answers to one prompt; KTO trains on single answers with a label",
+    advice: "this method compares two answers to one prompt; KTO trains on single answers with a label",
   });
 }
 

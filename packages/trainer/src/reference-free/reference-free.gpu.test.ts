@@ -9,7 +9,7 @@ import { fixturePath, readFixtureJson } from "@kto/testing";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import { scoreBatch } from "../scoring/score-batch.js";
-import { sidesOf } from "./score-pairs.js";
+import { sidesOf } from "../pairs/pair-answers.js";
 
 // ORPO, CPO, SimPO and AlphaPO have no trainer: their losses are held to trl.experimental's here, where there is a model to take gradients of.
 

@@ -1,0 +1,1 @@
+export { preparePairDataset, type PairRow, type PreparedPairDataset } from "./prepare-pair-dataset.js";
