@@ -1,6 +1,7 @@
 import { ArgumentError, excerpt, FormatError, shorten } from "@kto/core";
 import { recordBlocks, type RecordBlock } from "./bytes/record-blocks.js";
-import { RecordStore } from "./bytes/record-store.js";
+import { openStore } from "./bytes/open-store.js";
+import type { RecordStore } from "./bytes/record-store.js";
 import { decodeUtf8, headText, utf8Pieces } from "./bytes/utf8.js";
 import { cellsOf } from "./csv/cells.js";
 import { asText, ColumnType } from "./csv/column-types.js";
@@ -45,7 +46,7 @@ export async function readTable(source: DataSource, options: CsvOptions, usual: 
       line,
     });
   });
-  const table = new Table(separator, textColumns, name, skipped);
+  const table = new Table(await openStore(bytes, options), { separator, textColumns, name, skipped });
   for await (const block of recordBlocks("readCsv", utf8Pieces(bytes, name, signal), cutter, name)) {
     table.add(block as RecordBlock & CsvCut);
     onProgress?.({ loadedBytes: block.loadedBytes, totalBytes: bytes.byteLength, rows: table.length });
@@ -69,7 +70,7 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The rows of a CSV file. */
 class Table {
-  readonly #store = new RecordStore();
+  readonly #store: RecordStore;
   readonly #separator: string;
   readonly #textColumns: readonly string[];
   readonly #name: string;
@@ -79,7 +80,11 @@ class Table {
   /** The columns whose type is not yet known. */
   #open: number[] = [];
 
-  constructor(separator: string, textColumns: readonly string[], name: string, skipped: number) {
+  constructor(
+    store: RecordStore,
+    { separator, textColumns, name, skipped }: { separator: string; textColumns: readonly string[]; name: string; skipped: number },
+  ) {
+    this.#store = store;
     this.#separator = separator;
     this.#textColumns = textColumns;
     this.#name = name;
@@ -124,7 +129,7 @@ class Table {
       if (counts[index]! > this.#columns.length) this.#expectEmpty(cellsAt(index), lines[index]!);
       if (this.#open.length > 0) this.#learn(cellsAt(index));
     }
-    this.#store.add(bytes, starts.slice(first));
+    this.#store.add(bytes, { starts: starts.slice(first), end: ends.at(-1) ?? 0, offset });
   }
 
   #begin(header: string[]): void {

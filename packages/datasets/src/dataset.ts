@@ -1,4 +1,5 @@
 import { ArgumentError, excerpt } from "@kto/core";
+import { derivedFingerprint } from "./fingerprint.js";
 import { randperm } from "./random.js";
 
 /** One row as it stands in a file: column name to value. */
@@ -9,6 +10,8 @@ export interface RowSource<Row> {
   readonly length: number;
   /** The names of all columns, where they are known without reading a row. */
   readonly columnNames?: readonly string[];
+  /** What is the same only where all rows are; see {@link Dataset.fingerprint}. */
+  readonly fingerprint?: string | undefined;
   at(index: number): Row | undefined;
 }
 
@@ -51,7 +54,7 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     this.#columnNames = columnNames;
   }
 
-  /** A dataset over an array of rows, or over an object `{ length, at(index) }` that makes rows as they are read. */
+  /** A dataset over an array of rows, or over an object `{ length, at(index) }` that makes rows as they are read. Who gives a `fingerprint` vouches for it. */
   static from<Row extends object>(rows: RowSource<Row>): Dataset<Row> {
     return new Dataset(Array.isArray(rows) ? [...(rows as Row[])] : rows);
   }
@@ -71,12 +74,35 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
       return parts[part]!.at(index - starts[part]!);
     };
     const isNamed = parts.every((part) => part.#columnNames !== undefined);
-    return new Dataset({ length, at, ...(isNamed && { columnNames: [...new Set(parts.flatMap((part) => part.columnNames))] }) });
+    const fingerprint = derivedFingerprint(
+      parts.map((part) => part.fingerprint),
+      "concatenate",
+    );
+    return new Dataset({
+      length,
+      at,
+      fingerprint,
+      ...(isNamed && { columnNames: [...new Set(parts.flatMap((part) => part.columnNames))] }),
+    });
+  }
+
+  /** The rows of a dataset under a fingerprint that is known to be theirs. */
+  static withFingerprint<Row extends object>(dataset: Dataset<Row>, fingerprint: string | undefined): Dataset<Row> {
+    const source = dataset.#source;
+    return new Dataset({ length: source.length, at: (index) => source.at(index), fingerprint }, dataset.#columnNames);
   }
 
   /** Number of rows. */
   get length(): number {
     return this.#source.length;
+  }
+
+  /**
+   * What tells these rows from others: two datasets with one fingerprint have the same rows. Undefined where that is not known: for rows made in a program, after
+   * `map`, and in browsers.
+   */
+  get fingerprint(): string | undefined {
+    return this.#source.fingerprint;
   }
 
   /** Names of all columns that occur, in the order in which they are first met. Reads every row once where the file does not name them. */
@@ -108,7 +134,8 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     const chosen = Uint32Array.from(this.#checked(indices));
     const source = this.#source;
     const at = (index: number): Row | undefined => (index < chosen.length ? source.at(chosen[index]!) : undefined);
-    return new Dataset({ length: chosen.length, at }, source.columnNames);
+    const fingerprint = derivedFingerprint([source.fingerprint], "select", new Uint8Array(chosen.buffer));
+    return new Dataset({ length: chosen.length, at, fingerprint }, source.columnNames);
   }
 
   /** The first `count` rows, or all of them if there are fewer. */
@@ -118,7 +145,8 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     }
     const source = this.#source;
     const length = Math.min(count, source.length);
-    return new Dataset({ length, at: (index) => (index < length ? source.at(index) : undefined) }, source.columnNames);
+    const fingerprint = derivedFingerprint([source.fingerprint], `take ${length}`);
+    return new Dataset({ length, at: (index) => (index < length ? source.at(index) : undefined), fingerprint }, source.columnNames);
   }
 
   /**
@@ -135,7 +163,9 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
         `renameColumns: two columns would be called ${excerpt(twice)}; expected distinct names, got ${excerpt(names)}; remove one with removeColumns`,
       );
     }
-    return this.#withEntries(after, (entries) => entries.map(([column, value]) => [renamed.get(column) ?? column, value]));
+    return this.#withEntries(after, { rename: [...renamed] }, (entries) =>
+      entries.map(([column, value]) => [renamed.get(column) ?? column, value]),
+    );
   }
 
   /** The same rows without some of their columns. Throws `ArgumentError` for a column that there is not. No row is copied before it is read. */
@@ -143,16 +173,21 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     const removed = new Set([columns].flat());
     this.#expectColumns("removeColumns", removed);
     const after = this.columnNames.filter((column) => !removed.has(column));
-    return this.#withEntries(after, (entries) => entries.filter(([column]) => !removed.has(column)));
+    return this.#withEntries(after, { remove: [...removed] }, (entries) => entries.filter(([column]) => !removed.has(column)));
   }
 
-  #withEntries(columnNames: readonly string[], change: (entries: [string, unknown][]) => [string, unknown][]): Dataset<DataRow> {
+  #withEntries(
+    columnNames: readonly string[],
+    step: object,
+    change: (entries: [string, unknown][]) => [string, unknown][],
+  ): Dataset<DataRow> {
     const source = this.#source;
     const at = (index: number): DataRow | undefined => {
       const row = source.at(index);
       return row && Object.fromEntries(change(Object.entries(row)));
     };
-    return new Dataset<DataRow>({ length: this.length, at }, columnNames);
+    const fingerprint = derivedFingerprint([source.fingerprint], JSON.stringify(step));
+    return new Dataset<DataRow>({ length: this.length, at, fingerprint }, columnNames);
   }
 
   #expectColumns(operation: string, columns: Iterable<string>): void {

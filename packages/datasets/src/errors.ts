@@ -1,4 +1,5 @@
 import { type ErrorParts, type ErrorText, KtoError } from "@kto/core";
+import { RowSet } from "./row-set.js";
 
 /** A data file that cannot be used at all: it is missing, empty, a folder, or of an unknown kind. */
 export class DataFileError extends KtoError {
@@ -54,7 +55,7 @@ const maxKinds = 10;
 
 /** Collects what is wrong with rows, so that all of it is told at once: a sentence for each kind of mistake, with the rows that have it. */
 export class RowMistakes {
-  readonly #kinds = new Map<string, { first: RowError; rows: Set<number> }>();
+  readonly #kinds = new Map<string, { first: RowError; rows: RowSet }>();
 
   /** What `read` gives, or undefined where it throws a RowError, which is kept. */
   try<Value>(read: () => Value): Value | undefined {
@@ -72,7 +73,11 @@ export class RowMistakes {
     const key = `${error.column ?? ""}: ${error.parts?.problem ?? error.message}`;
     const kind = this.#kinds.get(key);
     if (kind) kind.rows.add(error.row);
-    else this.#kinds.set(key, { first: error, rows: new Set([error.row]) });
+    else {
+      const rows = new RowSet();
+      rows.add(error.row);
+      this.#kinds.set(key, { first: error, rows });
+    }
   }
 
   /** Throws the RowError of everything that was kept, if anything was. `numRows` is how many rows were looked at. */
@@ -88,7 +93,7 @@ export class RowMistakes {
   }
 }
 
-function sentence({ first, rows }: { first: RowError; rows: ReadonlySet<number> }, numRows: number): string {
+function sentence({ first, rows }: { first: RowError; rows: RowSet }, numRows: number): string {
   const parts: ErrorParts | undefined = first.parts;
   if (rows.size === 1 || parts === undefined) return first.message;
   const isOwn = parts.advice !== undefined && parts.advice !== mendRow(first.row);
@@ -101,6 +106,11 @@ function sentence({ first, rows }: { first: RowError; rows: ReadonlySet<number> 
 
 /** Names or numbers for a message: the first few, then how many there are besides. */
 export function listed(items: Iterable<string | number>, most = 10): string {
-  const all = [...items];
-  return all.length <= most ? all.join(", ") : `${all.slice(0, most).join(", ")} and ${all.length - most} more`;
+  const shown: (string | number)[] = [];
+  let left = 0;
+  for (const item of items) {
+    if (shown.length < most) shown.push(item);
+    else left++;
+  }
+  return left === 0 ? shown.join(", ") : `${shown.join(", ")} and ${left} more`;
 }

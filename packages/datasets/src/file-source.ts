@@ -1,16 +1,22 @@
+import { openSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import type { ByteSource } from "@kto/core";
-
+import { DescriptorBytes, versionOf } from "./bytes/descriptor-bytes.js";
+import type { CanLast, LastingBytes } from "./bytes/lasting-bytes.js";
 import { DataFileError } from "./errors.js";
 
 /** An open file as ranges of bytes. */
-export class FileSource implements ByteSource {
+export class FileSource implements ByteSource, CanLast {
   readonly byteLength: number;
   readonly #handle: FileHandle;
+  readonly #path: string;
+  readonly #version: string;
 
-  constructor(handle: FileHandle, byteLength: number) {
+  constructor(handle: FileHandle, path: string, stats: { size: number; mtimeMs: number; ino: number }) {
     this.#handle = handle;
-    this.byteLength = byteLength;
+    this.#path = path;
+    this.#version = versionOf(stats);
+    this.byteLength = stats.size;
   }
 
   async slice(start: number, end: number): Promise<Uint8Array> {
@@ -22,6 +28,11 @@ export class FileSource implements ByteSource {
       filled += bytesRead;
     }
     return bytes.subarray(0, filled);
+  }
+
+  /** The same file, opened once more; it refuses to be read when it is another by now. */
+  lasting(): LastingBytes {
+    return new DescriptorBytes(openSync(this.#path, "r"), this.#path, this.#version);
   }
 
   dispose(): Promise<void> {
@@ -43,7 +54,7 @@ export async function openFile(operation: string, path: string): Promise<FileSou
     });
   }
   const stats = await handle.stat();
-  if (stats.isFile()) return new FileSource(handle, stats.size);
+  if (stats.isFile()) return new FileSource(handle, path, stats);
   await handle.close();
   throw new DataFileError(
     `${operation}: ${path} is not a file; expected a data file, got ${stats.isDirectory() ? "a folder" : "something else"}; name the file inside it`,

@@ -5,6 +5,7 @@ export { Dataset, type DataRow, type RowOptions, type RowProgress, type RowSourc
 export { DataFileError, listed, RowError, rowError, RowMistakes, type RowProblem } from "./errors.js";
 export { extractPrompt } from "./extract-prompt.js";
 export { detectFormat, formatOf, isLabelled, type RowFormat } from "./formats.js";
+export { interleaveDatasets, type InterleaveOptions } from "./interleave.js";
 export { labelOf, labelSpellings } from "./labels.js";
 export { expectLayout, layoutOfDataset, layouts } from "./layouts/index.js";
 export type { Layout, RowShape } from "./layouts/layout.js";

@@ -1,6 +1,6 @@
 import { excerpt, FormatError, isFloat, JsonReader, type JsonPlace } from "@kto/core";
 import { recordBlocks, type RecordBlock } from "./bytes/record-blocks.js";
-import { RecordStore } from "./bytes/record-store.js";
+import { openStore } from "./bytes/open-store.js";
 import { decodeUtf8, utf8Pieces } from "./bytes/utf8.js";
 import { Dataset, type DataRow } from "./dataset.js";
 import { isBlank } from "./json/document-cutter.js";
@@ -35,7 +35,7 @@ export async function readTypedJson(source: DataSource, options: ReadOptions, ty
   const bytes = toByteSource(source);
   const limit = rowLimit("readJson", options.maxRows);
   const cutter = new JsonCutter();
-  const store = new RecordStore();
+  const store = await openStore(bytes, options);
   const columnNames = new Set<string>();
   let onlyRow: DataRow | undefined;
   for await (const block of recordBlocks("readJson", utf8Pieces(bytes, name, signal), cutter, name)) {
@@ -46,7 +46,7 @@ export async function readTypedJson(source: DataSource, options: ReadOptions, ty
       for (const column in row) columnNames.add(column);
       onlyRow = starts.push(start) === 1 && store.length === 0 ? row : undefined;
     }
-    store.add(block.bytes, starts);
+    store.add(block.bytes, { starts, end: block.ends.at(-1) ?? 0, offset: block.offset });
     onProgress?.({ loadedBytes: block.loadedBytes, totalBytes: bytes.byteLength, rows: store.length });
     if (store.length === limit) break;
     if (block.failure) {

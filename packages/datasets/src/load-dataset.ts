@@ -1,9 +1,11 @@
-import type { ListedDirectory } from "@kto/core";
+import type { ByteSource, ListedDirectory } from "@kto/core";
 import { readTable } from "./csv.js";
 import { readArrow } from "./arrow.js";
+import { RESIDENT_BYTES } from "./bytes/record-store.js";
 import { Dataset } from "./dataset.js";
 import { DataFileError } from "./errors.js";
-import { detectFileFormat } from "./file-format.js";
+import { detectFileFormat, type FileFormat } from "./file-format.js";
+import { derivedFingerprint, watchBytes } from "./fingerprint.js";
 import { readTypedJson } from "./json.js";
 import { NumberTypes } from "./json/number-types.js";
 import { readParquet } from "./parquet.js";
@@ -23,22 +25,36 @@ export interface LoadSplitOptions extends Omit<ReadOptions, "name">, SplitChoice
 export function loadDataset(source: DataSource, options?: ReadOptions): Promise<Dataset>;
 export function loadDataset(directory: ListedDirectory, options?: LoadSplitOptions): Promise<Dataset>;
 export async function loadDataset(source: DataSource | ListedDirectory, options: ReadOptions & LoadSplitOptions = {}): Promise<Dataset> {
-  return isDirectory(source) ? loadSplit(source, options) : loadFile(source, options, new NumberTypes());
+  if (isDirectory(source)) return loadSplit(source, options);
+  const { dataset, fingerprint } = await loadFile(source, options, new NumberTypes());
+  return Dataset.withFingerprint(dataset, fingerprint);
 }
 
 function isDirectory(source: DataSource | ListedDirectory): source is ListedDirectory {
   return typeof source === "object" && "list" in source && "open" in source;
 }
 
-async function loadFile(source: DataSource, options: ReadOptions, types: NumberTypes): Promise<Dataset> {
+/** The rows of a file, and the fingerprint that they have where no other file changes the types of their numbers. */
+interface LoadedFile {
+  dataset: Dataset;
+  fingerprint: string | undefined;
+}
+
+async function loadFile(given: DataSource, options: ReadOptions, types: NumberTypes): Promise<LoadedFile> {
   const { name = "data" } = options;
-  const bytes = toByteSource(source);
+  const { source: bytes, fingerprint } = watchBytes(toByteSource(given));
   if (bytes.byteLength === 0) {
     throw new DataFileError(`loadDataset: ${name} is empty; expected rows, got 0 bytes; check that it was written completely`, {
       file: name,
     });
   }
-  switch (await detectFileFormat(bytes, name)) {
+  const format = await detectFileFormat(bytes, name);
+  const dataset = await readAs(format, bytes, options, types);
+  return { dataset, fingerprint: fingerprint([format, options.maxRows ?? null]) };
+}
+
+function readAs(format: FileFormat, bytes: ByteSource, options: ReadOptions, types: NumberTypes): Promise<Dataset> {
+  switch (format) {
     case "jsonl":
     case "json":
       return readTypedJson(bytes, options, types);
@@ -55,16 +71,18 @@ async function loadFile(source: DataSource, options: ReadOptions, types: NumberT
 
 async function loadSplit(
   directory: ListedDirectory,
-  { maxRows, onProgress, signal, onNote, ...choice }: LoadSplitOptions,
+  { maxRows, maxResidentBytes, onProgress, signal, onNote, ...choice }: LoadSplitOptions,
 ): Promise<Dataset> {
   const limit = rowLimit("loadDataset", maxRows);
   const { files, columns, notes } = await findSplitFiles(directory, choice);
   for (const note of notes) onNote?.(note);
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
   const types = new NumberTypes(); // a column has one type in all files
-  const parts: Dataset[] = [];
+  const parts: LoadedFile[] = [];
   let rows = 0;
   let bytesBefore = 0;
+  // The bound is of all files together: what one of them leaves is the next one's.
+  let residentBytes = maxResidentBytes ?? RESIDENT_BYTES;
   for (const { path, size } of files) {
     if (rows === limit) break;
     signal?.throwIfAborted();
@@ -75,16 +93,22 @@ async function loadSplit(
         name,
         ...(limit === Infinity ? {} : { maxRows: limit - rows }),
         ...(signal ? { signal } : {}),
+        maxResidentBytes: Math.max(0, residentBytes),
         onProgress: (progress) => onProgress?.({ loadedBytes: bytesBefore + progress.loadedBytes, totalBytes, rows: rows + progress.rows }),
       };
       const part = await loadFile(source, reading, types);
       parts.push(part);
-      rows += part.length;
+      rows += part.dataset.length;
       bytesBefore += size;
+      residentBytes -= Math.min(size, Math.max(0, residentBytes));
     } finally {
       await source.dispose?.();
     }
   }
-  const dataset = Dataset.concatenate(parts);
+  const fingerprint = derivedFingerprint(
+    parts.map((part) => part.fingerprint),
+    "files of a split",
+  );
+  const dataset = Dataset.withFingerprint(Dataset.concatenate(parts.map((part) => part.dataset)), fingerprint);
   return columns === undefined ? dataset : dataset.removeColumns(dataset.columnNames.filter((name) => !columns.includes(name)));
 }

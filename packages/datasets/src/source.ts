@@ -18,6 +18,11 @@ export interface ReadOptions {
   name?: string;
   /** Only the first so many rows; JSON and Parquet are read no further than that. Default: all. */
   maxRows?: number;
+  /**
+   * What of the rows of JSON and CSV is kept in memory, at most; default 64 MiB. In Node larger files are read where they lie, or, where they are compressed or
+   * not there as a file, from one that is made for them and goes with the process.
+   */
+  maxResidentBytes?: number;
   /** Called after each piece that was read. */
   onProgress?: (progress: ReadProgress) => void;
   /** Stops the reading; the reader then rejects with `signal.reason`. */

@@ -1,5 +1,6 @@
 import { ArgumentError } from "@kto/core";
 import { Dataset, type DataRow } from "./dataset.js";
+import { derivedFingerprint } from "./fingerprint.js";
 import { columnOf } from "./rows.js";
 
 /** Which side of which pair a row of the unpaired dataset is. */
@@ -38,6 +39,7 @@ export function unpairPreferenceDataset(dataset: Dataset<DataRow>, batchSize: nu
   const length = 2 * dataset.length;
   return Dataset.from({
     length,
+    fingerprint: derivedFingerprint([dataset.fingerprint], `unpair ${batchSize}`),
     at(index: number) {
       if (index >= length) return undefined;
       const { pair, label } = unpairedPlace(index, dataset.length, batchSize);

@@ -49,14 +49,21 @@ function refuseSecond(compression: Compression, inflated: Uint8Array, name: stri
 /** How the bytes become UTF-8, by the first of them. */
 function converterFor(first: Uint8Array, name: string): (bytes: Uint8Array, isLast: boolean) => Uint8Array {
   refuseForeign(first.subarray(0, HEAD_BYTES), name);
-  const encoding = utf16Of(first);
-  if (encoding) return fromUtf16(encoding, name);
-  let isFirst = true;
+  const { encoding, markBytes } = textEncodingOf(first);
+  if (encoding !== "utf-8") return fromUtf16(encoding, name);
+  let skipped = markBytes;
   return (bytes) => {
-    const hasMark = isFirst && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
-    isFirst = false;
-    return hasMark ? bytes.subarray(3) : bytes;
+    const text = bytes.subarray(skipped);
+    skipped = 0;
+    return text;
   };
+}
+
+/** How a text is encoded, by its first bytes, and how many of them are the mark of UTF-8. */
+export function textEncodingOf(first: Uint8Array): { encoding: "utf-8" | Utf16; markBytes: number } {
+  const encoding = utf16Of(first);
+  if (encoding) return { encoding, markBytes: 0 };
+  return { encoding: "utf-8", markBytes: first[0] === 0xef && first[1] === 0xbb && first[2] === 0xbf ? 3 : 0 };
 }
 
 type Utf16 = "utf-16le" | "utf-16be";
