@@ -9,3 +9,5 @@ export type { KtoLossType } from "./kto-plain.js";
 export { cpoLoss, type CpoLossInputs, type CpoLossResult, type ReferenceFreePairs } from "./reference-free/cpo-loss.js";
 export type { CpoLossOptions, CpoLossType } from "./reference-free/cpo-options.js";
 export { orpoLoss, type OrpoLossInputs, type OrpoLossResult } from "./reference-free/orpo-loss.js";
+export { sftLoss, type SftLossInputs } from "./sft/sft-loss.js";
+export type { SftLossType } from "./sft/sft-loss-types.js";
