@@ -231,9 +231,25 @@ describe("chat templates", () => {
     expect(tokenizer.decode(ids.filter((_, index) => assistantMask[index] === 1))).toBe("é 語!");
     const { assistantMask: none } = make().applyChatTemplateWithMask(messages);
     expect(none).toEqual([0, 0, 0, 0]);
+    expect([tokenizer.hasGenerationBlocks(), make().hasGenerationBlocks(), make().hasGenerationBlocks({ chatTemplate: template })]).toEqual(
+      [true, false, true],
+    );
     const { assistantMask: threeTokens } = tokenizer.applyChatTemplateWithMask([{ role: "a", content: "ab語" }]);
     expect(threeTokens).toEqual([0, 0, 0, 1, 1, 1, 1, 1]);
   });
+});
+
+it("withEosToken names another EOS token, in the template and the files too", () => {
+  const own = make({ specialTokensMap: { eos_token: "x" }, chatTemplate: "{{ eos_token }}" });
+  const token = own.idToToken(own.encode("a", { addSpecialTokens: false })[0]!)!;
+  const other = own.withEosToken(token)!;
+  expect([other.eosToken, other.eosTokenId]).toEqual([token, own.tokenToId(token)]);
+  expect(other.eosTokenIds).toContain(other.eosTokenId);
+  expect(other.applyChatTemplate([{ role: "user", content: "a" }], { tokenize: false })).toBe(token);
+  for (const name of ["tokenizer_config.json", "special_tokens_map.json"])
+    expect(JSON.parse(other.files().get(name) as string)).toMatchObject({ eos_token: token });
+  expect(own.eosToken).not.toBe(token);
+  expect(own.withEosToken("no such token")).toBeUndefined();
 });
 
 describe("splitPromptCompletion", () => {

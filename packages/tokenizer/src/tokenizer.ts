@@ -2,6 +2,7 @@ import type { ByteDirectory } from "@kto/core";
 import {
   type ChatMessage,
   checkChatTemplate,
+  hasGenerationBlocks,
   type RenderedChat,
   renderChat,
   type RenderOptions,
@@ -165,7 +166,7 @@ export class Tokenizer {
 
   /**
    * A conversation as ids, with 1 in `assistantMask` for each token inside the template's `{% generation %}` blocks.
-   * Without such blocks the mask is all 0 (`hasGenerationBlocks` of `@kto/chat-templates` tells).
+   * Without such blocks the mask is all 0 (`hasGenerationBlocks` tells).
    */
   applyChatTemplateWithMask(
     messages: readonly TemplateMessage[],
@@ -179,6 +180,11 @@ export class Tokenizer {
     const { text, generations } = this.renderChat(messages, options);
     const { ids, tokens } = this.encoder.encode(text);
     return { ids, assistantMask: assistantMask(text, tokens, generations, (part) => this.encoder.normalize(part)) };
+  }
+
+  /** Whether the template that `templateFor` gives marks the assistant's text with `{% generation %}` blocks. */
+  hasGenerationBlocks(options: Pick<ApplyChatTemplateOptions, "chatTemplate" | "tools"> = {}): boolean {
+    return hasGenerationBlocks(this.templateFor(options).text);
   }
 
   /**
@@ -232,6 +238,25 @@ export class Tokenizer {
       stopTokenIds,
       stopStrings: stop.filter((text) => !this.specialIds.has(idOf(text) ?? -1)),
       eosTokenIds: [...new Set([...stopTokenIds, ...this.ownEosTokenIds])],
+    });
+  }
+
+  /** The same tokenizer with another EOS token, which its template, `eosTokenIds` and `files()` then have too; undefined where the vocabulary has no such token. */
+  withEosToken(token: string): Tokenizer | undefined {
+    const id = this.tokenToId(token);
+    if (id === null) return undefined;
+    const { tokenizerConfig = {}, specialTokensMap } = this.sources;
+    const replaced = (name: string, content: FileContent): JsonObject => ({ ...parseJson(name, content), eos_token: token });
+    return Object.assign(Object.create(Tokenizer.prototype) as Tokenizer, this, {
+      specialTokens: { ...this.specialTokens, eos_token: token },
+      specialIds: new Set([...this.specialIds, id]),
+      ownEosTokenIds: [...new Set([id, ...this.ownEosTokenIds])],
+      eosTokenIds: [...new Set([id, ...this.eosTokenIds])],
+      sources: {
+        ...this.sources,
+        tokenizerConfig: replaced(FILE_NAMES.tokenizerConfig, tokenizerConfig),
+        ...(specialTokensMap !== undefined && { specialTokensMap: replaced(FILE_NAMES.specialTokensMap, specialTokensMap) }),
+      },
     });
   }
 
