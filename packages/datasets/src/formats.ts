@@ -1,21 +1,25 @@
 import type { DataRow, Dataset } from "./dataset.js";
 import { layoutOfDataset } from "./layouts/index.js";
 import { labelColumns } from "./labels.js";
-import { trlTextColumns, type Layout } from "./layouts/layout.js";
+import { trlTextColumns, type Layout, type RowShape } from "./layouts/layout.js";
 import { isGiven } from "./rows.js";
 
 /** What kind of rows a dataset holds. */
 export interface RowFormat {
   /**
    * `unpaired`: prompt, completion, label · `paired`: prompt, chosen, rejected · `implicit-prompt`: chosen and rejected, each with the whole text ·
-   * `prompt-completion`: without label · `tokenized`: prompt_ids, completion_ids and usually label.
+   * `prompt-completion`: without label · `tokenized`: prompt_ids, completion_ids and usually label · for supervised fine-tuning `messages`: whole
+   * conversations, `text`: plain text, `input-ids`: input_ids and masks.
    */
-  type: "unpaired" | "paired" | "implicit-prompt" | "prompt-completion" | "tokenized";
+  type: RowShape | "prompt-completion";
   /** Lists of messages rather than plain text, judged by the first row. */
   conversational: boolean;
   /** Name of the layout that the rows came in, one of {@link layouts}; that of the type where it is trl's own. */
   layout: string;
 }
+
+/** Shapes of rows that are no conversations, whatever else stands in them. */
+const withoutMessages: ReadonlySet<RowShape> = new Set(["tokenized", "text", "input-ids"]);
 
 /** The format of a dataset from its columns and first row. Throws `RowError` with the columns found when it is none that preference training takes. */
 export function detectFormat(dataset: Dataset<DataRow>): RowFormat {
@@ -27,7 +31,7 @@ export function formatOf(dataset: Dataset<DataRow>, { name, shape, toTrl }: Layo
   const first = dataset.length > 0 ? dataset.at(0) : {};
   return {
     type: shape === "unpaired" && !isLabelled(dataset) ? "prompt-completion" : shape,
-    conversational: shape !== "tokenized" && isConversational(first, toTrl),
+    conversational: shape === "messages" || (!withoutMessages.has(shape) && isConversational(first, toTrl)),
     layout: name,
   };
 }

@@ -8,12 +8,14 @@ export { detectFormat, formatOf, isLabelled, type RowFormat } from "./formats.js
 export { interleaveDatasets, type InterleaveOptions } from "./interleave.js";
 export { labelOf, labelSpellings } from "./labels.js";
 export { expectLayout, layoutOfDataset, layouts } from "./layouts/index.js";
-export type { Layout, RowShape } from "./layouts/layout.js";
+export type { Layout, LayoutChoice, RowShape } from "./layouts/layout.js";
+export { supervisedLayouts } from "./layouts/supervised-layouts.js";
 export { speakers } from "./layouts/turns.js";
 export { readJson } from "./json.js";
 export { detectFileFormat, type FileFormat } from "./file-format.js";
 export { loadDataset, type LoadSplitOptions } from "./load-dataset.js";
 export { readParquet, readParquetGroups } from "./parquet.js";
+export { numpyPermutation } from "./numpy-permutation.js";
 export { MersenneTwister, randperm } from "./random.js";
 export { columnOf, idsOf, isConversation, isGiven, isSilent, textOf, type Message, type TextOrMessages } from "./rows.js";
 export type { DataSource, ReadOptions, ReadProgress } from "./source.js";

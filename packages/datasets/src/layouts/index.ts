@@ -4,7 +4,7 @@ import { RowError, rowError } from "../errors.js";
 import { columnOf, isGiven } from "../rows.js";
 import { conversationLayouts } from "./conversation-layouts.js";
 import { instructionLayouts } from "./instruction-layouts.js";
-import type { Layout } from "./layout.js";
+import type { Layout, LayoutChoice } from "./layout.js";
 import { openaiLayout } from "./openai-layout.js";
 import { trlLayouts } from "./trl-layouts.js";
 
@@ -25,37 +25,41 @@ export const layouts: readonly Layout[] = [
   ...otherInstructions,
 ];
 
+/** What preference training reads. */
+const preferenceLayouts: LayoutChoice = {
+  layouts,
+  expected:
+    "prompt, completion and label; or prompt, chosen and rejected; or chosen and rejected; or conversations (messages) and label; or instruction, output and label; or prompt_ids, completion_ids and label",
+  advice:
+    "say which column is which (--prompt_column, --completion_column, --label_column, --chosen_column, --rejected_column, --messages_column; renameColumns in code)",
+};
+
 /** Columns of questions: beside texts `chosen` and `rejected` they are the prompt, and taking what both begin with for it would be wrong. */
 const questionColumns = ["question", "query", "instruction", "input", "problem", "user"];
 
 /** Columns of what is no text. */
 const mediaColumns = ["image", "images", "video", "videos", "audio", "audios"];
 
-/** The layout of a dataset: that of its first row, or of what its rows have together. Throws `RowError`, which lists the columns, where it is none. */
-export function layoutOfDataset(dataset: Dataset<DataRow>): Layout {
+/**
+ * The layout of a dataset: that of its first row, or of what its rows have together. Throws `RowError`, which lists the columns, where it is none.
+ *
+ * @param among  what rows are read for; default preference training
+ */
+export function layoutOfDataset(dataset: Dataset<DataRow>, among: LayoutChoice = preferenceLayouts): Layout {
   const first = dataset.length > 0 ? dataset.at(0) : {};
-  const layout = layoutOfRow(first) ?? layoutOfRow(allColumns(dataset));
+  const layout = layoutOfRow(first, among) ?? layoutOfRow(allColumns(dataset), among);
   if (layout === undefined) {
-    throw new RowError(
-      {
-        operation: "data",
-        problem: "the rows are of no layout that is read",
-        expected:
-          "prompt, completion and label; or prompt, chosen and rejected; or chosen and rejected; or conversations (messages) and label; or instruction, output and label; or prompt_ids, completion_ids and label",
-        got: `the columns ${excerpt(dataset.columnNames, 200)}`,
-        advice:
-          "say which column is which (--prompt_column, --completion_column, --label_column, --chosen_column, --rejected_column, --messages_column; renameColumns in code)",
-      },
-      { row: 0 },
-    );
+    const { expected, advice } = among;
+    const got = `the columns ${excerpt(dataset.columnNames, 200)}`;
+    throw new RowError({ operation: "data", problem: "the rows are of no layout that is read", expected, got, advice }, { row: 0 });
   }
   if (layout === implicitPrompt) expectNoQuestion(first);
   return layout;
 }
 
 /** Throws `RowError` for a row that is not of the layout of its dataset: another's, one that lacks a column, or one with more than text. */
-export function expectLayout(row: DataRow, index: number, layout: Layout): void {
-  const own = layoutOfRow(row);
+export function expectLayout(row: DataRow, index: number, layout: Layout, among: LayoutChoice = preferenceLayouts): void {
+  const own = layoutOfRow(row, among);
   if (own !== layout) {
     const needed = new Set(layout.needs.flat());
     const missing = layout.needs.find((group) => !hasOneOf(row, group));
@@ -85,8 +89,8 @@ export function plain(columns: string): string {
   return columns.replaceAll("`", "");
 }
 
-function layoutOfRow(row: DataRow): Layout | undefined {
-  return layouts.find(({ needs, when }) => needs.every((group) => hasOneOf(row, group)) && (when?.(row) ?? true));
+function layoutOfRow(row: DataRow, among: LayoutChoice): Layout | undefined {
+  return among.layouts.find(({ needs, when }) => needs.every((group) => hasOneOf(row, group)) && (when?.(row) ?? true));
 }
 
 function hasOneOf(row: DataRow, columns: readonly string[]): boolean {

@@ -1,10 +1,21 @@
 import type { DataNotes } from "../data-notes.js";
 import type { DataRow } from "../dataset.js";
 
-/** What rows become: `prompt, completion, label` · `prompt, chosen, rejected` · `chosen, rejected` with the prompt in both · ids. */
-export type RowShape = "unpaired" | "paired" | "implicit-prompt" | "tokenized";
+/**
+ * What rows become: `prompt, completion, label` · `prompt, chosen, rejected` · `chosen, rejected` with the prompt in both · ids of prompt and completion ·
+ * and for supervised fine-tuning `messages` · `text` · `input_ids`.
+ */
+export type RowShape = "unpaired" | "paired" | "implicit-prompt" | "tokenized" | "messages" | "text" | "input-ids";
 
-/** A way in which people lay out preference data in columns, and what it becomes. */
+/** The layouts that rows may be of, and what to say of rows of another. A row is of the first that it has the columns of. */
+export interface LayoutChoice {
+  readonly layouts: readonly Layout[];
+  /** For the error: what is expected, and what to do. */
+  readonly expected: string;
+  readonly advice: string;
+}
+
+/** A way in which people lay out data in columns, and what it becomes. */
 export interface Layout {
   /** Short and stable, for programs. */
   readonly name: string;
