@@ -3,6 +3,8 @@ export { dpoConfig, dpoContradictions, dpoDefaults, type DPOConfig } from "./con
 export { dpoFields } from "./config/dpo-fields.js";
 export { ktoConfig, ktoContradictions, ktoDefaults, type KTOConfig } from "./config/kto-config.js";
 export { ktoFields } from "./config/kto-fields.js";
+export { sftConfig, sftContradictions, sftDefaults, type SFTConfig } from "./config/sft-config.js";
+export { packingStrategies, sftFields } from "./config/sft-fields.js";
 export { trainingFields } from "./config/training-fields.js";
 export * from "./data/index.js";
 export * from "./dpo/index.js";
@@ -13,3 +15,4 @@ export type { MemoryPlan } from "./memory/memory-plan.js";
 export { inPasses, inPassesOf, type PassLayout, type PassOptions, type PassUnit } from "./memory/passes.js";
 export * from "./pairs/index.js";
 export * from "./scoring/index.js";
+export * from "./sft/index.js";

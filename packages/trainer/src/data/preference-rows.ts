@@ -73,7 +73,7 @@ export function toPreferenceRows(dataset: Dataset<DataRow>, notes: DataNotes): P
 }
 
 /** A pair with the prompt that its sides share. Throws `EmptyRowError` where there is none, and trl fails. */
-function withPrompt(row: DataRow, index: number): DataRow {
+export function withPrompt(row: DataRow, index: number): DataRow {
   const isEmpty = (column: string): boolean => textOf(row, column, index).length === 0;
   if (isEmpty("chosen") || isEmpty("rejected")) throw new EmptyRowError(index, "nothing shared");
   const pair = extractPrompt(row, index);
@@ -81,11 +81,12 @@ function withPrompt(row: DataRow, index: number): DataRow {
   return pair;
 }
 
-const bothKinds =
+/** The note of data that has both kinds of rows. */
+export const bothKinds =
   "some rows are texts and some are conversations: each is read as what it is, and texts go without the chat template, as in trl";
 
 /** Throws unless prompt and completion are both text or both conversations; and for a conversation without a message. */
-function expectOneKind(row: DataRow, index: number, { conversational }: RowFormat, answer: string): void {
+export function expectOneKind(row: DataRow, index: number, { conversational }: RowFormat, answer: string): void {
   const prompt = textOf(row, "prompt", index);
   const completion = textOf({ [answer]: row["completion"] }, answer, index);
   const isMixed = (typeof prompt === "string") !== (typeof completion === "string");
@@ -115,7 +116,8 @@ function notOneKind({ prompt, completion }: DataRow, index: number, answer: stri
   });
 }
 
-function noteLayout(
+/** Notes what the rows are, where they are not laid out as trl lays them out. */
+export function noteLayout(
   dataset: Dataset<DataRow>,
   { name, title, columns, becomes, shape }: Layout,
   format: RowFormat,

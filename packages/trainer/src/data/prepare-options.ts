@@ -13,6 +13,8 @@ export interface PrepareOptions extends TokenizeOptions {
   maxLength?: number | null | undefined;
   /** Refuses data of which rows would be dropped. Default false: they are dropped and counted. */
   strict?: boolean | undefined;
+  /** Which data it is, where a method prepares that to evaluate on otherwise. Default `train`. */
+  split?: "train" | "eval" | undefined;
   /** Called every hundred rows and at the end. */
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
   /** Stops the work; the promise then rejects with `signal.reason`. */

@@ -85,9 +85,7 @@ export async function tokenizeRows(dataset: Dataset<DataRow>, options: CheckOpti
 }
 
 function openRows(dataset: Dataset<DataRow>, { notes, needsLabels = true }: CheckOptions & { notes: DataNotes }): PreferenceRows {
-  if (dataset.length === 0) {
-    throw new DataFileError("data: the dataset is empty; expected at least 1 row, got 0; check that it is the data you mean");
-  }
+  expectRows(dataset);
   const rows = toPreferenceRows(dataset, notes);
   if (rows.hasLabels || !needsLabels) return rows;
   throw new RowError(
@@ -100,6 +98,12 @@ function openRows(dataset: Dataset<DataRow>, { notes, needsLabels = true }: Chec
     },
     { row: 0, column: "label" },
   );
+}
+
+/** Throws DataFileError for a dataset without rows. */
+export function expectRows(dataset: Dataset<DataRow>): void {
+  if (dataset.length > 0) return;
+  throw new DataFileError("data: the dataset is empty; expected at least 1 row, got 0; check that it is the data you mean");
 }
 
 /** Labels of all rows; those that are empty are put into `dropped`. Throws the RowError of everything that is wrong. */
@@ -155,7 +159,7 @@ function dropOf(rows: PreferenceRows, index: number, read: () => DroppedRow["rea
 }
 
 /** Throws where every row was dropped, or any under `strict`. */
-function expectRowsLeft(dropped: readonly DroppedRow[], numRows: number, { strict = false }: CheckOptions): void {
+export function expectRowsLeft(dropped: readonly DroppedRow[], numRows: number, { strict = false }: CheckOptions): void {
   if (dropped.length === 0 || (!strict && dropped.length < numRows)) return;
   const fillsLength = dropped.some(({ reason }) => reason.kind === "prompt fills maxLength");
   const mend = fillsLength ? "mend them, or raise {maxLength}" : "mend them";

@@ -4,12 +4,16 @@ import { listed, RowError } from "@kto/datasets";
 export interface ScoredRow {
   promptIds: readonly number[];
   completionIds: readonly number[];
+  /** 1 for each token of the completion that is scored, 0 for the others; all are where it is absent. */
+  scoredMask?: readonly number[];
 }
 
 /** What the loop needs to know of a row of any method: where it stands in the data, to name it in an error. */
 export interface SourceRow {
   /** Index of the row in the dataset given; for pairs, of the pair. */
   sourceIndex: number;
+  /** Of a row that several rows of the dataset are packed into: their indices. */
+  packedFrom?: readonly number[];
 }
 
 /** A row that is not trained on. */
@@ -30,6 +34,7 @@ export type DropReason =
 export type DropKind = "prompt fills maxLength" | keyof typeof emptyKinds;
 
 const emptyKinds = {
+  "no messages": "the conversation has no message",
   "no prompt": "the prompt is a conversation without a message",
   "no completion": "there is no answer: the completion has no message, or the conversation does not end with the assistant",
   "nothing shared": "chosen and rejected begin with nothing that both share, so that there is no prompt",
@@ -70,14 +75,18 @@ export function rowLength({ promptIds, completionIds }: ScoredRow): number {
 
 /** Tokens of a row that are scored: its completion, but not a token that nothing stands before. */
 export function numScoredTokens(row: ScoredRow): number {
-  return Math.max(0, rowLength(row) - Math.max(1, row.promptIds.length));
+  const { promptIds, scoredMask } = row;
+  if (scoredMask === undefined) return Math.max(0, rowLength(row) - Math.max(1, promptIds.length));
+  return scoredMask.reduce((total, bit, index) => total + (promptIds.length + index > 0 ? bit : 0), 0);
 }
 
 /** The first `maxLength` ids of a row; null keeps all. */
 export function cutRow<Row extends ScoredRow>(row: Row, maxLength: number | null): Row {
   if (maxLength === null || rowLength(row) <= maxLength) return row;
   const promptIds = row.promptIds.slice(0, maxLength);
-  return { ...row, promptIds, completionIds: row.completionIds.slice(0, maxLength - promptIds.length) };
+  const room = maxLength - promptIds.length;
+  const { completionIds, scoredMask } = row;
+  return { ...row, promptIds, completionIds: completionIds.slice(0, room), ...(scoredMask && { scoredMask: scoredMask.slice(0, room) }) };
 }
 
 /** Why a row is not trained on, before it is cut, or undefined if it is. */

@@ -72,7 +72,8 @@ export function tokenizePrompt(row: DataRow, index: number, options: TokenizeOpt
   );
 }
 
-function expectTokenizer({ tokenizer }: TokenizeOptions): Tokenizer {
+/** The tokenizer. Throws DataPreparationError where there is none. */
+export function expectTokenizer({ tokenizer }: TokenizeOptions): Tokenizer {
   if (tokenizer) return tokenizer;
   throw new DataPreparationError(
     "tokenizeRow: the rows are text and there is no tokenizer; expected a tokenizer (tokenizer.json beside the model), got none; add it, or give rows with prompt_ids and completion_ids",
@@ -110,7 +111,7 @@ function encodeBoth(
 }
 
 /** What `render` gives; a template that refuses the messages of a row becomes its error. */
-function rendering<Result>(index: number, messages: readonly Message[], render: () => Result): Result {
+export function rendering<Result>(index: number, messages: readonly Message[], render: () => Result): Result {
   try {
     return render();
   } catch (cause) {
@@ -124,12 +125,13 @@ function rendering<Result>(index: number, messages: readonly Message[], render: 
   }
 }
 
-function withEos(completion: string, eosToken: string | null | undefined): string {
+/** A text with EOS at its end, where it does not end with it. */
+export function withEos(completion: string, eosToken: string | null | undefined): string {
   return !eosToken || completion.endsWith(eosToken) ? completion : completion + eosToken;
 }
 
 /** The template's options, among them the row's own `tools` (a list, or its JSON) and `chat_template_kwargs`. */
-function templateOptions(
+export function templateOptions(
   row: DataRow,
   index: number,
   chatTemplate: string | undefined,

@@ -33,6 +33,15 @@ export interface Tokenizer {
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
   /** A conversation to ids; only what the template writes, no special tokens beyond that. */
   applyChatTemplate(messages: ChatMessage[], options: ChatTemplateOptions): number[];
+  /** A conversation to ids, with 1 in `assistantMask` for each token inside the template's `{% generation %}` blocks. Needed for `assistantOnlyLoss` alone. */
+  applyChatTemplateWithMask?(
+    messages: ChatMessage[],
+    options: Omit<ChatTemplateOptions, "tokenize">,
+  ): { ids: number[]; assistantMask: number[] };
+  /** Whether the template that a conversation would be rendered with has such blocks. Needed for `assistantOnlyLoss` alone. */
+  hasGenerationBlocks?(options: Pick<ChatTemplateOptions, "chatTemplate" | "tools">): boolean;
+  /** The same tokenizer with another EOS token, which its files then have too; undefined where the vocabulary has no such token. Needed for `eosToken` alone. */
+  withEosToken?(token: string): Tokenizer | undefined;
   /** A conversation to text, with what the trainer's notes of templates are made from; without it there are none. */
   renderChat?(messages: ChatMessage[], options: Omit<ChatTemplateOptions, "tokenize">): RenderedConversation;
   /** Ids to text; needed only where text is shown. */

@@ -41,9 +41,10 @@ export function packScoredBatch(
   const labels: number[] = [];
   const bounds = [0];
   let offset = 0;
-  const packed = rows.map(({ promptIds, completionIds }) => {
+  const packed = rows.map(({ promptIds, completionIds, scoredMask }) => {
     const ids = [...promptIds, ...completionIds];
     for (let position = Math.max(1, promptIds.length); position < ids.length; position++) {
+      if (scoredMask?.[position - promptIds.length] === 0) continue;
       positions.push(offset + position - 1);
       labels.push(ids[position]!);
     }

@@ -1,0 +1,224 @@
+import { DataNotes, numpyPermutation, RowMistakes, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
+import { checkConfig } from "../config/check-config.js";
+import { sftContradictions, type SFTConfig } from "../config/sft-config.js";
+import { sftFields } from "../config/sft-fields.js";
+import { DataPreparationError } from "../data/errors.js";
+import { rowLengths, type RowLengths } from "../data/lengths.js";
+import { expectMaxLength, letOthersRun, reportProgress, type PrepareOptions } from "../data/prepare-options.js";
+import { expectRows, expectRowsLeft } from "../data/read-rows.js";
+import {
+  cutRow,
+  EmptyRowError,
+  numScoredTokens,
+  reasonToDrop,
+  rowLength,
+  type DroppedRow,
+  type DropReason,
+  type ScoredRow,
+  type SourceRow,
+} from "../data/rows.js";
+import { expectTokenizer } from "../data/tokenize-row.js";
+import { expectAssistantMarks } from "./assistant-marks.js";
+import { isScoredAnywhere } from "./documents.js";
+import { packDocuments, type Document } from "./pack-documents.js";
+import { toSftRows, type SftRows } from "./sft-rows.js";
+import { tokenizeSftRow } from "./tokenize-sft-row.js";
+
+/** One row as the SFT trainer takes it: documents that do not attend to each other, cut to `maxLength` together. Unpacked, a row is one document. */
+export interface SftRow extends SourceRow {
+  documents: readonly ScoredRow[];
+}
+
+/** Fields of `SFTConfig` that say how data is prepared. */
+type DataFields =
+  | "completionOnlyLoss"
+  | "assistantOnlyLoss"
+  | "packing"
+  | "packingStrategy"
+  | "evalPacking"
+  | "datasetTextField"
+  | "eosToken"
+  | "shuffleDataset"
+  | "seed";
+
+/** Options of {@link prepareSftDataset}; what is not given is as trl has it. */
+export interface PrepareSftOptions extends PrepareOptions, Partial<Pick<SFTConfig, DataFields>> {}
+
+/** What {@link prepareSftDataset} gives. */
+export interface PreparedSftDataset {
+  rows: SftRow[];
+  /** Rows of the data of which nothing is scored. Packed rows hold them along, as in trl. */
+  dropped: DroppedRow[];
+  /** Form of the rows given. */
+  format: RowFormat;
+  /** Columns of the data that are not read. */
+  unreadColumns: string[];
+  /** How documents were packed; null where they were not. */
+  packing: { strategy: SFTConfig["packingStrategy"]; numDocuments: number } | null;
+  /** Of all rows together, as they are trained on. */
+  tokens: { total: number; scored: number };
+  /** Of the documents: what is scored begins where the completion does. */
+  lengths: RowLengths;
+  /** Tokens of each document before it was cut. */
+  sequenceLengths: number[];
+  /** What is worth knowing of how the rows were read, one of a kind. */
+  notes: DataNote[];
+}
+
+/**
+ * Rows for the SFT trainer, with trl 1.16's rules and in its order: rows of other layouts are made trl's, EOS is appended to plain texts, rows are tokenised,
+ * what is scored is told by masks, and what is too long is cut at its end, or packed. Rows without a scored token are dropped.
+ *
+ * Takes rows of `messages`, of `prompt` and `completion` (texts or conversations), of plain text (`datasetTextField`), of `input_ids`, and of every other layout
+ * that is read; of pairs the chosen answers. Throws `RowError` for all rows that cannot be used, `DataFileError` for a dataset without rows,
+ * `DataPreparationError` for options that do not go with the rows, a missing tokenizer, when every row was dropped, or any under `strict`.
+ *
+ * @see trl 1.16, SFTTrainer
+ */
+export async function prepareSftDataset(dataset: Dataset<DataRow>, options: PrepareSftOptions = {}): Promise<PreparedSftDataset> {
+  const { maxLength = 1024, split = "train", notes = new DataNotes() } = options;
+  expectMaxLength(maxLength);
+  const args = dataArguments(options, maxLength);
+  expectRows(dataset);
+  const source = toSftRows(dataset, args.datasetTextField, notes);
+  const tokenizing = { ...options, ...args, maxLength, notes, tokenizer: withEos(options, args.eosToken) };
+  expectOptionsOf(source, tokenizing);
+  const documents = await tokenizeAll(source, tokenizing);
+  const isPacked = split === "eval" ? (args.evalPacking ?? args.packing) : args.packing;
+  const isCut = !isPacked || args.packingStrategy === "bfd";
+  const reasonOf = (document: ScoredRow): DropReason | undefined =>
+    isCut ? reasonToDrop(document, maxLength) : isScoredAnywhere(document) ? undefined : { kind: "nothing scored" };
+  const dropped = documents.flatMap((document): DroppedRow[] => {
+    const reason = "reason" in document ? document.reason : reasonOf(document);
+    return reason ? [{ index: document.sourceIndex, reason }] : [];
+  });
+  expectRowsLeft(dropped, source.length, options);
+  const whole = documents.filter((document): document is Document => !("reason" in document));
+  const without = new Set(dropped.map(({ index }) => index));
+  const shuffled = <Row>(rows: Row[]): Row[] =>
+    args.shuffleDataset ? Array.from(numpyPermutation(rows.length, args.seed), (index) => rows[index]!) : rows;
+  const rows = isPacked
+    ? shuffled(packedRows(shuffled(whole), maxLength!, args.packingStrategy))
+    : shuffled(whole.filter(({ sourceIndex }) => !without.has(sourceIndex)).map((document) => oneDocument(document, maxLength)));
+  const trained = rows.flatMap((row) => row.documents);
+  return {
+    rows,
+    dropped,
+    format: source.format,
+    unreadColumns: source.unreadColumns,
+    packing: isPacked ? { strategy: args.packingStrategy, numDocuments: whole.length } : null,
+    tokens: { total: sumOf(trained, rowLength), scored: sumOf(trained, numScoredTokens) },
+    lengths: rowLengths(whole, isCut ? maxLength : null),
+    sequenceLengths: whole.map(rowLength),
+    notes: notes.list(),
+  };
+}
+
+/** The fields that say how data is prepared, checked. Throws DataPreparationError. */
+function dataArguments(options: PrepareSftOptions, maxLength: number | null): SFTConfig {
+  const { completionOnlyLoss, assistantOnlyLoss, packing, packingStrategy, evalPacking } = options;
+  const { datasetTextField, eosToken, shuffleDataset, seed } = options;
+  return checkConfig(
+    "prepareSftDataset",
+    sftFields,
+    {
+      maxLength,
+      completionOnlyLoss,
+      assistantOnlyLoss,
+      packing,
+      packingStrategy,
+      evalPacking,
+      datasetTextField,
+      eosToken,
+      shuffleDataset,
+      seed,
+    },
+    { contradictions: sftContradictions, toError: (text) => new DataPreparationError(text) },
+  );
+}
+
+/** The tokenizer with the EOS token that is asked for. Throws DataPreparationError where its vocabulary has none. */
+function withEos(options: PrepareSftOptions, eosToken: string | null): PrepareSftOptions["tokenizer"] {
+  if (eosToken === null || options.tokenizer?.eosToken === eosToken) return options.tokenizer;
+  const changed = expectTokenizer(options).withEosToken?.(eosToken);
+  if (changed) return changed;
+  throw new DataPreparationError({
+    operation: "data",
+    problem: "{eosToken} is no token of the tokenizer",
+    expected: "a token of its vocabulary",
+    got: JSON.stringify(eosToken),
+    fields: ["eosToken"],
+  });
+}
+
+/** Throws DataPreparationError for options that the rows cannot answer to. */
+function expectOptionsOf({ format, hasCompletionMask }: SftRows, options: PrepareSftOptions & { notes: DataNotes }): void {
+  const { completionOnlyLoss, assistantOnlyLoss, chatTemplate, notes } = options;
+  const refuse = (field: string, problem: string, expected: string): never => {
+    throw new DataPreparationError({
+      operation: "data",
+      problem: `{${field}} ${problem}`,
+      expected,
+      got: `rows of the layout ${format.layout}`,
+      advice: `leave {${field}} out`,
+      fields: [field],
+    });
+  };
+  const hasCompletions = !["messages", "text", "input-ids"].includes(format.type) || hasCompletionMask;
+  if (completionOnlyLoss && !hasCompletions)
+    refuse("completionOnlyLoss", "needs to know where the completion begins", "rows of prompt and completion, or a completion_mask");
+  if (assistantOnlyLoss && !format.conversational) refuse("assistantOnlyLoss", "needs turns of an assistant", "conversations");
+  if (assistantOnlyLoss) expectAssistantMarks(options);
+  if (chatTemplate !== undefined && !format.conversational)
+    notes.add("unused template", "the chat template that is given has no effect: the rows are not conversations");
+}
+
+/** Rows that are checked between two turns of the event loop. */
+const rowsAtOnce = 5000;
+
+/** Every row as ids, or why it is dropped. What is wrong with rows is told at once: first of all before anything is tokenised. */
+async function tokenizeAll(
+  source: SftRows,
+  options: PrepareSftOptions & SFTConfig & { notes: DataNotes },
+): Promise<(Document | ({ reason: DropReason } & SourceRow))[]> {
+  const checked = new RowMistakes();
+  for (let index = 0; index < source.length; index++) {
+    checked.try(() => droppedOr(index, () => source.at(index)));
+    if ((index + 1) % rowsAtOnce === 0) await letOthersRun(options.signal);
+  }
+  checked.throwIfAny(source.length);
+  const documents: (Document | ({ reason: DropReason } & SourceRow))[] = [];
+  const mistakes = new RowMistakes();
+  for (let index = 0; index < source.length; index++) {
+    const read = mistakes.try(() => droppedOr(index, () => ({ ...tokenizeSftRow(source.at(index), index, options), sourceIndex: index })));
+    if (read !== undefined) documents.push(read);
+    await reportProgress(index + 1, source.length, options);
+  }
+  mistakes.throwIfAny(source.length);
+  return documents;
+}
+
+/** What `read` gives, or why the row is dropped. */
+function droppedOr<Read>(index: number, read: () => Read): Read | ({ reason: DropReason } & SourceRow) {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof EmptyRowError) return { reason: error.reason, sourceIndex: index };
+    throw error;
+  }
+}
+
+function oneDocument({ sourceIndex, ...document }: Document, maxLength: number | null): SftRow {
+  return { documents: [cutRow(document, maxLength)], sourceIndex };
+}
+
+/** Packed rows, but those in which nothing is scored. */
+function packedRows(documents: readonly Document[], length: number, strategy: SFTConfig["packingStrategy"]): SftRow[] {
+  return packDocuments(documents, length, strategy)
+    .filter((row) => row.documents.some((document) => numScoredTokens(document) > 0))
+    .map((row) => ({ documents: row.documents, sourceIndex: row.packedFrom[0]!, packedFrom: row.packedFrom }));
+}
+
+function sumOf(rows: readonly ScoredRow[], of: (row: ScoredRow) => number): number {
+  return rows.reduce((total, row) => total + of(row), 0);
+}

@@ -1,0 +1,92 @@
+import { excerpt } from "@kto/core";
+import {
+  columnOf,
+  expectLayout,
+  formatOf,
+  isLabelled,
+  layoutOfDataset,
+  rowError,
+  supervisedLayouts,
+  type DataNotes,
+  type DataRow,
+  type Dataset,
+  type Layout,
+  type Message,
+  type RowFormat,
+} from "@kto/datasets";
+import { bothKinds, expectOneKind, noteLayout, withPrompt } from "../data/preference-rows.js";
+import { EmptyRowError } from "../data/rows.js";
+
+/** A row as supervised fine-tuning reads it, before it is tokenised. */
+export type SftSource =
+  /** Whole conversations. */
+  | { kind: "messages"; row: DataRow; messages: Message[] }
+  /** Plain text. */
+  | { kind: "text"; text: string }
+  /** `prompt` and `completion`, texts or conversations, or `prompt_ids` and `completion_ids`. */
+  | { kind: "completion"; row: DataRow }
+  /** `input_ids`, with masks. */
+  | { kind: "ids"; row: DataRow };
+
+/** Rows of a dataset as supervised fine-tuning reads them. Each is made and checked when it is read. */
+export interface SftRows {
+  format: RowFormat;
+  length: number;
+  /** Columns of the data that are not read. */
+  unreadColumns: string[];
+  /** Rows of ids that say where the completion is. */
+  hasCompletionMask: boolean;
+  /** Throws `RowError`, and `EmptyRowError` for a row that is dropped. */
+  at(index: number): SftSource;
+}
+
+/** Tells what the rows of a dataset are. Throws `RowError` for columns that are none of those. What is worth knowing is noted. */
+export function toSftRows(dataset: Dataset<DataRow>, textField: string, notes: DataNotes): SftRows {
+  const among = supervisedLayouts(textField);
+  const layout = layoutOfDataset(dataset, among);
+  const format = formatOf(dataset, layout);
+  noteLayout(dataset, layout, format, notes);
+  const isPairs = layout.shape === "paired" || layout.shape === "implicit-prompt";
+  if (isPairs) notes.add("chosen answers", "of two answers the chosen one is trained on, the rejected one is not read");
+  else if (isLabelled(dataset)) notes.add("labels", "the column of labels is not read: every completion is trained on, as in trl");
+  return {
+    format,
+    length: dataset.length,
+    unreadColumns: dataset.columnNames.filter((column) => !layout.reads.includes(column)),
+    hasCompletionMask: layout.shape === "input-ids" && ["completion_mask", "labels"].some((column) => dataset.columnNames.includes(column)),
+    at(index) {
+      const row = dataset.at(index);
+      expectLayout(row, index, layout, among);
+      return sourceOf(row, index, layout, { format, textField, notes });
+    },
+  };
+}
+
+function sourceOf(
+  row: DataRow,
+  index: number,
+  { shape, toTrl }: Layout,
+  { format, textField, notes }: { format: RowFormat; textField: string; notes: DataNotes },
+): SftSource {
+  if (shape === "input-ids") return { kind: "ids", row };
+  if (shape === "tokenized") return { kind: "completion", row };
+  if (shape === "text") return { kind: "text", text: textIn(row, textField, index) };
+  const read = toTrl?.(row, index, notes) ?? row;
+  if (shape === "messages") {
+    const messages = read["messages"] as Message[];
+    if (messages.length === 0) throw new EmptyRowError(index, "no messages");
+    return { kind: "messages", row: read, messages };
+  }
+  const { chosen, rejected: _rejected, ...rest } = shape === "implicit-prompt" ? withPrompt(read, index) : read;
+  const isPairs = shape === "paired" || shape === "implicit-prompt";
+  const text = isPairs ? { ...rest, completion: chosen } : read;
+  expectOneKind(text, index, format, isPairs ? "chosen" : "completion");
+  if ((typeof text["prompt"] === "string") === format.conversational) notes.add("texts and conversations", bothKinds, index);
+  return { kind: "completion", row: text };
+}
+
+function textIn(row: DataRow, column: string, index: number): string {
+  const text = columnOf(row, column, index);
+  if (typeof text === "string") return text;
+  throw rowError(index, { problem: `"${column}" is not text`, expected: "a string", got: excerpt(text), column });
+}
