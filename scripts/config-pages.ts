@@ -1,13 +1,22 @@
-import { describeFields, fieldTable, otherFieldRows, snakeCase, type FieldDescription, type Fields } from "@kto/core/config";
+import {
+  describedTable,
+  describeFields,
+  fieldTable,
+  otherFieldRows,
+  snakeCase,
+  type FieldDescription,
+  type Fields,
+} from "@kto/core/config";
 import { layouts, speakers, type Layout } from "@kto/datasets";
 import { loraFields } from "@kto/lora";
 import { describeDropKind, dropKinds } from "@kto/trainer";
+import { fieldsByMethod, type MethodField } from "../packages/cli/src/config/fields-by-method.js";
 import { ktoYamlSchema } from "../packages/cli/src/config/kto-yaml.js";
 import { otherFields as foreignFields } from "../packages/cli/src/config/other-fields.js";
 import { rowFields } from "../packages/cli/src/config/row-fields.js";
 import { samplingFields } from "../packages/cli/src/config/sampling-fields.js";
 import { serverFields } from "../packages/cli/src/config/serve-fields.js";
-import { trainFields } from "../packages/cli/src/config/train-fields.js";
+import { anyFields } from "../packages/cli/src/config/train-fields.js";
 import { constantFields, otherFields } from "../packages/lora/src/other-fields.js";
 
 /** A part of a page that is made from the declarations of fields: it stands between `<!-- fields: NAME -->` and `<!-- end of NAME -->`. */
@@ -21,7 +30,7 @@ export interface PagePart {
 /** Every part of the documentation that is made from declarations. */
 export function pageParts(): PagePart[] {
   return [
-    { page: "docs/cli.md", name: "train", lines: [...fieldTable(trainFields), "", ...otherNames()] },
+    { page: "docs/cli.md", name: "train", lines: [...trainTable(), "", ...otherNames()] },
     { page: "docs/cli.md", name: "sampling", lines: flagTable(samplingFields) },
     { page: "docs/cli.md", name: "serve", lines: flagTable(serverFields) },
     { page: "docs/data-and-files.md", name: "layouts", lines: layoutTable() },
@@ -42,6 +51,12 @@ export function pageParts(): PagePart[] {
       lines: [...fieldTable(loraFields), ...otherFieldRows(otherFields, constantFields)],
     },
   ];
+}
+
+/** Fields of `kto train`, with the methods that have them. */
+function trainTable(): string[] {
+  const method = { title: "method", cell: ({ isOfAll, methods }: MethodField) => (isOfAll ? "all" : methods.join(", ")) };
+  return describedTable(fieldsByMethod(), method);
 }
 
 /** Flags with what they take and what they mean. */
@@ -71,11 +86,12 @@ function speakerTable(): string[] {
 /** Other spellings, and the fields of trl, peft and transformers that are none here. */
 function otherNames(): string[] {
   const quoted = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(", ");
-  const aliases = describeFields(trainFields).flatMap(({ name, aliases }) =>
+  const ofMethods = diskNames(anyFields);
+  const aliases = describeFields(anyFields).flatMap(({ name, aliases }) =>
     aliases.length === 0 ? [] : [`${quoted(aliases)} for \`${name}\``],
   );
   const named = (fate: "refused" | "ignored"): string =>
-    quoted(Object.keys(foreignFields).filter((name) => foreignFields[name]!.fate === fate));
+    quoted(Object.keys(foreignFields).filter((name) => foreignFields[name]!.fate === fate && !ofMethods.has(name)));
   return [
     `Other spellings: ${aliases.join("; ")}. Two spellings of a field with different values are a mistake.`,
     "",

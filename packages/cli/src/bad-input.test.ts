@@ -63,7 +63,12 @@ describe("values of fields", () => {
     ["max_memory", "0", /a size such as "4GiB"/],
     ["gradient_checkpointing", "sometimes", /true or false or auto/],
     ["use_dora", "true", /--use_dora/],
-    ["method", "dpo", /--method: dpo/],
+    [
+      "method",
+      "dpo",
+      /row 0: there is no pair of answers; expected chosen and rejected, .*, got labelled completions; DPO compares two answers/,
+    ],
+    ["method", "ppo", /--method: not usable; expected one of kto, dpo.*, got "ppo"/],
     ["use_peft", "false", /full-parameter training/],
     ["use_peft", "maybe", /true or false, got "maybe"/],
     ["eval_strategy", "steps", /eval_file/],

@@ -21,6 +21,7 @@ const switches = ["json", "quiet", "debug", "help"] as const;
  */
 export function parseFlags(argv: readonly string[], fields: Fields): ParsedFlags {
   const names = diskNames(fields);
+  const takesConfig = "config" in fields;
   const values = new Map<string, unknown>();
   const places = new Map<string, string>();
   const parsed: ParsedFlags = {
@@ -48,7 +49,7 @@ export function parseFlags(argv: readonly string[], fields: Fields): ParsedFlags
       continue;
     }
     const field = fields[names.get(name) ?? ""];
-    const words = inline === undefined ? followingWords(argv, next, name, field) : [inline];
+    const words = inline === undefined ? followingWords(argv, next, name, field, takesConfig) : [inline];
     if (inline === undefined) next += words.length;
     if (name === "device") {
       parsed.device = words[0] ?? "";
@@ -84,14 +85,26 @@ function needsValue(field: Field<unknown> | undefined): boolean {
 }
 
 /** The words that belong to a flag without `=`. */
-function followingWords(argv: readonly string[], from: number, name: string, field: Field<unknown> | undefined): string[] {
+function followingWords(
+  argv: readonly string[],
+  from: number,
+  name: string,
+  field: Field<unknown> | undefined,
+  takesConfig: boolean,
+): string[] {
   const word = argv[from];
   if (word === undefined) return [];
   if (takesWords(field)) {
-    const end = argv.findIndex((token, index) => index >= from && token.startsWith("--"));
+    // A list of a command that takes a config ends before one: `--lora_target_modules q_proj kto.yaml`.
+    const endsAt = (token: string): boolean => token.startsWith("--") || (takesConfig && field?.kind === "list" && isConfigFile(token));
+    const end = argv.findIndex((token, index) => index >= from && endsAt(token));
     return argv.slice(from, end < 0 ? undefined : end);
   }
   if (needsValue(field) || name === "device") return word.startsWith("--") ? [] : [word];
-  const isConfig = field !== undefined && /\.(ya?ml|json)$/i.test(word); // `--use_peft kto.yaml`
+  const isConfig = field !== undefined && isConfigFile(word); // `--use_peft kto.yaml`
   return word.startsWith("--") || isConfig ? [] : [word];
+}
+
+function isConfigFile(word: string): boolean {
+  return /\.(ya?ml|json)$/i.test(word);
 }

@@ -14,7 +14,7 @@ import { imatrixCommand } from "./commands/imatrix.js";
 import { pushCommand } from "./commands/push.js";
 import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
-import { trainCommand } from "./commands/train.js";
+import { trainCommands } from "./commands/train.js";
 import {
   ConfigError,
   errorLines,
@@ -33,7 +33,7 @@ import { versions } from "./resolved-config.js";
 
 const commands: readonly Command[] = [
   doctorCommand,
-  trainCommand,
+  ...trainCommands,
   scoreCommand,
   evaluateCommand,
   generateCommand,
@@ -101,7 +101,7 @@ async function run(argv: readonly string[], io: Io, begin: () => void): Promise<
   const command = commandOf(name);
   const { operands, fields, device, common, help, mistakes } = parseFlags(rest, command.fields);
   if (help) {
-    io.stdout.write(commandHelp(command, helpWidth));
+    io.stdout.write(commandHelp(command, helpWidth, fields));
     return exitStatus.done;
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes);

@@ -2,7 +2,8 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { diskName } from "@kto/core/config";
 import { dump } from "js-yaml";
-import { trainFields, type TrainField, type TrainValues } from "./config/train-fields.js";
+import { fieldsOf, type TrainValues } from "./config/train-fields.js";
+import { methodNamed } from "./methods/index.js";
 import { hasSplits, isHubId } from "@kto/kit/node";
 
 /** This package's version and the runtime's. */
@@ -12,7 +13,7 @@ export function versions(): Record<string, string> {
 }
 
 /**
- * `resolved_config.yaml`: every field with the value used, paths absolute and names on the hub as they were given, the versions, and the commits that
+ * `resolved_config.yaml`: every field of its method with the value used, paths absolute and names on the hub as they were given, the versions, and the commits that
  * were read from the hub. A run from it does the same.
  */
 export function formatResolvedConfig(
@@ -34,9 +35,9 @@ export function formatResolvedConfig(
     overwriteOutputDir: false,
     hubToken: null, // a secret, and no part of what a run does
   };
-  const onDisk = Object.entries(trainFields).flatMap(([name, field]) => {
+  const onDisk = Object.entries(fieldsOf(methodNamed(values.method))).flatMap(([name, field]) => {
     const spelling = diskName(name, field);
-    return spelling === undefined ? [] : [[spelling, used[name as TrainField]] as const];
+    return spelling === undefined ? [] : [[spelling, (used as Record<string, unknown>)[name]] as const];
   });
   const record = {
     ...Object.fromEntries(onDisk),

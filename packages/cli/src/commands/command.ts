@@ -1,4 +1,4 @@
-import type { Fields, GivenFields } from "@kto/core/config";
+import type { FieldDescription, Fields, GivenFields } from "@kto/core/config";
 import type { CommonOptions, Io } from "../io.js";
 import type { Console } from "../render/console.js";
 
@@ -21,6 +21,8 @@ export interface Command {
   /** Whole command lines, each with what it does. */
   examples: readonly (readonly [line: string, does: string])[];
   fields: Fields;
+  /** The fields in words for help, where they depend on flags that stand beside `--help`; by default all of them. */
+  describe?(given: GivenFields | undefined): FieldDescription[];
   /** Resolves to the exit status; throws for everything that is wrong. */
   run(input: CommandInput): Promise<number>;
 }

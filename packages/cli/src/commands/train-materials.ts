@@ -3,14 +3,15 @@ import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
 import { hasSplits, isHubId, openRunPushes, type RunPushes } from "@kto/kit/node";
 import type { DataRow, Dataset } from "@kto/datasets";
-import { ktoConfig, prepareKtoDataset, type KTOConfig, type PreparedKtoDataset } from "@kto/trainer";
+import type { PrepareProgress, TrainingConfig } from "@kto/trainer";
 import { defaultHubModelId, trainerArguments, type TrainConfig } from "../config/train-config.js";
-import { trainFields, type TrainValues } from "../config/train-fields.js";
+import { sharedFields, type TrainValues } from "../config/train-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess, pushWay, type HubAccess } from "../load/hub-access.js";
 import { withColumns } from "../load/columns.js";
 import { findAdapter, findModel, openData, openDataFile, type DataChoice } from "../load/inputs.js";
 import { ConfigError } from "../errors.js";
+import type { PreparedData } from "../methods/index.js";
 import { LeftOutDisplay } from "../render/left-out.js";
 import { wantedCheckpoint, type WantedCheckpoint } from "../resume.js";
 import type { CommandInput } from "./command.js";
@@ -18,7 +19,7 @@ import type { CommandInput } from "./command.js";
 /** What was read and found good before a device was opened. */
 export interface Materials {
   config: TrainConfig;
-  args: Partial<KTOConfig>;
+  args: TrainingConfig;
   model: ModelFiles;
   /** The adapter to continue from. */
   adapter: AdapterFiles | undefined;
@@ -26,15 +27,14 @@ export interface Materials {
   /** Where the run is pushed to, which was found to be allowed. */
   pushes: RunPushes | undefined;
   chatTemplate: string | undefined;
-  prepared: { train: PreparedKtoDataset; eval?: PreparedKtoDataset };
+  prepared: { train: PreparedData; eval?: PreparedData };
   checkpoint: WantedCheckpoint | undefined;
 }
 
 /** Fetches what is on the hub and reads everything that can be wrong before a device is opened. Writes nothing but the cache of the hub. */
 export async function gather(config: TrainConfig, { io, console }: CommandInput): Promise<Materials> {
-  const { values } = config;
-  const args = trainerArguments(values);
-  ktoConfig(args);
+  const { method, values } = config;
+  const args = method.config(trainerArguments(config));
   const resume = (values.resumeFromCheckpoint ?? false) !== false;
   const checkpoint = resume ? await wantedCheckpoint(values.resumeFromCheckpoint as true | string, values.outputDir) : undefined;
   // A checkpoint of another folder is a new run here: one that is here would be mixed with it.
@@ -54,21 +54,13 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
     revision: revisionOf(values),
     prefer4bitCheckpoint: values.prefer4bitCheckpoint,
   });
-  const prepare = async (dataset: Dataset<DataRow>, name: string): Promise<PreparedKtoDataset> => {
+  const prepare = async (dataset: Dataset<DataRow>, name: string): Promise<PreparedData> => {
     const progress = console.progress(name, 100);
     try {
-      return await prepareKtoDataset(dataset, {
-        maxLength: values.maxLength,
-        perDeviceTrainBatchSize: values.perDeviceTrainBatchSize,
-        lossType: values.lossType,
-        desirableWeight: values.desirableWeight,
-        undesirableWeight: values.undesirableWeight,
-        tokenizer: model.tokenizer,
-        chatTemplate,
-        strict: values.strict,
-        signal: io.signal,
-        onProgress: ({ done, total }) => progress.update(Math.floor((100 * done) / total), `% of ${total} rows`),
-      });
+      const options = { maxLength: args.maxLength, tokenizer: model.tokenizer, chatTemplate, strict: values.strict, signal: io.signal };
+      const onProgress = ({ done, total }: PrepareProgress): void =>
+        progress.update(Math.floor((100 * done) / total), `% of ${total} rows`);
+      return await method.prepare(dataset, { ...options, onProgress }, args);
     } finally {
       progress.stop();
     }
@@ -123,5 +115,5 @@ async function openEvalData(values: TrainValues, hub: HubAccess, onNote: (note: 
 /** The split and configuration of a data set. Of a single file only what was asked for by name, so that it is refused. */
 function choiceOf(field: "datasetTrainSplit" | "datasetTestSplit", place: string, values: TrainValues): DataChoice {
   const { [field]: split, datasetConfig: config } = values;
-  return hasSplits(place) || split !== trainFields[field].initial ? { split, config } : { config };
+  return hasSplits(place) || split !== sharedFields[field].initial ? { split, config } : { config };
 }

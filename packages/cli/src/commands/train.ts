@@ -2,44 +2,65 @@ import { describeError, isKtoError } from "@kto/core";
 import { directory, loadAdapter, type AdapterFiles, type LoadedModel } from "@kto/kit";
 import { getPeftModel, type PeftModel } from "@kto/lora";
 import type { Device, FloatDtype } from "@kto/tensor";
-import { KTOTrainer, writeErrorInRun, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
-import { field, orNull, path, type GivenFields } from "@kto/core/config";
+import { writeErrorInRun, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
+import { describeFields, field, orNull, path, type FieldDescription, type GivenFields } from "@kto/core/config";
 import { withHome } from "../config/check-command.js";
 import { readConfigFile } from "../config/read-config.js";
-import { flagsOver, trainConfig, type TrainConfig } from "../config/train-config.js";
-import { trainFields, type TrainValues } from "../config/train-fields.js";
+import { fieldsByMethod } from "../config/fields-by-method.js";
+import { chosenMethod } from "../config/method-of.js";
+import { flagsOver, moreValues, trainConfig, type TrainConfig } from "../config/train-config.js";
+import { anyFields, fieldsOf, type TrainValues } from "../config/train-fields.js";
 import { ConfigError, exitStatus, fieldName } from "../errors.js";
 import { pushing } from "../load/hub-access.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
+import { methods, type MethodTrainer, type TrainMethod } from "../methods/index.js";
 import { describeAdapter, describeData, describeDevice, describeMemory, describeModel, describePlan } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
 import type { Command, CommandInput } from "./command.js";
 import { gather, type Materials } from "./train-materials.js";
 
-export const trainCommand: Command = {
-  name: "train",
-  summary: "fine-tune a model with KTO on an adapter",
-  usage: "kto train [[--config] CONFIG.yaml] [--field value …]",
-  examples: [
-    ["kto train kto.yaml --learning_rate 1e-5", "the run of a file, with another learning rate"],
-    [
-      "kto train --model Qwen/Qwen2-0.5B --data rows.jsonl --use_peft --lora_target_modules all-linear --output_dir outputs",
-      "the same without a file",
-    ],
-  ],
-  fields: {
-    config: field(orNull(path("a YAML file")), null, { group: "config", help: "the file whose fields are read; flags win over it" }),
-    ...trainFields,
-  },
-  run: train,
+const configField = {
+  config: field(orNull(path("a YAML file")), null, { group: "config", help: "the file whose fields are read; flags win over it" }),
 };
 
-async function train(input: CommandInput): Promise<number> {
+/** `kto train`, and for each method the command that names it. */
+export const trainCommands: readonly Command[] = [trainCommand(), ...methods.map(trainCommand)];
+
+function trainCommand(named?: TrainMethod): Command {
+  const name = named?.name ?? "train";
+  const about = named ? `fine-tune a model with ${named.title}: train with method: ${name}` : "fine-tune a model with KTO, DPO or SFT";
+  return {
+    name,
+    summary: about,
+    usage: `kto ${name} [[--config] CONFIG.yaml] [--field value …]`,
+    examples: [
+      [`kto ${name} kto.yaml --learning_rate 1e-5`, "the run of a file, with another learning rate"],
+      [
+        `kto ${name} --model Qwen/Qwen2-0.5B --data rows.jsonl --use_peft --lora_target_modules all-linear --output_dir outputs`,
+        "the same without a file",
+      ],
+    ],
+    fields: { ...configField, ...(named ? fieldsOf(named) : anyFields) },
+    describe: (given) => describeFor(named, given),
+    run: (input) => train(input, named),
+  };
+}
+
+/** The fields of the method that is named, by the command or beside `--help`; without one those of all methods, each with the methods that have it unless all do. */
+function describeFor(named: TrainMethod | undefined, given: GivenFields | undefined): FieldDescription[] {
+  const { method, mistake } = given?.values.has("method") ? chosenMethod(given, named) : { method: named };
+  if (mistake !== undefined) throw new ConfigError([mistake]);
+  const ofMethods = fieldsByMethod().map((one) => (one.isOfAll ? one : { ...one, help: `${one.methods.join(", ")}: ${one.help}` }));
+  const { method: _named, ...fields } = method ? fieldsOf(method) : {};
+  return [...describeFields(configField), ...(method ? describeFields(fields) : ofMethods)];
+}
+
+async function train(input: CommandInput, named: TrainMethod | undefined): Promise<number> {
   const { io, console } = input;
-  const given = await allFields(input.operands, input.fields, io.env);
-  const materials = await gather(trainConfig(given, io.env), input);
-  const { values } = materials.config;
+  const given = await allFields(named?.name ?? "train", input);
+  const materials = await gather(trainConfig(given, io.env, named), input);
+  const { method, values } = materials.config;
   await using device = await commandDevice(input, values.maxMemory);
   const dtype = chooseDtype(materials.config, device, console);
   for (const note of materials.config.notes) console.note(note);
@@ -48,19 +69,21 @@ async function train(input: CommandInput): Promise<number> {
   describeModel(console, base, values.modelNameOrPath);
   using model = await adapted(base, values, materials.adapter);
   describeAdapter(console, model);
-  describeData(console, materials.prepared.train, "data");
-  if (materials.prepared.eval) describeData(console, materials.prepared.eval, "eval data");
+  describeData(console, materials.prepared.train, "data", method);
+  if (materials.prepared.eval) describeData(console, materials.prepared.eval, "eval data", method);
   return await runTraining(input, materials, model, dtype);
 }
 
 /** The config file's fields with the flags over them. The file is an operand or, as in trl, `--config`. */
-async function allFields(operands: readonly string[], flags: GivenFields, env: CommandInput["io"]["env"]): Promise<GivenFields> {
+async function allFields(command: string, { operands, fields: flags, io }: CommandInput): Promise<GivenFields> {
   const named = flags.values.get("config");
   const files = [...operands, ...(named === undefined ? [] : [typeof named === "string" ? named : JSON.stringify(named)])];
   if (files.length > 1)
-    throw new ConfigError([`train: too many config files; expected at most one, got ${files.join(" ")}; write fields as --field value`]);
+    throw new ConfigError([
+      `${command}: too many config files; expected at most one, got ${files.join(" ")}; write fields as --field value`,
+    ]);
   if (files.length === 0) return flags;
-  const file = withHome(files[0]!, env);
+  const file = withHome(files[0]!, io.env);
   if (file === "")
     throw new ConfigError(["--config: there is no file named; expected the path of a YAML file, got none; name it after the flag"]);
   const above = { values: new Map(flags.values), places: new Map(flags.places) };
@@ -105,19 +128,19 @@ async function adapted(base: LoadedModel, values: TrainValues, adapter: AdapterF
 async function runTraining(input: CommandInput, materials: Materials, model: PeftModel<LoadedModel>, dtype: FloatDtype): Promise<number> {
   const { io, console, options } = input;
   const { config, args, chatTemplate, prepared, checkpoint, pushes } = materials;
-  const { values } = config;
+  const { method, values } = config;
   const resolved = formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits);
   const folder = directory(values.outputDir, { overwrite: values.overwriteOutputDir, files: { "resolved_config.yaml": resolved } });
-  const display = new TrainDisplay(console, { estimatesKl: values.lossType === "kto" });
+  const display = new TrainDisplay(console, method.display(args));
   let resumedFrom: string | undefined;
   let lastCheckpoint: string | undefined;
   let step = 0;
   let isTrained = false;
-  const trainer = new KTOTrainer({
+  const trainer = method.trainer({
     model,
     args,
+    more: moreValues(config),
     prepared,
-    reference: values.reference,
     // The command gives the folder back itself, when everything is in it.
     output: { store: folder.store, check: (asked) => folder.check(asked), begin: (run) => folder.begin(run) },
     chatTemplate,
@@ -135,7 +158,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     step = run.startStep;
     if (checkpoint && run.resumedFrom !== undefined)
       resumedFrom = checkpoint.from === true ? folder.store.folder(run.resumedFrom).name : checkpoint.from.name;
-    describePlan(console, run, values);
+    describePlan(console, method, run, values);
     const earlier = run.isFinished ? await folder.results() : undefined;
     if (earlier !== undefined) {
       isTrained = true;
@@ -193,7 +216,7 @@ async function pushAtEnd({ config: { values }, pushes, hub }: Materials, console
 }
 
 /** The run as it is going to be. What was asked for with `max_memory` and cannot be is a ConfigError, whatever the device has. */
-async function plan(trainer: KTOTrainer, { config, checkpoint }: Materials, signal: AbortSignal | undefined): Promise<PlannedRun> {
+async function plan(trainer: MethodTrainer, { config, checkpoint }: Materials, signal: AbortSignal | undefined): Promise<PlannedRun> {
   try {
     return await trainer.plan({ signal, resumeFrom: checkpoint?.from });
   } catch (error) {

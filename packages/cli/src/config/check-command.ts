@@ -58,8 +58,10 @@ export function commandValues<Declared extends Fields>(
 export function mistakeLine(command: string, fields: Fields, mistake: Mistake): string {
   const { place } = mistake;
   if (mistake.kind === "unusable") return `${place}: ${spellOnDisk(fields, mistakeText(mistake))}`;
-  if (mistake.kind === "refused")
-    return `${place}: a field of trl, peft or transformers that kto does not have; expected it unset, got ${excerpt(mistake.got)}; remove it`;
+  if (mistake.kind === "refused") {
+    const { why = "a field of trl, peft or transformers that kto does not have", instead = "remove it" } = mistake;
+    return `${place}: ${why}; expected it unset, got ${excerpt(mistake.got)}; ${instead}`;
+  }
   const advice =
     mistake.nearest === undefined ? `expected one that kto ${command} --help lists; remove it` : `did you mean ${mistake.nearest}?`;
   return `${place}: there is no such field; ${advice}`;

@@ -19,7 +19,7 @@ const config = (...argv: string[]): ReturnType<typeof trainConfig> =>
   trainConfig(flags("--model_name_or_path", "m", "--train_file", "t", "--use_peft", ...argv));
 
 it("has the trainer's defaults, which are trl's", () => {
-  expect(trainerArguments(config().values)).toEqual({ ...ktoDefaults, lossScale: undefined });
+  expect(trainerArguments(config())).toEqual({ ...ktoDefaults, lossScale: undefined });
 });
 
 it("reads the values of flags", () => {
@@ -139,7 +139,7 @@ it.each(["reduce_lr_on_plateau", "greedy", "SchedulerType.REDUCE_ON_PLATEAU"])("
   expect(() => config("--lr_scheduler_type", name)).toThrow(
     /--lr_scheduler_type: (reduce_lr_on_plateau|greedy) follows a metric of the evaluation, and there is none; expected an eval_strategy, got "no"; set eval_strategy/,
   );
-  const { values } = config(
+  const checked = config(
     "--lr_scheduler_type",
     name,
     "--eval_strategy",
@@ -149,7 +149,7 @@ it.each(["reduce_lr_on_plateau", "greedy", "SchedulerType.REDUCE_ON_PLATEAU"])("
     "--metric_for_best_model",
     "rewards/margins",
   );
-  expect(trainerArguments(values)).toMatchObject({ evalStrategy: "epoch", metricForBestModel: "rewards/margins" });
+  expect(trainerArguments(checked)).toMatchObject({ evalStrategy: "epoch", metricForBestModel: "rewards/margins" });
 });
 
 it("every field of trl 1.16's KTOConfig, ModelConfig, ScriptArguments and DatasetMixtureConfig is known, and its default asks for nothing", () => {
@@ -193,11 +193,11 @@ it.each(["many", "-1", "4 parsecs", '{"0": "2GiB", "1": "2GiB"}', '{"cpu": "2GiB
 });
 
 it("a resolved config gives the same values again", () => {
-  const { values } = config("--lora_target_modules", "q_proj", "--warmup_ratio", "0.1", "--beta", "0.3", "--max_length", "none");
-  const text = formatResolvedConfig(values, "float32");
-  const again = trainConfig({ values: new Map(Object.entries(load(text) as object)), places: new Map() }).values;
-  expect(formatResolvedConfig(again, "float32")).toBe(text);
-  expect(trainerArguments(again)).toEqual(trainerArguments(values));
+  const first = config("--lora_target_modules", "q_proj", "--warmup_ratio", "0.1", "--beta", "0.3", "--max_length", "none");
+  const text = formatResolvedConfig(first.values, "float32");
+  const again = trainConfig({ values: new Map(Object.entries(load(text) as object)), places: new Map() });
+  expect(formatResolvedConfig(again.values, "float32")).toBe(text);
+  expect(trainerArguments(again)).toEqual(trainerArguments(first));
 });
 
 it("foreign fields pass where they ask for nothing", () => {

@@ -4,12 +4,6 @@ import { rowFields } from "./row-fields.js";
 
 /** Fields of the model, its adapter and the data: what the trainer is given as objects and the command reads from places. */
 export const modelFields = {
-  method: field(choice(["kto", "dpo", "sft"]), "kto", {
-    group: "model",
-    fate: "ours",
-    help: "how it is trained",
-    notes: "dpo and sft are refused in this version",
-  }),
   modelNameOrPath: requiredField(path("a folder with a model, or its name on the hub"), {
     group: "model",
     help: "the model that is trained: a folder with config.json, *.safetensors and tokenizer.json, or owner/name on the hub",
@@ -29,12 +23,6 @@ export const modelFields = {
     help: "continues from that adapter",
     notes: "as peft's `is_trainable=True`; the `lora_*` fields then come from its own config",
     aliases: ["adapter"],
-  }),
-  reference: field(choice(["initial", "base"]), "initial", {
-    group: "model",
-    fate: "ours",
-    help: "what a continued adapter is held to: initial, a frozen copy of it (trl's behaviour), or base",
-    notes: "a fresh adapter's reference is the base either way",
   }),
   dtype: field(orNull(choice(["auto", "float16", "float32", "bfloat16"])), null, {
     group: "model",
@@ -90,8 +78,8 @@ export const modelFields = {
   shuffleDataset: field(orNull(boolean()), null, {
     group: "data",
     fate: "different",
-    help: "no effect",
-    notes: "KTO keeps the file's order",
+    help: "false keeps the order of the data, true asks for a random one",
+    notes: "another spelling of `train_sampling_strategy`; no effect on KTO, which keeps the order of the data",
   }),
   chatTemplate: field({ ...orNull(path("Jinja text, a file that holds it, or a name such as chatml")), hasNone: true }, null, {
     group: "data",

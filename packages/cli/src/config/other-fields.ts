@@ -1,4 +1,6 @@
-import { ignored, refusedUnless, type OtherFields } from "@kto/core/config";
+import { ignored, refusedUnless, replaced, type OtherFields } from "@kto/core/config";
+
+const gone = "a field that trl no longer has";
 
 /**
  * Fields of trl, peft and transformers that are none here. Refused ones ask, with every value but those listed, for other numbers or another result;
@@ -8,30 +10,40 @@ export const otherFields: OtherFields = {
   // trl
   activation_offloading: ignored("activations stay on the GPU; gradient_checkpointing saves memory"),
   alora_invocation_tokens: refusedUnless(),
+  base_model_attribute_name: ignored("the model is found without it"),
+  chat_template_path: replaced("trl's name of a template in a file", "set chat_template"),
   dataset_mixture: refusedUnless(),
   dataset_streaming: ignored("rows are read before the run"),
   datasets: refusedUnless([]),
+  force_use_ref_model: replaced(gone, "set reference: initial or base"),
   generate_during_eval: ignored(),
   ignore_bias_buffers: ignored(),
+  is_encoder_decoder: refusedUnless(false),
   label_pad_token_id: ignored("rows are packed, never padded"),
   load_in_8bit: refusedUnless(false),
   lora_bias: refusedUnless("none", false),
   lora_modules_to_save: refusedUnless(),
   lora_target_parameters: refusedUnless(),
   lora_task_type: refusedUnless("CAUSAL_LM"),
-  max_completion_length: refusedUnless(),
-  max_prompt_length: refusedUnless(),
+  max_completion_length: replaced(gone, "set max_length, which holds for prompt and completion together"),
+  max_prompt_length: replaced(gone, "set max_length, which holds for prompt and completion together"),
+  max_seq_length: replaced(gone, "set max_length"),
+  model_adapter_name: replaced(gone, "name the adapter in adapter_name_or_path"),
   model_init_kwargs: refusedUnless({}),
   packing: refusedUnless(false),
+  pad_token: ignored("rows are packed, never padded"),
   pad_to_multiple_of: ignored("rows are packed, never padded"),
+  padding_free: ignored("rows are packed, never padded"),
   padding_value: ignored("rows are packed, never padded"),
   project: ignored(),
   router_aux_loss_coef: ignored("the models here are no mixtures of experts"),
-  ref_adapter_name: refusedUnless(),
+  ref_adapter_name: replaced(gone, "set reference: initial or base"),
   ref_model: refusedUnless(),
   ref_model_init_kwargs: refusedUnless({}),
   ref_model_mixup_alpha: ignored("the reference stays as it is"),
   ref_model_sync_steps: ignored("the reference stays as it is"),
+  reference_free: replaced(gone, "remove it: losses without a reference are methods of their own, ORPO and CPO"),
+  rpo_alpha: replaced(gone, "set loss_type: [sigmoid, sft] and loss_weights: [1.0, rpo_alpha]"),
   streaming: ignored("rows are read before the run"),
   sync_ref_model: refusedUnless(false),
   test_split_size: refusedUnless(),
@@ -42,6 +54,7 @@ export const otherFields: OtherFields = {
   truncation_mode: refusedUnless("keep_start"),
   trust_remote_code: ignored("no code of a model is ever run"),
   use_liger_kernel: ignored(),
+  use_logits_to_keep: ignored("the head is computed at scored tokens only"),
   // transformers
   accelerator_config: ignored("there is one process"),
   activation_checkpointing_kwargs: ignored(),

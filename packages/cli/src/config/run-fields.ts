@@ -1,4 +1,4 @@
-import { boolean, booleanOrPath, choice, field, integer, memorySize, names, number, orNull, path, text, where } from "@kto/core/config";
+import { boolean, booleanOrPath, choice, field, memorySize, names, number, orNull, path, text, where } from "@kto/core/config";
 import { isRepoId } from "@kto/hub";
 
 /** Fields of a run beside the trainer's: spellings of the past, memory, what is written where. */
@@ -7,12 +7,6 @@ export const runFields = {
     group: "schedule",
     help: "transformers 4's name of a share of warm-up",
     notes: "`warmup_steps` wins",
-  }),
-  dataSeed: field(orNull(integer(0)), null, {
-    group: "seeds",
-    fate: "different",
-    help: "no effect",
-    notes: "the order of KTO is the file's",
   }),
   maxMemory: field(orNull(memorySize()), null, {
     group: "seeds",

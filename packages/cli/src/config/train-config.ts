@@ -1,19 +1,24 @@
 import { basename, resolve } from "node:path";
 import { describeError } from "@kto/core";
-import { diskName, overlay, type GivenFields, type RuleMistake } from "@kto/core/config";
+import { diskName, overlay, type GivenFields, type Mistake, type RuleMistake } from "@kto/core/config";
 import { isRepoId } from "@kto/hub";
 import { createSchedule, optimizerKind, optimizerNote, scheduleKwargsFromDisk, type OptimizerKind } from "@kto/optim";
-import { ktoContradictions, ktoFields, type KTOConfig } from "@kto/trainer";
+import type { TrainingConfig } from "@kto/trainer";
 import { ConfigError, fieldName } from "../errors.js";
 import type { Io } from "../io.js";
 import { hasSplits } from "@kto/kit/node";
 import { checkGiven, mistakeLine } from "./check-command.js";
-import { trainFields, type TrainField, type TrainValues } from "./train-fields.js";
+import type { TrainMethod } from "../methods/index.js";
+import { asDeclared, chosenMethod, fieldOfOthers } from "./method-of.js";
+import { orderContradictions, settleOrder } from "./shuffle-dataset.js";
+import { anyFields, fieldsOf, sharedFields, type TrainField, type TrainValues } from "./train-fields.js";
 
-/** A complete config of `kto train`: checked values, which of them were given, and what the user should know. */
+/** A complete config of `kto train`: its method, checked values, which of them were given, and what the user should know. */
 export interface TrainConfig {
+  method: TrainMethod;
+  /** Those of the fields that are the method's own stand beside them: `trainerArguments` and `moreValues` pick them. */
   values: TrainValues;
-  given: ReadonlySet<TrainField>;
+  given: ReadonlySet<string>;
   notes: string[];
 }
 
@@ -24,28 +29,42 @@ const recordKeys: readonly string[] = ["versions", "commits"];
 export function flagsOver(file: GivenFields, flags: GivenFields): GivenFields {
   const below = new Map(file.values);
   if (flags.values.has("data")) for (const name of ["train_file", "dataset_name"]) below.delete(name);
-  return overlay(trainFields, { ...file, values: below }, flags);
+  return overlay(anyFields, { ...file, values: below }, flags);
 }
 
-/** Checks a train config as a whole. Throws ConfigError with every mistake. */
-export function trainConfig(input: GivenFields, env: Io["env"] = process.env): TrainConfig {
-  const fields = new Map([...input.values].filter(([name]) => !recordKeys.includes(name)));
-  const { values, given, places, notes, mistakes } = checkGiven(trainFields, { ...input, values: fields }, env, ["config"]);
-  if (fields.has("data") && values.trainFile !== null && hasSplits(values.trainFile) && values.datasetName === null)
+/** Checks a train config as a whole; `named` is the method that the command names. Throws ConfigError with every mistake. */
+export function trainConfig(input: GivenFields, env: Io["env"] = process.env, named?: TrainMethod): TrainConfig {
+  const { method, mistake: wrongMethod } = chosenMethod(input, named);
+  const fields = fieldsOf(method);
+  const raw = asDeclared(fields, { ...input, values: new Map([...input.values].filter(([name]) => !recordKeys.includes(name))) });
+  const checked = checkGiven(fields, raw, env, ["config"]);
+  const { given, places, notes } = checked;
+  const values: TrainValues = { ...(checked.values as TrainValues), method: method.name };
+  if (raw.values.has("data") && values.trainFile !== null && hasSplits(values.trainFile) && values.datasetName === null)
     [values.datasetName, values.trainFile] = [values.trainFile, null];
-  const lines = mistakes.map((mistake) => mistakeLine("train", trainFields, mistake));
-  const placeOf = (field: TrainField): string => places.get(field) ?? diskName(field, trainFields[field])!;
-  const wrong = new Set(mistakes.map((mistake) => mistake.kind === "unusable" && mistake.field));
-  for (const rule of [...contradictions(values), ...ktoContradictions(values)]) {
-    const field = rule.field as TrainField;
-    if (!wrong.has(field)) lines.push(mistakeLine("train", trainFields, { kind: "unusable", place: placeOf(field), ...rule }));
-    wrong.add(field);
-  }
+  const command = named?.name ?? "train";
+  const placeOf = (field: string): string => places.get(field) ?? diskName(field, fields[field]!)!;
+  const wrong = new Set<string>();
+  const lines = wrongMethod === undefined ? [] : [wrongMethod];
+  const add = (mistake: Mistake): void => {
+    const isOfMethod = mistake.kind === "unusable" && !Object.hasOwn(sharedFields, mistake.field);
+    const ofOthers = fieldOfOthers(mistake, method, raw);
+    if (mistake.kind === "unusable") wrong.add(mistake.field);
+    if (wrongMethod !== undefined && (isOfMethod || ofOthers !== undefined || mistake.place === placeOf("method"))) return;
+    lines.push(ofOthers ?? mistakeLine(command, fields, mistake));
+  };
+  for (const mistake of checked.mistakes) add(mistake);
+  for (const rule of [
+    ...contradictions(values),
+    ...orderContradictions(values, given),
+    ...method.contradictions(argumentsOf(method, values)),
+  ])
+    if (!wrong.has(rule.field)) add({ kind: "unusable", place: placeOf(rule.field), ...rule });
   const schedule = wrong.has("lrSchedulerType") || wrong.has("lrSchedulerKwargs") ? undefined : scheduleMistake(values);
   if (schedule !== undefined) lines.push(`${placeOf("lrSchedulerKwargs")}: ${schedule}`);
   if (lines.length > 0) throw new ConfigError(lines);
-  notes.push(...settle(values, given));
-  return { values, given, notes };
+  notes.push(...settle(method, values, given));
+  return { method, values, given, notes };
 }
 
 /** What this version does not do, and what contradicts what. */
@@ -54,12 +73,11 @@ function contradictions(values: TrainValues): RuleMistake[] {
   const expect = (holds: boolean, field: TrainField, problem: string, expected: string, got: string, advice?: string): void => {
     if (!holds) found.push({ field, problem, expected, got, advice });
   };
-  const { method, trainFile, datasetName, bf16, fp16, useDora, pushToHub, hubModelId } = values;
+  const { trainFile, datasetName, bf16, fp16, useDora, pushToHub, hubModelId } = values;
   const hasAdapter = values.usePeft || values.adapterNameOrPath !== null;
   const isFp4 = values.loadIn4bit && values.bnb4bitQuantType === "fp4";
   const hasEvalData = values.evalFile !== null || (datasetName !== null && hasSplits(datasetName));
   const resumes = (values.resumeFromCheckpoint ?? false) !== false;
-  expect(method === "kto", "method", `${method} is not part of this version`, "kto", method, "see kto --help");
   expect(
     trainFile !== null || datasetName !== null,
     "trainFile",
@@ -130,7 +148,7 @@ const plainNames: Readonly<Record<OptimizerKind, string>> = {
 };
 
 /** Gives each setting its one spelling, and says what has no effect or another than its name says. */
-function settle(values: TrainValues, given: ReadonlySet<TrainField>): string[] {
+function settle(method: TrainMethod, values: TrainValues, given: ReadonlySet<string>): string[] {
   const notes: string[] = [];
   if (values.warmupRatio !== null && values.warmupSteps === 0) values.warmupSteps = values.warmupRatio;
   values.warmupRatio = null;
@@ -138,16 +156,19 @@ function settle(values: TrainValues, given: ReadonlySet<TrainField>): string[] {
   if (optimizer !== undefined) notes.push(optimizer);
   values.optim = plainNames[optimizerKind(values.optim)];
   if (values.adapterNameOrPath !== null) {
-    const unused = [...given].filter((field) => /^lora[A-Z]|^useRslora$/.test(field)).map((field) => diskName(field, trainFields[field]));
+    const unused = [...given]
+      .filter((field) => /^lora[A-Z]|^useRslora$/.test(field))
+      .map((field) => diskName(field, sharedFields[field as TrainField]));
     if (unused.length > 0) notes.push(`${unused.join(", ")}: taken from the adapter's own config instead`);
   }
   if (values.loraDropout > 0 && values.disableDropout && given.has("loraDropout"))
     notes.push("lora_dropout acts only with disable_dropout: false");
-  if (values.shuffleDataset === false) notes.push("shuffle_dataset has no effect on KTO, whose rows keep the file's order");
+  notes.push(...settleOrder(method, values));
   if (values.evalFile !== null && values.evalStrategy === "no") notes.push('eval_file is not read: eval_strategy is "no"');
   const hubFields = [...given]
-    .filter((field) => /^hub[A-Z]/.test(field) && values[field] !== trainFields[field].initial)
-    .map((field) => diskName(field, trainFields[field]));
+    .map((field) => field as TrainField)
+    .filter((field) => /^hub[A-Z]/.test(field) && values[field] !== sharedFields[field].initial)
+    .map((field) => diskName(field, sharedFields[field]));
   if (hubFields.length > 0 && !values.pushToHub) notes.push(`${hubFields.join(", ")}: no effect without push_to_hub`);
   const reports = [values.reportTo ?? []].flat().filter((name) => name !== "none");
   if (reports.length > 0)
@@ -158,12 +179,28 @@ function settle(values: TrainValues, given: ReadonlySet<TrainField>): string[] {
 }
 
 /** The trainer's arguments. */
-export function trainerArguments(values: TrainValues): Partial<KTOConfig> {
+export function trainerArguments({ method, values }: Pick<TrainConfig, "method" | "values">): Partial<TrainingConfig> {
   const { lrSchedulerKwargs, maxSteps } = values;
-  const names = Object.entries(ktoFields).flatMap(([name, { onDisk }]) => (onDisk === null ? [] : [name as TrainField & keyof KTOConfig]));
   return {
-    ...Object.fromEntries(names.map((name) => [name, values[name]])),
+    ...argumentsOf(method, values),
     maxSteps: maxSteps === 0 ? -1 : maxSteps,
     lrSchedulerKwargs: { ...scheduleKwargsFromDisk(lrSchedulerKwargs ?? {}) },
   };
+}
+
+/** Values of the fields that the command reads for the method besides its trainer's. */
+export function moreValues({ method, values }: Pick<TrainConfig, "method" | "values">): object {
+  return pick(values, Object.keys(method.moreFields));
+}
+
+/** Values of the fields of a method's trainer. */
+function argumentsOf({ fields }: TrainMethod, values: TrainValues): TrainingConfig {
+  return pick(
+    values,
+    Object.keys(fields).filter((name) => fields[name]!.onDisk !== null),
+  ) as unknown as TrainingConfig;
+}
+
+function pick(values: object, names: readonly string[]): object {
+  return Object.fromEntries(names.map((name) => [name, (values as Record<string, unknown>)[name]]));
 }

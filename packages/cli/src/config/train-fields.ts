@@ -1,5 +1,7 @@
-import { inGroups, map, orNull, redeclared, field, type Values } from "@kto/core/config";
-import { ktoFields } from "@kto/trainer";
+import { choice, inGroups, map, orNull, redeclared, field, type Field, type Fields, type Values } from "@kto/core/config";
+import { ktoFields, trainingFields } from "@kto/trainer";
+import { methods, type TrainMethod } from "../methods/index.js";
+import { ktoMoreFields } from "../methods/kto.js";
 import { modelFields } from "./model-fields.js";
 import { runFields } from "./run-fields.js";
 
@@ -23,10 +25,17 @@ export const fieldGroups = {
   hub: "the repository",
 } as const;
 
-const all = {
-  ...modelFields,
-  ...ktoFields,
-  optim: redeclared(ktoFields.optim, "adamw_torch_fused"),
+/** How a model is trained. */
+export const methodField: Field<string> = field(choice(methods.map(({ name }) => name)), methods[0]!.name, {
+  group: "model",
+  fate: "ours",
+  help: "how it is trained",
+  notes: "`kto dpo` and the like are `kto train` with the method named",
+});
+
+/** Fields of `kto train` that the command declares for every method, above those of the method's trainer. */
+const commandFields = {
+  optim: redeclared(trainingFields.optim, "adamw_torch_fused"),
   lrSchedulerKwargs: field(orNull(map()), null, {
     group: "schedule",
     help: "numbers of the schedule: `num_cycles`, `power`, `min_lr` and others; as a flag, JSON",
@@ -34,11 +43,33 @@ const all = {
   ...runFields,
 };
 
-/** Every field of `kto train`, which are those of kto.yaml: the trainer's and the command's own. Defaults are trl 1.16's, peft's and transformers 5's. */
-export const trainFields: typeof all = inGroups(all, Object.keys(fieldGroups));
+/** A method's fields, together with what the command reads from places. */
+function withCommand<Own extends Fields>(own: Own) {
+  const all = { method: methodField, ...modelFields, ...own, ...commandFields };
+  return inGroups(all, Object.keys(fieldGroups));
+}
 
-/** Values of every field of `kto train`. */
-export type TrainValues = Values<typeof trainFields>;
+/** Fields of `kto train` that every method has. */
+export const sharedFields = withCommand(trainingFields);
 
-/** Name of a field of `kto train`. */
+/** Fields of `kto train` with KTO, the method where none is named. */
+export const trainFields = withCommand({ ...ktoFields, ...ktoMoreFields });
+
+/** Every field of `kto train` with a method, which are those of its kto.yaml: the trainer's and the command's own. Defaults are trl 1.16's, peft's and transformers 5's. */
+export function fieldsOf({ fields, moreFields }: TrainMethod): Fields {
+  return withCommand({ ...fields, ...moreFields });
+}
+
+const fieldsOfEach = methods.flatMap((method) => Object.entries(fieldsOf(method)));
+
+/** The fields of all methods: what a command line may hold before its method is known. Of fields that take a list with one method and a word with another, the list. */
+export const anyFields: Fields = inGroups(
+  Object.fromEntries([...fieldsOfEach, ...fieldsOfEach.filter(([, { kind }]) => kind === "list")]),
+  Object.keys(fieldGroups),
+);
+
+/** Values of the fields that every method has; those of a method stand beside them. */
+export type TrainValues = Values<typeof sharedFields>;
+
+/** Name of such a field. */
 export type TrainField = keyof TrainValues;

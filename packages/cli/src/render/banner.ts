@@ -3,10 +3,11 @@ import { gpuMemory } from "@kto/kit/node";
 import { countLoraParameters, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
-import { describeBalance, describeDrops, type MemoryPlan, type PlannedRun, type PreparedKtoDataset } from "@kto/trainer";
+import { describeDrops, type MemoryPlan, type PlannedRun } from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import type { TrainValues } from "../config/train-fields.js";
 import { adapterInfo } from "../load/adapter-info.js";
+import { methods, type PreparedData, type TrainMethod } from "../methods/index.js";
 import type { Console } from "./console.js";
 import { formatBytes, formatCount, formatCounted } from "./format.js";
 
@@ -53,26 +54,23 @@ export function describeAdapter(console: Console, model: PeftModel<DecoderForCau
   );
 }
 
-/** Rows, classes, lengths, and what is dropped or cut and why; warnings of trl's. */
-export function describeData(console: Console, { rows, classBalance, lengths, notes, ...read }: PreparedKtoDataset, name: string): void {
-  const { sequence, completion, numTruncated } = lengths;
-  console.fact(
-    name,
-    `${formatCount(rows.length)} rows: ${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`,
-  );
+/** Rows, lengths, and what is dropped or cut and why; warnings of the method's that prepared them. */
+export function describeData(console: Console, prepared: PreparedData, name: string, method: TrainMethod = methods[0]!): void {
+  const { sequence, completion, numTruncated } = prepared.lengths;
+  const { rows, warnings } = method.describe(prepared);
+  console.fact(name, rows);
   console.fact(
     "",
-    `tokens a row: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; completions ${completion.min} to ${completion.max}`,
+    `tokens ${method.sequence}: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; completions ${completion.min} to ${completion.max}`,
   );
-  describeLeftOut(console, read);
+  describeLeftOut(console, prepared);
   if (numTruncated > 0) console.fact("", `${formatCount(numTruncated)} longer than max_length, cut at the end`);
-  console.dataNotes(notes);
-  const warning = describeBalance(classBalance, fieldName);
-  if (warning !== undefined) console.warn(warning);
+  console.dataNotes(prepared.notes);
+  for (const warning of warnings) console.warn(warning);
 }
 
 /** Columns that are not read; how many rows are dropped, and for each reason which. */
-export function describeLeftOut(console: Console, { unreadColumns, dropped }: Pick<PreparedKtoDataset, "unreadColumns" | "dropped">): void {
+export function describeLeftOut(console: Console, { unreadColumns, dropped }: Pick<PreparedData, "unreadColumns" | "dropped">): void {
   if (unreadColumns.length > 0) console.fact("", `columns not read: ${listed(unreadColumns)}`);
   if (dropped.length === 0) return;
   const [first, ...rest] = describeDrops(dropped, fieldName);
@@ -83,11 +81,12 @@ export function describeLeftOut(console: Console, { unreadColumns, dropped }: Pi
 /** Micro-batches, updates and warm-up. */
 export function describePlan(
   console: Console,
+  { unit }: TrainMethod,
   { counts, numWarmupUpdates, resumedFrom, damaged, differences }: PlannedRun,
   values: TrainValues,
 ): void {
   const { totalUpdates, updatesPerEpoch, numEpochs } = counts;
-  const size = `${values.perDeviceTrainBatchSize} rows × ${values.gradientAccumulationSteps} ${values.gradientAccumulationSteps === 1 ? "micro-batch" : "micro-batches"}`;
+  const size = `${formatCounted(values.perDeviceTrainBatchSize, unit)} × ${values.gradientAccumulationSteps} ${values.gradientAccumulationSteps === 1 ? "micro-batch" : "micro-batches"}`;
   console.fact(
     "plan",
     `${formatCounted(totalUpdates, "update")} of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lrSchedulerType} from ${values.learningRate}`,

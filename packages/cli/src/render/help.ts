@@ -1,4 +1,4 @@
-import { describeFields, type FieldDescription } from "@kto/core/config";
+import { describeFields, type FieldDescription, type GivenFields } from "@kto/core/config";
 import type { Command } from "../commands/command.js";
 import { fieldGroups } from "../config/train-fields.js";
 import { wrap } from "./console.js";
@@ -33,9 +33,9 @@ export function programHelp(commands: readonly Command[], notBuilt: Readonly<Rec
   ]);
 }
 
-/** `kto COMMAND --help`: what each field means, what it may be, its default, in groups; and examples. */
-export function commandHelp({ name, summary, usage, examples, fields }: Command, width: number): string {
-  const described = describeFields(fields);
+/** `kto COMMAND --help`, beside the flags that are `given` with it: what each field means, what it may be, its default, in groups; and examples. */
+export function commandHelp({ name, summary, usage, examples, fields, describe }: Command, width: number, given?: GivenFields): string {
+  const described = describe?.(given) ?? describeFields(fields);
   const groups = Object.entries(fieldGroups).map(([group, title]) => [title, described.filter((one) => one.group === group)] as const);
   return text([
     ...wrap(`kto ${name}: ${summary}`, width),

@@ -1,4 +1,5 @@
 import type { LogRecord, TrainerEvent, TrainLog } from "@kto/trainer";
+import type { RunDisplay } from "../methods/index.js";
 import type { Console, Progress } from "./console.js";
 import { formatBytes, formatNumber, formatSeconds } from "./format.js";
 import { tableHead, tableRow } from "./log-table.js";
@@ -10,23 +11,22 @@ export class TrainDisplay {
   #progress: Progress | undefined;
   #last: TrainLog | undefined;
   #hasHead = false;
-  #hasKlNote = false;
+  #isExplained = false;
+  readonly #display: RunDisplay;
 
-  readonly #estimatesKl: boolean;
-
-  /** `estimatesKl`: whether the loss has a KL estimate, which is then explained where it is 0. */
-  constructor(console: Console, { estimatesKl }: { estimatesKl: boolean }) {
+  constructor(console: Console, display: RunDisplay) {
     this.#console = console;
-    this.#estimatesKl = estimatesKl;
+    this.#display = display;
   }
 
   show(event: TrainerEvent): void {
     const console = this.#console;
+    const { columns, bar, evaluation, explain } = this.#display;
     if (event.type === "precompute") this.#track("reference", event.done, event.total);
     else if (event.type === "update") {
       const seconds = event.elapsedMs / 1000;
       const left = (seconds / (event.step - event.startStep)) * (event.totalUpdates - event.step);
-      const loss = this.#last ? `loss ${this.#last.loss.toFixed(4)} margin ${formatNumber(this.#last.rewards.margins, 2)} ` : "";
+      const loss = this.#last ? `loss ${this.#last.loss.toFixed(4)} ${bar.title} ${formatNumber(this.#last.metrics[bar.metric], 2)} ` : "";
       this.#track(
         "step",
         event.step,
@@ -35,18 +35,15 @@ export class TrainDisplay {
       );
     } else if (event.type === "log") {
       this.#last = event.log;
-      if (!this.#hasHead) console.line(console.colors.dim(tableHead));
+      if (!this.#hasHead) console.line(console.colors.dim(tableHead(columns)));
       this.#hasHead = true;
-      console.line(tableRow(event.log));
-      if (this.#estimatesKl && !this.#hasKlNote && event.log.metrics["kl"] === 0) {
-        this.#hasKlNote = true;
-        console.note(
-          "kl 0: the policy rates other rows' completions no higher than the reference does. The estimate never falls below 0, and runs that learn often stay there.",
-        );
-      }
+      console.line(tableRow(event.log, columns));
+      const explained = this.#isExplained ? undefined : explain?.(event.log);
+      this.#isExplained ||= explained !== undefined;
+      if (explained !== undefined) console.note(explained);
     } else if (event.type === "evaluate") {
-      const { eval_loss: loss, "eval_rewards/margins": margins, eval_kl: kl } = event.record;
-      console.line(`evaluation: loss ${formatNumber(loss, 6)}, margins ${formatNumber(margins, 3)}, kl ${formatNumber(kl, 3)}`);
+      const shown = evaluation.map(({ title, metric }) => `, ${title} ${formatNumber(event.record[`eval_${metric}`], 3)}`);
+      console.line(`evaluation: loss ${formatNumber(event.record["eval_loss"], 6)}${shown.join("")}`);
     } else if (event.type === "checkpoint") console.line(console.colors.dim(`checkpoint: ${event.path}`));
   }
 

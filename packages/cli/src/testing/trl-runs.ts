@@ -19,27 +19,40 @@ interface RunConfig {
   data: string;
   base_model: string;
   adapter: string;
-  reference: string;
+  /** Null for a method without one. */
+  reference: string | null;
   arguments: Record<string, unknown>;
 }
 
-/** Names of trl's recorded runs. Folders without a config (a README, a note) are no runs. */
-export const recordedRuns: string[] = listFixtures("kto", "runs").filter((name) =>
-  statSync(fixturePath("kto", "runs", name)).isDirectory(),
+/** A recorded run of trl: the method, and its name among those of the method. */
+export type RecordedRun = readonly [method: string, name: string];
+
+/** Every recorded run. Folders without a config (a README, a note) are no runs. */
+export const recordedRuns: readonly RecordedRun[] = ["kto", "dpo"].flatMap((method) =>
+  listFixtures(method, "runs")
+    .filter((name) => statSync(fixturePath(method, "runs", name)).isDirectory())
+    .map((name) => [method, name] as const),
 );
 
-/** Those of them that stand for the rest: ids and text, the adapter and the base as reference, both losses. */
-export const typicalRuns: string[] = ["main", "text", "continued-base-ref", "apo-zero-unpaired"];
+/** Those of them that stand for the rest: of KTO ids and text, the adapter and the base as reference, both losses; of DPO torch's order of rows. */
+export const typicalRuns: readonly RecordedRun[] = [
+  ["kto", "main"],
+  ["kto", "text"],
+  ["kto", "continued-base-ref"],
+  ["kto", "apo-zero-unpaired"],
+  ["dpo", "sigmoid-shuffled"],
+];
 
 /** Trains as trl did in a recorded run, in float32; loss, metrics and adapter must be within the rule of fixtures/README.md. */
-export async function expectTrlRun(name: string): Promise<void> {
+export async function expectTrlRun(method: string, name: string): Promise<void> {
   using folder = temporaryFolder();
-  const config = readFixtureJson<RunConfig>("kto", "runs", name, "config.json");
+  const config = readFixtureJson<RunConfig>(method, "runs", name, "config.json");
   const flags = {
+    method,
     model_name_or_path: fixturePath(config.base_model),
     adapter_name_or_path: fixturePath(config.adapter),
     train_file: fixturePath(config.data),
-    reference: config.reference.startsWith("base model") ? "base" : "initial",
+    ...(config.reference !== null && { reference: config.reference.startsWith("base model") ? "base" : "initial" }),
     output_dir: folder.file("run"),
     save_strategy: "no",
     dtype: "float32",
@@ -57,20 +70,20 @@ export async function expectTrlRun(name: string): Promise<void> {
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as LogRecord);
-  const expected = readFixtureJsonl<LogRecord>("kto", "runs", name, "metrics.f64.jsonl");
-  const noise = readFixtureJson<RunNoise>("kto", "runs", name, "f32-vs-f64.json");
+  const expected = readFixtureJsonl<LogRecord>(method, "runs", name, "metrics.f64.jsonl");
+  const noise = readFixtureJson<RunNoise>(method, "runs", name, "f32-vs-f64.json");
   expect(trajectoryFailures(log, expected, noise, { run: name })).toEqual([]);
   expect(JSON.parse(outcome.stdout)).toMatchObject({ global_step: expected.length });
-  await expectFinalAdapter(name, folder.file("run", "adapter_model.safetensors"), noise);
+  await expectFinalAdapter([method, name], folder.file("run", "adapter_model.safetensors"), noise);
 }
 
 /** Compares with the adapter of the float32 run where the fixture has it, else with the norm of each tensor. */
-async function expectFinalAdapter(run: string, path: string, noise: RunNoise): Promise<void> {
+async function expectFinalAdapter([method, run]: RecordedRun, path: string, noise: RunNoise): Promise<void> {
   const tolerance = finalAdapterTolerance(noise["final_adapter"]?.max_abs ?? 0, run);
-  const whole = fixturePath("kto", "runs", run, "final-adapter.safetensors");
+  const whole = fixturePath(method, "runs", run, "final-adapter.safetensors");
   const recorded = existsSync(whole)
     ? { tensors: await readTensors(whole) }
-    : { norms: readFixtureJson<Record<string, number>>("kto", "runs", run, "final-adapter-norms.json") };
+    : { norms: readFixtureJson<Record<string, number>>(method, "runs", run, "final-adapter-norms.json") };
   expect(finalAdapterFailures(await readTensors(path), recorded, tolerance)).toEqual([]);
 }
 

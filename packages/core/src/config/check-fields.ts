@@ -82,7 +82,7 @@ export function checkFields<Declared extends Fields>(
       const nearest = nearestName(name, [...names.keys(), ...(place.startsWith("--") ? moreFlags : [])], isDisk ? 2 : 1);
       mistakes.push({ kind: "unknown", place, name, nearest });
     } else if (asksForNothing(other, value)) return;
-    else if (other.fate === "refused") mistakes.push({ kind: "refused", place, name, why: other.why, got: value });
+    else if (other.fate === "refused") mistakes.push({ kind: "refused", place, name, why: other.why, instead: other.instead, got: value });
     else notes.push(`${name} has no effect here${other.why === undefined ? "" : `: ${other.why}`}`);
   }
 

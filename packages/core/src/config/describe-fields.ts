@@ -35,11 +35,22 @@ function valueText(value: unknown): string {
 
 /** The table of fields in Markdown: name, what becomes of it here, default, what it means. */
 export function fieldTable(fields: Fields): string[] {
-  const rows = describeFields(fields).map(({ name, fate, initial, isRequired, help, notes }) => {
+  return describedTable(describeFields(fields));
+}
+
+/** The same of fields in words, with a further column after the name where one is asked for. */
+export function describedTable<Described extends FieldDescription>(
+  described: readonly Described[],
+  column?: { title: string; cell(one: Described): string },
+): string[] {
+  const more = (text: string): string => (column === undefined ? "" : ` ${text} |`);
+  const rows = described.map((one) => {
+    const { name, fate, initial, isRequired, help, notes } = one;
     const about = notes === undefined ? help : `${help}; ${notes}`;
-    return `| \`${name}\` | ${fate} | ${isRequired ? "required" : `\`${initial ?? "null"}\``} | ${about.replaceAll("|", "\\|")} |`;
+    const cell = more(column?.cell(one) ?? "");
+    return `| \`${name}\` |${cell} ${fate} | ${isRequired ? "required" : `\`${initial ?? "null"}\``} | ${about.replaceAll("|", "\\|")} |`;
   });
-  return ["| field | here | default | what it means |", "| --- | --- | --- | --- |", ...rows];
+  return [`| field |${more(column?.title ?? "")} here | default | what it means |`, `| --- |${more("---")} --- | --- | --- |`, ...rows];
 }
 
 /** Rows of that table for other fields, with the values that are written for them. */

@@ -1,5 +1,5 @@
 export { checkFields, overlay, type CheckedFields, type CheckOptions, type GivenFields } from "./check-fields.js";
-export { describeFields, fieldTable, otherFieldRows, type FieldDescription } from "./describe-fields.js";
+export { describedTable, describeFields, fieldTable, otherFieldRows, type FieldDescription } from "./describe-fields.js";
 export {
   defaultsOf,
   field,
@@ -37,7 +37,7 @@ export {
 } from "./field-types.js";
 export { jsonSchema, type JsonSchema } from "./json-schema.js";
 export { libraryText, mistakeText, type Mistake, type RuleMistake, type UnusableValue } from "./mistake.js";
-export { asksForNothing, ignored, refused, refusedUnless, type OtherField, type OtherFields } from "./other-field.js";
+export { asksForNothing, ignored, refused, refusedUnless, replaced, type OtherField, type OtherFields } from "./other-field.js";
 export { readFlag, readUnknown, readValue } from "./read-value.js";
 export { memorySize } from "./size.js";
 export { diskName, diskNames, snakeCase, spellOnDisk } from "./spelling.js";

@@ -21,6 +21,8 @@ export interface RefusedField {
   readonly name: string;
   /** What it would ask for. */
   readonly why: string | undefined;
+  /** What to write in its place, where there is something. */
+  readonly instead?: string | undefined;
   readonly got: unknown;
 }
 
@@ -54,7 +56,7 @@ export function libraryText(operation: string, mistake: Mistake, names: readonly
   }
   if (mistake.kind === "refused") {
     const problem = `${place} is not supported${mistake.why === undefined ? "" : ` (${mistake.why})`}`;
-    return { operation, problem, expected: "it unset", got: excerpt(mistake.got), advice: "remove it" };
+    return { operation, problem, expected: "it unset", got: excerpt(mistake.got), advice: mistake.instead ?? "remove it" };
   }
   const problem = `there is no field "${mistake.name}"`;
   if (mistake.nearest !== undefined) return { operation, problem, advice: `did you mean ${mistake.nearest}?` };

@@ -5,6 +5,8 @@ export interface OtherField {
   readonly fate: "refused" | "ignored";
   /** What it asks for, or why it has no effect. */
   readonly why: string | undefined;
+  /** What to write in its place, where something else does what it asked for. */
+  readonly instead?: string;
   /** Values with which it asks for nothing. */
   readonly off: readonly unknown[];
 }
@@ -20,6 +22,11 @@ export function refusedUnless(...off: readonly unknown[]): OtherField {
 /** Declares a field that is refused unless it is off (null, false, an empty list or map), and says what it would ask for. */
 export function refused(why: string): OtherField {
   return { fate: "refused", why, off: [false, [], {}] };
+}
+
+/** Declares a field that is refused unless it is off, or holds one of these values, for which something else stands: `instead` says what to write. */
+export function replaced(why: string, instead: string, ...off: readonly unknown[]): OtherField {
+  return { fate: "refused", why, instead, off: [false, [], {}, ...off] };
 }
 
 /** Declares a field that is taken without effect. */

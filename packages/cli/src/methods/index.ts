@@ -1,0 +1,15 @@
+import { dpoTrainMethod } from "./dpo.js";
+import { ktoTrainMethod } from "./kto.js";
+import type { TrainMethod } from "./method.js";
+
+/** Every method of `kto train`; the first is the one where none is named. */
+export const methods: readonly TrainMethod[] = [ktoTrainMethod, dpoTrainMethod];
+
+/** The method of that name. Throws Error for a name that is none. */
+export function methodNamed(name: string): TrainMethod {
+  const method = methods.find((candidate) => candidate.name === name);
+  if (!method) throw new Error(`methodNamed: there is no method "${name}"; expected one of ${methods.map((one) => one.name).join(", ")}`);
+  return method;
+}
+
+export type { LogColumn, MethodTrainer, PreparedData, RunDisplay, TrainMethod } from "./method.js";

@@ -1,0 +1,77 @@
+import type { Fields, RuleMistake } from "@kto/core/config";
+import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
+import type { LoadedModel } from "@kto/kit";
+import type { PeftModel } from "@kto/lora";
+import type { PreparedRows, PrepareOptions, SharedTrainerOptions, SourceRow, Trainer, TrainingConfig, TrainLog } from "@kto/trainer";
+
+/** Data of any method, as the command speaks of it. */
+export interface PreparedData extends PreparedRows<SourceRow> {
+  format: RowFormat;
+  unreadColumns: readonly string[];
+  notes: readonly DataNote[];
+}
+
+/** A column of the table of logs. */
+export interface LogColumn {
+  title: string;
+  /** The metric under trl's name. */
+  metric: string;
+  width: number;
+}
+
+/** How a run is shown. */
+export interface RunDisplay {
+  /** Columns of the table behind those that every method has: together at most 34 wide. */
+  columns: readonly LogColumn[];
+  /** Shown in the bar beside the loss. */
+  bar: { title: string; metric: string };
+  /** Shown of an evaluation beside the loss: of each metric `eval_` and its name. */
+  evaluation: readonly { title: string; metric: string }[];
+  /** What a log asks to be explained, once a run. */
+  explain?(log: TrainLog): string | undefined;
+}
+
+/** What a trainer is made of that the command makes for it. */
+export interface MethodTrainerOptions<Args, More, Prepared> extends SharedTrainerOptions<Prepared> {
+  model: PeftModel<LoadedModel>;
+  args: Partial<Args>;
+  /** Values of the fields that the command reads for the method. */
+  more: More;
+}
+
+/** What the command asks of a trainer. */
+export type MethodTrainer = Pick<Trainer<SourceRow>, "plan" | "saveModel" | "progress" | "result">;
+
+/**
+ * A training method as the command knows it: everything that `kto train` does otherwise for one method than for another. A method is one file of this folder and
+ * one line of its table.
+ */
+export interface TrainMethod<
+  Args extends TrainingConfig = TrainingConfig,
+  More extends object = object,
+  Prepared extends PreparedData = PreparedData,
+> {
+  /** `method` in configs, and the command that names it: `kto dpo`. */
+  readonly name: string;
+  /** As people write it: DPO. */
+  readonly title: string;
+  /** What it trains on, for help. */
+  readonly trainsOn: string;
+  /** What a row of a micro-batch is called. */
+  readonly unit: "row" | "pair";
+  /** What one sequence of tokens is called: a row, or each answer of a pair. */
+  readonly sequence: string;
+  /** Fields of its trainer. */
+  readonly fields: Fields;
+  /** Fields that the command reads for it besides: `reference`. */
+  readonly moreFields: Fields;
+  /** Complete arguments. Throws TrainerConfigError. */
+  config(args: Partial<Args>): Args;
+  /** What contradicts what in values that are each usable. */
+  contradictions(args: Args): RuleMistake[];
+  prepare(dataset: Dataset<DataRow>, options: PrepareOptions, args: Args): Promise<Prepared>;
+  trainer(options: MethodTrainerOptions<Args, More, Prepared>): MethodTrainer;
+  /** How many rows of what kind, and what to warn of. */
+  describe(prepared: Prepared): { rows: string; warnings: readonly string[] };
+  display(args: Args): RunDisplay;
+}
