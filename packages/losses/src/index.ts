@@ -6,7 +6,13 @@ export { wpoWeights, type WpoWeightInputs } from "./dpo/wpo-weights.js";
 export { LossInputError } from "./errors.js";
 export { ktoLoss, type KtoLossInputs, type KtoLossResult } from "./kto-loss.js";
 export type { KtoLossType } from "./kto-plain.js";
-export { cpoLoss, type CpoLossInputs, type CpoLossResult, type ReferenceFreePairs } from "./reference-free/cpo-loss.js";
+export {
+  cpoLoss,
+  type CpoLossInputs,
+  type CpoLossResult,
+  type ReferenceFreePairs,
+  type WholeMicroBatch,
+} from "./reference-free/cpo-loss.js";
 export type { CpoLossOptions, CpoLossType } from "./reference-free/cpo-options.js";
 export { orpoLoss, type OrpoLossInputs, type OrpoLossResult } from "./reference-free/orpo-loss.js";
 export { sftLoss, type SftLossInputs } from "./sft/sft-loss.js";

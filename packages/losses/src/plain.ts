@@ -23,7 +23,7 @@ export {
   type ReferenceFreePlainPairs,
   type ReferenceFreePlainResult,
 } from "./reference-free/reference-free-plain.js";
-export { cpoLossTypes, type CpoLossOptions, type CpoLossType } from "./reference-free/cpo-options.js";
+export { cpoContradictions, cpoLossTypes, type CpoLossOptions, type CpoLossType } from "./reference-free/cpo-options.js";
 export { sftLossTypes, type SftLossType } from "./sft/sft-loss-types.js";
 export { sftMetrics, type SftMetricInputs, type SftMetrics } from "./sft/sft-metrics.js";
 export { sftLossPlain, type SftPlainInputs, type SftPlainResult } from "./sft/sft-plain.js";

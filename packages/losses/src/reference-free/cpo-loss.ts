@@ -13,7 +13,13 @@ export interface ReferenceFreePairs {
   rejectedLengths: Tensor;
 }
 
-export interface CpoLossInputs extends ReferenceFreePairs, CpoLossOptions {}
+/** What the likelihood of a micro-batch is divided by, where these pairs are a part of it. */
+export interface WholeMicroBatch {
+  /** Mean over the pairs of the whole micro-batch of the tokens that its chosen rows are likely by; default over these pairs */
+  meanChosenLength?: number | undefined;
+}
+
+export interface CpoLossInputs extends ReferenceFreePairs, WholeMicroBatch, CpoLossOptions {}
 
 /** Results on the device; only `loss` and `losses` are on the tape. */
 export interface CpoLossResult {
@@ -51,7 +57,7 @@ export interface CpoLossResult {
  */
 export function cpoLoss(inputs: CpoLossInputs): CpoLossResult {
   const { lossType, beta, labelSmoothing, cpoAlpha, simpoGamma, alpha, isPerToken } = checkCpoOptions("cpoLoss", inputs);
-  const { chosenLogProbs, rejectedLogProbs, chosenLengths, rejectedLengths } = inputs;
+  const { chosenLogProbs, rejectedLogProbs, chosenLengths, rejectedLengths, meanChosenLength } = inputs;
   const { device } = chosenLogProbs;
   const bent = (logProbs: Tensor): Tensor =>
     lossType === "alphapo" && alpha !== 0 ? scale(shift(scale(exp(scale(logProbs, -alpha)), -1), 1), 1 / alpha) : logProbs;
@@ -72,7 +78,11 @@ export function cpoLoss(inputs: CpoLossInputs): CpoLossResult {
       return labelSmoothing === 0 ? right : add(right, scale(logSigmoid(scale(z, -1)), -labelSmoothing));
     };
     const losses = pairLosses(); // [B]
-    const nll = cpoAlpha === 0 ? device.zeros([], "f32") : div(scale(sum(chosenLogProbs), -1), sum(chosenLengths)); // []
+    const likelihood = (): Tensor =>
+      meanChosenLength === undefined
+        ? div(scale(sum(chosenLogProbs), -1), sum(chosenLengths))
+        : scale(mean(chosenLogProbs), -1 / meanChosenLength);
+    const nll = cpoAlpha === 0 ? device.zeros([], "f32") : likelihood(); // []
     const loss = cpoAlpha === 0 ? mean(losses) : add(mean(losses), scale(nll, cpoAlpha));
     return {
       loss,

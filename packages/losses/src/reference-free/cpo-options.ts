@@ -1,4 +1,5 @@
 import { excerpt } from "@kto/core";
+import { libraryText, type RuleMistake } from "@kto/core/config";
 import { LossInputError } from "../errors.js";
 
 /** `loss_type` of trl.experimental's CPO trainer. */
@@ -35,8 +36,22 @@ export function checkCpoOptions(operation: string, options: CpoLossOptions): Req
   if (!cpoLossTypes.includes(lossType)) refuse("lossType", `one of ${cpoLossTypes.join(", ")}`, lossType);
   if (!(Number.isFinite(beta) && beta > 0)) refuse("beta", "a number above 0", beta);
   if (!(labelSmoothing >= 0 && labelSmoothing < 1)) refuse("labelSmoothing", "a number of at least 0 and below 1", labelSmoothing);
-  if (labelSmoothing > 0 && !smoothed.includes(lossType)) refuse("labelSmoothing", `0 for the loss ${lossType}`, labelSmoothing);
   for (const [field, value] of Object.entries({ cpoAlpha, simpoGamma, alpha }))
     if (!Number.isFinite(value)) refuse(field, "a finite number", value);
+  const [mistake] = cpoContradictions({ lossType, labelSmoothing });
+  if (mistake) throw new LossInputError(libraryText(operation, { kind: "unusable", place: mistake.field, ...mistake }, ["lossType", "labelSmoothing"]), mistake);
   return { lossType, beta, labelSmoothing, cpoAlpha, simpoGamma, alpha, isPerToken: perToken.includes(lossType) };
+}
+
+/** What contradicts what in options that are each usable. */
+export function cpoContradictions({ lossType, labelSmoothing }: { lossType: CpoLossType; labelSmoothing: number }): RuleMistake[] {
+  if (labelSmoothing === 0 || smoothed.includes(lossType)) return [];
+  return [
+    {
+      field: "labelSmoothing",
+      problem: `not read by the loss ${lossType}`,
+      expected: `0, or one of the losses ${smoothed.join(", ")}`,
+      got: String(labelSmoothing),
+    },
+  ];
 }

@@ -70,7 +70,11 @@ it.each<[Partial<CpoPlainInputs>, string, string]>([
   [{ lossType: "orpo" as "simpo" }, "lossType", 'expected one of sigmoid, hinge, ipo, simpo, alphapo, got "orpo"'],
   [{ beta: 0 }, "beta", "expected a number above 0, got 0"],
   [{ labelSmoothing: 1 }, "labelSmoothing", "expected a number of at least 0 and below 1, got 1"],
-  [{ lossType: "ipo", labelSmoothing: 0.1 }, "labelSmoothing", "expected 0 for the loss ipo, got 0.1"],
+  [
+    { lossType: "ipo", labelSmoothing: 0.1 },
+    "labelSmoothing",
+    "labelSmoothing is not read by the loss ipo; expected 0, or one of the losses sigmoid, simpo, alphapo, got 0.1",
+  ],
   [{ cpoAlpha: Number.NaN }, "cpoAlpha", "expected a finite number"],
   [{ rejectedLengths: [1] }, "rejectedLengths", "expected 3, got 1"],
   [{ chosenLogProbs: [] }, "chosenLogProbs", "there are no pairs"],

@@ -29,7 +29,7 @@ const ARROWS: Record<string, string[]> = {
 };
 
 /** Folders of `trainer` that are training methods: none imports another, and what they share imports none of them. */
-const METHODS = ["kto", "dpo", "sft"];
+const METHODS = ["kto", "dpo", "reference-free", "sft"];
 
 /** These reach no GPU, not even through what they depend on. */
 const WITHOUT_GPU = ["core", "chat-templates", "datasets", "safetensors", "gguf-export"];

@@ -7,18 +7,10 @@ import { getPeftModel, type LoraConfig } from "@kto/lora";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { requestDevice, type Device } from "@kto/tensor";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import {
-  DPOTrainer,
-  rowLengths,
-  TrainerConfigError,
-  type DPOConfig,
-  type MemoryPlan,
-  type PairRow,
-  type PreparedPairDataset,
-  type TrainLog,
-} from "../index.js";
+import { DPOTrainer, TrainerConfigError, type DPOConfig, type MemoryPlan, type TrainLog } from "../index.js";
 import { expectDpoRun } from "../testing/dpo-runs.js";
 import { tinyModel } from "../testing/tiny-model.js";
+import { tinyPairs } from "../testing/tiny-pairs.js";
 
 const lora: Partial<LoraConfig> = { r: 4, loraAlpha: 8, targetModules: "all-linear" };
 const args: Partial<DPOConfig> = {
@@ -81,6 +73,14 @@ describe("a run", () => {
     expectSame(accumulated, whole, 2e-5);
   });
 
+  it("with layers run again has the numbers of one that keeps their activations", async () => {
+    expectSame(
+      await run({ gradientCheckpointing: true, useWeighting: true }),
+      await run({ gradientCheckpointing: false, useWeighting: true }),
+      1e-6,
+    );
+  });
+
   it("with precomputed references gives the numbers of one without", async () => {
     expectSame(await run({ precomputeRefLogProbs: true, precomputeRefBatchSize: 3 }), await run(), 1e-5);
   });
@@ -108,7 +108,7 @@ describe("a run", () => {
 
   it("evaluates as it trains", async () => {
     using model = getPeftModel(base, lora, { seed: 3 });
-    const trainer = new DPOTrainer({ model, prepared: { eval: prepared(6) }, args });
+    const trainer = new DPOTrainer({ model, prepared: { eval: tinyPairs(6) }, args });
     const record = await trainer.evaluate();
     expect(record.eval_loss).toBeCloseTo(Math.LN2, 6);
     expect(Object.keys(record)).toEqual(
@@ -134,32 +134,6 @@ describe("options that do not go together are refused before anything is loaded"
   });
 });
 
-/** Pairs of which the chosen answer repeats the prompt's first token. */
-function prepared(count: number): PreparedPairDataset {
-  const rows = Array.from({ length: count }, (_, row): PairRow => {
-    const first = 1 + ((row * 7) % 30);
-    const promptIds = [first, 31 + (row % 3), ...(row % 4 === 0 ? [5, 6] : [])];
-    return {
-      sourceIndex: row,
-      chosen: { promptIds, completionIds: [first, first, 36] },
-      rejected: { promptIds, completionIds: [(first + 11) % 30, 36, ...(row % 2 ? [4] : [])] },
-    };
-  });
-  const lengths = rowLengths(
-    rows.flatMap(({ chosen, rejected }) => [chosen, rejected]),
-    16,
-  );
-  return {
-    rows,
-    dropped: [],
-    format: { type: "paired", layout: "paired", conversational: false },
-    unreadColumns: [],
-    numIdentical: 0,
-    lengths,
-    notes: [],
-  };
-}
-
 interface Run {
   logs: TrainLog[];
   adapter: Map<string, { a: Float32Array; b: Float32Array }>;
@@ -174,7 +148,7 @@ async function run(
   try {
     const trainer = new DPOTrainer({
       model,
-      prepared: { train: prepared(12) },
+      prepared: { train: tinyPairs(12) },
       args: { ...args, ...given },
       ...(store && { output: folderStore(folder) }),
     });
@@ -193,7 +167,7 @@ async function run(
 /** How a run will be laid out. */
 async function planned(given: Partial<DPOConfig>): Promise<MemoryPlan> {
   using model = getPeftModel(base, lora, { seed: 3 });
-  return (await new DPOTrainer({ model, prepared: { train: prepared(12) }, args: { ...args, ...given } }).plan()).memory;
+  return (await new DPOTrainer({ model, prepared: { train: tinyPairs(12) }, args: { ...args, ...given } }).plan()).memory;
 }
 
 /** Largest and mean signed difference of the losses. */

@@ -1,8 +1,9 @@
 import { Dataset } from "@kto/datasets";
 import { getPeftModel, type LoraWeights } from "@kto/lora";
-import { requestDevice, type Device, type ParameterBucket } from "@kto/tensor";
+import { requestDevice, type Device } from "@kto/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { KTOTrainer, type Collective, type KTOConfig, type TrainLog } from "../index.js";
+import { meetingPlace } from "../testing/meeting-place.js";
 import { tinyModel, tinyRows } from "../testing/tiny-model.js";
 
 let device: Device;
@@ -10,35 +11,6 @@ beforeAll(async () => {
   device = await requestDevice();
 });
 afterAll(() => device.dispose());
-
-/** Trainers of one process that meet at each call: what each brings is there when all have come. */
-function meetingPlace(size: number): Collective[] {
-  const rounds: { brought: Float32Array[]; isFull: Promise<void>; fill: () => void }[] = [];
-  const turns = Array.from({ length: size }, () => 0);
-  async function meet(rank: number, numbers: ArrayLike<number>): Promise<Float32Array[]> {
-    const turn = turns[rank]!++;
-    if (!rounds[turn]) {
-      let fill = (): void => undefined;
-      const isFull = new Promise<void>((resolve) => (fill = resolve));
-      rounds[turn] = { brought: [], isFull, fill };
-    }
-    const round = rounds[turn];
-    round.brought[rank] = Float32Array.from(numbers);
-    if (Object.keys(round.brought).length === size) round.fill();
-    await round.isFull;
-    return round.brought;
-  }
-  return Array.from({ length: size }, (_, rank) => ({
-    rank,
-    size,
-    gather: async (numbers) => (await meet(rank, numbers)).map((of) => Array.from(of)),
-    async sum(bucket: ParameterBucket) {
-      const brought = await meet(rank, (await bucket.flat.read()) as Float32Array);
-      const total = brought[0]!.map((_, index) => brought.reduce((sum, of) => sum + of[index]!, 0));
-      device.writeBytes(bucket.flat, new Uint8Array(total.buffer));
-    },
-  }));
-}
 
 interface Run {
   logs: TrainLog[];
@@ -74,7 +46,7 @@ async function run(given: Partial<KTOConfig>, collective?: Collective): Promise<
 }
 
 test("two ranks end with the same adapter and log the same, their KL over the rows of both", async () => {
-  const [first, second] = await Promise.all(meetingPlace(2).map((collective) => run({}, collective)));
+  const [first, second] = await Promise.all(meetingPlace(device, 2).map((collective) => run({}, collective)));
   expect(second!.adapter).toEqual(first!.adapter);
   const numbers = ({ logs }: Run): unknown => logs.map(({ step, loss, gradNorm, metrics }) => ({ step, loss, gradNorm, metrics }));
   expect(numbers(second!)).toEqual(numbers(first!));
@@ -85,7 +57,7 @@ test("two ranks end with the same adapter and log the same, their KL over the ro
 });
 
 test("two ranks train as one with twice the accumulation", async () => {
-  const [rank] = await Promise.all(meetingPlace(2).map((collective) => run({ lossType: "apo_zero_unpaired" }, collective)));
+  const [rank] = await Promise.all(meetingPlace(device, 2).map((collective) => run({ lossType: "apo_zero_unpaired" }, collective)));
   const alone = await run({ lossType: "apo_zero_unpaired", gradientAccumulationSteps: 2 });
   rank!.logs.forEach((log, index) => {
     expect(log.loss).toBeCloseTo(alone.logs[index]!.loss, 6);

@@ -1,17 +1,15 @@
+import { Dataset, type DataRow } from "@kto/datasets";
 import { getPeftModel, type PeftModel } from "@kto/lora";
 import { loadAdapter } from "@kto/lora/node";
-import { cpoLoss, orpoLoss, type CpoLossOptions, type ReferenceFreePairs } from "@kto/losses";
-import { dpoMetrics } from "@kto/losses/plain";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
-import { backward, requestDevice, scale, sum, type Device, type Tensor } from "@kto/tensor";
-import { fixturePath, readFixtureJson } from "@kto/testing";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { numScoredTokens, type ScoredRow } from "../data/rows.js";
-import { scoreBatch } from "../scoring/score-batch.js";
-import { sidesOf } from "../pairs/pair-answers.js";
-
-// ORPO, CPO, SimPO and AlphaPO have no trainer: their losses are held to trl.experimental's here, where there is a model to take gradients of.
+import { requestDevice, type Device } from "@kto/tensor";
+import { fixturePath, readFixtureJson, readFixtureJsonl } from "@kto/testing";
+import { loadTokenizer } from "@kto/tokenizer/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cpoConfig, cpoMethod, orpoConfig, orpoMethod, preparePairDataset, type Method, type PairRow, type PassLayout } from "../index.js";
+import { wholeBatches } from "../memory/passes.js";
+import { makeReference } from "../scoring/reference.js";
 
 interface Case {
   arguments: Record<string, string | number>;
@@ -26,11 +24,14 @@ const cases = readFixtureJson<{ adapter: string; results: Record<string, Case> }
 let device: Device;
 let base: Qwen2ForCausalLM;
 let model: PeftModel<Qwen2ForCausalLM>;
+let pairs: PairRow[];
 beforeAll(async () => {
   device = await requestDevice();
   base = await Qwen2ForCausalLM.fromPretrained(fileDirectory(fixturePath("model")), { device, dtype: "f32" });
   const { config, weights } = await loadAdapter(fixturePath(cases.adapter), base);
   model = getPeftModel(base, config, { weights });
+  const rows = readFixtureJsonl<DataRow>("dpo", "rows.jsonl").slice(0, 4);
+  ({ rows: pairs } = await preparePairDataset(Dataset.from(rows), { tokenizer: await loadTokenizer(fixturePath("model")) }));
 });
 afterAll(() => {
   model.dispose();
@@ -38,86 +39,67 @@ afterAll(() => {
   device.dispose();
 });
 
-it.each(Object.keys(cases.results))("%s has trl's loss, gradient norm and metrics", async (name) => {
-  const expected = cases.results[name]!;
-  const {
-    beta,
-    alpha,
-    loss_type: lossType,
-    label_smoothing: labelSmoothing,
-    cpo_alpha: cpoAlpha,
-    simpo_gamma: simpoGamma,
-  } = expected.arguments;
-  const options = Object.fromEntries(
-    Object.entries({ beta, alpha, lossType, labelSmoothing, cpoAlpha, simpoGamma }).filter(([, value]) => value !== undefined),
-  ) as CpoLossOptions;
-  const chosen = answers(name, "chosen");
-  const rejected = answers(name, "rejected");
-  const { bucket } = model.activeAdapter;
-  using gradients = bucket.like("gradients");
-  gradients.clear();
-  const values = device.scope(() => {
-    const pairs = pairsOf(chosen, rejected);
-    const result = name === "orpo" ? withOrpo(chosen, pairs, options) : { ...cpoLoss({ ...pairs, ...options }), logOddsRatio: undefined };
-    backward(result.loss, { sink: gradients.sink(bucket, 1) }).dispose();
-    return { ...result, loss: result.loss.detach() };
-  });
-  const read = async (tensor: Tensor): Promise<number[]> => Array.from(await tensor.read());
-  const found: Record<string, number> = {
-    ...dpoMetrics({
-      chosenRewards: await read(values.chosenRewards),
-      rejectedRewards: await read(values.rejectedRewards),
-      policyChosenLogProbs: await read(values.chosenLogps),
-      policyRejectedLogProbs: await read(values.rejectedLogps),
-    }),
-    nll_loss: (await read(values.nll))[0]!,
-  };
-  if (values.logOddsRatio) {
-    const mean = (numbers: number[]): number => numbers.reduce((total, value) => total + value, 0) / numbers.length;
-    found["log_odds_ratio"] = mean(await read(values.logOddsRatio));
-    found["log_odds_chosen"] = mean(await read(values.logOddsChosen));
+it.each(["orpo", "cpo-sigmoid"])("pairs are prepared as trl's trainer prepares them: %s", (name) => {
+  const batch = readFixtureJson<Batch>("dpo", "losses", `batch-${name}.json`);
+  for (const side of ["chosen", "rejected"] as const) {
+    const rows = batch[`${side}_input_ids`].map((ids, row) => {
+      const isScored = (position: number): boolean => batch[`${side}_labels`][row]![position] !== -100;
+      const real = [...ids.keys()].filter((position) => batch[`${side}_attention_mask`][row]![position] === 1);
+      return {
+        promptIds: real.filter((position) => !isScored(position)).map((position) => ids[position]),
+        completionIds: real.filter(isScored).map((position) => ids[position]),
+      };
+    });
+    expect(pairs.map((pair) => pair[side])).toEqual(rows);
   }
-  expectNear(await values.loss.item(), expected.loss, 3e-5);
-  const all = await read(gradients.flat);
-  expectNear(Math.sqrt(all.reduce((total, value) => total + value ** 2, 0)), expected.grad_norm, 5e-4);
-  // trl averages logits/* over the prompt and the padding too; they say nothing of the loss.
-  const wanted = Object.entries(expected.metrics).filter(([metric]) => !metric.startsWith("logits/"));
-  expect(Object.keys(found).sort()).toEqual(wanted.map(([metric]) => metric).sort());
-  for (const [metric, value] of wanted) expectNear(found[metric]!, value, 3e-5, metric);
 });
 
-/** One side of the batch that trl's trainer made: prompt and completion by its labels, padding left out. */
-function answers(name: string, side: "chosen" | "rejected"): ScoredRow[] {
-  const batch = readFixtureJson<Batch>("dpo", "losses", `batch-${name === "orpo" ? "orpo" : "cpo-sigmoid"}.json`);
-  return batch[`${side}_input_ids`].map((ids, row) => {
-    const isReal = (position: number): boolean => batch[`${side}_attention_mask`][row]![position] === 1;
-    const isScored = (position: number): boolean => batch[`${side}_labels`][row]![position] !== -100;
-    return {
-      promptIds: ids.filter((_id, position) => isReal(position) && !isScored(position)),
-      completionIds: ids.filter((_id, position) => isReal(position) && isScored(position)),
-    };
+describe("loss, gradient norm and metrics are trl's, in one pass and in several with layers run again", () => {
+  it.each(Object.keys(cases.results))("%s", async (name) => {
+    const expected = cases.results[name]!;
+    const whole = await record(methodOf(name));
+    expectNear(whole.loss, expected.loss, 3e-5, "loss");
+    expectNear(whole.gradNorm, expected.grad_norm, 5e-4, "grad_norm");
+    expect(Object.keys(whole.metrics).sort()).toEqual(Object.keys(expected.metrics).sort());
+    // trl averages logits/* over prompts and padding too.
+    const wanted = Object.entries(expected.metrics).filter(([metric]) => !metric.startsWith("logits/"));
+    for (const [metric, value] of wanted) expectNear(whole.metrics[metric]!, value, 3e-5, metric);
+    const parts = await record(methodOf(name), { checkpointedLayers: base.numHiddenLayers, tokensPerPass: 100 });
+    expectNear(parts.loss, whole.loss, 1e-6, "loss of parts");
+    expectNear(parts.gradNorm, whole.gradNorm, 1e-5, "grad_norm of parts");
+    for (const [metric, value] of Object.entries(whole.metrics)) expectNear(parts.metrics[metric]!, value, 1e-5, `${metric} of parts`);
   });
+});
+
+/** The method with the arguments that trl was given. */
+function methodOf(name: string): Method<PairRow> {
+  const camelCase = (field: string): string => field.replace(/_(\w)/g, (_match, letter: string) => letter.toUpperCase());
+  const given = Object.fromEntries(Object.entries(cases.results[name]!.arguments).map(([field, value]) => [camelCase(field), value]));
+  return name === "orpo" ? orpoMethod(orpoConfig(given)) : cpoMethod(cpoConfig(given));
 }
 
-function pairsOf(chosen: ScoredRow[], rejected: ScoredRow[]): ReferenceFreePairs {
-  const [chosenLogProbs, rejectedLogProbs] = sidesOf(
-    scoreBatch(
-      base,
-      chosen.flatMap((row, pair) => [row, rejected[pair]!]),
-    ).logProbs,
-  );
-  const lengths = (rows: ScoredRow[]): Tensor => device.tensor(rows.map(numScoredTokens), [rows.length], "f32");
-  return { chosenLogProbs, rejectedLogProbs, chosenLengths: lengths(chosen), rejectedLengths: lengths(rejected) };
+async function record(
+  method: Method<PairRow>,
+  layout: PassLayout = wholeBatches,
+): Promise<{ loss: number; metrics: Record<string, number>; gradNorm: number }> {
+  const { bucket } = model.activeAdapter;
+  using reference = await makeReference(model, "base");
+  using gradients = bucket.like("gradients");
+  gradients.clear();
+  const tensors = device.scope(() => method.record({ model, reference, layout }, pairs, {}, { scale: 1, sink: gradients.sink(bucket, 1) }));
+  const values: Record<string, ArrayLike<number>> = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    values[name] = await tensor.read();
+    tensor.dispose();
+  }
+  const all = (await gradients.flat.read()) as Float32Array;
+  return {
+    loss: values["loss"]![0]!,
+    metrics: method.metrics(values, pairs),
+    gradNorm: Math.sqrt(all.reduce((sum, value) => sum + value ** 2, 0)),
+  };
 }
 
-/** ORPO, with the likelihood of all tokens of the chosen rows. */
-function withOrpo(chosen: ScoredRow[], pairs: ReferenceFreePairs, { beta }: CpoLossOptions) {
-  const whole = chosen.map(({ promptIds, completionIds }) => ({ promptIds: [], completionIds: [...promptIds, ...completionIds] }));
-  const numTokens = whole.reduce((total, row) => total + numScoredTokens(row), 0);
-  const nll = scale(sum(scoreBatch(base, whole).logProbs), -1 / numTokens); // []
-  return { ...orpoLoss({ ...pairs, nll, ...(beta !== undefined && { beta }) }), nll: nll.detach() };
-}
-
-function expectNear(got: number, want: number, tolerance: number, label = ""): void {
+function expectNear(got: number, want: number, tolerance: number, label: string): void {
   expect(Math.abs(got - want), `${label}: ${got}, expected ${want}`).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(want)));
 }

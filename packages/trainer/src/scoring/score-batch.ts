@@ -14,6 +14,8 @@ export interface ScoreOptions {
   aligned?: boolean | undefined;
   /** What the log-probability of each scored token is multiplied by before they are summed, the tokens of all rows one after another; default 1. */
   tokenWeights?: readonly number[] | undefined;
+  /** Where sums begin among the scored tokens, and where the last one ends, in place of a sum a row: then results are [numSums], not [numRows]. */
+  bounds?: readonly number[] | undefined;
 }
 
 /** Log-probabilities of the completions of a batch, on the device. */
@@ -40,13 +42,13 @@ export interface Scores {
 export function scoreBatch(
   model: CausalLM,
   batch: readonly ScoredRow[] | ScoredBatch,
-  { gradientCheckpointing = false, metrics = false, accuracy = false, aligned = false, tokenWeights }: ScoreOptions = {},
+  { gradientCheckpointing = false, metrics = false, accuracy = false, aligned = false, tokenWeights, bounds: parts }: ScoreOptions = {},
 ): Scores {
   const { device } = model;
   return device.scope("scoreBatch", () => {
     const { numRows, tokens, scored } = "scored" in batch ? batch : packScoredBatch(model, batch);
     if (!scored) {
-      const zeros = (): Tensor => device.zeros([numRows], "f32");
+      const zeros = (): Tensor => device.zeros([parts ? parts.length - 1 : numRows], "f32");
       return {
         logProbs: zeros(),
         tokenLogProbs: undefined,
@@ -56,7 +58,8 @@ export function scoreBatch(
         alignedLogProbs: aligned ? zeros() : undefined,
       };
     }
-    const { positions, labels, bounds } = scored;
+    const { positions, labels } = scored;
+    const bounds = parts ? device.tensor(parts, [parts.length], "u32", "bounds of sums") : scored.bounds;
     const hidden = model.hiddenStates(tokens, { gradientCheckpointing }); // [numTokens, hiddenSize]
     const { logProbs, entropy, meanLogit, argmax, collisionEntropy } = model.logProbs(gatherRows(hidden, positions), labels, {
       metrics,

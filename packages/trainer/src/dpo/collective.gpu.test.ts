@@ -1,0 +1,61 @@
+import { getPeftModel, type LoraWeights } from "@kto/lora";
+import { requestDevice, type Device } from "@kto/tensor";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { DPOTrainer, type Collective, type DPOConfig, type TrainLog } from "../index.js";
+import { meetingPlace } from "../testing/meeting-place.js";
+import { tinyModel } from "../testing/tiny-model.js";
+import { tinyPairs } from "../testing/tiny-pairs.js";
+
+let device: Device;
+beforeAll(async () => {
+  device = await requestDevice();
+});
+afterAll(() => device.dispose());
+
+// aot sorts the pairs of one micro-batch of one rank, as in trl: its ranks are as many micro-batches.
+it.each<[DPOConfig["lossType"], Partial<DPOConfig>, string]>([
+  ["sigmoid", { perDeviceTrainBatchSize: 4 }, "twice the batch"],
+  ["aot", { gradientAccumulationSteps: 2 }, "twice the accumulation"],
+])("with %s two ranks train as one with %j: %s", async (lossType, alone) => {
+  const [first, second] = await Promise.all(meetingPlace(device, 2).map((collective) => run({ lossType }, collective)));
+  expect(second!.adapter).toEqual(first!.adapter);
+  const numbers = ({ logs }: Run): unknown => logs.map(({ loss, gradNorm, metrics }) => ({ loss, gradNorm, metrics }));
+  expect(numbers(second!)).toEqual(numbers(first!));
+  const one = await run({ lossType, ...alone });
+  expect(first!.logs).toHaveLength(one.logs.length);
+  expect(one.logs.at(-1)!.loss).toBeLessThan(0.68);
+  for (const [index, { loss, gradNorm, metrics }] of first!.logs.entries()) {
+    const expected = one.logs[index]!;
+    expect(Math.abs(loss - expected.loss)).toBeLessThan(2e-5);
+    expect(gradNorm / expected.gradNorm).toBeCloseTo(1, 4);
+    for (const name of ["rewards/margins", "rewards/accuracies", "logps/chosen"])
+      expect(metrics[name], name).toBeCloseTo(expected.metrics[name]!, 4);
+  }
+});
+
+interface Run {
+  logs: TrainLog[];
+  adapter: Map<string, LoraWeights>;
+}
+
+async function run(given: Partial<DPOConfig>, collective?: Collective): Promise<Run> {
+  using base = tinyModel(device);
+  using model = getPeftModel(base, { r: 4, loraAlpha: 8, targetModules: "all-linear" }, { seed: 3 });
+  const trainer = new DPOTrainer({
+    model,
+    prepared: { train: tinyPairs(12) },
+    collective,
+    args: {
+      perDeviceTrainBatchSize: 2,
+      numTrainEpochs: 2,
+      learningRate: 2e-2,
+      loggingSteps: 1,
+      saveStrategy: "no",
+      maxLength: 16,
+      ...given,
+    },
+  });
+  const logs: TrainLog[] = [];
+  for await (const log of trainer.train()) logs.push(log);
+  return { logs, adapter: await model.readAdapter() };
+}
