@@ -1,6 +1,7 @@
 import {
   describedTable,
   describeFields,
+  diskNames,
   fieldTable,
   otherFieldRows,
   snakeCase,
