@@ -66,9 +66,9 @@ describe("values of fields", () => {
     [
       "method",
       "dpo",
-      /row 0: there is no pair of answers; expected chosen and rejected, .*, got labelled completions; DPO compares two answers/,
+      /row 0: there is no pair of answers; expected chosen and rejected, .*, got labelled completions; this method compares two answers/,
     ],
-    ["method", "ppo", /--method: not usable; expected one of kto, dpo.*, got "ppo"/],
+    ["method", "ppo", /--method: not usable; expected one of kto, dpo, orpo, cpo.*, got "ppo"/],
     ["use_peft", "false", /full-parameter training/],
     ["use_peft", "maybe", /true or false, got "maybe"/],
     ["eval_strategy", "steps", /eval_file/],

@@ -8,7 +8,8 @@ import { isGiven } from "./rows.js";
 export interface RowFormat {
   /**
    * `unpaired`: prompt, completion, label · `paired`: prompt, chosen, rejected · `implicit-prompt`: chosen and rejected, each with the whole text ·
-   * `prompt-completion`: without label · `tokenized`: prompt_ids, completion_ids and usually label · for supervised fine-tuning `messages`: whole
+   * `prompt-completion`: without label · `tokenized`: prompt_ids, completion_ids and usually label ·
+   * `tokenized-pairs`: prompt_ids, chosen_ids, rejected_ids · for supervised fine-tuning `messages`: whole
    * conversations, `text`: plain text, `input-ids`: input_ids and masks.
    */
   type: RowShape | "prompt-completion";
@@ -19,7 +20,17 @@ export interface RowFormat {
 }
 
 /** Shapes of rows that are no conversations, whatever else stands in them. */
-const withoutMessages: ReadonlySet<RowShape> = new Set(["tokenized", "text", "input-ids"]);
+const withoutMessages: ReadonlySet<RowShape> = new Set(["tokenized", "tokenized-pairs", "text", "input-ids"]);
+
+/** True for rows of two answers to one prompt. */
+export function isPaired(type: RowFormat["type"]): boolean {
+  return type === "paired" || type === "implicit-prompt" || type === "tokenized-pairs";
+}
+
+/** True for rows of ids, which need no tokenizer. */
+export function isTokenized(type: RowFormat["type"]): boolean {
+  return type === "tokenized" || type === "tokenized-pairs" || type === "input-ids";
+}
 
 /** The format of a dataset from its columns and first row. Throws `RowError` with the columns found when it is none that preference training takes. */
 export function detectFormat(dataset: Dataset<DataRow>): RowFormat {

@@ -4,7 +4,7 @@ export { DataNotes, describeNote, type DataNote } from "./data-notes.js";
 export { Dataset, type DataRow, type RowOptions, type RowProgress, type RowSource, type SplitOptions } from "./dataset.js";
 export { DataFileError, listed, RowError, rowError, RowMistakes, type RowProblem } from "./errors.js";
 export { extractPrompt } from "./extract-prompt.js";
-export { detectFormat, formatOf, isLabelled, type RowFormat } from "./formats.js";
+export { detectFormat, formatOf, isLabelled, isPaired, isTokenized, type RowFormat } from "./formats.js";
 export { interleaveDatasets, type InterleaveOptions } from "./interleave.js";
 export { labelOf, labelSpellings } from "./labels.js";
 export { expectLayout, layoutOfDataset, layouts } from "./layouts/index.js";

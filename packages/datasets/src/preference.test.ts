@@ -83,6 +83,7 @@ describe("detectFormat", () => {
     [{ chosen: user, rejected: user }, "implicit-prompt", true],
     [{ prompt: null, chosen: "c", rejected: "r" }, "implicit-prompt", false],
     [{ prompt_ids: [1], completion_ids: [2], label: true }, "tokenized", false],
+    [{ prompt_ids: [1], chosen_ids: [2], rejected_ids: [3] }, "tokenized-pairs", false],
   ])("%j is %s", (row, type, conversational) => {
     expect(detectFormat(Dataset.from<DataRow>([row]))).toEqual({
       type,

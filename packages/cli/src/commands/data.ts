@@ -1,7 +1,17 @@
 import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
 import { excerpt, stringifyJson } from "@kto/core";
 import { pickFields } from "@kto/core/config";
-import { detectFormat, isConversation, isSilent, layoutOfDataset, rowError, type DataRow, type Dataset, type Message } from "@kto/datasets";
+import {
+  detectFormat,
+  isConversation,
+  isSilent,
+  isTokenized,
+  layoutOfDataset,
+  rowError,
+  type DataRow,
+  type Dataset,
+  type Message,
+} from "@kto/datasets";
 import { checkRows, dataReport } from "@kto/trainer";
 import { commandValues } from "../config/check-command.js";
 import { dataFields } from "../config/input-fields.js";
@@ -53,7 +63,7 @@ async function data(input: CommandInput): Promise<number> {
   const chatTemplate = await readChatTemplate(values.chatTemplate);
   const dataset = await openRows({ ...values, data: values.data ?? operands[0]! }, access, input);
   const count = values.head ?? Infinity;
-  const isRaw = !tokenizer && detectFormat(dataset).type !== "tokenized";
+  const isRaw = !tokenizer && !isTokenized(detectFormat(dataset).type);
   const report = isRaw
     ? await rawReport(dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE, values.strict)
     : await dataReport(dataset, {

@@ -1,4 +1,4 @@
-import type { DataRow, Dataset } from "@kto/datasets";
+import { isPaired, type DataRow, type Dataset } from "@kto/datasets";
 import { pickFields } from "@kto/core/config";
 import { loadAdapter } from "@kto/kit";
 import type { DecoderForCausalLM } from "@kto/qwen2";
@@ -91,7 +91,7 @@ async function score(input: CommandInput): Promise<number> {
 /** The completions of every row of the file: one, or those of both sides of a pair, the chosen one first. */
 function inOrderOfFile({ rows, dropped, format }: TokenizedRows, dataset: Dataset<DataRow>): Candidate[][] {
   const places = Array.from({ length: dataset.length }, (): Candidate[] => []);
-  const isPairs = format.type === "paired" || format.type === "implicit-prompt";
+  const isPairs = isPaired(format.type);
   const put = (index: number, label: boolean | undefined, candidate: Candidate): void => {
     places[index]![isPairs && label === false ? 1 : 0] = candidate;
   };

@@ -8,13 +8,14 @@ import type { Layout, LayoutChoice } from "./layout.js";
 import { openaiLayout } from "./openai-layout.js";
 import { trlLayouts } from "./trl-layouts.js";
 
-const [tokenized, paired, implicitPrompt, unpaired] = trlLayouts as [Layout, Layout, Layout, Layout];
+const [tokenized, paired, implicitPrompt, unpaired, tokenizedPairs] = trlLayouts as [Layout, Layout, Layout, Layout, Layout];
 const [conversationPairs, ...otherConversations] = conversationLayouts as [Layout, ...Layout[]];
 const [instructionPairs, ...otherInstructions] = instructionLayouts as [Layout, ...Layout[]];
 
 /** Every layout that is read. A row is of the first that it has the columns of. */
 export const layouts: readonly Layout[] = [
   tokenized,
+  tokenizedPairs,
   conversationPairs,
   instructionPairs,
   paired,
@@ -29,7 +30,7 @@ export const layouts: readonly Layout[] = [
 const preferenceLayouts: LayoutChoice = {
   layouts,
   expected:
-    "prompt, completion and label; or prompt, chosen and rejected; or chosen and rejected; or conversations (messages) and label; or instruction, output and label; or prompt_ids, completion_ids and label",
+    "prompt, completion and label; or prompt, chosen and rejected; or chosen and rejected; or conversations (messages) and label; or instruction, output and label; or prompt_ids, completion_ids and label; or prompt_ids, chosen_ids and rejected_ids",
   advice:
     "say which column is which (--prompt_column, --completion_column, --label_column, --chosen_column, --rejected_column, --messages_column; renameColumns in code)",
 };

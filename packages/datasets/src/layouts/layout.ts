@@ -2,10 +2,10 @@ import type { DataNotes } from "../data-notes.js";
 import type { DataRow } from "../dataset.js";
 
 /**
- * What rows become: `prompt, completion, label` · `prompt, chosen, rejected` · `chosen, rejected` with the prompt in both · ids of prompt and completion ·
- * and for supervised fine-tuning `messages` · `text` · `input_ids`.
+ * What rows become: `prompt, completion, label` · `prompt, chosen, rejected` · `chosen, rejected` with the prompt in both · ids of prompt and completion, or
+ * of prompt and two answers · and for supervised fine-tuning `messages` · `text` · `input_ids`.
  */
-export type RowShape = "unpaired" | "paired" | "implicit-prompt" | "tokenized" | "messages" | "text" | "input-ids";
+export type RowShape = "unpaired" | "paired" | "implicit-prompt" | "tokenized" | "tokenized-pairs" | "messages" | "text" | "input-ids";
 
 /** The layouts that rows may be of, and what to say of rows of another. A row is of the first that it has the columns of. */
 export interface LayoutChoice {

@@ -5,7 +5,7 @@ import { templateColumns, trlRow, type Layout, type LayoutChoice } from "./layou
 import { openaiLayout } from "./openai-layout.js";
 import { trlLayouts } from "./trl-layouts.js";
 
-const [tokenized, paired, implicitPrompt, unpaired] = trlLayouts as [Layout, Layout, Layout, Layout];
+const [tokenized, paired, implicitPrompt, unpaired, tokenizedPairs] = trlLayouts as [Layout, Layout, Layout, Layout, Layout];
 const [conversationPairs, rejectedResponse, rejectedMessages, conversations] = conversationLayouts as [Layout, Layout, Layout, Layout];
 const [instructionPairs, instructionRejected, instructions] = instructionLayouts as [Layout, Layout, Layout];
 
@@ -53,6 +53,7 @@ export function supervisedLayouts(textField = "text"): LayoutChoice {
     layouts: [
       inputIds,
       tokenized,
+      tokenizedPairs,
       conversationPairs,
       instructionPairs,
       paired,

@@ -45,6 +45,15 @@ export const trlLayouts: readonly Layout[] = [
     needs: [["prompt"], ["completion"]],
     toTrl: withMessages,
   },
+  {
+    name: "tokenized-pairs",
+    title: "pairs of token ids",
+    columns: "`prompt_ids`, `chosen_ids`, `rejected_ids`",
+    becomes: "as it is; needs no tokenizer",
+    reads: ["prompt_ids", "chosen_ids", "rejected_ids"],
+    shape: "tokenized-pairs",
+    needs: [["prompt_ids"], ["chosen_ids"], ["rejected_ids"]],
+  },
 ];
 
 /** A row whose turns of `from` and `value`, and single turns, are lists of messages. */

@@ -5,7 +5,9 @@ import {
   expectLayout,
   extractPrompt,
   formatOf,
+  idsOf,
   isLabelled,
+  isPaired,
   labelOf,
   layoutOfDataset,
   type Layout,
@@ -41,7 +43,7 @@ export interface PreferenceRows {
 export function toPreferenceRows(dataset: Dataset<DataRow>, notes: DataNotes): PreferenceRows {
   const layout = layoutOfDataset(dataset);
   const format = formatOf(dataset, layout);
-  const isPairs = layout.shape === "paired" || layout.shape === "implicit-prompt";
+  const isPairs = isPaired(layout.shape);
   const placeOf = (index: number): { pair: number; label: boolean | undefined } =>
     isPairs ? unpairedPlace(index, dataset.length) : { pair: index, label: undefined };
   const hasLabels = isPairs || isLabelled(dataset);
@@ -58,6 +60,8 @@ export function toPreferenceRows(dataset: Dataset<DataRow>, notes: DataNotes): P
       expectLayout(row, pair, layout);
       const read = layout.toTrl?.(row, pair, notes) ?? row;
       if (layout.shape === "tokenized") return read;
+      if (layout.shape === "tokenized-pairs")
+        return { prompt_ids: read["prompt_ids"], completion_ids: idsOf(read, label ? "chosen_ids" : "rejected_ids", pair) };
       const { chosen, rejected, ...rest } = layout.shape === "implicit-prompt" ? withPrompt(read, pair) : read;
       const text = isPairs ? { ...rest, completion: label ? chosen : rejected } : read;
       expectOneKind(text, pair, format, label === undefined ? "completion" : label ? "chosen" : "rejected");
@@ -124,7 +128,7 @@ export function noteLayout(
   notes: DataNotes,
 ): void {
   if (name !== shape) notes.add("layout", `the rows are ${title} (${columns.replaceAll("`", "")}): ${becomes.replaceAll("`", "")}`);
-  const isPairs = shape === "paired" || shape === "implicit-prompt";
+  const isPairs = isPaired(shape);
   if (isPairs && isLabelled(dataset))
     notes.add("label of pairs", "the column label is not read beside two answers, of which one is desirable and one is not");
   const { chosen } = dataset.at(0);

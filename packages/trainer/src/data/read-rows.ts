@@ -1,5 +1,15 @@
 import { excerpt } from "@kto/core";
-import { DataFileError, DataNotes, RowError, RowMistakes, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
+import {
+  DataFileError,
+  DataNotes,
+  isPaired,
+  RowError,
+  RowMistakes,
+  type DataNote,
+  type DataRow,
+  type Dataset,
+  type RowFormat,
+} from "@kto/datasets";
 import { DataPreparationError } from "./errors.js";
 import { expectMaxLength, letOthersRun, reportProgress, type PrepareOptions } from "./prepare-options.js";
 import { describeDrops, EmptyRowError, reasonToDrop, type DroppedRow, type ScoredRow, type SourceRow } from "./rows.js";
@@ -147,7 +157,7 @@ function tokenizeOrDrop(
 
 /** The row as one that is dropped, where `read` says or throws why. */
 function dropOf(rows: PreferenceRows, index: number, read: () => DroppedRow["reason"] | undefined): DroppedRow | undefined {
-  const side = rows.format.type === "paired" || rows.format.type === "implicit-prompt" ? { label: rows.labelAt(index)! } : {};
+  const side = isPaired(rows.format.type) ? { label: rows.labelAt(index)! } : {};
   const dropped = (reason: DroppedRow["reason"]): DroppedRow => ({ index: rows.sourceIndex(index), ...side, reason });
   try {
     const reason = read();

@@ -3,7 +3,7 @@ import { fixturePath, listFixtures, readFixtureJson, readFixtureJsonl } from "@k
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { cutRow, type ScoredRow, type Tokenizer } from "../data/index.js";
+import { cutRow, prepareKtoDataset, type ScoredRow, type Tokenizer } from "../index.js";
 import { preparePairDataset, type PreparedPairDataset } from "./prepare-pair-dataset.js";
 
 const maxLength = 128;
@@ -66,6 +66,40 @@ it("pairs are cut as trl's collator cuts them, chosen first and then rejected", 
       completion_mask: column(({ promptIds, completionIds }) => [...zeroes(promptIds), ...ones(completionIds)], 0),
     }).toEqual(expected);
   }
+});
+
+describe("pairs of ids", () => {
+  const trlRows = readFixtureJsonl<TrlRow>("dpo", "tokenized", "main.jsonl");
+  const ids = trlRows.map(({ prompt_ids, chosen_ids, rejected_ids }): DataRow => ({ prompt_ids, chosen_ids, rejected_ids }));
+
+  it("are the rows of the same pairs as text, without a tokenizer", async () => {
+    const { rows, format, unreadColumns } = await preparePairDataset(Dataset.from(ids), { maxLength });
+    const text = (await prepare("main")).rows;
+    expect(rows.map(({ chosen, rejected }) => ({ chosen, rejected }))).toEqual(text.map(({ chosen, rejected }) => ({ chosen, rejected })));
+    expect(format).toEqual({ type: "tokenized-pairs", conversational: false, layout: "tokenized-pairs" });
+    expect(unreadColumns).toEqual([]);
+  });
+
+  it("are unpaired for KTO, chosen answers first", async () => {
+    const { rows } = await prepareKtoDataset(Dataset.from(ids.slice(0, 2)), { maxLength, perDeviceTrainBatchSize: 2 });
+    expect(rows.map(({ completionIds, label, sourceIndex }) => ({ completionIds, label, sourceIndex }))).toEqual([
+      { completionIds: trlRows[0]!.chosen_ids, label: true, sourceIndex: 0 },
+      { completionIds: trlRows[1]!.chosen_ids, label: true, sourceIndex: 1 },
+      { completionIds: trlRows[0]!.rejected_ids, label: false, sourceIndex: 0 },
+      { completionIds: trlRows[1]!.rejected_ids, label: false, sourceIndex: 1 },
+    ]);
+  });
+
+  it("that are none are told by column and row", () =>
+    expect(preparePairDataset(Dataset.from<DataRow>([ids[0]!, { ...ids[1]!, rejected_ids: [1, -2] }]))).rejects.toThrow(
+      /row 1.*"rejected_ids" is not a list of token ids/,
+    ));
+
+  it("without an answer are dropped with their pair", async () => {
+    const { rows, dropped } = await preparePairDataset(Dataset.from<DataRow>([ids[0]!, { ...ids[1]!, rejected_ids: [] }]));
+    expect(rows.map(({ sourceIndex }) => sourceIndex)).toEqual([0]);
+    expect(dropped).toEqual([{ index: 1, label: false, reason: { kind: "nothing scored" } }]);
+  });
 });
 
 describe("data that is no pairs", () => {

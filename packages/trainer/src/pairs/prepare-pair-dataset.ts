@@ -1,4 +1,4 @@
-import { DataNotes, layoutOfDataset, rowError, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
+import { DataNotes, isPaired, layoutOfDataset, rowError, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
 import { rowLengths, type RowLengths } from "../data/lengths.js";
 import { DataPreparationError } from "../data/errors.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
@@ -80,10 +80,10 @@ export async function preparePairDataset(dataset: Dataset<DataRow>, options: Pre
 function expectPairs(dataset: Dataset<DataRow>): void {
   if (dataset.length === 0) return; // is told of as data of every method is
   const { shape, title } = layoutOfDataset(dataset);
-  if (shape === "paired" || shape === "implicit-prompt") return;
+  if (isPaired(shape)) return;
   throw rowError(0, {
     problem: "there is no pair of answers",
-    expected: "chosen and rejected, with or without prompt",
+    expected: "chosen and rejected, with or without prompt; or prompt_ids, chosen_ids and rejected_ids",
     got: title,
     advice: "this method compares two answers to one prompt; KTO trains on single answers with a label",
   });

@@ -4,6 +4,7 @@ import {
   expectLayout,
   formatOf,
   isLabelled,
+  isPaired,
   layoutOfDataset,
   rowError,
   supervisedLayouts,
@@ -46,7 +47,7 @@ export function toSftRows(dataset: Dataset<DataRow>, textField: string, notes: D
   const layout = layoutOfDataset(dataset, among);
   const format = formatOf(dataset, layout);
   noteLayout(dataset, layout, format, notes);
-  const isPairs = layout.shape === "paired" || layout.shape === "implicit-prompt";
+  const isPairs = isPaired(layout.shape);
   if (isPairs) notes.add("chosen answers", "of two answers the chosen one is trained on, the rejected one is not read");
   else if (isLabelled(dataset)) notes.add("labels", "the column of labels is not read: every completion is trained on, as in trl");
   return {
@@ -70,6 +71,7 @@ function sourceOf(
 ): SftSource {
   if (shape === "input-ids") return { kind: "ids", row };
   if (shape === "tokenized") return { kind: "completion", row };
+  if (shape === "tokenized-pairs") return { kind: "completion", row: { prompt_ids: row["prompt_ids"], completion_ids: row["chosen_ids"] } };
   if (shape === "text") return { kind: "text", text: textIn(row, textField, index) };
   const read = toTrl?.(row, index, notes) ?? row;
   if (shape === "messages") {
@@ -78,7 +80,7 @@ function sourceOf(
     return { kind: "messages", row: read, messages };
   }
   const { chosen, rejected: _rejected, ...rest } = shape === "implicit-prompt" ? withPrompt(read, index) : read;
-  const isPairs = shape === "paired" || shape === "implicit-prompt";
+  const isPairs = isPaired(shape);
   const text = isPairs ? { ...rest, completion: chosen } : read;
   expectOneKind(text, index, format, isPairs ? "chosen" : "completion");
   if ((typeof text["prompt"] === "string") === format.conversational) notes.add("texts and conversations", bothKinds, index);
