@@ -47,7 +47,7 @@ describe.each<[string, string[], string[]]>([
 it("a field of another method is told, with the methods that have it", async () => {
   const { status, stderr } = await kto(["orpo", "--model", model, "--data", data, "--use_peft", "--reference", "base", "--cpo_alpha", "1"]);
   expect(status).toBe(2);
-  expect(stderr).toMatch(/--reference: a field of kto and dpo, and the method is orpo/);
+  expect(stderr).toMatch(/--reference: a field of kto, dpo, and the method is orpo/);
   expect(stderr).toMatch(/--cpo_alpha: a field of cpo, and the method is orpo; .*set method: cpo/);
 });
 
