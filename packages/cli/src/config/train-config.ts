@@ -165,6 +165,10 @@ function settle(method: TrainMethod, values: TrainValues, given: ReadonlySet<str
     notes.push("lora_dropout acts only with disable_dropout: false");
   notes.push(...settleOrder(method, values));
   if (values.evalFile !== null && values.evalStrategy === "no") notes.push('eval_file is not read: eval_strategy is "no"');
+  if (values.earlyStoppingPatience !== null && !values.loadBestModelAtEnd)
+    notes.push("early_stopping_patience without load_best_model_at_end: the run ends with its last weights, not with its best");
+  if (values.earlyStoppingPatience === null && values.earlyStoppingThreshold !== 0)
+    notes.push("early_stopping_threshold: no effect without early_stopping_patience");
   const hubFields = [...given]
     .map((field) => field as TrainField)
     .filter((field) => /^hub[A-Z]/.test(field) && values[field] !== sharedFields[field].initial)

@@ -1,9 +1,11 @@
 import type { LogRecord, TrainerEvent, TrainLog } from "@kto/trainer";
 import type { RunDisplay } from "../methods/index.js";
 import type { Console, Progress } from "./console.js";
-import { formatBytes, formatNumber, formatSeconds } from "./format.js";
+import { formatBytes, formatCounted, formatNumber, formatSeconds } from "./format.js";
 import { tableHead, tableRow } from "./log-table.js";
 import { chart } from "./loss-curve.js";
+
+type BestModelEvent = Extract<TrainerEvent, { type: "bestModel" }>;
 
 /** What is seen of a run: a bar, a row of a table at each logging step, and a curve at the end. */
 export class TrainDisplay {
@@ -12,6 +14,7 @@ export class TrainDisplay {
   #last: TrainLog | undefined;
   #hasHead = false;
   #isExplained = false;
+  #best: BestModelEvent | undefined;
   readonly #display: RunDisplay;
 
   constructor(console: Console, display: RunDisplay) {
@@ -45,6 +48,9 @@ export class TrainDisplay {
       const shown = evaluation.map(({ title, metric }) => `, ${title} ${formatNumber(event.record[`eval_${metric}`], 3)}`);
       console.line(`evaluation: loss ${formatNumber(event.record["eval_loss"], 6)}${shown.join("")}`);
     } else if (event.type === "checkpoint") console.line(console.colors.dim(`checkpoint: ${event.path}`));
+    else if (event.type === "earlyStop")
+      console.line(`stopped early after update ${event.step}: ${formatCounted(event.evaluations, "evaluation")} without progress`);
+    else if (event.type === "bestModel") this.#best = event;
   }
 
   stop(): void {
@@ -61,6 +67,7 @@ export class TrainDisplay {
       { width: console.terminalWidth - 1 },
     );
     if (curve !== "") console.line(`loss\n${curve}\n`);
+    if (this.#best) describeBest(console, this.#best);
     console.fact("memory", `${formatBytes(peakBytes)} at most on the GPU`);
     console.fact("adapter", `${folder}/adapter_model.safetensors`);
     console.fact("metrics", `${folder}/metrics.jsonl, trainer_state.json, train_results.json`);
@@ -75,4 +82,18 @@ export class TrainDisplay {
     this.#progress ??= this.#console.progress(name, total);
     this.#progress.update(done, text);
   }
+}
+
+/** Which checkpoint is the best, and whether it is what was saved; warns where that is not what was asked for. */
+function describeBest(console: Console, { metric, value, step, checkpoint, isLoaded, isWanted }: BestModelEvent): void {
+  const best = `${metric} ${formatNumber(value, 6)}${step === undefined ? "" : ` after update ${step}`}`;
+  const isOfBest = checkpoint !== undefined && checkpoint.endsWith(`-${step}`);
+  if (isLoaded) console.fact("best", `${best}; the adapter that is saved is that of ${checkpoint}`);
+  else console.fact("best", isOfBest ? `${best}, ${checkpoint}` : best);
+  if (!isWanted || isOfBest) return;
+  console.warn(
+    `load_best_model_at_end: no checkpoint was due after update ${step}, the best one; ${
+      isLoaded ? "that of the best before it is saved" : "the last weights are saved"
+    }. save_strategy: best writes one whenever it is the best`,
+  );
 }

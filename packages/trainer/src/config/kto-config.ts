@@ -16,7 +16,7 @@ export function ktoConfig(given: Partial<KTOConfig> = {}): KTOConfig {
 
 /** What contradicts what in arguments that are each usable. */
 export function ktoContradictions(
-  values: Pick<KTOConfig, "lossType" | "perDeviceTrainBatchSize" | "lrSchedulerType" | "evalStrategy">,
+  values: Pick<KTOConfig, "lossType" | "perDeviceTrainBatchSize"> & Parameters<typeof trainingContradictions>[0],
 ): RuleMistake[] {
   const { lossType, perDeviceTrainBatchSize } = values;
   const found = trainingContradictions(values);

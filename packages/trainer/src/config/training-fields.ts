@@ -101,11 +101,32 @@ export const trainingFields = {
     help: "when the eval data is evaluated",
     aliases: ["evaluation_strategy"],
   }),
+  loadBestModelAtEnd: field(boolean(), false, {
+    group: "logging",
+    help: "ends with the weights of the best checkpoint, by metric_for_best_model, in place of the last ones",
+    notes: "eval_strategy and save_strategy must be the same, and save_steps a multiple of eval_steps, unless save_strategy is best",
+  }),
   metricForBestModel: field(orNull(text()), null, {
     group: "logging",
-    fate: "different",
-    help: "the metric of the evaluation that reduce_lr_on_plateau and greedy follow; null is loss",
-    notes: "no effect with other schedules: no best model is kept",
+    help: "the metric of the evaluation, with or without eval_, that the best model, early stopping, reduce_lr_on_plateau and greedy go by; null is loss",
+    notes: "one that no evaluation logs is refused before the run, with those that there are",
+  }),
+  greaterIsBetter: field(orNull(boolean()), null, {
+    group: "logging",
+    help: "whether more of that metric is better; null: yes, unless its name ends in loss",
+    notes: "schedules have `mode` in lr_scheduler_kwargs",
+  }),
+  earlyStoppingPatience: field(orNull(integer(1)), null, {
+    group: "logging",
+    fate: "ours",
+    help: "ends the run after so many evaluations in a row without progress; null for never",
+    notes: "transformers' EarlyStoppingCallback; the count is kept in checkpoints",
+  }),
+  earlyStoppingThreshold: field(number({ least: 0 }), 0, {
+    group: "logging",
+    fate: "ours",
+    help: "how much better than the best an evaluation must be to count as progress",
+    notes: "transformers' EarlyStoppingCallback",
   }),
   evalSteps: field(orNull(integer(1)), null, {
     group: "logging",
@@ -113,11 +134,9 @@ export const trainingFields = {
     help: "updates between two evaluations",
     notes: "an integer; null is logging_steps",
   }),
-  saveStrategy: field(choice(strategies), "steps", {
+  saveStrategy: field(choice([...strategies, "best"]), "steps", {
     group: "logging",
-    fate: "different",
-    help: "when a checkpoint is written; a run ends with one unless this is no",
-    notes: "not best",
+    help: "when a checkpoint is written; by steps and epoch a run ends with one; best: after an evaluation that is better than all before",
   }),
   saveSteps: field(integer(1), 500, {
     group: "logging",
@@ -125,7 +144,10 @@ export const trainingFields = {
     help: "updates between two checkpoints",
     notes: "an integer",
   }),
-  saveTotalLimit: field(orNull(integer(1)), null, { group: "logging", help: "checkpoints that are kept, the newest; null for all" }),
+  saveTotalLimit: field(orNull(integer(1)), null, {
+    group: "logging",
+    help: "checkpoints that are kept: the newest, and the best among them; null for all",
+  }),
   lossScale: field(where(numberOr("auto"), powerOfTwo, 'a power of two, or "auto"'), "auto", {
     group: "optimizer",
     fate: "ours",
@@ -134,19 +156,58 @@ export const trainingFields = {
   }),
 };
 
+/** The arguments that `trainingContradictions` looks at. */
+type Contradictable = Pick<
+  Values<typeof trainingFields>,
+  | "lrSchedulerType"
+  | "evalStrategy"
+  | "evalSteps"
+  | "loggingSteps"
+  | "saveStrategy"
+  | "saveSteps"
+  | "loadBestModelAtEnd"
+  | "earlyStoppingPatience"
+>;
+
 /** What contradicts what in arguments of any method that are each usable. */
-export function trainingContradictions({
-  lrSchedulerType: name,
-  evalStrategy,
-}: Pick<Values<typeof trainingFields>, "lrSchedulerType" | "evalStrategy">): RuleMistake[] {
-  if (!followsMetric(name) || evalStrategy !== "no") return [];
-  return [
-    {
-      field: "lrSchedulerType",
-      problem: `${name} follows a metric of the evaluation, and there is none`,
-      expected: "an {evalStrategy}",
-      got: '"no"',
-      advice: 'set {evalStrategy} to "steps" or "epoch", or take another schedule',
-    },
-  ];
+export function trainingContradictions(values: Contradictable): RuleMistake[] {
+  const { lrSchedulerType: name, evalStrategy, evalSteps, loggingSteps, saveStrategy, saveSteps } = values;
+  const advice = 'set {evalStrategy} to "steps" or "epoch"';
+  const withoutEvaluation = (field: keyof Contradictable, problem: string, instead: string): RuleMistake => ({
+    field,
+    problem: `${problem}, and there is none`,
+    expected: "an {evalStrategy}",
+    got: '"no"',
+    advice: `${advice}, or ${instead}`,
+  });
+  const found: RuleMistake[] = [];
+  if (evalStrategy === "no") {
+    if (followsMetric(name))
+      found.push(withoutEvaluation("lrSchedulerType", `${name} follows a metric of the evaluation`, "take another schedule"));
+    if (values.loadBestModelAtEnd)
+      found.push(withoutEvaluation("loadBestModelAtEnd", "the best model is chosen by an evaluation", "leave it out"));
+    else if (saveStrategy === "best") found.push(withoutEvaluation("saveStrategy", "best is told by an evaluation", "take another one"));
+    if (values.earlyStoppingPatience !== null)
+      found.push(withoutEvaluation("earlyStoppingPatience", "early stopping goes by an evaluation", "leave it out"));
+    return found;
+  }
+  if (!values.loadBestModelAtEnd || saveStrategy === "best") return found;
+  const everyEval = evalSteps ?? loggingSteps;
+  if (saveStrategy !== evalStrategy)
+    found.push({
+      field: "loadBestModelAtEnd",
+      problem: "checkpoints are not written when models are evaluated",
+      expected: "{saveStrategy} to be the same as {evalStrategy}, or best",
+      got: `${saveStrategy} and ${evalStrategy}`,
+      advice: 'set {saveStrategy} to "best", which writes a checkpoint after each evaluation that is better than all before',
+    });
+  else if (saveStrategy === "steps" && saveSteps % everyEval !== 0)
+    found.push({
+      field: "loadBestModelAtEnd",
+      problem: "checkpoints are written where no model is evaluated",
+      expected: `{saveSteps} to be a multiple of {evalSteps}, ${everyEval}`,
+      got: String(saveSteps),
+      advice: 'set them to the same number, or {saveStrategy} to "best"',
+    });
+  return found;
 }

@@ -1,3 +1,4 @@
+import { memoryStore, type Store } from "@kto/core";
 import { Dataset } from "@kto/datasets";
 import { getPeftModel, type LoraWeights } from "@kto/lora";
 import { requestDevice, type Device } from "@kto/tensor";
@@ -18,7 +19,7 @@ interface Run {
   evaluations: unknown[];
 }
 
-async function run(given: Partial<KTOConfig>, collective?: Collective): Promise<Run> {
+async function run(given: Partial<KTOConfig>, collective?: Collective, output?: Store): Promise<Run> {
   using base = tinyModel(device);
   using model = getPeftModel(base, { r: 4, loraAlpha: 8, targetModules: "all-linear" }, { seed: 3 });
   const trainer = new KTOTrainer({
@@ -26,6 +27,7 @@ async function run(given: Partial<KTOConfig>, collective?: Collective): Promise<
     trainDataset: Dataset.from(tinyRows(16)),
     evalDataset: Dataset.from(tinyRows(6)),
     collective,
+    output,
     args: {
       perDeviceTrainBatchSize: 4,
       maxSteps: 4,
@@ -64,4 +66,20 @@ test("two ranks train as one with twice the accumulation", async () => {
     expect(log.gradNorm / alone.logs[index]!.gradNorm).toBeCloseTo(1, 4);
     expect(log.metrics["rewards/margins"]).toBeDefined();
   });
+});
+
+test("two ranks stop early together and end with the same best checkpoint, which one of them wrote", async () => {
+  const store = memoryStore();
+  const args: Partial<KTOConfig> = {
+    evalSteps: 1,
+    saveStrategy: "best",
+    loadBestModelAtEnd: true,
+    greaterIsBetter: true,
+    earlyStoppingPatience: 2,
+  };
+  const [first, second] = await Promise.all(meetingPlace(2).map((collective) => run(args, collective, store)));
+  expect(first!.evaluations).toHaveLength(3);
+  expect(second!.adapter).toEqual(first!.adapter);
+  const [once] = await Promise.all(meetingPlace(2).map((collective) => run({ maxSteps: 1, evalSteps: 1 }, collective)));
+  expect(first!.adapter).toEqual(once!.adapter); // the loss falls, and more is better here: the first is the best
 });

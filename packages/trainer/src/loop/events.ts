@@ -20,6 +20,22 @@ export type TrainerEvent =
   | { type: "evaluate"; record: LogRecord }
   | { type: "checkpoint"; step: number; path: string }
   | { type: "checkpointRemoved"; name: string }
+  /** The run ends before its last update: so many evaluations in a row were no progress. */
+  | { type: "earlyStop"; step: number; evaluations: number }
+  /** At the end of a run that goes by a metric. */
+  | {
+      type: "bestModel";
+      /** With its prefix: `eval_loss`. */
+      metric: string;
+      /** The best there was, and the update after which it was measured; undefined where no checkpoints are written. */
+      value: number;
+      step: number | undefined;
+      /** The best checkpoint that was written; undefined where there is none. */
+      checkpoint: string | undefined;
+      /** Whether the model was to end with its weights, and whether it has. */
+      isWanted: boolean;
+      isLoaded: boolean;
+    }
   /** A run goes on from an older checkpoint, since a file of this one is not what was written. */
   | { type: "checkpointDamaged"; name: string; file: string; problem: string };
 

@@ -229,7 +229,7 @@ test("a schedule that follows the evaluation goes on where it stood", async () =
   await rates(store, undefined, { maxSteps: 4 });
   expect(await rates(store, true)).toEqual(whole);
   await expect(rates(memoryStore(), undefined, { metricForBestModel: "accuracy" })).rejects.toThrow(
-    /no metric for reduce_lr_on_plateau to follow; expected metricForBestModel among eval_loss, .*, got "accuracy"/,
+    /no evaluation logs the metric that the run is to go by; expected metricForBestModel to be one of eval_loss, .*eval_rewards\/margins.*, got "accuracy"/,
   );
   expect(await rates(memoryStore(), undefined, { metricForBestModel: "rewards/margins", maxSteps: 2 })).toHaveLength(2);
   await expect(rates(memoryStore(), undefined, { evalStrategy: "no" })).rejects.toThrow(

@@ -18,6 +18,8 @@ export interface RunFacts {
   damaged: readonly DamagedFile[];
   /** What differs from the run that wrote the checkpoint. */
   differences: readonly SettingDifference[];
+  /** True if the checkpoint is the end of the run, the last update or an early stop, so that there is nothing left to train. */
+  isFinished: boolean;
 }
 
 /**
@@ -32,6 +34,7 @@ export class PlannedRun implements RunFacts {
   readonly checkpoint: Checkpoint | undefined;
   readonly damaged: readonly DamagedFile[];
   readonly differences: readonly SettingDifference[];
+  readonly isFinished: boolean;
   readonly #train: (run: PlannedRun, options: { signal?: AbortSignal | undefined }) => TrainingRun;
 
   constructor(facts: RunFacts, train: (run: PlannedRun, options: { signal?: AbortSignal | undefined }) => TrainingRun) {
@@ -41,6 +44,7 @@ export class PlannedRun implements RunFacts {
     this.checkpoint = facts.checkpoint;
     this.damaged = facts.damaged;
     this.differences = facts.differences;
+    this.isFinished = facts.isFinished;
     this.#train = train;
   }
 
@@ -52,11 +56,6 @@ export class PlannedRun implements RunFacts {
   /** Updates that are done already. */
   get startStep(): number {
     return this.checkpoint?.state.progress.globalStep ?? 0;
-  }
-
-  /** True if the checkpoint is the end of the run, so that there is nothing left to train. */
-  get isFinished(): boolean {
-    return this.startStep >= this.counts.totalUpdates;
   }
 
   /** Trains; see `Trainer.train`. */

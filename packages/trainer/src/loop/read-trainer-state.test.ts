@@ -7,8 +7,14 @@ import { planRun } from "./run-plan.js";
 import { formatTrainerState } from "./trainer-state.js";
 import { trainingConfig } from "./training-config.js";
 
-const args = trainingConfig({ maxSteps: 8 });
-const written = formatTrainerState({ ...progressAt(5), scheduleMetrics: [0.5, NaN] }, args, planRun(8, args));
+const args = trainingConfig({ maxSteps: 8, evalStrategy: "epoch", earlyStoppingPatience: 3 });
+const progress = {
+  ...progressAt(5),
+  scheduleMetrics: [0.5, NaN],
+  best: { metric: 0.25, globalStep: 4, checkpoint: "checkpoint-4", patienceCounter: 2 },
+  owesEvaluation: true,
+};
+const written = formatTrainerState(progress, args, planRun(8, args), (name) => `C:\\runs/out/${name}`);
 
 /** The state with a value at a path of it. */
 function stateWith(path: string, value: unknown): string {
@@ -20,9 +26,9 @@ function stateWith(path: string, value: unknown): string {
   return JSON.stringify(state);
 }
 
-it("comes back as it was written, NaN too", () => {
+it("comes back as it was written, NaN too; the best checkpoint by its name, wherever the folder is", () => {
   expect(parseTrainerState(written)).toEqual({
-    progress: { ...progressAt(5), scheduleMetrics: [0.5, NaN] },
+    progress,
     settings: { args: { ...args }, numRows: 8 },
     files: {},
     seal: undefined,
@@ -67,6 +73,22 @@ describe("every value is checked where it is read", () => {
     ["global_step", "5", /global_step is not usable/],
     ["global_step", 9, /global_step is not usable; expected at most max_steps, 8, got 9/],
     ["max_steps", 2.5, /max_steps is not usable; expected a whole number from 1/],
+    ["best_global_step", 6, /best_global_step is not usable; expected at most global_step, 5, got 6/],
+    ["best_global_step", "2", /best_global_step is not usable; expected a whole number from 1/],
+    ["best_metric", "0.5", /best_metric is not usable; expected a number, got "0.5"/],
+    ["best_model_checkpoint", 4, /best_model_checkpoint is not usable; expected a text or null, got 4/],
+    ["stateful_callbacks", [], /stateful_callbacks is not usable; expected an object, got \[\]/],
+    [
+      "stateful_callbacks",
+      { EarlyStoppingCallback: {} },
+      /EarlyStoppingCallback\.attributes is not usable; expected an object, got nothing/,
+    ],
+    [
+      "stateful_callbacks",
+      { EarlyStoppingCallback: { attributes: { early_stopping_patience_counter: -1 } } },
+      /early_stopping_patience_counter is not usable; expected a whole number from 0/,
+    ],
+    ["kto.owes_evaluation", "yes", /kto\.owes_evaluation is not usable; expected true or false, got "yes"/],
     ["total_flos", "1e9", /total_flos is not usable; expected a number of at least 0, got "1e9"/],
   ])("%s: %j", (path, value, message) => {
     const text = stateWith(path, value);

@@ -1,4 +1,6 @@
 import { excerpt, FormatError } from "@kto/core";
+import type { BestProgress } from "./best-model.js";
+import { checkpointStep } from "./checkpoint-names.js";
 import { canSum, textSum, type FileSum } from "./file-sums.js";
 import { stateFile, type LogRecord, type RunProgress, type RunSettings, type TrainerState } from "./trainer-state.js";
 
@@ -23,6 +25,8 @@ export function parseTrainerState(text: string): TrainerState {
     numTokens: integer(own["num_tokens"], "kto.num_tokens", 0),
     window: windowOf(own["window"], globalStep),
     scheduleMetrics: own["schedule_metrics"] === undefined ? [] : list(own["schedule_metrics"], "kto.schedule_metrics", numberOrNaN),
+    best: bestOf(state, globalStep),
+    owesEvaluation: booleanOf(own["owes_evaluation"] ?? false, "kto.owes_evaluation"),
   };
   const lastStep = integer(state["max_steps"], "max_steps", 1);
   if (globalStep > lastStep) throw unusable("global_step", `at most max_steps, ${lastStep}`, globalStep);
@@ -84,6 +88,32 @@ function windowOf(value: unknown, globalStep: number): RunProgress["window"] {
   };
 }
 
+/** The best model so far. Its checkpoint is named by the last part of its path: the folder of the run may lie elsewhere by now. */
+function bestOf(state: Fields, globalStep: number): BestProgress {
+  const best = state["best_model_checkpoint"] ?? null;
+  if (best !== null && typeof best !== "string") throw unusable("best_model_checkpoint", "a text or null", best);
+  const name = best?.split(/[\\/]/).at(-1) ?? null;
+  const step = state["best_global_step"] ?? null;
+  if (step !== null && integer(step, "best_global_step", 1) > globalStep)
+    throw unusable("best_global_step", `at most global_step, ${globalStep}`, step);
+  const metric = state["best_metric"] ?? null;
+  return {
+    metric: metric === null ? null : number(metric, "best_metric"),
+    globalStep: step as number | null,
+    checkpoint: name !== null && checkpointStep(name) !== undefined ? name : null,
+    patienceCounter: patienceCounterOf(state["stateful_callbacks"]),
+  };
+}
+
+function patienceCounterOf(callbacks: unknown): number {
+  const field = "stateful_callbacks";
+  const { EarlyStoppingCallback: callback } = fieldsOf(callbacks ?? {}, field);
+  if (callback === undefined) return 0;
+  const { attributes } = fieldsOf(callback, `${field}.EarlyStoppingCallback`);
+  const { early_stopping_patience_counter: counter } = fieldsOf(attributes, `${field}.EarlyStoppingCallback.attributes`);
+  return integer(counter, "early_stopping_patience_counter", 0);
+}
+
 function filesOf(value: unknown): TrainerState["files"] {
   if (value === undefined) return {};
   return Object.fromEntries(
@@ -127,6 +157,11 @@ function integer(value: unknown, field: string, least: number): number {
 function number(value: unknown, field: string, least = -Infinity): number {
   if (typeof value !== "number" || !Number.isFinite(value) || value < least)
     throw unusable(field, Number.isFinite(least) ? `a number of at least ${least}` : "a number", value);
+  return value;
+}
+
+function booleanOf(value: unknown, field: string): boolean {
+  if (typeof value !== "boolean") throw unusable(field, "true or false", value);
   return value;
 }
 

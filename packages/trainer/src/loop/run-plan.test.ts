@@ -101,14 +101,17 @@ describe("what comes after an update", () => {
     return Array.from({ length: plan.totalUpdates }, (_, index) => index + 1).filter((step) => dueAfter(step, plan, args)[field]);
   };
 
-  test("by steps, by epochs, or never; a run always ends with a checkpoint unless it has none", () => {
+  test("by steps, by epochs, or never; a run ends with an evaluation and a checkpoint, as transformers 5.24 does", () => {
     expect(stepsOf("log", { loggingSteps: 5 })).toEqual([5, 10]);
     expect(stepsOf("log", { loggingSteps: 5, loggingFirstStep: true })).toEqual([1, 5, 10]);
     expect(stepsOf("log", { loggingStrategy: "epoch" })).toEqual([7, 14]);
     expect(stepsOf("log", { loggingStrategy: "no", loggingFirstStep: true })).toEqual([]);
-    expect(stepsOf("evaluate", { evalStrategy: "steps", loggingSteps: 6 })).toEqual([6, 12]);
+    expect(stepsOf("evaluate", { evalStrategy: "steps", loggingSteps: 6 })).toEqual([6, 12, 14]);
+    expect(stepsOf("evaluate", { evalStrategy: "no", loggingSteps: 6 })).toEqual([]);
     expect(stepsOf("evaluate", { evalStrategy: "epoch", maxSteps: 10 })).toEqual([7, 10]);
     expect(stepsOf("save", { saveSteps: 6 })).toEqual([6, 12, 14]);
+    expect(stepsOf("save", { saveStrategy: "epoch", maxSteps: 10 })).toEqual([7, 10]);
     expect(stepsOf("save", { saveStrategy: "no" })).toEqual([]);
+    expect(stepsOf("save", { saveStrategy: "best", evalStrategy: "epoch", saveSteps: 1 })).toEqual([]); // an evaluation tells
   });
 });

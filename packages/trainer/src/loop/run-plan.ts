@@ -81,15 +81,18 @@ export interface Due {
   save: boolean;
 }
 
-/** What the strategies of a run ask for after update `step` (from 1). */
+/**
+ * What the strategies of a run ask for after update `step` (from 1), the last of the run or not. By steps a run ends with an evaluation too, and with a checkpoint by steps and epochs;
+ * that of the best is not known before the evaluation.
+ */
 export function dueAfter(step: number, plan: RunPlan, args: TrainingConfig): Due {
   const isLast = step === plan.totalUpdates;
   const endsEpoch = step % plan.updatesPerEpoch === 0 || isLast;
-  const due = (strategy: "no" | "steps" | "epoch", every: number): boolean =>
+  const due = (strategy: "no" | "steps" | "epoch" | "best", every: number): boolean =>
     strategy === "steps" ? step % every === 0 : strategy === "epoch" && endsEpoch;
   return {
     log: due(args.loggingStrategy, args.loggingSteps) || (step === 1 && args.loggingFirstStep && args.loggingStrategy !== "no"),
-    evaluate: due(args.evalStrategy, args.evalSteps ?? args.loggingSteps),
-    save: due(args.saveStrategy, args.saveSteps) || (isLast && args.saveStrategy !== "no"),
+    evaluate: due(args.evalStrategy, args.evalSteps ?? args.loggingSteps) || (isLast && args.evalStrategy === "steps"),
+    save: due(args.saveStrategy, args.saveSteps) || (isLast && args.saveStrategy === "steps"),
   };
 }

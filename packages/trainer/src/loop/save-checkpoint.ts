@@ -1,27 +1,67 @@
 import type { Store } from "@kto/core";
+import type { PeftModel } from "@kto/lora";
+import type { Optimizer } from "@kto/optim";
+import { checkpointsToRemove } from "./best-model.js";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { checkpointName, listCheckpoints } from "./checkpoint-names.js";
 import type { TrainerEvent } from "./events.js";
+import type { RunProgress } from "./trainer-state.js";
+import type { TrainingConfig } from "./training-config.js";
 
-/** Where checkpoints go, how many stay, and who is told. */
-export interface CheckpointPlace {
+/** A run as its checkpoints see it. */
+export interface CheckpointedRun {
   store: Store;
-  /** The newest so many are kept; null for all. */
-  saveTotalLimit: number | null;
+  model: PeftModel;
+  optimizer: Optimizer;
+  progress: RunProgress;
+  args: Pick<TrainingConfig, "saveTotalLimit" | "loadBestModelAtEnd">;
+  /** Ranks but the first write and remove nothing. */
+  rank: number;
   emit(event: TrainerEvent): void;
 }
 
-/** Writes the checkpoint of update `step`, whose files `write` gives, and removes the oldest beyond the limit. */
-export async function saveCheckpoint(
-  { store, saveTotalLimit, emit }: CheckpointPlace,
-  step: number,
-  write: (folder: Store) => Promise<void>,
-): Promise<void> {
+/**
+ * Writes the checkpoint of the update that was done last, and removes the oldest beyond the limit.
+ *
+ * @param state  makes the text of its `trainer_state.json`, which says whether it is the best
+ * @param isDue  false for one that is written because the run was interrupted, which no other run would have: it is never the best one
+ */
+export async function saveCheckpoint(run: CheckpointedRun, state: () => string, isDue: boolean): Promise<void> {
+  const { store, model, optimizer, progress, args, rank, emit } = run;
+  const { globalStep: step, best } = progress;
   const name = checkpointName(step);
-  await store.writeFolder(name, write);
+  if (isDue && best.globalStep === step) best.checkpoint = name;
+  if (rank > 0) return;
+  await store.writeFolder(name, (folder) => writeCheckpoint(folder, model, optimizer, state()));
   emit({ type: "checkpoint", step, path: store.folder(name).name });
-  if (saveTotalLimit === null) return;
-  for (const old of (await listCheckpoints(store)).slice(0, -saveTotalLimit)) {
-    await store.remove(old);
-    emit({ type: "checkpointRemoved", name: old });
+  await remove(run, checkpointsToRemove(await listCheckpoints(store), args.saveTotalLimit, best.checkpoint));
+}
+
+/**
+ * At the end of a run: puts the weights of the best checkpoint in place of the last ones, where that was asked for and there is one; and where only one
+ * checkpoint is to be kept, keeps the best. True if the weights are the best one's now. Throws CheckpointError if that checkpoint is damaged.
+ */
+export async function endWithBest(run: CheckpointedRun): Promise<boolean> {
+  const { store, model, optimizer, progress, args, rank } = run;
+  const { checkpoint: name } = progress.best;
+  if (name === null) return false;
+  if (args.loadBestModelAtEnd) {
+    const best = await readCheckpoint(store.folder(name), name, { adapter: model.activeAdapter, optimizer });
+    best.restore(model, optimizer);
+  }
+  if (rank === 0 && args.saveTotalLimit === 1) {
+    const names = await listCheckpoints(store);
+    await remove(
+      run,
+      names.filter((other) => other !== name),
+    );
+  }
+  return args.loadBestModelAtEnd;
+}
+
+async function remove({ store, emit }: CheckpointedRun, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    await store.remove(name);
+    emit({ type: "checkpointRemoved", name });
   }
 }

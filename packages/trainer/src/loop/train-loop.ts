@@ -1,5 +1,6 @@
 import type { Schedule } from "@kto/optim";
 import type { SourceRow } from "../data/rows.js";
+import { isStoppedEarly, type EvaluationOutcome } from "./best-model.js";
 import type { TrainerEvent, TrainLog } from "./events.js";
 import { countTokens, disposeAll, readMicroBatches } from "./micro-batch.js";
 import { expectFiniteLoss } from "./non-finite.js";
@@ -17,15 +18,16 @@ export interface TrainLoop<Row extends SourceRow> extends UpdateContext<Row> {
   progress: RunProgress;
   signal: AbortSignal | undefined;
   emit(event: TrainerEvent): void;
-  /** Evaluates, and keeps the record. */
-  evaluate(): Promise<void>;
-  /** Writes a checkpoint; undefined where there is no place for one. */
-  save: (() => Promise<void>) | undefined;
+  /** Evaluates, keeps the record, and says what it means for the run. */
+  evaluate(): Promise<EvaluationOutcome>;
+  /** Writes a checkpoint, one that is due or one of an interrupted run; undefined where there is no place for one. */
+  save: ((isDue: boolean) => Promise<void>) | undefined;
 }
 
 /**
  * Update after update: record, wait, and at a log, an evaluation, a checkpoint or the end read what was left on the device. Gives a log at every logging
- * step. When the signal is aborted it finishes the update in flight, writes a checkpoint and throws the signal's reason.
+ * step. When the signal is aborted it finishes the update in flight, writes a checkpoint and throws the signal's reason; an evaluation that is left out
+ * for it is the first thing of the run that goes on. Ends early after an evaluation that says so.
  */
 export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): AsyncGenerator<TrainLog, void, undefined> {
   const { args, counts, schedule, progress, signal, emit, save } = run;
@@ -33,6 +35,9 @@ export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): As
   const { base } = run.context.model;
   const started = performance.now();
   const startStep = progress.globalStep;
+  if (progress.owesEvaluation) await evaluateAndSave(run, dueAfter(startStep, counts, args).save);
+  if (progress.owesEvaluation) signal?.throwIfAborted();
+  if (isStoppedEarly(progress.best, args)) return;
   const startTokens = progress.numTokens;
   let windowStarted = started;
   let windowTokens = progress.numTokens;
@@ -82,17 +87,14 @@ export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): As
         emit({ type: "log", log });
         yield log;
       }
-      if (due.evaluate) {
-        await run.evaluate().catch((error: unknown) => {
-          if (!signal?.aborted) throw error; // an interrupted evaluation is left out, and the checkpoint written
-        });
-      }
-      if (save && (isSaveDue || (signal?.aborted && !isLast))) await save();
+      const { stops } = due.evaluate ? await evaluateAndSave(run, due.save) : { stops: false };
+      if (!due.evaluate && save && (due.save || (signal?.aborted && !isLast))) await save(due.save);
       if (due.log || due.evaluate || isSaveDue) {
         windowStarted = performance.now();
         windowTokens = progress.numTokens;
       }
-      if (!isLast) signal?.throwIfAborted();
+      if (stops) return;
+      if (!isLast || progress.owesEvaluation) signal?.throwIfAborted();
     }
   } finally {
     for (const { microBatches, gradNorm } of pending) {
@@ -100,6 +102,24 @@ export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): As
       gradNorm.dispose();
     }
   }
+}
+
+/**
+ * Evaluates and then writes a checkpoint, if one is due: by the strategy, for a new best, or because the run ends here. Of an evaluation that was interrupted
+ * the checkpoint holds that it is owed.
+ */
+async function evaluateAndSave<Row extends SourceRow>(run: TrainLoop<Row>, isSaveDue: boolean): Promise<EvaluationOutcome> {
+  const { args, progress, signal, save, counts } = run;
+  progress.owesEvaluation = false;
+  const outcome = await run.evaluate().catch((error: unknown): EvaluationOutcome => {
+    if (!signal?.aborted) throw error;
+    progress.owesEvaluation = true;
+    return { isNewBest: false, stops: false };
+  });
+  const isEnd = progress.globalStep === counts.totalUpdates;
+  const isDue = isSaveDue || (args.saveStrategy === "best" && outcome.isNewBest) || (args.saveStrategy === "steps" && outcome.stops);
+  if (save && (isDue || progress.owesEvaluation || (signal?.aborted && !isEnd))) await save(isDue);
+  return outcome;
 }
 
 /** Reads what updates left on the device into the logging window; throws NonFiniteLossError. */

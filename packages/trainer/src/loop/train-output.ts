@@ -23,12 +23,14 @@ export function trainOutput(
   { progress, args, elapsedMs, peakBytes }: EndedRun,
 ): TrainOutput {
   const seconds = elapsedMs / 1000;
-  const samples = args.maxSteps > 0 ? counts.totalUpdates * counts.rowsPerUpdate : counts.numRows * args.numTrainEpochs;
+  const updates = progress.globalStep; // fewer than were planned where the run stopped early
+  const ofWhole = args.maxSteps > 0 ? counts.totalUpdates * counts.rowsPerUpdate : counts.numRows * args.numTrainEpochs;
+  const samples = (ofWhole * updates) / counts.totalUpdates;
   const trainingLoss = progress.totalLoss / Math.max(1, progress.globalStep);
   const metrics = {
     train_runtime: round(seconds, 4),
     train_samples_per_second: isFinished ? 0 : round(samples / seconds, 3),
-    train_steps_per_second: isFinished ? 0 : round(counts.totalUpdates / seconds, 3),
+    train_steps_per_second: isFinished ? 0 : round(updates / seconds, 3),
     total_flos: progress.totalFlos,
     train_loss: trainingLoss,
     epoch: epochAfter(progress.globalStep, counts, args),

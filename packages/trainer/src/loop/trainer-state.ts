@@ -1,3 +1,4 @@
+import { freshBest, type BestProgress } from "./best-model.js";
 import type { FileSum } from "./file-sums.js";
 import { epochAfter, type RunPlan } from "./run-plan.js";
 import type { TrainingConfig } from "./training-config.js";
@@ -20,6 +21,10 @@ export interface RunProgress {
   window: { losses: number[]; metrics: Record<string, number>[]; gradNorm: number | null };
   /** What a schedule that follows a metric was told so far. */
   scheduleMetrics: number[];
+  /** The best model so far, where a metric says which it is. */
+  best: BestProgress;
+  /** The evaluation after this update was interrupted: a run that goes on begins with it. */
+  owesEvaluation: boolean;
 }
 
 /** What a run was told, to compare with what one that goes on from it is told. */
@@ -49,16 +54,24 @@ export function freshProgress(): RunProgress {
     numTokens: 0,
     window: { losses: [], metrics: [], gradNorm: null },
     scheduleMetrics: [],
+    best: freshBest(),
+    owesEvaluation: false,
   };
 }
 
-/** `trainer_state.json` in transformers' layout; what only we need is under `kto`. */
-export function formatTrainerState(progress: RunProgress, args: TrainingConfig, plan: RunPlan): string {
+/** `trainer_state.json` in transformers' layout; what only we need is under `kto`. `pathOf` says where a checkpoint lies, by its name. */
+export function formatTrainerState(
+  progress: RunProgress,
+  args: TrainingConfig,
+  plan: RunPlan,
+  pathOf: (checkpoint: string) => string = (checkpoint) => checkpoint,
+): string {
+  const { best } = progress;
   return `${JSON.stringify(
     {
-      best_global_step: null,
-      best_metric: null,
-      best_model_checkpoint: null,
+      best_global_step: best.globalStep,
+      best_metric: best.metric,
+      best_model_checkpoint: best.checkpoint === null ? null : pathOf(best.checkpoint),
       epoch: epochAfter(progress.globalStep, plan, args),
       eval_steps: args.evalSteps ?? args.loggingSteps,
       global_step: progress.globalStep,
@@ -69,6 +82,7 @@ export function formatTrainerState(progress: RunProgress, args: TrainingConfig, 
         arguments: args,
         num_rows: plan.numRows,
         num_tokens: progress.numTokens,
+        ...(progress.owesEvaluation && { owes_evaluation: true }),
         ...(progress.scheduleMetrics.length > 0 && { schedule_metrics: progress.scheduleMetrics }),
         total_loss: progress.totalLoss,
         window: progress.window,
@@ -79,7 +93,7 @@ export function formatTrainerState(progress: RunProgress, args: TrainingConfig, 
       num_input_tokens_seen: 0,
       num_train_epochs: args.maxSteps > 0 ? plan.numEpochs : args.numTrainEpochs,
       save_steps: args.saveSteps,
-      stateful_callbacks: {},
+      stateful_callbacks: args.earlyStoppingPatience === null ? {} : { EarlyStoppingCallback: earlyStoppingState(best, args) },
       total_flos: progress.totalFlos,
       train_batch_size: args.perDeviceTrainBatchSize,
       trial_name: null,
@@ -88,4 +102,12 @@ export function formatTrainerState(progress: RunProgress, args: TrainingConfig, 
     null,
     2,
   )}\n`;
+}
+
+/** What transformers' EarlyStoppingCallback keeps of itself. */
+function earlyStoppingState({ patienceCounter }: BestProgress, args: TrainingConfig): object {
+  return {
+    args: { early_stopping_patience: args.earlyStoppingPatience, early_stopping_threshold: args.earlyStoppingThreshold },
+    attributes: { early_stopping_patience_counter: patienceCounter },
+  };
 }

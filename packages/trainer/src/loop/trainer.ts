@@ -6,7 +6,8 @@ import type { SourceRow } from "../data/rows.js";
 import { adviseOnMemory } from "../memory/memory-advice.js";
 import { wholeBatches } from "../memory/passes.js";
 import { initialAdapter, makeReference, type InitialAdapter, type Reference } from "../scoring/reference.js";
-import { writeCheckpoint } from "./checkpoint.js";
+import { followedMetric, isStoppedEarly, resumedBest } from "./best-model.js";
+import { listCheckpoints } from "./checkpoint-names.js";
 import { alone, type Collective } from "./collective.js";
 import { adapterDifferences, settingDifferences } from "./differences.js";
 import { TrainerUsageError } from "./errors.js";
@@ -16,12 +17,13 @@ import { findCheckpoint } from "./find-checkpoint.js";
 import { followEvaluation } from "./follow-evaluation.js";
 import { planMemoryOfRun } from "./memory-of-run.js";
 import type { PreparedRows } from "./method.js";
+import { expectLogged } from "./metric-names.js";
 import { runOutput, type RunOutput } from "./output.js";
 import { PlannedRun } from "./planned-run.js";
 import { rowOrder } from "./row-order.js";
 import { epochAfter, planRun, type RunPlan } from "./run-plan.js";
 import { openRunParts, runSchedule } from "./run-parts.js";
-import { saveCheckpoint } from "./save-checkpoint.js";
+import { endWithBest, saveCheckpoint, type CheckpointedRun } from "./save-checkpoint.js";
 import { saveTrained } from "./save-trained.js";
 import { trainLoop } from "./train-loop.js";
 import { trainOutput } from "./train-output.js";
@@ -102,6 +104,10 @@ export class Trainer<
 
   async #plan({ resumeFrom, signal }: PlanOptions): Promise<PlannedRun> {
     refuseModulesInFull(this.model);
+    if (this.args.loadBestModelAtEnd && !this.#output)
+      throw new TrainerUsageError(
+        "train: loadBestModelAtEnd takes the best model from its checkpoint, and there is no place for checkpoints; expected an output, got none; pass output",
+      );
     if (this.#collective.rank === 0) await this.#output?.check?.({ resumes: resumeFrom !== undefined });
     const { rows } = await this.prepare("train", signal);
     const evalRows = this.args.evalStrategy === "no" ? [] : (await this.prepare("eval", signal)).rows;
@@ -111,16 +117,18 @@ export class Trainer<
     const adapter = this.model.activeAdapter;
     const { checkpoint, damaged } = await findCheckpoint(resumeFrom, this.#output?.store, { adapter, optimizer: parts.optimizer });
     for (const { checkpoint: name, file, problem } of damaged) this.#emit({ type: "checkpointDamaged", name, file, problem });
-    const startStep = checkpoint?.state.progress.globalStep ?? 0;
+    const before = checkpoint?.state.progress;
+    const startStep = before?.globalStep ?? 0;
+    const isAtEnd = before !== undefined && (startStep >= counts.totalUpdates || isStoppedEarly(before.best, this.args));
     this.#counts = counts;
+    const context = { model: this.model, reference: parts.reference };
+    const memory = planMemoryOfRun<Row>({ ...this.#context(counts), ...parts, context }, { rows, evalRows, startStep });
+    expectLogged(this.args, { method: this.#options.method, context }, evalRows);
     return new PlannedRun(
       {
         counts,
         numWarmupUpdates: schedule.numWarmupUpdates,
-        memory: planMemoryOfRun<Row>(
-          { ...this.#context(counts), ...parts, context: { model: this.model, reference: parts.reference } },
-          { rows, evalRows, startStep },
-        ),
+        memory,
         checkpoint,
         damaged,
         differences: checkpoint
@@ -129,6 +137,7 @@ export class Trainer<
               ...adapterDifferences(checkpoint.adapterConfig, adapter.config, this.args),
             ]
           : [],
+        isFinished: isAtEnd && !before.owesEvaluation,
       },
       (run, options) => new TrainingRun(this.#train(() => Promise.resolve(run), options.signal)),
     );
@@ -157,7 +166,8 @@ export class Trainer<
   /** The text of `trainer_state.json`. Throws TrainerUsageError before a run was planned. */
   state(): string {
     if (!this.#counts) throw new TrainerUsageError("trainer: there is no state before a run is planned; call plan() or train() first");
-    return formatTrainerState(this.progress, this.args, this.#counts);
+    const pathOf = (checkpoint: string): string => this.#output?.store.folder(checkpoint).name ?? checkpoint;
+    return formatTrainerState(this.progress, this.args, this.#counts, pathOf);
   }
 
   /**
@@ -218,7 +228,9 @@ export class Trainer<
     try {
       if (run.checkpoint) {
         run.checkpoint.restore(model, parts.optimizer);
-        Object.assign(progress, structuredClone(run.checkpoint.state.progress));
+        const { progress: before, settings } = run.checkpoint.state;
+        const names = this.#output ? await listCheckpoints(this.#output.store) : [];
+        Object.assign(progress, structuredClone(before), { best: resumedBest(before.best, { args: this.args, settings, names }) });
       }
       device.memory.limitBytes = Math.min(run.memory.peakBytes, run.memory.budgetBytes ?? Infinity);
       device.memory.resetPeak();
@@ -230,6 +242,8 @@ export class Trainer<
         onProgress: (done) => this.#emit({ type: "precompute", done, total: rows.length }),
       });
       const schedule = runSchedule(this.args, run.counts);
+      const followed = { args: this.args, progress, collective: this.#collective };
+      const checkpointed = this.#checkpointed(parts.optimizer);
       for (const metric of progress.scheduleMetrics) schedule.observe?.(metric);
       yield* trainLoop({
         ...this.#context(run.counts),
@@ -240,19 +254,18 @@ export class Trainer<
         progress,
         signal,
         emit: (event) => this.#emit(event),
-        evaluate: async () =>
-          followEvaluation(schedule, await this.#evaluate(context, signal), {
-            metricForBestModel: this.args.metricForBestModel ?? "loss",
-            progress,
-          }),
-        save: output && (() => this.#save(output.store, parts.optimizer)),
+        evaluate: async () => followEvaluation(await this.#evaluate(context, signal), { ...followed, schedule }),
+        save: checkpointed && ((isDue) => saveCheckpoint(checkpointed, () => this.state(), isDue)),
       });
+      if (!run.isFinished && isStoppedEarly(progress.best, this.args))
+        this.#emit({ type: "earlyStop", step: progress.globalStep, evaluations: progress.best.patienceCounter });
       this.result = trainOutput(run, {
         progress,
         args: this.args,
         elapsedMs: performance.now() - started,
         peakBytes: device.memory.info().peakBytes,
       });
+      await this.#endWithBest(checkpointed);
       return this.result;
     } finally {
       device.memory.limitBytes = Infinity;
@@ -286,11 +299,23 @@ export class Trainer<
     return record;
   }
 
-  #save(store: Store, optimizer: Optimizer): Promise<void> {
-    const { saveTotalLimit } = this.args;
-    return saveCheckpoint({ store, saveTotalLimit, emit: (event) => this.#emit(event) }, this.progress.globalStep, (folder) =>
-      writeCheckpoint(folder, this.model, optimizer, this.state()),
-    );
+  #checkpointed(optimizer: Optimizer): CheckpointedRun | undefined {
+    const { model, progress, args } = this;
+    const { rank } = this.#collective;
+    return this.#output && { store: this.#output.store, model, optimizer, progress, args, rank, emit: (event) => this.#emit(event) };
+  }
+
+  /** Leaves the model with the best weights where that was asked for, and says which those are. */
+  async #endWithBest(run: CheckpointedRun | undefined): Promise<void> {
+    const { best } = this.progress;
+    const metric = followedMetric(this.args);
+    const isWanted = this.args.loadBestModelAtEnd;
+    if (this.#collective.size > 1) await this.#collective.gather([]); // the first has written what the others read
+    const isLoaded = run !== undefined && (await endWithBest(run));
+    if (!metric || best.metric === null) return;
+    const checkpoint = best.checkpoint === null ? undefined : run?.store.folder(best.checkpoint).name;
+    const step = best.globalStep ?? undefined;
+    this.#emit({ type: "bestModel", metric: metric.name, value: best.metric, step, checkpoint, isWanted, isLoaded });
   }
 
   #emit(event: TrainerEvent): void {
