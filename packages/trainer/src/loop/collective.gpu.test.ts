@@ -77,9 +77,9 @@ test("two ranks stop early together and end with the same best checkpoint, which
     greaterIsBetter: true,
     earlyStoppingPatience: 2,
   };
-  const [first, second] = await Promise.all(meetingPlace(2).map((collective) => run(args, collective, store)));
+  const [first, second] = await Promise.all(meetingPlace(device, 2).map((collective) => run(args, collective, store)));
   expect(first!.evaluations).toHaveLength(3);
   expect(second!.adapter).toEqual(first!.adapter);
-  const [once] = await Promise.all(meetingPlace(2).map((collective) => run({ maxSteps: 1, evalSteps: 1 }, collective)));
+  const [once] = await Promise.all(meetingPlace(device, 2).map((collective) => run({ maxSteps: 1, evalSteps: 1 }, collective)));
   expect(first!.adapter).toEqual(once!.adapter); // the loss falls, and more is better here: the first is the best
 });
