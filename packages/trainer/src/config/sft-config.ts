@@ -29,7 +29,7 @@ export function sftContradictions(values: SFTConfig): RuleMistake[] {
   return found;
 }
 
-/** Whether a batch is counted as one row without padding, as trl lays out rows of whole documents. */
+/** Whether trl would lay out micro-batches without padding. */
 export function isPaddingFree({ paddingFree, packing, packingStrategy }: SFTConfig): boolean {
   return paddingFree || (packing && packingStrategy !== "wrapped");
 }

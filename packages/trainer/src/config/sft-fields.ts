@@ -43,8 +43,7 @@ export const sftFields = {
     group: "data",
     fate: "different",
     help: "no effect on training: rows are never padded",
-    notes:
-      "with true, as with the packing strategies bfd and bfd_split, total_flos and eval_loss count a batch as trl counts one without padding",
+    notes: "with true, as with the packing strategies bfd and bfd_split, total_flos counts no padding, as trl's does not",
   }),
   datasetTextField: field(text(), "text", { group: "data", help: "the column of rows of plain text" }),
   eosToken: field(orNull(text()), null, {

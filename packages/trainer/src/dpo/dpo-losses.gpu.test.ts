@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dpoConfig, dpoMethod, type DPOConfig, type PairRow, type PassLayout } from "../index.js";
 import { wholeBatches } from "../memory/passes.js";
 import { makeReference } from "../scoring/reference.js";
-import { readTensors } from "../testing/dpo-runs.js";
+import { readTensors } from "../testing/recorded-run.js";
 
 interface Case {
   arguments: Record<string, unknown>;

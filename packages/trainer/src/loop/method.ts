@@ -60,6 +60,13 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
     options: { signal?: AbortSignal | undefined; onProgress?(done: number): void },
   ): Promise<readonly Row[]>;
   /**
+   * What a micro-batch counts in the loss of its update: its scored tokens, say, where the loss is a mean over tokens. The loss of the update is then the mean of
+   * those of its micro-batches, on all ranks, by this; without it all count alike.
+   */
+  weightOf?(rows: readonly Row[]): number;
+  /** Micro-batches are counted without padding for `total_flos`, as trl's padding-free ones. */
+  readonly isPaddingFree?: boolean | undefined;
+  /**
    * What enters the loss of a micro-batch as a constant and is a statistic of it, over the rows of all ranks: vectors of one number a row. Recorded
    * before the rest, so that nothing else runs while activations are kept.
    */
@@ -69,7 +76,7 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
    *
    * @param statistics    what `statistics` gave, of the rows of all ranks
    * @param backwardPass  undefined for a loss without gradients (evaluation)
-   * @returns             `loss`, [] f32, the mean over the rows, and whatever `metrics` needs; in the current scope
+   * @returns             `loss`, [] f32, the mean over the rows (or over what `weightOf` counts), and whatever `metrics` needs; in the current scope
    */
   record(
     context: MethodContext,

@@ -22,6 +22,8 @@ export interface RecordedMicroBatch<Row> {
 export interface MicroBatchMetrics {
   loss: number;
   numRows: number;
+  /** What it counts in the loss of its update. */
+  weight: number;
   /** Under trl's names. */
   metrics: Record<string, number>;
 }
@@ -78,13 +80,22 @@ export async function readMicroBatches<Row extends SourceRow>(
     const gathered = collective.size === 1 ? own : await gatherValues(collective, own);
     const rows = rowsByRank.flat();
     const losses = Array.from(gathered["loss"]!);
+    const weights = rowsByRank.map((ofRank) => method.weightOf?.(ofRank) ?? 1);
     read.push({
-      loss: losses.reduce((total, loss) => total + loss, 0) / losses.length,
+      loss: weightedMean(losses, weights),
       numRows: rows.length,
+      weight: weights.reduce((total, weight) => total + weight, 0),
       metrics: method.metrics(gathered, rows),
     });
   }
   return read;
+}
+
+/** The mean of some losses by what each counts, 0 where none does; with equal weights the plain mean. */
+export function weightedMean(losses: readonly number[], weights: readonly number[]): number {
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  if (weights.every((weight) => weight === weights[0] && weight > 0)) return sum(losses) / losses.length;
+  return sum(losses.map((loss, index) => loss * weights[index]!)) / Math.max(sum(weights), 1);
 }
 
 /** Counts the tokens of the pass that is trained on. */
@@ -92,8 +103,9 @@ export function countTokens<Row extends SourceRow>(method: Method<Row>, rowsByRa
   const counts = { numTokens: 0, numPaddedTokens: 0 };
   for (const rows of rowsByRank) {
     const lengths = sequencesOf(method.passes(rows)[0]).map(rowLength);
-    counts.numTokens += lengths.reduce((total, length) => total + length, 0);
-    counts.numPaddedTokens += lengths.length * Math.max(...lengths);
+    const numTokens = lengths.reduce((total, length) => total + length, 0);
+    counts.numTokens += numTokens;
+    counts.numPaddedTokens += method.isPaddingFree ? numTokens : lengths.length * Math.max(...lengths);
   }
   return counts;
 }

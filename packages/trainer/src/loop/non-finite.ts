@@ -1,4 +1,5 @@
 import { type ErrorText, KtoError } from "@kto/core";
+import { listed } from "@kto/datasets";
 
 /** The loss became NaN or infinite: the run stopped, and the last checkpoint is as it was. */
 export class NonFiniteLossError extends KtoError {
@@ -27,7 +28,7 @@ export function expectFiniteLoss(
     {
       operation: "train",
       problem: `the loss is ${loss} in update ${step}`,
-      expected: `a finite number; its rows in the data are ${rows.join(", ")} and the learning rate was ${learningRate}`,
+      expected: `a finite number; its rows in the data are ${listed(rows, 64)} and the learning rate was ${learningRate}`,
       advice,
       fields: ["learningRate"],
     },

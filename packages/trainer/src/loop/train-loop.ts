@@ -2,7 +2,7 @@ import type { Schedule } from "@kto/optim";
 import type { SourceRow } from "../data/rows.js";
 import { isStoppedEarly, type EvaluationOutcome } from "./best-model.js";
 import type { TrainerEvent, TrainLog } from "./events.js";
-import { countTokens, disposeAll, readMicroBatches } from "./micro-batch.js";
+import { countTokens, disposeAll, readMicroBatches, weightedMean } from "./micro-batch.js";
 import { expectFiniteLoss } from "./non-finite.js";
 import { dueAfter, epochAfter } from "./run-plan.js";
 import type { RowOrder } from "./row-order.js";
@@ -129,8 +129,13 @@ async function collect<Row extends SourceRow>(run: TrainLoop<Row>, pending: read
     const read = await readMicroBatches(run, microBatches);
     window.gradNorm = await gradNorm.item();
     gradNorm.dispose();
-    const loss = read.reduce((total, batch) => total + batch.loss, 0) / read.length;
-    const rows = microBatches.flatMap(({ rowsByRank }) => rowsByRank.flat().map(({ sourceIndex }) => sourceIndex));
+    const loss = weightedMean(
+      read.map((batch) => batch.loss),
+      read.map((batch) => batch.weight),
+    );
+    const rows = microBatches.flatMap(({ rowsByRank }) =>
+      rowsByRank.flat().flatMap(({ sourceIndex, packedFrom }) => packedFrom ?? [sourceIndex]),
+    );
     expectFiniteLoss(loss, { step, rows, learningRate });
     expectFiniteLoss(window.gradNorm, { step, rows, learningRate });
     window.losses.push(loss);

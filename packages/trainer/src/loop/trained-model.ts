@@ -86,6 +86,11 @@ export function trainedModel(
   }
 }
 
+/** The tokenizer that the base model carries. */
+export function tokenizerOf(model: TrainableModel): Tokenizer | undefined {
+  return hasAdapters(model) ? model.base.tokenizer : model.tokenizer;
+}
+
 /** Throws TrainerUsageError for an adapter of which peft would train more than its matrices. */
 export function refuseModulesInFull({ activeAdapter: { config } }: PeftModel): void {
   if (config.modulesToSave === null) return;

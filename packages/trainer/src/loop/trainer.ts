@@ -85,7 +85,7 @@ export class Trainer<
     if (!dataset) throw new TrainerUsageError(`trainer: there is no ${split} dataset; pass ${split}Dataset`);
     const { maxLength } = this.args;
     const onProgress = (progress: { done: number; total: number }): void => this.#emit({ type: "prepare", split, ...progress });
-    const data = await method.prepare(dataset, { maxLength, tokenizer, chatTemplate, signal, onProgress });
+    const data = await method.prepare(dataset, { maxLength, tokenizer, chatTemplate, split, signal, onProgress });
     this.#prepared[split] = data;
     return data;
   }

@@ -32,6 +32,8 @@ interface Place {
   index: number;
   /** Micro-batches of the update. */
   count: number;
+  /** Its share of the update's loss, all ranks together; where the method does not weigh, each has the same. */
+  share?: number | undefined;
 }
 
 /** Records the passes of one update, and the optimizer's step; nothing is read back. */
@@ -44,16 +46,24 @@ export async function recordUpdate<Row extends SourceRow>(
   const { rank, size } = collective;
   const ranges = Array.from({ length: size }, (_, other) => microBatchesOfUpdate(step - 1, counts, args, { rank: other, size }));
   const count = ranges[rank]!.length;
+  const rowsAt = (ofRank: number, index: number): readonly Row[] => {
+    const { start, end } = ranges[ofRank]![index]!;
+    return rows.slice(start, end);
+  };
+  const { method } = run;
+  const weightAt = (ofRank: number, index: number): number => method.weightOf?.(rowsAt(ofRank, index)) ?? 1;
+  const total = ranges.flatMap((ofRank, other) => ofRank.map((_, index) => weightAt(other, index))).reduce((a, b) => a + b, 0);
   const microBatches: RecordedMicroBatch<Row>[] = [];
   gradients.clear();
   try {
     for (let index = 0; index < count; index++) {
-      const rowsByRank = ranges.map((ofRank) => rows.slice(ofRank[index]!.start, ofRank[index]!.end));
-      const place = { step, index, count };
+      const rowsByRank = ranges.map((_, other) => rowsAt(other, index));
+      const share = method.weightOf && weightAt(rank, index) / Math.max(total, 1);
+      const place = { step, index, count, share };
       const dropout = <T>(body: () => T): T => withDropout(run, place, body);
       const tensors = await recordMicroBatchTogether(run, rowsByRank[rank]!, backwardPass(run, place), dropout);
       microBatches.push({ rowsByRank, tensors });
-      emit({ type: "microBatch", ...place });
+      emit({ type: "microBatch", step, index, count });
     }
     if (size > 1) await collective.sum(gradients);
     const gradNorm = optimizer.apply([gradients], { learningRate, maxGradNorm: args.maxGradNorm });
@@ -78,10 +88,14 @@ export function rehearseOptimizer<Row extends SourceRow>({ optimizer, gradients,
 }
 
 /** Gradients of a micro-batch are its share of the mean over all of the update, on every rank. */
-function backwardPass<Row extends SourceRow>({ args, context, collective, gradients }: UpdateContext<Row>, { count }: Place): BackwardPass {
+function backwardPass<Row extends SourceRow>(
+  { args, context, collective, gradients }: UpdateContext<Row>,
+  { count, share }: Place,
+): BackwardPass {
   const { model } = context;
   const lossScale = args.lossScale === "auto" ? (model.base.dtype === "f16" ? 2 ** 14 : 1) : args.lossScale;
-  return { scale: lossScale / count / collective.size, sink: gradients.sink(model.activeAdapter.bucket, 1 / lossScale) };
+  const scale = share === undefined ? lossScale / count / collective.size : lossScale * share;
+  return { scale, sink: gradients.sink(model.activeAdapter.bucket, 1 / lossScale) };
 }
 
 function withDropout<Row extends SourceRow, T>(

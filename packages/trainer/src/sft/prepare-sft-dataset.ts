@@ -17,8 +17,8 @@ import {
   type ScoredRow,
   type SourceRow,
 } from "../data/rows.js";
-import { expectTokenizer } from "../data/tokenize-row.js";
 import { expectAssistantMarks } from "./assistant-marks.js";
+import { withEosToken } from "./eos-token.js";
 import { isScoredAnywhere } from "./documents.js";
 import { packDocuments, type Document } from "./pack-documents.js";
 import { toSftRows, type SftRows } from "./sft-rows.js";
@@ -81,7 +81,7 @@ export async function prepareSftDataset(dataset: Dataset<DataRow>, options: Prep
   const args = dataArguments(options, maxLength);
   expectRows(dataset);
   const source = toSftRows(dataset, args.datasetTextField, notes);
-  const tokenizing = { ...options, ...args, maxLength, notes, tokenizer: withEos(options, args.eosToken) };
+  const tokenizing = { ...options, ...args, maxLength, notes, tokenizer: withEosToken(options.tokenizer, args.eosToken) };
   expectOptionsOf(source, tokenizing);
   const documents = await tokenizeAll(source, tokenizing);
   const isPacked = split === "eval" ? (args.evalPacking ?? args.packing) : args.packing;
@@ -135,20 +135,6 @@ function dataArguments(options: PrepareSftOptions, maxLength: number | null): SF
     },
     { contradictions: sftContradictions, toError: (text) => new DataPreparationError(text) },
   );
-}
-
-/** The tokenizer with the EOS token that is asked for. Throws DataPreparationError where its vocabulary has none. */
-function withEos(options: PrepareSftOptions, eosToken: string | null): PrepareSftOptions["tokenizer"] {
-  if (eosToken === null || options.tokenizer?.eosToken === eosToken) return options.tokenizer;
-  const changed = expectTokenizer(options).withEosToken?.(eosToken);
-  if (changed) return changed;
-  throw new DataPreparationError({
-    operation: "data",
-    problem: "{eosToken} is no token of the tokenizer",
-    expected: "a token of its vocabulary",
-    got: JSON.stringify(eosToken),
-    fields: ["eosToken"],
-  });
 }
 
 /** Throws DataPreparationError for options that the rows cannot answer to. */

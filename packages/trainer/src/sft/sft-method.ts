@@ -1,0 +1,82 @@
+import { sftLoss } from "@kto/losses";
+import { sftMetrics } from "@kto/losses/plain";
+import { backward, concat, equal, gatherRows, sum, view, type Tensor } from "@kto/tensor";
+import { isPaddingFree, type SFTConfig } from "../config/sft-config.js";
+import { numScoredTokens, type ScoredRow } from "../data/rows.js";
+import type { BackwardPass, Method, MethodContext, NamedValues } from "../loop/method.js";
+import { inPasses, type PassOptions } from "../memory/passes.js";
+import { packScoredBatch } from "../scoring/scored-batch.js";
+import { prepareSftDataset, type PreparedSftDataset, type SftRow } from "./prepare-sft-dataset.js";
+
+/** Supervised fine-tuning as the loop trains it: the mean of −log π over the scored tokens of an update, and nothing to compare with. */
+export function sftMethod(args: SFTConfig): Method<SftRow, PreparedSftDataset> {
+  const isShuffled = args.trainSamplingStrategy === "random" && args.shuffleDataset !== false;
+  return {
+    name: "sft",
+    reference: "base",
+    isPaddingFree: isPaddingFree(args),
+    ...(isShuffled && { shuffleSeed: args.dataSeed ?? args.seed }),
+    prepare: (dataset, options) => prepareSftDataset(dataset, { ...args, ...options }),
+    passes: (rows) => [documentsOf(rows)],
+    weightOf: (rows) => numScored(documentsOf(rows)),
+    record(context, rows, _statistics, backwardPass) {
+      const documents = documentsOf(rows);
+      const numItemsInBatch = Math.max(1, numScored(documents));
+      const parts = inPasses(context, documents, (part, options) =>
+        documentsPass(context, args, { documents: part, numItemsInBatch, ...options }, backwardPass),
+      );
+      const joined = (name: keyof DocumentsPass): Tensor => concat(parts.map((part) => part[name])); // [numPasses]
+      return { loss: sum(joined("loss")), entropy: joined("entropy"), numCorrect: joined("numCorrect") };
+    },
+    metrics: sftMicroBatchMetrics,
+  };
+}
+
+/** What trl logs of one micro-batch. `entropy` and `numCorrect` are sums over scored tokens, one number a pass. */
+export function sftMicroBatchMetrics({ entropy, numCorrect }: NamedValues, rows: readonly SftRow[]): Record<string, number> {
+  const total = (values: ArrayLike<number>): number => Array.from(values).reduce((all, value) => all + value, 0);
+  return { ...sftMetrics({ entropy: total(entropy!), numCorrect: total(numCorrect!), numScored: numScored(documentsOf(rows)) }) };
+}
+
+function documentsOf(rows: readonly SftRow[]): ScoredRow[] {
+  return rows.flatMap(({ documents }) => documents);
+}
+
+function numScored(documents: readonly ScoredRow[]): number {
+  return documents.reduce((total, document) => total + numScoredTokens(document), 0);
+}
+
+/** [1] f32 each: sums over the scored tokens of some documents, the loss as a part of the micro-batch's. */
+interface DocumentsPass {
+  loss: Tensor;
+  entropy: Tensor;
+  numCorrect: Tensor;
+}
+
+/** Some documents of a micro-batch, their part of its loss, and their share of its gradient. */
+function documentsPass(
+  { model, layout }: MethodContext,
+  { lossType }: SFTConfig,
+  { documents, numItemsInBatch, ...passOptions }: PassOptions & { documents: readonly ScoredRow[]; numItemsInBatch: number },
+  backwardPass: BackwardPass | undefined,
+): DocumentsPass {
+  const { device, base } = model;
+  return device.scope("sft pass", () => {
+    const { tokens, scored } = packScoredBatch(base, documents, passOptions);
+    if (!scored) {
+      const zero = (): Tensor => device.zeros([1], "f32");
+      return { loss: zero(), entropy: zero(), numCorrect: zero() };
+    }
+    const gradientCheckpointing = backwardPass ? layout.checkpointedLayers : 0;
+    const forward = (): ReturnType<typeof base.logProbs> => {
+      const hidden = base.hiddenStates(tokens, { gradientCheckpointing }); // [numTokens, hiddenSize]
+      return base.logProbs(gatherRows(hidden, scored.positions), scored.labels, { metrics: true }); // [numScored]
+    };
+    const { logProbs, entropy, argmax } = backwardPass ? forward() : device.noGrad(forward);
+    backwardPass?.onForward?.();
+    const loss = sftLoss({ tokenLogProbs: logProbs, numItemsInBatch, lossType }); // []
+    if (backwardPass) backward(loss, backwardPass).dispose();
+    const single = (scalar: Tensor): Tensor => view(scalar, [1]);
+    return { loss: single(loss.detach()), entropy: single(sum(entropy!)), numCorrect: single(sum(equal(argmax!, scored.labels))) };
+  });
+}

@@ -1,0 +1,23 @@
+import { requestDevice, type Device } from "@kto/tensor";
+import { listFixtures } from "@kto/testing";
+import { afterAll, beforeAll, it } from "vitest";
+import { expectSftRun } from "../testing/sft-runs.js";
+
+let device: Device;
+beforeAll(async () => {
+  device = await requestDevice();
+});
+afterAll(() => device.dispose());
+
+// sft-trainer.gpu.test.ts has one of them.
+it.each(listFixtures("sft", "runs"))(
+  "SFTTrainer follows trl's run %s within the rule of fixtures/README.md, in float32",
+  (name) => expectSftRun(device, name),
+  300_000,
+);
+
+it(
+  "computing layers again changes nothing that the rule sees",
+  () => expectSftRun(device, "completion-only", { gradientCheckpointing: true }),
+  300_000,
+);
