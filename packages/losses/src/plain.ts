@@ -4,6 +4,7 @@ export {
   dpoContradictions,
   dpoLossTypes,
   fDivergenceTypes,
+  unreadDpoOptions,
   weightingContradictions,
   type DpoLossOptions,
   type DpoLossType,

@@ -1,7 +1,7 @@
 export { TrainerConfigError } from "./config/check-config.js";
 export { cpoConfig, cpoContradictions, cpoDefaults, type CPOConfig } from "./config/cpo-config.js";
 export { cpoFields } from "./config/cpo-fields.js";
-export { dpoConfig, dpoContradictions, dpoDefaults, type DPOConfig } from "./config/dpo-config.js";
+export { dpoConfig, dpoContradictions, dpoDefaults, dpoUnread, type DPOConfig } from "./config/dpo-config.js";
 export { dpoFields } from "./config/dpo-fields.js";
 export { ktoConfig, ktoContradictions, ktoDefaults, type KTOConfig } from "./config/kto-config.js";
 export { ktoFields } from "./config/kto-fields.js";

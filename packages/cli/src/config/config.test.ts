@@ -12,7 +12,7 @@ import { formatResolvedConfig } from "../resolved-config.js";
 import { otherFields } from "./other-fields.js";
 import { readConfigFile } from "./read-config.js";
 import { flagsOver, trainConfig, trainerArguments } from "./train-config.js";
-import { trainFields } from "./train-fields.js";
+import { anyFields, trainFields } from "./train-fields.js";
 
 const flags = (...argv: string[]): GivenFields => parseFlags(argv, trainFields).fields;
 const config = (...argv: string[]): ReturnType<typeof trainConfig> =>
@@ -270,3 +270,18 @@ it("~ is the home folder, in a file and after =", () => {
 function given(fields: Record<string, unknown>): GivenFields {
   return { values: new Map(Object.entries(fields)), places: new Map() };
 }
+
+it("takes what no loss reads as trl does, without effect, and says so", () => {
+  const run = (...argv: string[]): ReturnType<typeof trainConfig> =>
+    trainConfig(parseFlags(["--model", "m", "--data", "t", "--use_peft", ...argv], anyFields).fields);
+  const dpo = run("--method", "dpo", "--label_smoothing", "0.1", "--loss_type", "apo_zero", "--f_divergence_type", "forward_kl");
+  expect(trainerArguments(dpo)).toMatchObject({ labelSmoothing: 0, fDivergenceType: "reverse_kl" });
+  expect(dpo.notes).toContain(
+    'label_smoothing: 0.1 has no effect, as in trl: it is read by none of the losses (apo_zero); for pairs with wrong labels take loss_type "robust"',
+  );
+  expect(dpo.notes).toContain('f_divergence_type: "forward_kl" has no effect, as in trl: it is read by none of the losses (apo_zero)');
+  const cpo = run("--method", "cpo", "--label_smoothing", "0.1", "--loss_type", "hinge");
+  expect(trainerArguments(cpo)).toMatchObject({ labelSmoothing: 0 });
+  expect(cpo.notes).toContain("label_smoothing: 0.1 has no effect, as in trl: it is not read by the loss hinge");
+  expect(run("--method", "cpo", "--label_smoothing", "0.1").notes).toEqual([]);
+});

@@ -10,6 +10,7 @@ import { hasSplits } from "@kto/kit/node";
 import { checkGiven, mistakeLine } from "./check-command.js";
 import type { TrainMethod } from "../methods/index.js";
 import { asDeclared, chosenMethod, fieldOfOthers } from "./method-of.js";
+import { settleUnread } from "./unread-values.js";
 import { orderContradictions, settleOrder } from "./shuffle-dataset.js";
 import { anyFields, fieldsOf, sharedFields, type TrainField, type TrainValues } from "./train-fields.js";
 
@@ -54,6 +55,13 @@ export function trainConfig(input: GivenFields, env: Io["env"] = process.env, na
     lines.push(ofOthers ?? mistakeLine(command, fields, mistake));
   };
   for (const mistake of checked.mistakes) add(mistake);
+  notes.push(
+    ...settleUnread(
+      method,
+      values,
+      (method.unread?.(argumentsOf(method, values)) ?? []).filter(({ field }) => !wrong.has(field)),
+    ),
+  );
   for (const rule of [
     ...contradictions(values),
     ...orderContradictions(values, given),

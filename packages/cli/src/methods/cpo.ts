@@ -11,5 +11,6 @@ export const cpoTrainMethod: TrainMethod<CPOConfig, object, PreparedPairDataset>
   moreFields: {},
   config: cpoConfig,
   contradictions: cpoContradictions,
+  unread: (args) => cpoContradictions(args).filter(({ field }) => field === "labelSmoothing"),
   trainer: ({ more: _more, ...options }) => new CPOTrainer(options),
 };

@@ -1,5 +1,5 @@
 import type { Values } from "@kto/core/config";
-import { dpoConfig, dpoContradictions, dpoFields, DPOTrainer, type DPOConfig, type PreparedPairDataset } from "@kto/trainer";
+import { dpoConfig, dpoContradictions, dpoFields, DPOTrainer, dpoUnread, type DPOConfig, type PreparedPairDataset } from "@kto/trainer";
 import { referenceField } from "../config/reference-field.js";
 import type { TrainMethod } from "./method.js";
 import { onPairs } from "./pairs.js";
@@ -15,5 +15,6 @@ export const dpoTrainMethod: TrainMethod<DPOConfig, Values<typeof moreFields>, P
   moreFields,
   config: dpoConfig,
   contradictions: dpoContradictions,
+  unread: dpoUnread,
   trainer: ({ more: { reference }, ...options }) => new DPOTrainer({ ...options, reference }),
 };

@@ -69,6 +69,8 @@ export interface TrainMethod<
   config(args: Partial<Args>): Args;
   /** What contradicts what in values that are each usable. */
   contradictions(args: Args): RuleMistake[];
+  /** Those of them that trl takes in silence, since no loss reads the value: the command does so too, and says it. */
+  unread?(args: Args): RuleMistake[];
   prepare(dataset: Dataset<DataRow>, options: PrepareOptions, args: Args): Promise<Prepared>;
   trainer(options: MethodTrainerOptions<Args, More, Prepared>): MethodTrainer;
   /** How many rows of what kind, and what to warn of. */

@@ -141,12 +141,28 @@ export function dpoContradictions({
     });
   if (lossType.includes("robust") && labelSmoothing >= 0.5)
     found.push({ field: "labelSmoothing", problem: "too large for robust, which divides by 1 − 2ε", expected: "a number below 0.5", got });
+  found.push(...unreadDpoOptions({ lossType, labelSmoothing, fDivergenceType }));
+  return found;
+}
+
+/** Options that no loss of these reads. trl takes them in silence; here they are contradictions, unless a caller sets them to what asks for nothing. */
+export function unreadDpoOptions({
+  lossType,
+  labelSmoothing,
+  fDivergenceType,
+}: {
+  lossType: readonly DpoLossType[];
+  labelSmoothing: number;
+  fDivergenceType: FDivergenceType;
+}): RuleMistake[] {
+  const found: RuleMistake[] = [];
+  const names = lossType.join(", ");
   if (labelSmoothing > 0 && !lossType.some((name) => smoothed.includes(name)))
     found.push({
       field: "labelSmoothing",
       problem: `read by none of the losses (${names})`,
       expected: `0, or one of the losses ${smoothed.join(", ")}`,
-      got,
+      got: String(labelSmoothing),
       advice: 'for pairs with wrong labels take {lossType} "robust"',
     });
   if (fDivergenceType !== "reverse_kl" && lossType.every((name) => withoutScores.includes(name)))

@@ -47,8 +47,10 @@ export interface CpoLossResult {
  *   hinge:   max(0, 1 − z)
  *   ipo:     (a_c − a_r − 1/(2β))²
  *   simpo:   as sigmoid, z = β (a_c − a_r) − γ
- *   alphapo: as simpo, a replaced by (1 − e^(−αa)) / α
+ *   alphapo: simpo with cpoAlpha 0
  *   loss = mean(losses) + cpoAlpha · nll
+ *
+ * With an α other than 0, S or a is replaced by (1 − e^(−αS)) / α in every loss, as in trl: of sums over many tokens that is past all numbers, so take it with simpo.
  *
  * No reference model is held in memory or run: half the cost of DPO, and nothing that keeps the policy near where it began, so train few steps at a low rate. For
  * SimPO: lossType "simpo", cpoAlpha 0, beta 2 or more. Throws LossInputError for options that are not usable.
@@ -59,8 +61,7 @@ export function cpoLoss(inputs: CpoLossInputs): CpoLossResult {
   const { lossType, beta, labelSmoothing, cpoAlpha, simpoGamma, alpha, isPerToken } = checkCpoOptions("cpoLoss", inputs);
   const { chosenLogProbs, rejectedLogProbs, chosenLengths, rejectedLengths, meanChosenLength } = inputs;
   const { device } = chosenLogProbs;
-  const bent = (logProbs: Tensor): Tensor =>
-    lossType === "alphapo" && alpha !== 0 ? scale(shift(scale(exp(scale(logProbs, -alpha)), -1), 1), 1 / alpha) : logProbs;
+  const bent = (logProbs: Tensor): Tensor => (alpha !== 0 ? scale(shift(scale(exp(scale(logProbs, -alpha)), -1), 1), 1 / alpha) : logProbs);
   return device.scope("cpoLoss", () => {
     const chosenLogps = isPerToken ? div(chosenLogProbs, chosenLengths) : chosenLogProbs; // [B]
     const rejectedLogps = isPerToken ? div(rejectedLogProbs, rejectedLengths) : rejectedLogProbs; // [B]

@@ -15,11 +15,11 @@ export interface CpoLossOptions {
   beta?: number;
   /** Share of pairs taken to be labelled the wrong way round; read by sigmoid, simpo and alphapo; default 0 */
   labelSmoothing?: number;
-  /** Weight of the chosen answers' negative log-likelihood; default 1, and 0 in SimPO as published */
+  /** Weight of the chosen answers' negative log-likelihood; default 1, and 0 in SimPO as published; with alphapo always 0 */
   cpoAlpha?: number;
   /** The margin γ of simpo and alphapo, in rewards; default 0.5 */
   simpoGamma?: number;
-  /** alphapo's α, which bends the reward of a token: 0 is simpo; default 0 */
+  /** AlphaPO's α, which bends the rewards of every loss; default 0, which leaves them as they are */
   alpha?: number;
 }
 
@@ -39,8 +39,20 @@ export function checkCpoOptions(operation: string, options: CpoLossOptions): Req
   for (const [field, value] of Object.entries({ cpoAlpha, simpoGamma, alpha }))
     if (!Number.isFinite(value)) refuse(field, "a finite number", value);
   const [mistake] = cpoContradictions({ lossType, labelSmoothing });
-  if (mistake) throw new LossInputError(libraryText(operation, { kind: "unusable", place: mistake.field, ...mistake }, ["lossType", "labelSmoothing"]), mistake);
-  return { lossType, beta, labelSmoothing, cpoAlpha, simpoGamma, alpha, isPerToken: perToken.includes(lossType) };
+  if (mistake)
+    throw new LossInputError(
+      libraryText(operation, { kind: "unusable", place: mistake.field, ...mistake }, ["lossType", "labelSmoothing"]),
+      mistake,
+    );
+  return {
+    lossType,
+    beta,
+    labelSmoothing,
+    cpoAlpha: lossType === "alphapo" ? 0 : cpoAlpha,
+    simpoGamma,
+    alpha,
+    isPerToken: perToken.includes(lossType),
+  };
 }
 
 /** What contradicts what in options that are each usable. */

@@ -29,10 +29,28 @@ describe("worked examples, to ten digits", () => {
     close(metrics.nll_loss, nll);
   });
 
-  it("alphapo with an alpha of 0 is SimPO", () => {
-    const options: Partial<CpoPlainInputs> = { beta: 2, cpoAlpha: 0 };
-    close(cpoLossPlain({ ...three, ...options, lossType: "alphapo" }).loss, 0.7313211253);
-    expect(cpoLossPlain({ ...three, ...options, lossType: "alphapo", alpha: 1e-7 }).loss).toBeCloseTo(0.7313211253, 5);
+  it("alphapo is SimPO without the likelihood, whatever cpoAlpha says, and alpha bends its rewards", () => {
+    close(cpoLossPlain({ ...three, beta: 2, lossType: "alphapo", cpoAlpha: 1 }).loss, 0.7313211253);
+    expect(cpoLossPlain({ ...three, beta: 2, lossType: "alphapo", alpha: 1e-7 }).loss).toBeCloseTo(0.7313211253, 5);
+    const bent = (a: number): number => (1 - Math.exp(-0.25 * a)) / 0.25;
+    const softplus = (z: number): number => Math.log1p(Math.exp(-z));
+    const z = [-2 - -2, 0, 0];
+    const means = [
+      [-2, -2],
+      [-2.5, -30.5 / 9],
+      [-2.5, -2.5],
+    ];
+    means.forEach(([chosen, rejected], pair) => (z[pair] = 2 * (bent(chosen!) - bent(rejected!)) - 0.5));
+    const want = z.reduce((sum, value) => sum + softplus(value), 0) / 3;
+    for (const lossType of ["alphapo", "simpo"] as const)
+      close(cpoLossPlain({ ...three, beta: 2, cpoAlpha: 0, lossType, alpha: 0.25 }).loss, want);
+  });
+
+  it("alpha bends the sums of the loss sigmoid too, as in trl", () => {
+    const bent = (sum: number): number => (1 - Math.exp(-0.25 * sum)) / 0.25;
+    const z = 0.1 * (bent(-2) - bent(-3));
+    const pair = { chosenLogProbs: [-2], rejectedLogProbs: [-3], chosenLengths: [1], rejectedLengths: [1] };
+    close(cpoLossPlain({ ...pair, alpha: 0.25, cpoAlpha: 0 }).loss, Math.log1p(Math.exp(-z)));
   });
 });
 
@@ -41,7 +59,10 @@ describe("gradients are those of central differences", () => {
     string,
     (pairs: ReferenceFreePlainPairs) => { loss: number; chosenGradient: Float64Array; rejectedGradient: Float64Array },
   ][] = [
-    ...cpoLossTypes.map((lossType): (typeof cases)[number] => [lossType, (pairs) => cpoLossPlain({ ...pairs, lossType, alpha: 0.25 })]),
+    ...cpoLossTypes.map((lossType): (typeof cases)[number] => [
+      lossType,
+      (pairs) => cpoLossPlain({ ...pairs, lossType, alpha: ["sigmoid", "hinge"].includes(lossType) ? 0.02 : 0.25 }),
+    ]),
     ["smoothed", (pairs) => cpoLossPlain({ ...pairs, labelSmoothing: 0.1, cpoAlpha: 0.5 })],
     ["orpo", (pairs) => orpoLossPlain({ ...pairs, nll: 0 })],
   ];

@@ -38,7 +38,7 @@ export interface ReferenceFreePlainResult {
  * CPO, SimPO and AlphaPO in plain float64: the oracle of `cpoLoss`, where the formulas are.
  *
  *   ∂loss/∂S_c = slope · bend_c · w_c / B − cpoAlpha / Σ length,  ∂loss/∂S_r = −slope · bend_r · w_r / B
- *   slope = ∂ pair loss/∂ difference,  bend = e^(−αa) for alphapo, else 1,  w = 1/length where the loss reads means, else 1
+ *   slope = ∂ pair loss/∂ difference,  bend = e^(−αS) of what the loss reads,  w = 1/length where the loss reads means, else 1
  *
  * Throws LossInputError for lengths that differ and options that are not usable.
  *
@@ -47,7 +47,7 @@ export interface ReferenceFreePlainResult {
 export function cpoLossPlain(inputs: CpoPlainInputs): ReferenceFreePlainResult {
   const { lossType, beta, labelSmoothing: e, cpoAlpha, simpoGamma, alpha, isPerToken } = checkCpoOptions("cpoLossPlain", inputs);
   const pairs = readPairs("cpoLossPlain", inputs);
-  const isBent = lossType === "alphapo" && alpha !== 0;
+  const isBent = alpha !== 0;
   const side = ({ sum, length }: Side): { logp: number; read: number; slope: number } => {
     const share = isPerToken ? 1 / length : 1;
     const logp = sum * share;

@@ -20,7 +20,8 @@ const cases: CpoLossOptions[] = [
   ...cpoLossTypes.map((lossType): CpoLossOptions => ({ lossType })),
   { lossType: "sigmoid", labelSmoothing: 0.1, cpoAlpha: 0.5 },
   { lossType: "simpo", beta: 2, cpoAlpha: 0 },
-  { lossType: "alphapo", alpha: 0.25, cpoAlpha: 0 },
+  { lossType: "alphapo", alpha: 0.25 },
+  { lossType: "sigmoid", alpha: 0.02 },
 ];
 
 it.each(cases)("on the device cpoLoss equals the plain version: %j", (options) =>

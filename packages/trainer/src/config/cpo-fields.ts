@@ -9,7 +9,7 @@ export const cpoFields = {
   lossType: field(choice(cpoLossTypes), "sigmoid", {
     group: "loss",
     help: "the loss of pairs",
-    notes: `${cpoLossTypes.join(", ")}; SimPO is simpo with cpo_alpha 0 and a beta of 2 or more`,
+    notes: `${cpoLossTypes.join(", ")}; SimPO is simpo with cpo_alpha 0 and a beta of 2 or more; alphapo is simpo whose cpo_alpha is 0, as in trl`,
   }),
   beta: field(number({ above: 0 }), 0.1, {
     group: "loss",
@@ -30,6 +30,10 @@ export const cpoFields = {
     group: "loss",
     help: "by how much the chosen answer's reward is to be the larger, with simpo and alphapo",
   }),
-  alpha: field(number(), 0, { group: "loss", help: "how alphapo bends rewards: 0 is simpo" }),
+  alpha: field(number(), 0, {
+    group: "loss",
+    help: "how much the rewards of AlphaPO are bent; 0 is not at all",
+    notes: "acts with every loss, as in trl; past all numbers with sums over long answers, so take it with simpo or alphapo",
+  }),
   ...orderFields("pairs"),
 };

@@ -1,5 +1,5 @@
 import { defaultsOf, type RuleMistake, type Values } from "@kto/core/config";
-import { dpoContradictions as lossContradictions, weightingContradictions, type DpoLossType } from "@kto/losses/plain";
+import { dpoContradictions as lossContradictions, unreadDpoOptions, weightingContradictions, type DpoLossType } from "@kto/losses/plain";
 import { checkConfig } from "./check-config.js";
 import { dpoFields } from "./dpo-fields.js";
 import { trainingContradictions } from "./training-fields.js";
@@ -23,6 +23,11 @@ export function lossTypesOf({ lossType }: Pick<DPOConfig, "lossType">): readonly
 /** Their weights as a list; null for 1. */
 export function lossWeightsOf({ lossWeights }: Pick<DPOConfig, "lossWeights">): readonly number[] | null {
   return typeof lossWeights === "number" ? [lossWeights] : lossWeights;
+}
+
+/** Arguments that no loss of a config reads, which trl takes in silence: `dpoContradictions` has them too. */
+export function dpoUnread(values: DPOConfig): RuleMistake[] {
+  return unreadDpoOptions({ ...values, lossType: lossTypesOf(values) });
 }
 
 /** What contradicts what in arguments that are each usable. */
