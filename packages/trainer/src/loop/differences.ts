@@ -24,6 +24,8 @@ const withoutEffect: ReadonlySet<string> = new Set([
   "gradientCheckpointing",
   "precomputeRefLogProbs",
   "precomputeRefBatchSize",
+  "evalPacking",
+  "paddingFree",
 ]);
 
 /** Fields of an adapter that change what it computes, with the weights of a checkpoint or without. */
