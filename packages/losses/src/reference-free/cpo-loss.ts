@@ -1,5 +1,5 @@
-import { add, div, exp, logSigmoid, maximum, mean, mul, scale, shift, sub, sum, type Tensor } from "@kto/tensor";
-import { checkCpoOptions, type CpoLossOptions } from "./cpo-options.js";
+import { add, div, exp, logSigmoid, maximum, mean, mul, scale, shift, sub, sum, where, type Tensor } from "@kto/tensor";
+import { checkCpoOptions, largestExponent, type CpoLossOptions } from "./cpo-options.js";
 
 /** Sequence log-probabilities of B pairs on the device, without a reference. */
 export interface ReferenceFreePairs {
@@ -50,7 +50,8 @@ export interface CpoLossResult {
  *   alphapo: simpo with cpoAlpha 0
  *   loss = mean(losses) + cpoAlpha · nll
  *
- * With an α other than 0, S or a is replaced by (1 − e^(−αS)) / α in every loss, as in trl: of sums over many tokens that is past all numbers, so take it with simpo.
+ * With an α other than 0, S or a is replaced by (1 − e^(−αS)) / α in every loss, as in trl: so take it with simpo: of sums over many tokens
+ * that is past all f32 numbers, and the loss NaN, not a plateau.
  *
  * No reference model is held in memory or run: half the cost of DPO, and nothing that keeps the policy near where it began, so train few steps at a low rate. For
  * SimPO: lossType "simpo", cpoAlpha 0, beta 2 or more. Throws LossInputError for options that are not usable.
@@ -61,7 +62,12 @@ export function cpoLoss(inputs: CpoLossInputs): CpoLossResult {
   const { lossType, beta, labelSmoothing, cpoAlpha, simpoGamma, alpha, isPerToken } = checkCpoOptions("cpoLoss", inputs);
   const { chosenLogProbs, rejectedLogProbs, chosenLengths, rejectedLengths, meanChosenLength } = inputs;
   const { device } = chosenLogProbs;
-  const bent = (logProbs: Tensor): Tensor => (alpha !== 0 ? scale(shift(scale(exp(scale(logProbs, -alpha)), -1), 1), 1 / alpha) : logProbs);
+  const bent = (logProbs: Tensor): Tensor => {
+    if (alpha === 0) return logProbs;
+    const exponent = scale(logProbs, -alpha); // [B]
+    const reward = scale(shift(scale(exp(exponent), -1), 1), 1 / alpha); // [B]
+    return where(maximum(shift(exponent, -largestExponent), 0), device.tensor([Number.NaN], [], "f32"), reward);
+  };
   return device.scope("cpoLoss", () => {
     const chosenLogps = isPerToken ? div(chosenLogProbs, chosenLengths) : chosenLogProbs; // [B]
     const rejectedLogps = isPerToken ? div(rejectedLogProbs, rejectedLengths) : rejectedLogProbs; // [B]

@@ -23,6 +23,9 @@ export interface CpoLossOptions {
   alpha?: number;
 }
 
+/** −αS from which on e^(−αS) is no f32 number. */
+export const largestExponent = 88;
+
 /** Losses whose log-probabilities are means over tokens. */
 const perToken: readonly CpoLossType[] = ["ipo", "simpo", "alphapo"];
 const smoothed: readonly CpoLossType[] = ["sigmoid", "simpo", "alphapo"];

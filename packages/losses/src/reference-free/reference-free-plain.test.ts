@@ -82,6 +82,11 @@ describe("gradients are those of central differences", () => {
   });
 });
 
+it("bent sums that are past f32 make the loss NaN", () => {
+  expect(cpoLossPlain({ ...three, alpha: 2.6 }).loss).toBeNaN();
+  expect(cpoLossPlain({ ...three, alpha: 2.5 }).loss).not.toBeNaN();
+});
+
 it("orpo is finite where an answer is certain", () => {
   const { loss, chosenGradient } = orpoLossPlain({ ...three, chosenLogProbs: [0, -35, -12.5], nll });
   expect([loss, ...chosenGradient].every(Number.isFinite)).toBe(true);

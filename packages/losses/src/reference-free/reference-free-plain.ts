@@ -1,7 +1,7 @@
 import { dpoMetrics, type DpoMetrics } from "../dpo/dpo-metrics.js";
 import { LossInputError } from "../errors.js";
 import { logSigmoid, sigmoid } from "../scalars.js";
-import { checkCpoOptions, type CpoLossOptions } from "./cpo-options.js";
+import { checkCpoOptions, largestExponent, type CpoLossOptions } from "./cpo-options.js";
 
 /** Sequence log-probabilities of B pairs, without a reference. */
 export interface ReferenceFreePlainPairs {
@@ -51,7 +51,7 @@ export function cpoLossPlain(inputs: CpoPlainInputs): ReferenceFreePlainResult {
   const side = ({ sum, length }: Side): { logp: number; read: number; slope: number } => {
     const share = isPerToken ? 1 / length : 1;
     const logp = sum * share;
-    const power = isBent ? Math.exp(-alpha * logp) : 1;
+    const power = !isBent ? 1 : -alpha * logp > largestExponent ? Number.NaN : Math.exp(-alpha * logp);
     return { logp, read: isBent ? (1 - power) / alpha : logp, slope: power * share };
   };
   const pairLoss = (difference: number): { loss: number; slope: number } => {

@@ -28,6 +28,18 @@ it.each(cases)("on the device cpoLoss equals the plain version: %j", (options) =
   expectEqual(cpoLossPlain({ ...pairs, ...options }), (inputs) => cpoLoss({ ...inputs, ...options })),
 );
 
+it("on the device too, bent sums that are past f32 make the loss NaN", async () => {
+  const vector = (values: readonly number[]): Tensor => device.tensor(values, [values.length], "f32");
+  const inputs = Object.fromEntries(Object.entries(pairs).map(([name, values]) => [name, vector(values)])) as Record<
+    keyof typeof pairs,
+    Tensor
+  >;
+  const loss = device.scope(() => cpoLoss({ ...inputs, lossType: "sigmoid", alpha: 100 }).loss);
+  expect(await loss.item()).toBeNaN();
+  loss.dispose();
+  for (const tensor of Object.values(inputs)) tensor.dispose();
+});
+
 it("on the device orpoLoss equals the plain version", () =>
   expectEqual(orpoLossPlain({ ...pairs, nll: 2.5 }), (inputs) => {
     const result = orpoLoss({ ...inputs, nll: device.tensor([2.5], [], "f32") });
