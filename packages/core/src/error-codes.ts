@@ -27,6 +27,7 @@ export const errorCodes = {
   QUANTIZATION_CONFIG: "a quantization_config says something that is not done here",
   REQUEST: "a request to the server that is not answered: a field out of range, a wrong key, a queue that is full",
   ROW: "a row that training cannot use: a column is missing, empty or of the wrong type",
+  RUN_FOLDER: "a folder holds no run, or only folders that do",
   SCHEDULE: "a learning-rate schedule cannot be made from what was given",
   SHAPE: "a shape or size does not fit",
   SOURCE: "a file or server did not give the bytes that were asked for",

@@ -1,0 +1,102 @@
+import type { ConfigEntry, DataSummary, Metrics, Run, Sample } from "./run/run.js";
+import { thin } from "./thin.js";
+
+/** A curve of the page. */
+export interface PageSeries {
+  /** trl's name: `rewards/chosen`, `eval_loss`. */
+  name: string;
+  /** Which of the run's `steps` its points stand at. */
+  steps: number;
+  values: readonly (number | null)[];
+}
+
+/** A run as the page has it. */
+export interface PageRun {
+  name: string;
+  isFinished: boolean;
+  /** Updates that were logged. */
+  lastStep: number;
+  /** Lists of steps that series share. */
+  steps: readonly (readonly number[])[];
+  series: readonly PageSeries[];
+  config: readonly ConfigEntry[];
+  results: Metrics;
+  data?: DataSummary | undefined;
+  samples: readonly Sample[];
+  problems: readonly string[];
+}
+
+/** Everything that the page shows. */
+export interface PageData {
+  runs: readonly PageRun[];
+}
+
+/** Names in a record that are no curves. */
+const noCurves = new Set(["step", "epoch", "total_flos", "eval_runtime", "eval_num_tokens"]);
+
+/** Most points of a curve in the page, and most in all of its curves together. */
+const mostPoints = 4000;
+const mostOfAll = 60_000;
+
+/** Most samples of a run in the page. */
+const mostSamples = 50;
+
+/** What the page needs of some runs: curves thinned where there are more points than a screen shows, numbers with nine digits. */
+export function pageData(runs: readonly Run[]): PageData {
+  const counts = runs.map(({ records, evaluations }) => namesIn(records).length + namesIn(evaluations).length);
+  const most = Math.max(400, Math.min(mostPoints, Math.floor(mostOfAll / Math.max(1, sum(counts)))));
+  return { runs: runs.map((run) => pageRun(run, most)) };
+}
+
+function pageRun({ name, isFinished, records, evaluations, config, results, data, samples, problems }: Run, most: number): PageRun {
+  const steps = new SharedSteps();
+  const seriesOf = (rows: readonly Metrics[]): PageSeries[] =>
+    namesIn(rows).map((metric) => {
+      const having = rows.filter((row) => metric in row);
+      const points = thin({ x: having.map((row) => row["step"]!), y: having.map((row) => shortNumber(row[metric]!)) }, most);
+      return { name: metric, steps: steps.place(points.x), values: points.y };
+    });
+  const series = [...seriesOf(records), ...seriesOf(evaluations)];
+  return {
+    name,
+    isFinished,
+    lastStep: records.at(-1)?.["step"] ?? 0,
+    steps: steps.lists,
+    series,
+    config,
+    results: results ?? {},
+    ...(data && { data }),
+    samples: samples.slice(0, mostSamples),
+    problems:
+      samples.length > mostSamples ? [...problems, `samples.jsonl: ${samples.length - mostSamples} more samples are not shown`] : problems,
+  };
+}
+
+/** Lists of steps, each once. */
+class SharedSteps {
+  readonly lists: (readonly number[])[] = [];
+  readonly #places = new Map<string, number>();
+
+  place(steps: readonly number[]): number {
+    const key = steps.join();
+    const known = this.#places.get(key);
+    if (known !== undefined) return known;
+    this.#places.set(key, this.lists.length);
+    return this.lists.push(steps) - 1;
+  }
+}
+
+/** Names of the curves in some records, in the order in which they are met. */
+function namesIn(records: readonly Metrics[]): string[] {
+  return [...new Set(records.flatMap((record) => Object.keys(record)))].filter((name) => !noCurves.has(name));
+}
+
+/** A number with nine significant digits, an integer with all of its. */
+function shortNumber(value: number | null): number | null {
+  if (value === null || Number.isInteger(value)) return value;
+  return Number(value.toPrecision(9));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
