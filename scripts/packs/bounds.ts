@@ -17,6 +17,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/nf4": 45,
   "@kto/optim": 25,
   "@kto/qwen2": 48,
+  "@kto/report": 60,
   "@kto/safetensors": 40,
   "@kto/serve": 40,
   "@kto/software-gpu": 15,

@@ -12,6 +12,7 @@ import { generateCommand } from "./commands/generate.js";
 import { mergeCommand } from "./commands/merge.js";
 import { imatrixCommand } from "./commands/imatrix.js";
 import { pushCommand } from "./commands/push.js";
+import { reportCommand } from "./commands/report.js";
 import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
 import { trainCommands } from "./commands/train.js";
@@ -45,11 +46,11 @@ const commands: readonly Command[] = [
   mergeCommand,
   exportGgufCommand,
   imatrixCommand,
+  reportCommand,
 ];
 
 /** Commands of the contract that this version does not have. */
 const notBuilt: Readonly<Record<string, string>> = {
-  report: "a run as one HTML page",
   bench: "timings on this device",
 };
 

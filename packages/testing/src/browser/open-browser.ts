@@ -18,7 +18,13 @@ export async function openBrowser(): Promise<Browser> {
   await writeFile(fonts, `<fontconfig><dir>${join(folder, "fonts")}</dir><cachedir>${join(folder, "cache")}</cachedir></fontconfig>`);
   return playwright.launch({
     executablePath,
-    env: { ...process.env, LANG: "en_US.UTF-8", LC_ALL: "en_US.UTF-8", FONTCONFIG_FILE: fonts, LD_LIBRARY_PATH: join(folder, "al2023", "lib") } as Record<string, string>,
+    env: {
+      ...process.env,
+      LANG: "en_US.UTF-8",
+      LC_ALL: "en_US.UTF-8",
+      FONTCONFIG_FILE: fonts,
+      LD_LIBRARY_PATH: join(folder, "al2023", "lib"),
+    } as Record<string, string>,
     args: ["--no-sandbox", "--enable-unsafe-webgpu"],
   });
 }

@@ -1,0 +1,73 @@
+import { statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { excerpt } from "@kto/core";
+import { diskName, field, orNull, path } from "@kto/core/config";
+import { folderStore, writeFileAtomic } from "@kto/core/node";
+import { readRun, reportHtml, type Run } from "@kto/report";
+import { commandValues, withHome } from "../config/check-command.js";
+import { trainFields } from "../config/train-fields.js";
+import { exitStatus } from "../errors.js";
+import type { Command, CommandInput } from "./command.js";
+
+const reportFields = {
+  out: field(orNull(path("the page to write")), null, {
+    group: "output",
+    help: "the page; by default report.html in the folder of the run, and in this folder where there are several",
+  }),
+};
+
+export const reportCommand: Command = {
+  name: "report",
+  summary: "a run as one HTML page, or several compared",
+  usage: "kto report DIR [DIR …] [--out FILE]",
+  examples: [
+    ["kto report outputs", "writes outputs/report.html from the files of the run, finished or not"],
+    ["kto report outputs-a outputs-b --out both.html", "curves over each other, and the fields in which the runs differ"],
+  ],
+  fields: reportFields,
+  run: report,
+};
+
+async function report(input: CommandInput): Promise<number> {
+  const { operands, io, options, console } = input;
+  const folders = operands.map((operand) => withHome(operand, io.env));
+  const values = commandValues("report", reportFields, input, folders.length === 0 ? ["report: no run is named; expected one folder or more, got none; name the output_dir of a run"] : folders.flatMap(folderMistake)); // prettier-ignore
+  const names = shortNames(folders);
+  const runs: Run[] = [];
+  for (const [index, folder] of folders.entries()) {
+    const run = await readRun(folderStore(resolve(folder)), { name: names[index]!, defaultOf });
+    for (const problem of run.problems) console.warn(`${join(folder, problem)}`);
+    runs.push(run);
+  }
+  const out = values.out ?? (folders.length === 1 ? join(folders[0]!, "report.html") : "report.html");
+  input.begin();
+  const html = new TextEncoder().encode(await reportHtml(runs));
+  await writeFileAtomic(out, (sink) => sink.write(html));
+  io.stdout.write(`${options.json ? JSON.stringify({ path: resolve(out) }) : out}\n`);
+  return exitStatus.done;
+}
+
+function folderMistake(folder: string): string[] {
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (stats?.isDirectory()) return [];
+  return [
+    `report: ${excerpt(folder)} is no folder; expected the output_dir of a run, got ${stats ? "a file" : "nothing of that name"}; check the path`,
+  ];
+}
+
+/** The last part of each path where that tells them apart, else the paths as they were given. */
+function shortNames(folders: readonly string[]): readonly string[] {
+  const last = folders.map((folder) => resolve(folder).split(/[\\/]/).at(-1)!);
+  return new Set(last).size === last.length ? last : folders;
+}
+
+const defaults = new Map(
+  Object.entries(trainFields).flatMap(([name, one]) => {
+    const spelt = diskName(name, one);
+    return spelt === undefined || one.isRequired ? [] : [[spelt, one.initial] as const];
+  }),
+);
+
+function defaultOf(name: string): unknown {
+  return defaults.get(name);
+}
