@@ -11,7 +11,7 @@ const TARGET = `${folder}src/page-source.ts`;
 
 async function bundleScript(): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [`${folder}src/page/main.ts`],
+    entryPoints: [`${folder}page/main.ts`],
     bundle: true,
     minify: true,
     charset: "utf8",
@@ -26,7 +26,7 @@ async function bundleScript(): Promise<string> {
 
 async function bundleStyle(): Promise<string> {
   const uplot = readFileSync(createRequire(import.meta.url).resolve("uplot/dist/uPlot.min.css"), "utf8");
-  const { code } = await transform(`${uplot}\n${readFileSync(`${folder}src/page/page.css`, "utf8")}`, { loader: "css", minify: true });
+  const { code } = await transform(`${uplot}\n${readFileSync(`${folder}page/page.css`, "utf8")}`, { loader: "css", minify: true });
   return code.trim();
 }
 
@@ -34,7 +34,7 @@ async function bundleStyle(): Promise<string> {
 export async function pageSource(): Promise<string> {
   const [script, style] = await Promise.all([bundleScript(), bundleStyle()]);
   if (/<\/(script|style)|<!--/i.test(script + style)) throw new Error("the page's script would end its own element");
-  return `// Made of src/page by \`npm run page\`; not to be edited.
+  return `// Made of page/ by \`npm run page\`; not to be edited.
 
 /** The script of the page, with uPlot (MIT, Leon Sorokin) in it. */
 export const pageScript: string = ${JSON.stringify(script)};

@@ -50,6 +50,6 @@ describe("reportHtml", () => {
   });
 });
 
-it("page-source.ts is what `npm run page` makes of src/page", async () => {
+it("page-source.ts is what `npm run page` makes of page/", async () => {
   expect(readFileSync(new URL("page-source.ts", import.meta.url), "utf8")).toBe(await pageSource());
 });

@@ -5,8 +5,9 @@ import { diskName, field, orNull, path } from "@kto/core/config";
 import { folderStore, writeFileAtomic } from "@kto/core/node";
 import { readRun, reportHtml, type Run } from "@kto/report";
 import { commandValues, withHome } from "../config/check-command.js";
-import { trainFields } from "../config/train-fields.js";
+import { fieldsOf } from "../config/train-fields.js";
 import { exitStatus } from "../errors.js";
+import { methods, type TrainMethod } from "../methods/index.js";
 import type { Command, CommandInput } from "./command.js";
 
 const reportFields = {
@@ -36,7 +37,7 @@ async function report(input: CommandInput): Promise<number> {
   const runs: Run[] = [];
   for (const [index, folder] of folders.entries()) {
     const run = await readRun(folderStore(resolve(folder)), { name: names[index]!, defaultOf });
-    for (const problem of run.problems) console.warn(`${join(folder, problem)}`);
+    for (const problem of run.problems) console.warn(join(folder, problem));
     runs.push(run);
   }
   const out = values.out ?? (folders.length === 1 ? join(folders[0]!, "report.html") : "report.html");
@@ -61,13 +62,17 @@ function shortNames(folders: readonly string[]): readonly string[] {
   return new Set(last).size === last.length ? last : folders;
 }
 
-const defaults = new Map(
-  Object.entries(trainFields).flatMap(([name, one]) => {
-    const spelt = diskName(name, one);
-    return spelt === undefined || one.isRequired ? [] : [[spelt, one.initial] as const];
-  }),
-);
+/** The default of a field of `kto train` in the run's method; the default method's where the config names none that there is. */
+function defaultOf(name: string, { method: named }: Readonly<Record<string, unknown>>): unknown {
+  const method = methods.find((one) => one.name === named) ?? methods[0]!;
+  return defaultsOnDisk(method).get(name);
+}
 
-function defaultOf(name: string): unknown {
-  return defaults.get(name);
+function defaultsOnDisk(method: TrainMethod): ReadonlyMap<string, unknown> {
+  return new Map(
+    Object.entries(fieldsOf(method)).flatMap(([name, one]) => {
+      const spelt = diskName(name, one);
+      return spelt === undefined || one.isRequired ? [] : [[spelt, one.initial] as const];
+    }),
+  );
 }

@@ -12,8 +12,8 @@ export type RunFolder = Pick<Store, "name" | "open" | "list">;
 export interface ReadRunOptions {
   /** Default: the last part of the folder's name. */
   name?: string | undefined;
-  /** What a field of the config is where nobody sets it, in the spelling of the file; undefined for a field without a default. */
-  defaultOf?: ((name: string) => unknown) | undefined;
+  /** What a field of the config is where nobody sets it, in the spelling of the file, given all fields as written; undefined for one without a default. */
+  defaultOf?: ((name: string, fields: Readonly<Record<string, unknown>>) => unknown) | undefined;
 }
 
 const metricsFile = "metrics.jsonl";
@@ -121,9 +121,9 @@ function configOf(text: string, problems: string[], defaultOf: ReadRunOptions["d
     problems.push(`${configFile}: no fields; it was left out`);
     return [];
   }
-  return Object.entries(fields).map(([name, value]) => {
+  return Object.entries(fields).map(([name, value]: [string, unknown]) => {
     const written = textOf(value);
-    const initial = defaultOf?.(name);
+    const initial = defaultOf?.(name, fields as Record<string, unknown>);
     return { name, value: written, ...(initial !== undefined && { isDefault: isWritten(written, initial) }) };
   });
 }

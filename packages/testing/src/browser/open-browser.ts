@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium as playwright, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 
 /** Variables that `@sparticuz/chromium` reads, and changes, while it unpacks. */
 const variables = ["TMPDIR", "AWS_EXECUTION_ENV", "LD_LIBRARY_PATH", "FONTCONFIG_PATH", "HOME"];
@@ -16,7 +16,8 @@ export async function openBrowser(): Promise<Browser> {
   const executablePath = await unpacked(folder);
   const fonts = join(folder, "fonts.conf"); // the package's own names a folder that is not there, and pages would show no text
   await writeFile(fonts, `<fontconfig><dir>${join(folder, "fonts")}</dir><cachedir>${join(folder, "cache")}</cachedir></fontconfig>`);
-  return playwright.launch({
+  const { chromium } = await import("playwright-core"); // it changes globals when it is loaded
+  return chromium.launch({
     executablePath,
     env: {
       ...process.env,
@@ -24,7 +25,7 @@ export async function openBrowser(): Promise<Browser> {
       LC_ALL: "en_US.UTF-8",
       FONTCONFIG_FILE: fonts,
       LD_LIBRARY_PATH: join(folder, "al2023", "lib"),
-    } as Record<string, string>,
+    },
     args: ["--no-sandbox", "--enable-unsafe-webgpu"],
   });
 }

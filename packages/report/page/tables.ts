@@ -1,4 +1,4 @@
-import type { PageData, PageRun } from "../page-data.js";
+import type { PageData, PageRun } from "../src/page-data.js";
 import { chartsOf } from "./chart-list.js";
 import { element, section, table } from "./elements.js";
 import { shown, shownMetric } from "./numbers.js";

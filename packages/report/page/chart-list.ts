@@ -1,4 +1,4 @@
-import type { PageData } from "../page-data.js";
+import type { PageData } from "../src/page-data.js";
 
 /** A chart and the metrics that it shows. */
 export interface ChartSpec {

@@ -1,4 +1,4 @@
-import type { PageData, PageRun } from "../page-data.js";
+import type { PageData, PageRun } from "../src/page-data.js";
 import { Chart, type ChartSettings } from "./chart.js";
 import { chartsOf } from "./chart-list.js";
 import { element, section } from "./elements.js";
@@ -8,7 +8,7 @@ import { configSection, dataSection, numbersSection } from "./tables.js";
 
 // The script of the page: reads the data that lies in it and builds everything else. Bundled into page-source.ts by `npm run page`.
 
-const data = JSON.parse(document.getElementById("report")!.textContent!) as PageData;
+const data = JSON.parse(document.getElementById("report")!.textContent) as PageData;
 const settings: { -readonly [Name in keyof ChartSettings]: ChartSettings[Name] } = { smoothing: 0, isLog: false, range: undefined };
 
 const setRange = (range: ChartSettings["range"]): void => {
@@ -77,7 +77,7 @@ document.body.append(
     element(
       "nav",
       { "aria-label": "Sections" },
-      sections.map((part) => element("a", { href: `#${part.id}`, text: part.querySelector("h2")!.textContent! })),
+      sections.map((part) => element("a", { href: `#${part.id}`, text: part.querySelector("h2")!.textContent })),
     ),
   ]),
   element("main", {}, sections),

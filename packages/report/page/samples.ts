@@ -1,5 +1,5 @@
-import type { PageRun } from "../page-data.js";
-import type { Sample, SampleToken } from "../run/run.js";
+import type { PageRun } from "../src/page-data.js";
+import type { Sample, SampleToken } from "../src/run/run.js";
 import { element, section } from "./elements.js";
 import { shown } from "./numbers.js";
 

@@ -1,5 +1,5 @@
 import uPlot from "uplot";
-import type { PageData } from "../page-data.js";
+import type { PageData } from "../src/page-data.js";
 import type { ChartSpec } from "./chart-list.js";
 import { element } from "./elements.js";
 import { shownMetric, smooth } from "./numbers.js";
@@ -30,13 +30,14 @@ interface Curve {
 }
 
 const height = 220;
+// oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the enum is of types alone, and has no value to import
+const logarithmic = 3 as uPlot.Scale.Distr.Logarithmic;
 const numColours = 6;
 
 /** A chart with its title, legend and values under the cursor, as a figure. */
 export class Chart {
   readonly figure: HTMLElement;
   readonly #curves: readonly Curve[];
-  readonly #title: string;
   readonly #place: HTMLElement;
   readonly #values: HTMLElement;
   readonly #hidden = new Set<number>();
@@ -45,7 +46,6 @@ export class Chart {
   #plot: uPlot | undefined;
 
   constructor({ id, title, metrics }: ChartSpec, data: PageData, together: TogetherOf) {
-    this.#title = title;
     this.#curves = curvesOf(metrics, data);
     this.#together = together;
     this.#place = element("div", {
@@ -106,7 +106,7 @@ export class Chart {
       legend: { show: false },
       scales: {
         x: { time: false, ...(settings.range && { min: settings.range[0], max: settings.range[1] }) },
-        y: { distr: isLog ? 3 : 1 },
+        y: isLog ? { distr: logarithmic } : {},
       },
       axes: [
         axis,

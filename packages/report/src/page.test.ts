@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { openBrowser, watchErrors, type Browser, type Page } from "@kto/testing/browser";
 import type { AxeResults } from "axe-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { reportHtml } from "../report-html.js";
-import type { Run } from "../run/run.js";
-import { runOf } from "../testing/run-of.js";
+import { reportHtml } from "./report-html.js";
+import type { Run } from "./run/run.js";
+import { runOf } from "./testing/run-of.js";
 
 const evil = '</script><img src=x onerror="document.title=1">';
 const evaluations = [10, 20, 30].map((step) => ({ step, eval_loss: 0.4 - step / 1000 }));
