@@ -137,3 +137,18 @@ it("files that cannot be read are passed over", async () => {
   expect(Object.keys(card)).toEqual(["README.md"]);
   expect(card["README.md"]).toContain("A LoRA adapter for [org/base]");
 });
+
+it.each([
+  ["dpo", "[DPO](https://arxiv.org/abs/2305.18290)", { lossType: ["ipo"] }, "| `loss_type` | `ipo` |"],
+  ["orpo", "[ORPO](https://arxiv.org/abs/2403.07691)", { beta: 0.3 }, "| `beta` | `0.3` |"],
+  ["cpo", "[CPO](https://arxiv.org/abs/2401.08417)", { lossType: "simpo", cpoAlpha: 0 }, "| `cpo_alpha` | `0` |"],
+])("names the method %s of a run without its command, and its fields that are no defaults", async (method, name, args, row) => {
+  const card = await cardOf({
+    "adapter_config.json": adapter,
+    "trainer_state.json": { kto: { method, arguments: args }, log_history: [] },
+  });
+  const text = card["README.md"]!;
+  expect(text).toContain(`trained with ${name}`);
+  expect(text).toContain(row);
+  expect(text.split("\n").filter((line) => line.startsWith("| `"))).not.toContain("| `loss_type` | `sigmoid` |");
+});

@@ -25,6 +25,8 @@ export type CardFiles = Record<string, string>;
 const METHODS: Readonly<Record<string, string>> = {
   kto: "[KTO](https://arxiv.org/abs/2402.01306)",
   dpo: "[DPO](https://arxiv.org/abs/2305.18290)",
+  orpo: "[ORPO](https://arxiv.org/abs/2403.07691)",
+  cpo: "[CPO](https://arxiv.org/abs/2401.08417)",
   sft: "supervised fine-tuning",
 };
 const KINDS = { adapter: "A LoRA adapter", model: "A model", gguf: "GGUF files", files: "Files" } as const;

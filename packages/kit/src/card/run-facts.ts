@@ -1,7 +1,7 @@
 import { readText, type ListedDirectory, type ByteDirectory } from "@kto/core";
-import { diskName } from "@kto/core/config";
+import { diskName, type Fields } from "@kto/core/config";
 import { isRepoId } from "@kto/hub";
-import { ktoDefaults, ktoFields } from "@kto/trainer";
+import { cpoFields, dpoFields, ktoFields, orpoFields, sftFields } from "@kto/trainer";
 import { CORE_SCHEMA, load } from "js-yaml";
 import type { LossPoint } from "./loss-curve.js";
 
@@ -49,15 +49,17 @@ export async function readRunFacts(directory: ByteDirectory | ListedDirectory, n
   const run = has("resolved_config.yaml")
     ? parse(await readText(directory, "resolved_config.yaml"), (text) => load(text, { schema: CORE_SCHEMA }))
     : undefined;
+  const own = state?.["kto"] as Json | undefined;
+  const method = word(run?.["method"]) ?? (own === undefined ? undefined : (word(own["method"]) ?? "kto"));
   const history = recordsOf(state?.["log_history"]);
   const ggufs = names.filter((name) => /\.gguf$/i.test(name)).sort();
   return {
     kind: adapter ? "adapter" : config ? "model" : ggufs.length > 0 ? "gguf" : "files",
     base: text(run?.["model_name_or_path"]) ?? text(adapter?.["base_model_name_or_path"]),
-    method: word(run?.["method"]) ?? (state?.["kto"] === undefined ? undefined : "kto"),
+    method,
     dataset: text(run?.["dataset_name"]) ?? text(run?.["train_file"]),
     adapter: ADAPTER_SETTINGS.flatMap((name) => (adapter && isSaid(adapter[name]) ? [[name, said(adapter[name])] as const] : [])),
-    settings: [...quantization(run), ...differing((state?.["kto"] as Json | undefined)?.["arguments"])],
+    settings: [...quantization(run), ...differing(own?.["arguments"], method)],
     metrics: metricsOf(await json("train_results.json"), history),
     training: pointsOf(history, "loss"),
     evaluations: pointsOf(history, "eval_loss"),
@@ -70,15 +72,23 @@ export function isOnHub(name: string | undefined): name is string {
   return name !== undefined && isRepoId(name) && name.includes("/");
 }
 
+/** Fields of each method's trainer. */
+const FIELDS = new Map<string | undefined, Fields>([
+  ["kto", ktoFields],
+  ["dpo", dpoFields],
+  ["orpo", orpoFields],
+  ["cpo", cpoFields],
+  ["sft", sftFields],
+]);
+
 /** Arguments of the trainer that are not its defaults. */
-function differing(args: unknown): (readonly [string, string])[] {
+function differing(args: unknown, method: string | undefined): (readonly [string, string])[] {
   if (typeof args !== "object" || args === null) return [];
-  return Object.entries(ktoFields).flatMap(([name, field]) => {
+  return Object.entries(FIELDS.get(method) ?? {}).flatMap(([name, field]) => {
     const onDisk = diskName(name, field);
     const value = (args as Json)[name];
-    const initial = (ktoDefaults as unknown as Json)[name];
     if (onDisk === undefined || value === undefined || WITHOUT_EFFECT.has(name)) return [];
-    return JSON.stringify(value) === JSON.stringify(initial) ? [] : [[onDisk, said(value)] as const];
+    return JSON.stringify(value) === JSON.stringify(field.initial) ? [] : [[onDisk, said(value)] as const];
   });
 }
 

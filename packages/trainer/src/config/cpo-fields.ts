@@ -19,7 +19,7 @@ export const cpoFields = {
   labelSmoothing: field(number({ least: 0, below: 1 }), 0, {
     group: "loss",
     help: "share of pairs taken to be labelled the wrong way round",
-    notes: "read by sigmoid, simpo and alphapo; refused where no loss reads it",
+    notes: "read by sigmoid, simpo and alphapo; where no loss reads it, it has no effect, as in trl, and is told (in code: refused)",
   }),
   cpoAlpha: field(number(), 1, {
     group: "loss",

@@ -20,7 +20,8 @@ export const dpoFields = {
   labelSmoothing: field(number({ least: 0, below: 1 }), 0, {
     group: "loss",
     help: "share of pairs taken to be labelled the wrong way round",
-    notes: "read by exo_pair, robust, aot and aot_unpaired; refused where no loss reads it",
+    notes:
+      "read by exo_pair, robust, aot and aot_unpaired; where no loss reads it, it has no effect, as in trl, and is told (in code: refused)",
   }),
   fDivergenceType: field(choice(fDivergenceTypes), "reverse_kl", {
     group: "loss",

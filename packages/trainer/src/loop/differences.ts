@@ -4,7 +4,7 @@ import type { RunSettings } from "./trainer-state.js";
 
 /** A setting of a run that is not what it was in the checkpoint that the run goes on from. */
 export interface SettingDifference {
-  /** A field of the arguments or of the adapter's config, or `numRows`. */
+  /** A field of the arguments or of the adapter's config, or `numRows`, or `method`. */
   field: string;
   before: unknown;
   now: unknown;
@@ -38,6 +38,7 @@ const ofLayout = ["r", "targetModules", "rankPattern", "excludeModules", "layers
 export function settingDifferences(before: RunSettings | undefined, now: RunSettings): SettingDifference[] {
   if (!before) return [];
   const pairs: [field: string, before: unknown, now: unknown][] = [
+    ["method", before.method, now.method],
     ["numRows", before.numRows, now.numRows],
     ...Object.entries(now.args).map(([field, value]): [string, unknown, unknown] => [field, before.args[field], value]),
   ];

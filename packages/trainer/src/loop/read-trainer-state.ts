@@ -71,9 +71,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-function settingsOf({ arguments: args, num_rows: numRows }: Fields): RunSettings | undefined {
+function settingsOf({ arguments: args, num_rows: numRows, method }: Fields): RunSettings | undefined {
   if (args === undefined || numRows === undefined) return undefined;
-  return { args: fieldsOf(args, "kto.arguments"), numRows: integer(numRows, "kto.num_rows", 1) };
+  if (method !== undefined && typeof method !== "string") throw unusable("kto.method", "the name of a method", method);
+  return { method, args: fieldsOf(args, "kto.arguments"), numRows: integer(numRows, "kto.num_rows", 1) };
 }
 
 function windowOf(value: unknown, globalStep: number): RunProgress["window"] {

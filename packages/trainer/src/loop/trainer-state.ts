@@ -29,6 +29,8 @@ export interface RunProgress {
 
 /** What a run was told, to compare with what one that goes on from it is told. */
 export interface RunSettings {
+  /** Name of the method; undefined in files from before it was kept. */
+  method: string | undefined;
   numRows: number;
   args: Readonly<Record<string, unknown>>;
 }
@@ -59,12 +61,20 @@ export function freshProgress(): RunProgress {
   };
 }
 
-/** `trainer_state.json` in transformers' layout; what only we need is under `kto`. `pathOf` says where a checkpoint lies, by its name. */
+/** What a state says of its run besides progress, arguments and counts. */
+export interface StateOptions {
+  /** Name of the method. */
+  method: string;
+  /** Where a checkpoint lies, by its name; default the name. */
+  pathOf?(checkpoint: string): string;
+}
+
+/** `trainer_state.json` in transformers' layout; what only we need is under `kto`. */
 export function formatTrainerState(
   progress: RunProgress,
   args: TrainingConfig,
   plan: RunPlan,
-  pathOf: (checkpoint: string) => string = (checkpoint) => checkpoint,
+  { method, pathOf = (checkpoint) => checkpoint }: StateOptions,
 ): string {
   const { best } = progress;
   return `${JSON.stringify(
@@ -79,6 +89,7 @@ export function formatTrainerState(
       is_local_process_zero: true,
       is_world_process_zero: true,
       kto: {
+        method,
         arguments: args,
         num_rows: plan.numRows,
         num_tokens: progress.numTokens,

@@ -133,7 +133,11 @@ export class Trainer<
         damaged,
         differences: checkpoint
           ? [
-              ...settingDifferences(checkpoint.state.settings, { numRows: rows.length, args: { ...this.args } }),
+              ...settingDifferences(checkpoint.state.settings, {
+                method: this.#options.method.name,
+                numRows: rows.length,
+                args: { ...this.args },
+              }),
               ...adapterDifferences(checkpoint.adapterConfig, adapter.config, this.args),
             ]
           : [],
@@ -167,7 +171,7 @@ export class Trainer<
   state(): string {
     if (!this.#counts) throw new TrainerUsageError("trainer: there is no state before a run is planned; call plan() or train() first");
     const pathOf = (checkpoint: string): string => this.#output?.store.folder(checkpoint).name ?? checkpoint;
-    return formatTrainerState(this.progress, this.args, this.#counts, pathOf);
+    return formatTrainerState(this.progress, this.args, this.#counts, { method: this.#options.method.name, pathOf });
   }
 
   /**

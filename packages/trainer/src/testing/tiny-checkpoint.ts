@@ -54,7 +54,7 @@ export async function writeTinyCheckpoint(store: Store, step: number): Promise<v
     );
   const readState = async (): Promise<Map<string, Uint8Array>> => new Map(stateTensors.map((one, index) => [one.key, bytesOf(one, index)]));
   const optimizer = { ...tinyRun.optimizer, step, readState } as unknown as Optimizer;
-  const state = formatTrainerState(progressAt(step), args, planRun(8, args));
+  const state = formatTrainerState(progressAt(step), args, planRun(8, args), { method: "kto" });
   await store.writeFolder(checkpointName(step), (folder) => writeCheckpoint(folder, model, optimizer, state));
 }
 
