@@ -8,7 +8,7 @@ import {
   type FieldDescription,
   type Fields,
 } from "@kto/core/config";
-import { layouts, speakers, type Layout } from "@kto/datasets";
+import { layouts, speakers, supervisedLayouts, type Layout } from "@kto/datasets";
 import { loraFields } from "@kto/lora";
 import { describeDropKind, dropKinds } from "@kto/trainer";
 import { fieldsByMethod, type MethodField } from "../packages/cli/src/config/fields-by-method.js";
@@ -34,7 +34,8 @@ export function pageParts(): PagePart[] {
     { page: "docs/cli.md", name: "train", lines: [...trainTable(), "", ...otherNames()] },
     { page: "docs/cli.md", name: "sampling", lines: flagTable(samplingFields) },
     { page: "docs/cli.md", name: "serve", lines: flagTable(serverFields) },
-    { page: "docs/data-and-files.md", name: "layouts", lines: layoutTable() },
+    { page: "docs/data-and-files.md", name: "layouts", lines: layoutTable(layouts) },
+    { page: "docs/data-and-files.md", name: "supervised layouts", lines: layoutTable(supervisedLayouts().layouts) },
     { page: "docs/data-and-files.md", name: "speakers", lines: speakerTable() },
     { page: "docs/data-and-files.md", name: "rows", lines: fieldTable(rowFields) },
     {
@@ -67,13 +68,13 @@ function flagTable(fields: Fields): string[] {
 }
 
 /** Layouts of rows, in the order in which they are told apart. */
-function layoutTable(): string[] {
+function layoutTable(all: readonly Layout[]): string[] {
   const line = ({ title, columns, becomes, name, shape }: Layout): string =>
     `| ${title} | ${columns} | ${becomes} | \`${shape}\`${name === shape ? "" : `, \`${name}\``} |`;
   return [
     "| rows | columns, `[x]` may be absent | what becomes of them | type and layout |",
     "| --- | --- | --- | --- |",
-    ...layouts.map(line),
+    ...all.map(line),
   ];
 }
 

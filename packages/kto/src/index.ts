@@ -1,4 +1,4 @@
 export * from "@kto/kit";
 export { generate } from "@kto/generate";
 export { getPeftModel } from "@kto/lora";
-export { KTOTrainer } from "@kto/trainer";
+export { DPOTrainer, KTOTrainer, SFTTrainer } from "@kto/trainer";
