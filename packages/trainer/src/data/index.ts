@@ -1,6 +1,7 @@
 export { DataPreparationError } from "./errors.js";
 export { lengthHistogram, rowLengths, type HistogramBin, type LengthSummary, type RowLengths } from "./lengths.js";
 export type { PrepareOptions, PrepareProgress } from "./prepare-options.js";
+export type { ReportToken } from "./report-tokens.js";
 export {
   cutRow,
   describeDrop,
@@ -10,6 +11,7 @@ export {
   EmptyRowError,
   reasonToDrop,
   rowLength,
+  scoredTokens,
   type DroppedRow,
   type DropKind,
   type DropReason,

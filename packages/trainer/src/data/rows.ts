@@ -80,6 +80,12 @@ export function numScoredTokens(row: ScoredRow): number {
   return scoredMask.reduce((total, bit, index) => total + (promptIds.length + index > 0 ? bit : 0), 0);
 }
 
+/** For each token of a row, whether it is scored. */
+export function scoredTokens({ promptIds, completionIds, scoredMask }: ScoredRow): boolean[] {
+  const ofCompletion = completionIds.map((_id, index) => promptIds.length + index > 0 && scoredMask?.[index] !== 0);
+  return [...promptIds.map(() => false), ...ofCompletion];
+}
+
 /** The first `maxLength` ids of a row; null keeps all. */
 export function cutRow<Row extends ScoredRow>(row: Row, maxLength: number | null): Row {
   if (maxLength === null || rowLength(row) <= maxLength) return row;

@@ -1,19 +1,11 @@
 import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
 
 import { lengthHistogram, type HistogramBin, type RowLengths } from "../data/lengths.js";
+import { reportTokens, type ReportToken } from "../data/report-tokens.js";
 import type { DroppedRow } from "../data/rows.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import type { ClassBalance } from "./class-balance.js";
 import { prepareKtoDataset, type KtoRow, type PrepareKtoOptions } from "./prepare-kto-dataset.js";
-
-/** A token of a sample. */
-export interface ReportToken {
-  id: number;
-  /** The token alone as text; a part of a character shows as U+FFFD. Absent when the tokenizer cannot decode. */
-  text?: string;
-  /** True for the tokens whose log-probability enters the loss. */
-  scored: boolean;
-}
 
 /** A row as the trainer sees it. */
 export interface ReportSample {
@@ -75,10 +67,6 @@ function sampleOf({ promptIds, completionIds, label, sourceIndex }: KtoRow, toke
     sourceIndex,
     label,
     ...(tokenizer?.decode && { promptText: text(ids.slice(0, promptIds.length)), completionText: text(ids.slice(promptIds.length)) }),
-    tokens: ids.map((id, index) => ({
-      id,
-      ...(tokenizer?.decode && { text: text([id]) }),
-      scored: index >= Math.max(promptIds.length, 1),
-    })),
+    tokens: reportTokens({ promptIds, completionIds }, tokenizer),
   };
 }

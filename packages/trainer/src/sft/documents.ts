@@ -27,7 +27,14 @@ export function isScoredAnywhere(row: ScoredRow): boolean {
 /** Tokens `start` to `end` of a document, scored as they are in it. */
 export function sliceOfRow(row: ScoredRow, start: number, end: number): ScoredRow {
   if (start === 0 && end >= rowLength(row)) return row;
-  return scoredRow(idsOfRow(row).slice(start, end), (position) => isScoredAt(row, start + position));
+  const { promptIds, completionIds, scoredMask } = row;
+  const [from, to] = [start - promptIds.length, end - promptIds.length].map((place) => Math.max(0, place)) as [number, number];
+  const mask = scoredMask?.slice(from, to);
+  return {
+    promptIds: promptIds.slice(start, end),
+    completionIds: completionIds.slice(from, to),
+    ...(mask?.includes(0) && { scoredMask: mask }),
+  };
 }
 
 /** Documents one after another as one sequence, each token scored as it is in its document. */

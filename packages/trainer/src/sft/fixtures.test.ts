@@ -137,6 +137,10 @@ describe("packDocuments", () => {
     expect(labels("wrapped")).toEqual([[[-100, -100, 3, -100]], [[5, -100, -100, 8]], [[9]]]);
   });
 
+  it.each([0, -1, 1.5])("a length of %d is refused", (length) =>
+    expect(() => packDocuments([], length, "wrapped")).toThrow(/length is no number of tokens; expected an integer of at least 1/),
+  );
+
   it("packs a thousand documents at a time", () => {
     const documents = Array.from({ length: 1001 }, (_, sourceIndex) => ({ promptIds: [], completionIds: [1, 2, 3], sourceIndex }));
     expect(packDocuments(documents, 6, "bfd").map(({ packedFrom }) => packedFrom.length)).toEqual([...Array<number>(500).fill(2), 1]);

@@ -1,9 +1,10 @@
 import type { SFTConfig } from "../config/sft-config.js";
+import { DataPreparationError } from "../data/errors.js";
 import { cutRow, rowLength, type ScoredRow, type SourceRow } from "../data/rows.js";
 import { joinRows, sliceOfRow } from "./documents.js";
 
 /** A document to pack, with its place in the data. */
-export interface Document extends ScoredRow, SourceRow {}
+export interface SftDocument extends ScoredRow, SourceRow {}
 
 /** A packed row: documents that do not attend to each other; under `wrapped` one, of the pieces of several. */
 export interface PackedRow {
@@ -23,11 +24,15 @@ const documentsAtOnce = 1000;
  *   bfd_split  the same, longer documents in pieces of `length`
  *   wrapped    all of them one after another, cut every `length` tokens
  *
- * Documents without a token are left out.
+ * Documents without a token are left out. Throws DataPreparationError for a `length` that is no number of tokens.
  *
  * @see arXiv 2404.10830 (best-fit packing); trl 1.16, pack_dataset
  */
-export function packDocuments(documents: readonly Document[], length: number, strategy: SFTConfig["packingStrategy"]): PackedRow[] {
+export function packDocuments(documents: readonly SftDocument[], length: number, strategy: SFTConfig["packingStrategy"]): PackedRow[] {
+  if (!Number.isInteger(length) || length < 1)
+    throw new DataPreparationError(
+      `packDocuments: length is no number of tokens; expected an integer of at least 1, got ${length}; pass e.g. 1024`,
+    );
   const packed: PackedRow[] = [];
   for (let start = 0; start < documents.length; start += documentsAtOnce) {
     const together = documents.slice(start, start + documentsAtOnce).filter((document) => rowLength(document) > 0);
@@ -36,7 +41,7 @@ export function packDocuments(documents: readonly Document[], length: number, st
   return packed;
 }
 
-function pieces(documents: readonly Document[], length: number, strategy: "bfd" | "bfd_split"): Document[] {
+function pieces(documents: readonly SftDocument[], length: number, strategy: "bfd" | "bfd_split"): SftDocument[] {
   if (strategy === "bfd") return documents.map((document) => cutRow(document, length));
   return documents.flatMap((document) =>
     Array.from({ length: Math.ceil(rowLength(document) / length) }, (_, piece) => ({
@@ -46,7 +51,7 @@ function pieces(documents: readonly Document[], length: number, strategy: "bfd" 
   );
 }
 
-function bestFit(documents: readonly Document[], length: number): PackedRow[] {
+function bestFit(documents: readonly SftDocument[], length: number): PackedRow[] {
   const rows: PackedRow[] = [];
   const open = new OpenRows();
   const longestFirst = documents.map((document) => ({ document, size: rowLength(document) })).sort((a, b) => b.size - a.size); // stable
@@ -102,7 +107,7 @@ class OpenRows {
   }
 }
 
-function wrapped(documents: readonly Document[], length: number): PackedRow[] {
+function wrapped(documents: readonly SftDocument[], length: number): PackedRow[] {
   const rows: PackedRow[] = [];
   let room = 0;
   let parts: ScoredRow[] = [];

@@ -3,7 +3,7 @@ import { fixturePath } from "@kto/testing";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { prepareSftDataset, type PreparedSftDataset, type PrepareSftOptions, type Tokenizer } from "../index.js";
+import { prepareSftDataset, sftDataReport, type PreparedSftDataset, type PrepareSftOptions, type Tokenizer } from "../index.js";
 import { idsOfRow, isScoredAt } from "./documents.js";
 
 let tokenizer: Tokenizer;
@@ -113,6 +113,30 @@ describe("packing", () => {
     const once = [5, 6, 0, 7, 3, 2, 4, 9, 1, 8];
     expect(await order({ shuffleDataset: true, seed: 42, packing: true, maxLength: 4 })).toEqual(once.map((place) => once[place]));
   });
+});
+
+it("a report shows each token of each document, and which are scored", async () => {
+  const rows = Dataset.from<DataRow>([
+    { input_ids: [1, 2, 3], assistant_masks: [0, 1, 0] },
+    { input_ids: [4, 5], assistant_masks: [1, 1] },
+  ]);
+  const report = await sftDataReport(rows, { packing: true, maxLength: 8, head: 1 });
+  expect(report).toMatchObject({
+    columns: ["input_ids", "assistant_masks"],
+    counts: { source: 2, prepared: 1, dropped: 0 },
+    packing: { strategy: "bfd", numDocuments: 2 },
+    tokens: { total: 5, scored: 2 },
+    histogram: [
+      { from: 0, to: 1, count: 0 },
+      { from: 1, to: 2, count: 0 },
+      { from: 2, to: 3, count: 1 },
+      { from: 3, to: 4, count: 1 },
+    ],
+    samples: [{ sourceIndex: 0, packedFrom: [0, 1] }],
+  });
+  const scoredOf = (bits: number[], ids: number[]): object => ({ tokens: ids.map((id, index) => ({ id, scored: bits[index] === 1 })) });
+  expect(report.samples[0]!.documents).toEqual([scoredOf([0, 1, 0], [1, 2, 3]), scoredOf([0, 1], [4, 5])]);
+  expect(JSON.parse(JSON.stringify(report))).toEqual(report);
 });
 
 describe("rows and options that cannot be", () => {

@@ -20,7 +20,7 @@ import {
 import { expectAssistantMarks } from "./assistant-marks.js";
 import { withEosToken } from "./eos-token.js";
 import { isScoredAnywhere } from "./documents.js";
-import { packDocuments, type Document } from "./pack-documents.js";
+import { packDocuments, type SftDocument } from "./pack-documents.js";
 import { toSftRows, type SftRows } from "./sft-rows.js";
 import { tokenizeSftRow } from "./tokenize-sft-row.js";
 
@@ -93,7 +93,7 @@ export async function prepareSftDataset(dataset: Dataset<DataRow>, options: Prep
     return reason ? [{ index: document.sourceIndex, reason }] : [];
   });
   expectRowsLeft(dropped, source.length, options);
-  const whole = documents.filter((document): document is Document => !("reason" in document));
+  const whole = documents.filter((document): document is SftDocument => !("reason" in document));
   const without = new Set(dropped.map(({ index }) => index));
   const shuffled = <Row>(rows: Row[]): Row[] =>
     args.shuffleDataset ? Array.from(numpyPermutation(rows.length, args.seed), (index) => rows[index]!) : rows;
@@ -166,14 +166,14 @@ const rowsAtOnce = 5000;
 async function tokenizeAll(
   source: SftRows,
   options: PrepareSftOptions & SFTConfig & { notes: DataNotes },
-): Promise<(Document | ({ reason: DropReason } & SourceRow))[]> {
+): Promise<(SftDocument | ({ reason: DropReason } & SourceRow))[]> {
   const checked = new RowMistakes();
   for (let index = 0; index < source.length; index++) {
     checked.try(() => droppedOr(index, () => source.at(index)));
     if ((index + 1) % rowsAtOnce === 0) await letOthersRun(options.signal);
   }
   checked.throwIfAny(source.length);
-  const documents: (Document | ({ reason: DropReason } & SourceRow))[] = [];
+  const documents: (SftDocument | ({ reason: DropReason } & SourceRow))[] = [];
   const mistakes = new RowMistakes();
   for (let index = 0; index < source.length; index++) {
     const read = mistakes.try(() => droppedOr(index, () => ({ ...tokenizeSftRow(source.at(index), index, options), sourceIndex: index })));
@@ -194,12 +194,12 @@ function droppedOr<Read>(index: number, read: () => Read): Read | ({ reason: Dro
   }
 }
 
-function oneDocument({ sourceIndex, ...document }: Document, maxLength: number | null): SftRow {
+function oneDocument({ sourceIndex, ...document }: SftDocument, maxLength: number | null): SftRow {
   return { documents: [cutRow(document, maxLength)], sourceIndex };
 }
 
 /** Packed rows, but those in which nothing is scored. */
-function packedRows(documents: readonly Document[], length: number, strategy: SFTConfig["packingStrategy"]): SftRow[] {
+function packedRows(documents: readonly SftDocument[], length: number, strategy: SFTConfig["packingStrategy"]): SftRow[] {
   return packDocuments(documents, length, strategy)
     .filter((row) => row.documents.some((document) => numScoredTokens(document) > 0))
     .map((row) => ({ documents: row.documents, sourceIndex: row.packedFrom[0]!, packedFrom: row.packedFrom }));

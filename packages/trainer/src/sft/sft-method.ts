@@ -13,7 +13,6 @@ export function sftMethod(args: SFTConfig): Method<SftRow, PreparedSftDataset> {
   const isShuffled = args.trainSamplingStrategy === "random" && args.shuffleDataset !== false;
   return {
     name: "sft",
-    reference: "base",
     isPaddingFree: isPaddingFree(args),
     ...(isShuffled && { shuffleSeed: args.dataSeed ?? args.seed }),
     prepare: (dataset, options) => prepareSftDataset(dataset, { ...args, ...options }),
