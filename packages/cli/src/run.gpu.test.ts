@@ -1,4 +1,5 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import type { PageData } from "@kto/report";
 import { fixturePath } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorLinesOf, kto, temporaryFolder } from "./testing/run-kto.js";
@@ -50,6 +51,11 @@ function metricsOf(output: string): Record<string, number>[] {
   return records.map((record) => Object.fromEntries(Object.entries(record).filter(([name]) => !timings.includes(name))));
 }
 
+/** What the page of a run shows. */
+function reportOf(run: string): PageData {
+  return JSON.parse(/id="report">(.*?)<\/script>/s.exec(readFileSync(folder.file(run, "report.html"), "utf8"))![1]!) as PageData;
+}
+
 describe("kto train", () => {
   it("writes everything that the contract names", async () => {
     const { status, stdout, stderr } = await kto(train("whole", "--json"));
@@ -59,7 +65,9 @@ describe("kto train", () => {
       "adapter_config.json",
       "adapter_model.safetensors",
       "checkpoint-5",
+      "data_summary.json",
       "metrics.jsonl",
+      "report.html",
       "resolved_config.yaml",
       "tokenizer.json",
       "tokenizer_config.json",
@@ -75,6 +83,9 @@ describe("kto train", () => {
     expect(records.map(({ loss }) => loss).slice(0, 2)).toEqual([0.5, 0.5]);
     const state = JSON.parse(readFileSync(folder.file("whole", "trainer_state.json"), "utf8")) as { log_history: Record<string, number>[] };
     expect(state.log_history.slice(0, 5).map(({ loss }) => loss)).toEqual(records.map(({ loss }) => loss));
+    const [page] = reportOf("whole").runs;
+    expect(page).toMatchObject({ isFinished: true, lastStep: 5, data: { counts: { prepared: 8, dropped: 2 } }, problems: [] });
+    expect(page!.series.find(({ name }) => name === "loss")!.values).toEqual(records.map(({ loss }) => Number(loss!.toPrecision(9))));
     for (const line of stderr.split("\n").filter((text) => !text.startsWith("note: "))) expect(line.length).toBeLessThanOrEqual(80);
   });
 

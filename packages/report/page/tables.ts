@@ -65,7 +65,6 @@ export function dataSection({ data }: PageRun, id: string, title: string): HTMLE
   if (!data) return undefined;
   const { counts, classBalance, histogram, drops } = data;
   const facts = [
-    ["Rows in the data", shown(counts.source)],
     ["Trained on", shown(counts.prepared)],
     ["Dropped", shown(counts.dropped)],
   ];

@@ -1,6 +1,6 @@
 export { RunFolderError } from "./errors.js";
 export { type PageData, pageData, type PageRun, type PageSeries } from "./page-data.js";
 export { reportHtml, type ReportOptions } from "./report-html.js";
-export { readRun, type ReadRunOptions, type RunFolder, runsIn } from "./run/read-run.js";
+export { evaluationsOf, readRun, type ReadRunOptions, type RunFolder, runsIn } from "./run/read-run.js";
 export type { ConfigEntry, DataSummary, Metrics, Run, Sample, SampleToken } from "./run/run.js";
 export { type Points, thin } from "./thin.js";

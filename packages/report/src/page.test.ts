@@ -159,15 +159,18 @@ describe("the page in Chromium", () => {
     }
   });
 
-  it("opens 100,000 steps within two seconds", async () => {
-    const started = performance.now();
+  it("opens 100,000 steps within two seconds of a core", async () => {
     const path = join(folder, "long.html");
     await writeFile(path, await reportHtml([runOf({ numSteps: 100_000 })]));
     const page = await browser.newPage();
-    const opens = performance.now();
+    const session = await page.context().newCDPSession(page);
+    await session.send("Performance.enable", { timeDomain: "threadTicks" }); // of the page's thread, whatever else the machine does
     await page.goto(`file://${path}`);
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
-    expect(performance.now() - opens, `made in ${opens - started} ms`).toBeLessThan(2000);
+    const { metrics } = await session.send("Performance.getMetrics");
+    const seconds = metrics.find(({ name }) => name === "TaskDuration")!.value;
+    expect(seconds).toBeGreaterThan(0.01);
+    expect(seconds).toBeLessThan(2);
     await page.close();
   });
 

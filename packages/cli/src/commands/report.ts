@@ -1,13 +1,12 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { excerpt } from "@kto/core";
-import { diskName, field, orNull, path } from "@kto/core/config";
+import { field, orNull, path } from "@kto/core/config";
 import { folderStore, writeFileAtomic } from "@kto/core/node";
 import { readRun, reportHtml, type Run } from "@kto/report";
 import { commandValues, withHome } from "../config/check-command.js";
-import { fieldsOf } from "../config/train-fields.js";
+import { defaultOf } from "../config/field-defaults.js";
 import { exitStatus } from "../errors.js";
-import { methods, type TrainMethod } from "../methods/index.js";
 import type { Command, CommandInput } from "./command.js";
 
 const reportFields = {
@@ -60,19 +59,4 @@ function folderMistake(folder: string): string[] {
 function shortNames(folders: readonly string[]): readonly string[] {
   const last = folders.map((folder) => resolve(folder).split(/[\\/]/).at(-1)!);
   return new Set(last).size === last.length ? last : folders;
-}
-
-/** The default of a field of `kto train` in the run's method; the default method's where the config names none that there is. */
-function defaultOf(name: string, { method: named }: Readonly<Record<string, unknown>>): unknown {
-  const method = methods.find((one) => one.name === named) ?? methods[0]!;
-  return defaultsOnDisk(method).get(name);
-}
-
-function defaultsOnDisk(method: TrainMethod): ReadonlyMap<string, unknown> {
-  return new Map(
-    Object.entries(fieldsOf(method)).flatMap(([name, one]) => {
-      const spelt = diskName(name, one);
-      return spelt === undefined || one.isRequired ? [] : [[spelt, one.initial] as const];
-    }),
-  );
 }

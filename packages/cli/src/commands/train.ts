@@ -14,6 +14,8 @@ import { ConfigError, exitStatus, fieldName } from "../errors.js";
 import { pushing } from "../load/hub-access.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { methods, type MethodTrainer, type TrainMethod } from "../methods/index.js";
+import { formatDataSummary } from "../load/data-summary.js";
+import { RunReport } from "../load/run-report.js";
 import { describeAdapter, describeData, describeDevice, describeMemory, describeModel, describePlan } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
@@ -130,11 +132,15 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
   const { config, args, chatTemplate, prepared, checkpoint, pushes } = materials;
   const { method, values } = config;
   const resolved = formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits);
-  const folder = directory(values.outputDir, { overwrite: values.overwriteOutputDir, files: { "resolved_config.yaml": resolved } });
+  const folder = directory(values.outputDir, {
+    overwrite: values.overwriteOutputDir,
+    files: { "resolved_config.yaml": resolved, "data_summary.json": formatDataSummary(prepared.train) },
+  });
   const display = new TrainDisplay(console, method.display(args));
   let resumedFrom: string | undefined;
   let lastCheckpoint: string | undefined;
   let step = 0;
+  let hasBegun = false;
   let isTrained = false;
   const trainer = method.trainer({
     model,
@@ -153,6 +159,10 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
       display.show(event);
     },
   });
+  const report = new RunReport(folder.store, {
+    history: () => trainer.progress.logHistory,
+    onWarning: (text) => console.warn(text),
+  });
   try {
     const run = await plan(trainer, materials, io.signal);
     step = run.startStep;
@@ -169,14 +179,19 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     }
     input.begin();
     describeMemory(console, run.memory);
-    for await (const log of run.train({ signal: io.signal })) await folder.appendMetrics(metricsLine(log));
+    hasBegun = true;
+    for await (const log of run.train({ signal: io.signal })) {
+      await folder.appendMetrics(metricsLine(log));
+      await report.keepUp();
+    }
     display.stop();
     const output = trainer.result!;
     const results = resultsOf(output);
     await trainer.saveModel().catch(async (error: unknown) => {
       throw await writeErrorInRun(error, folder.store);
     });
-    await folder.writeResults(results); // last: a folder that has it holds a finished run
+    await folder.writeResults(results); // last of what counts: a folder that has it holds a finished run
+    await report.write();
     isTrained = true;
     display.finish(trainer.progress.logHistory, output.peakGpuMemoryBytes, values.outputDir);
     await pushAtEnd(materials, console);
@@ -186,6 +201,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
   } catch (error) {
     display.stop();
     if (isTrained) throw error;
+    if (hasBegun) await report.write();
     if (pushes?.isUnderWay && !io.signal?.aborted) console.line(`waiting for the push of a checkpoint to ${pushes.url}`);
     await pushes?.settled(); // a signal has ended it
     if (!io.signal?.aborted) {

@@ -71,6 +71,7 @@ export class TrainDisplay {
     console.fact("memory", `${formatBytes(peakBytes)} at most on the GPU`);
     console.fact("adapter", `${folder}/adapter_model.safetensors`);
     console.fact("metrics", `${folder}/metrics.jsonl, trainer_state.json, train_results.json`);
+    console.fact("report", `${folder}/report.html`);
     console.fact("config", `${folder}/resolved_config.yaml repeats this run`);
   }
 

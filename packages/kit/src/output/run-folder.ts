@@ -15,6 +15,8 @@ const runFiles = [
   metricsFile,
   "trainer_state.json",
   "resolved_config.yaml",
+  "data_summary.json",
+  "report.html",
   "adapter_model.safetensors",
   "README.md",
   "tokenizer.json",

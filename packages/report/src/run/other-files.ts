@@ -38,7 +38,7 @@ export function dataSummaryOf({ counts, drops, class_balance: balance, histogram
   const classes = (balance ?? {}) as Unchecked;
   const numbers = (counts ?? {}) as Unchecked;
   return {
-    counts: { source: numberOr(numbers["source"]), prepared: numberOr(numbers["prepared"]), dropped: numberOr(numbers["dropped"]) },
+    counts: { prepared: numberOr(numbers["prepared"]), dropped: numberOr(numbers["dropped"]) },
     ...(Array.isArray(drops) && { drops: drops.filter((drop) => typeof drop === "string") }),
     ...(typeof classes["desirable"] === "number" && {
       classBalance: { desirable: numberOr(classes["desirable"]), undesirable: numberOr(classes["undesirable"]) },

@@ -36,7 +36,7 @@ describe("the files of a run", () => {
     await folder.write(
       "data_summary.json",
       JSON.stringify({
-        counts: { source: 3, prepared: 2, dropped: 1 },
+        counts: { prepared: 2, dropped: 1 },
         class_balance: { desirable: 1, undesirable: 1 },
         histogram: [{ from: 0, to: 8, count: 2 }],
       }),
@@ -48,7 +48,7 @@ describe("the files of a run", () => {
       isFinished: true,
       evaluations: [{ step: 2, eval_loss: 0.3, eval_kl: 0 }],
       results: { train_loss: 0.4 },
-      data: { counts: { source: 3, prepared: 2, dropped: 1 }, classBalance: { desirable: 1, undesirable: 1 } },
+      data: { counts: { prepared: 2, dropped: 1 }, classBalance: { desirable: 1, undesirable: 1 } },
       samples: [{ prompt: "user: 2 + 2", before: "5", after: "4", tokens: [{ text: "4", logRatio: 0.5 }] }],
       problems: [],
     });

@@ -49,7 +49,7 @@ export async function readRun(folder: RunFolder, { name = lastPart(folder.name),
     name,
     isFinished: results !== undefined,
     records: inOrder(lines.values.map(metricsOf)),
-    evaluations: inOrder(historyOf(state).filter(isEvaluation)),
+    evaluations: evaluationsOf(state?.["log_history"]),
     config: config === undefined ? [] : configOf(config, problems, defaultOf),
     ...(results && { results: metricsOf(results) }),
     ...(data && { data: dataSummaryOf(data) }),
@@ -96,12 +96,12 @@ function checkpointStep(name: string): number | undefined {
   return step === undefined ? undefined : Number(step);
 }
 
-function historyOf(state: Record<string, unknown> | undefined): Metrics[] {
-  const history = state?.["log_history"];
-  return Array.isArray(history) ? history.filter((record) => typeof record === "object" && record !== null).map(metricsOf) : [];
+/** The evaluations in a `log_history` of transformers' layout, by step. */
+export function evaluationsOf(history: unknown): Metrics[] {
+  if (!Array.isArray(history)) return [];
+  const records = history.filter((record) => typeof record === "object" && record !== null).map(metricsOf);
+  return inOrder(records.filter((record) => Object.keys(record).some((name) => name.startsWith("eval_"))));
 }
-
-const isEvaluation = (record: Metrics): boolean => Object.keys(record).some((name) => name.startsWith("eval_"));
 
 /** Records that say their step, by step; of one step the last stands. */
 function inOrder(records: readonly Metrics[]): Metrics[] {

@@ -30,8 +30,8 @@ export interface Sample {
 
 /** What was trained on. */
 export interface DataSummary {
-  /** Rows in the data, rows that are trained on, rows dropped. */
-  counts: { source: number; prepared: number; dropped: number };
+  /** Rows that are trained on, and rows dropped. */
+  counts: { prepared: number; dropped: number };
   /** Why rows were dropped, in words. */
   drops?: readonly string[] | undefined;
   /** Rows of either class, of data that has classes. */

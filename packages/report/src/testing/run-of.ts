@@ -52,7 +52,7 @@ export function runOf({
     ],
     results: { train_loss: 0.4, train_runtime: 56.2, peak_gpu_memory_bytes: 2_800_000_000 },
     data: {
-      counts: { source: 12, prepared: 10, dropped: 2 },
+      counts: { prepared: 10, dropped: 2 },
       drops: ["2 rows: the prompt fills max_length"],
       classBalance: { desirable: 6, undesirable: 4 },
       histogram: [
