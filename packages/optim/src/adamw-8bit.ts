@@ -24,7 +24,8 @@ type BucketState =
 
 /**
  * bitsandbytes' AdamW8bit on the GPU: the moments are kept as 8-bit codes with a scale for each block of 256 elements, 2.03 bytes a parameter in
- * place of AdamW's 8. Tensors below `min8bitSize` elements keep f32 moments. Two dispatches per bucket; nothing is read back.
+ * place of AdamW's 8. Tensors below `min8bitSize` elements and those of a bucket that `isEmbedding` keep f32 moments; a bucket that does not decay has no
+ * weight decay. Two dispatches per bucket; nothing is read back.
  *
  *   m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  p ← (p − lr·c₂/c₁ · m / (√v + c₂ε)) · (1 − lr·wd),  c₁ = 1−β₁ᵗ, c₂ = √(1−β₂ᵗ)
  *
@@ -51,12 +52,13 @@ export class AdamW8bit implements Optimizer {
     this.#maps = device.unscoped(() => adamw8bitMaps(device));
     parameters.forEach((bucket, bucketIndex) => {
       const sizes = [...bucket.parameters.values()].map(({ size }) => size);
-      if (sizes.some((size) => size >= min8bitSize)) {
-        const state = new StateBlocks(bucket, ({ size }) => size >= min8bitSize);
+      const codedFrom = bucket.isEmbedding ? Infinity : min8bitSize;
+      if (sizes.some((size) => size >= codedFrom)) {
+        const state = new StateBlocks(bucket, ({ size }) => size >= codedFrom);
         this.#states.push({ state, bucketIndex, codes: state.addCodes(), absmax: state.addScales() });
       }
-      if (sizes.some((size) => size > 0 && size < min8bitSize)) {
-        const state = new StateBlocks(bucket, ({ size }) => size > 0 && size < min8bitSize);
+      if (sizes.some((size) => size > 0 && size < codedFrom)) {
+        const state = new StateBlocks(bucket, ({ size }) => size > 0 && size < codedFrom);
         this.#states.push({ state, bucketIndex, moments: state.addMoments() });
       }
     });
@@ -67,9 +69,14 @@ export class AdamW8bit implements Optimizer {
     const { device } = this.parameters[0]!;
     return device.scope("AdamW8bit", () => {
       const { norm, clip } = clipGradients(gradients, maxGradNorm);
-      const numbers = adamw8bitHyper({ ...this.#options, learningRate, step: this.step });
-      const hyper = device.tensor(numbers, [adamwHyperSize], "f32", "AdamW8bit hyperparameters");
+      const hyperFor = (weightDecay: number): Tensor => {
+        const numbers = adamw8bitHyper({ ...this.#options, weightDecay, learningRate, step: this.step });
+        return device.tensor(numbers, [adamwHyperSize], "f32", "AdamW8bit hyperparameters");
+      };
+      const kinds = new Set(this.parameters.map(({ decays }) => decays));
+      const hypers = new Map(Array.from(kinds, (decays) => [decays, hyperFor(decays ? this.#options.weightDecay : 0)]));
       for (const { state, bucketIndex, ...moments } of this.#states) {
+        const hyper = hypers.get(state.bucket.decays)!;
         const shared = { params: state.bucket.flat, grads: gradients[bucketIndex]!.flat, blocks: state.blocks, hyper, clip };
         if ("codes" in moments) adamw8bitStep({ ...shared, ...moments, maps: this.#maps });
         else adamwBlockStep({ ...shared, ...moments });

@@ -19,7 +19,8 @@ export function clipGradients(gradients: readonly ParameterBucket[], maxGradNorm
 }
 
 /**
- * AdamW with f32 moments on the GPU, one dispatch per bucket of parameters; nothing is read back.
+ * AdamW with f32 moments on the GPU, one dispatch per bucket of parameters; nothing is read back. Weight decay is that of the options in a bucket that
+ * `decays`, and 0 in any other.
  *
  *   p ← p · (1 − lr·wd);  m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  p ← p − lr/(1−β₁ᵗ) · m / (√v / √(1−β₂ᵗ) + ε)
  *
@@ -49,9 +50,9 @@ export class AdamW implements Optimizer {
     const { device } = this.parameters[0]!;
     return device.scope("AdamW", () => {
       const { norm, clip } = clipGradients(gradients, maxGradNorm);
-      const numbers = adamwHyper({ ...this.#options, learningRate, step: this.step });
-      const hyper = device.tensor(numbers, [adamwHyperSize], "f32", "AdamW hyperparameters");
-      this.parameters.forEach(({ flat }, index) => {
+      this.parameters.forEach(({ flat, decays }, index) => {
+        const numbers = adamwHyper({ ...this.#options, ...(!decays && { weightDecay: 0 }), learningRate, step: this.step });
+        const hyper = device.tensor(numbers, [adamwHyperSize], "f32", "AdamW hyperparameters");
         adamwStep({ params: flat, grads: gradients[index]!.flat, m: this.m[index]!.flat, v: this.v[index]!.flat, hyper, clip });
       });
       return norm;

@@ -49,8 +49,9 @@ export class Qwen2ForCausalLM extends DecoderForCausalLM<Qwen2Config> {
     return new Qwen2ForCausalLM(config as Qwen2Config, weights, parts);
   }
 
-  /** A new model with weights N(0, std²) from `random` (which gives standard normals), f32 and trainable: for pretraining small models. */
+  /** A new model with weights N(0, std²) from `random` (which gives standard normals), f32 and `trainable`: for pretraining small models. */
   static initialize(config: Qwen2Config, options: InitializeOptions): Qwen2ForCausalLM {
-    return new Qwen2ForCausalLM(config, initialWeights(qwen2, config, options), { device: options.device, dtype: "f32" });
+    const { weights, buckets } = initialWeights(qwen2, config, options);
+    return new Qwen2ForCausalLM(config, weights, { device: options.device, dtype: "f32", buckets });
   }
 }

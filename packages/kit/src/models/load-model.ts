@@ -28,6 +28,11 @@ export interface LoadModelOptions extends PlaceOptions {
   loadIn4bit?: boolean | undefined;
   /** Also quantise the scales of `loadIn4bit`; default true. */
   bnb4bitUseDoubleQuant?: boolean | undefined;
+  /**
+   * Every weight is to be trained, not an adapter: all are held in f32, which takes 4 bytes a parameter, and 12 more with their gradients and AdamW's moments.
+   * Does not go with `loadIn4bit` or dtype "f16". Default false.
+   */
+  trainable?: boolean | undefined;
   onProgress?(progress: { loadedBytes: number; totalBytes: number }): void;
 }
 
@@ -39,14 +44,14 @@ export interface LoadModelOptions extends PlaceOptions {
  *   OutOfMemoryError
  */
 export async function loadModel(place: string | ByteDirectory | ModelFiles, options: LoadModelOptions): Promise<LoadedModel> {
-  const { device, dtype = "auto", loadIn4bit = false, bnb4bitUseDoubleQuant = true, signal, onProgress } = options ?? {};
+  const { device, dtype = "auto", loadIn4bit = false, bnb4bitUseDoubleQuant = true, trainable, signal, onProgress } = options ?? {};
   if (!device)
     throw new ArgumentError(
       "loadModel: device is missing; expected what openDevice() resolves to, got nothing; pass { device: await openDevice() }",
     );
   const files = typeof place === "object" && "config" in place ? place : await openModel(place, options);
   const quantization: QuantizeOnLoad | undefined = loadIn4bit ? { loadIn4bit, bnb4bitUseDoubleQuant } : undefined;
-  const model = await loadCausalLM(files.directory, { device, dtype, quantization, signal, onProgress });
+  const model = await loadCausalLM(files.directory, { device, dtype, quantization, trainable, signal, onProgress });
   const { name, revision, tokenizer, generationConfig } = files;
   return Object.assign(model, { name, revision, tokenizer, generationConfig, files });
 }

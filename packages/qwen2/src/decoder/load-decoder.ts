@@ -1,11 +1,13 @@
 import { CapabilityError, foreignText, FormatError, readText, shorten, type ByteDirectory } from "@kto/core";
 import { expectBitsandbytes, type Nf4Weight } from "@kto/nf4";
 import { openCheckpoint } from "@kto/safetensors";
-import type { Device, FloatDtype, Tensor } from "@kto/tensor";
+import type { Device, FloatDtype, ParameterBucket, Tensor } from "@kto/tensor";
 import { familyOf, type DecoderArchitecture } from "./architecture.js";
 import type { DecoderConfig } from "./config.js";
+import { expectTrainable, expectTrainableFiles } from "./expect-trainable.js";
 import { loadWeights, type LoadProgress, type QuantizeOnLoad } from "./load-weights.js";
 import { settleDecoder } from "./settle-checkpoint.js";
+import { weightBuckets } from "./weight-buckets.js";
 
 /** Options of `loadCausalLM` and `fromPretrained`. */
 export interface FromPretrainedOptions {
@@ -17,6 +19,8 @@ export interface FromPretrainedOptions {
    * decides, layer by layer.
    */
   quantization?: QuantizeOnLoad | undefined;
+  /** Every weight is to be trained: all are in f32, in buckets (`trainable` of the model). Default false. */
+  trainable?: boolean | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
@@ -31,20 +35,23 @@ export interface LoadedDecoder {
   quantized: Map<string, Nf4Weight>;
   device: Device;
   dtype: FloatDtype;
+  /** The weights, where they are to be trained. */
+  buckets: ParameterBucket[] | undefined;
 }
 
 /** Loads a checkpoint of one of these architectures. Errors as `loadCausalLM`. */
 export async function loadDecoder(
   directory: ByteDirectory,
   architectures: readonly DecoderArchitecture[],
-  { device, dtype = "auto", quantization, signal, onProgress }: FromPretrainedOptions,
+  { device, dtype = "auto", quantization, trainable = false, signal, onProgress }: FromPretrainedOptions,
 ): Promise<LoadedDecoder> {
+  if (trainable) expectTrainable({ dtype, quantization });
   if (dtype === "f16" && !device.capabilities.shaderF16) {
     throw new CapabilityError(
       `fromPretrained: adapter "${device.capabilities.description}" lacks shader-f16; expected it for dtype "f16"; pass dtype "f32"`,
     );
   }
-  const chosen = dtype === "auto" ? (device.capabilities.shaderF16 ? "f16" : "f32") : dtype;
+  const chosen = dtype === "auto" ? (device.capabilities.shaderF16 && !trainable ? "f16" : "f32") : dtype;
   const json = await readJson(directory, "config.json");
   const source = `${directory.name}: config.json`;
   const { family: architecture, fields: configJson } = familyOf(json, source, architectures);
@@ -53,8 +60,15 @@ export async function loadDecoder(
   const checkpoint = await openCheckpoint(directory);
   try {
     const { reader, config, specs } = await settleDecoder(checkpoint, architecture, configured, signal);
-    const loaded = await loadWeights(reader, specs, { device, dtype: chosen, quantization, signal, onProgress });
-    return { architecture, config, configJson, ...loaded, device, dtype: chosen };
+    if (trainable) expectTrainableFiles(reader, specs, directory.name);
+    const buckets = trainable ? weightBuckets(device, specs) : undefined;
+    try {
+      const loaded = await loadWeights(reader, specs, { device, dtype: chosen, quantization, buckets, signal, onProgress });
+      return { architecture, config, configJson, ...loaded, device, dtype: chosen, buckets };
+    } catch (error) {
+      for (const bucket of buckets ?? []) bucket.dispose();
+      throw error;
+    }
   } finally {
     await checkpoint.dispose();
   }

@@ -1,9 +1,10 @@
 import { DtypeError } from "@kto/core";
 import { isNf4Weight, isSkipped, loadNf4Weight, quantizeNf4, type Nf4Weight, type WeightDtype } from "@kto/nf4";
 import { type TensorReader } from "@kto/safetensors";
-import { nothingOverflowed, type Device, type FloatDtype, type Tensor } from "@kto/tensor";
+import { nothingOverflowed, type Device, type FloatDtype, type ParameterBucket, type Tensor, type TensorSpace } from "@kto/tensor";
 import { expectWeights } from "./expect-weights.js";
 import { overflowError, writeConverted } from "./write-converted.js";
+import { bucketSpace } from "./weight-buckets.js";
 import { WeightSpace, type WeightForm } from "./weight-space.js";
 import type { WeightSpec } from "./weight-specs.js";
 
@@ -30,6 +31,8 @@ export interface LoadWeightsOptions {
   device: Device;
   dtype: FloatDtype;
   quantization?: QuantizeOnLoad | undefined;
+  /** Where all weights go, in f32, to be trained; default: memory of their own. The caller's to dispose, also after an error. */
+  buckets?: readonly ParameterBucket[] | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
@@ -92,7 +95,7 @@ class WeightLoad {
   readonly #weights = new Map<string, Tensor>();
   readonly #quantized = new Map<string, Nf4Weight>();
   readonly #totalBytes: number;
-  readonly #space: WeightSpace;
+  readonly #space: { of(name: string): TensorSpace; dispose(): void };
   /** An element a spec; see `writeBfloat16`. */
   readonly #firstOverflow: Tensor;
   #loadedBytes = 0;
@@ -104,8 +107,8 @@ class WeightLoad {
     this.#specs = specs;
     this.#options = options;
     this.#totalBytes = specs.reduce((total, { name }) => total + reader.tensors.get(name)!.byteLength, 0);
-    const { device, dtype } = options;
-    this.#space = new WeightSpace(device, specs, { dtype, formOf: (spec) => this.#formOf(spec) });
+    const { device, dtype, buckets } = options;
+    this.#space = buckets ? bucketSpace(buckets) : new WeightSpace(device, specs, { dtype, formOf: (spec) => this.#formOf(spec) });
     this.#firstOverflow = device.unscoped(() =>
       device.tensor(
         specs.map(() => nothingOverflowed),

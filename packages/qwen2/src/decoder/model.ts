@@ -21,8 +21,10 @@ import {
   type LogProbsMetrics,
   type LinearModule,
   type PackRowsOptions,
+  type ParameterBucket,
   type Tensor,
   type TokenBatch,
+  type TrainableWeights,
 } from "@kto/tensor";
 import type { DecoderArchitecture, NormPart, Projection } from "./architecture.js";
 import type { DecoderConfig } from "./config.js";
@@ -33,6 +35,7 @@ import { frequenciesName } from "./rope-scaling.js";
 import { RotaryTables } from "./rotary-tables.js";
 import { savePretrained, type SavePretrainedOptions } from "./save.js";
 import { packRows } from "./token-batch.js";
+import { weightsIn } from "./weight-buckets.js";
 import { isProjection } from "./weight-specs.js";
 
 /** Options of a forward pass. */
@@ -50,6 +53,10 @@ export interface DecoderParts {
   quantized?: ReadonlyMap<string, Nf4Weight> | undefined;
   /** The fields of the config.json it was loaded with; without them those of a new model. */
   configJson?: Readonly<Record<string, unknown>> | undefined;
+  /** What the weights are parts of, where every one of them can be trained; the model takes them over too. */
+  buckets?: readonly ParameterBucket[] | undefined;
+  /** Tables of a model of the same config, which owns them; default tables of its own. */
+  rotary?: RotaryTables | undefined;
 }
 
 /** A decoder with its output head, of whatever family its architecture says. Owns its weights; dispose it. */
@@ -68,6 +75,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   readonly embeddings: { readonly input: EmbeddingModule; readonly output: EmbeddingModule };
   readonly #weights: Map<string, Tensor>;
   readonly #quantized: ReadonlyMap<string, Nf4Weight>;
+  readonly #buckets: readonly ParameterBucket[];
   readonly #rotary: RotaryTables;
 
   /** Takes over the weights: those of linear layers are either among `weights` or, in four bits, among `quantized`. */
@@ -75,7 +83,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     architecture: DecoderArchitecture,
     config: Config,
     weights: ReadonlyMap<string, Tensor>,
-    { device, dtype, quantized = new Map(), configJson = architecture.writeConfig(config) }: DecoderParts,
+    { device, dtype, quantized = new Map(), configJson = architecture.writeConfig(config), buckets = [], rotary }: DecoderParts,
   ) {
     this.architecture = architecture;
     this.config = config;
@@ -85,7 +93,8 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     this.#weights = new Map(weights);
     this.embeddings = { input: this.#embeddingModule(architecture.embedding), output: this.#embeddingModule(architecture.outputEmbedding) };
     this.#quantized = quantized;
-    this.#rotary = new RotaryTables(device, config);
+    this.#buckets = buckets;
+    this.#rotary = rotary ?? new RotaryTables(device, config);
     const linearLayers = new Map<string, LinearModule>();
     this.layers = Array.from({ length: config.numHiddenLayers }, (_, index) => this.#layer(index, linearLayers));
     this.linearLayers = linearLayers;
@@ -112,6 +121,21 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   /** Weights of linear layers in four bits, by the name they have on disk. */
   get quantizedWeights(): ReadonlyMap<string, Nf4Weight> {
     return this.#quantized;
+  }
+
+  /** All weights, where the model was loaded or made with `trainable`, and none was put in the place of another since. */
+  get trainable(): TrainableWeights | undefined {
+    const buckets = this.#buckets;
+    const inBuckets = weightsIn(buckets);
+    if (inBuckets.size === 0 || inBuckets.size !== this.#weights.size) return undefined;
+    if ([...this.#weights].some(([name, weight]) => inBuckets.get(name) !== weight)) return undefined;
+    const { architecture, config, configJson, device, dtype } = this;
+    return {
+      buckets,
+      withWeights: (others) =>
+        new DecoderForCausalLM(architecture, config, weightsIn(others), { device, dtype, configJson, rotary: this.#rotary }),
+      save: (store) => this.savePretrained(store, { dtype: "f32" }),
+    };
   }
 
   /** Bytes of all weights on the device. */
@@ -257,7 +281,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   }
 
   dispose(): void {
-    for (const weight of [...this.#weights.values(), ...this.#quantized.values()]) weight.dispose();
+    for (const part of [...this.#weights.values(), ...this.#quantized.values(), ...this.#buckets]) part.dispose();
     this.#rotary.dispose();
   }
 

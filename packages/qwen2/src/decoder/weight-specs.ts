@@ -10,6 +10,8 @@ export interface WeightSpec {
   kind: "matrix" | "norm" | "bias";
   /** Path of the linear layer it is the weight of, which may hold it in four bits; undefined for all else. */
   linear?: string;
+  /** The input embedding, which is the output head too where the model is tied. */
+  isEmbedding?: boolean;
   /** The output head of a model that is not tied. */
   isHead?: boolean;
   /** Weights of the same name here lie in one buffer: those of layers with one input, which generation computes together. */
@@ -27,7 +29,7 @@ export function decoderWeightSpecs(architecture: DecoderArchitecture, config: De
   const { vocabSize, hiddenSize, numHiddenLayers, tieWordEmbeddings } = config;
   const embedding = (path: string): WeightSpec => ({ name: `${path}.weight`, shape: [vocabSize, hiddenSize], kind: "matrix" });
   const norm = (path: string): WeightSpec => ({ name: `${path}.weight`, shape: [hiddenSize], kind: "norm" });
-  const specs = [embedding(architecture.embedding)];
+  const specs: WeightSpec[] = [{ ...embedding(architecture.embedding), isEmbedding: true }];
   for (let layer = 0; layer < numHiddenLayers; layer++) {
     for (const [key, part] of Object.entries<NormPart | Projection>({ ...architecture.layer })) {
       const path = `${architecture.layers}.${layer}.${part.path}`;

@@ -6,6 +6,7 @@ import type { ProjectedTokens } from "../ops/rotate-rows.js";
 import type { LinearLogProbs, LogProbsMetrics } from "../ops/linear-log-probs.js";
 import type { Tensor } from "../tensor.js";
 import type { ModuleTree } from "./module-tree.js";
+import type { TrainableWeights } from "./trainable-weights.js";
 
 /** Rows of tokens one after another, without padding. Which tokens belong together is data: token t attends to tokens starts[t] to t. */
 export interface TokenBatch extends SegmentBounds {
@@ -92,6 +93,8 @@ export interface CausalLM extends ModuleTree {
   readonly attentionHeads: AttentionHeads;
   /** Tokens that a row may have at most. */
   readonly maxPositionEmbeddings: number;
+  /** All weights, where the model was made so that every one of them can be trained; undefined where only adapters can. */
+  readonly trainable?: TrainableWeights | undefined;
   /**
    * Names the rotary frequencies of a pass whose longest row has so many tokens: rows of one name may share a pass. A model without it rotates rows of every
    * length alike.

@@ -14,6 +14,14 @@ export interface ParameterShape {
   shape: Shape;
 }
 
+/** How optimizers treat the parameters of a bucket: what torch says by its parameter groups. */
+export interface ParameterTreatment {
+  /** False for biases and the weights of norms, which transformers keeps out of weight decay; default true. */
+  decays?: boolean | undefined;
+  /** An embedding, whose moments bitsandbytes keeps in 32 bits under an 8-bit optimizer; default false. */
+  isEmbedding?: boolean | undefined;
+}
+
 /**
  * Trainable f32 parameters in one flat tensor, so that an optimizer step, a norm or a copy is one dispatch. Each parameter is a view; the gaps
  * between them hold zeros. Owned by the caller.
@@ -23,9 +31,20 @@ export class ParameterBucket implements Disposable {
   /** [n] f32 with all parameters in it. */
   readonly flat: Tensor;
   readonly parameters: ReadonlyMap<string, Tensor>;
+  /** Weight decay applies to them. */
+  readonly decays: boolean;
+  /** An embedding: its moments stay in 32 bits. */
+  readonly isEmbedding: boolean;
 
-  constructor(device: Device, shapes: readonly ParameterShape[], label = "parameters") {
+  constructor(
+    device: Device,
+    shapes: readonly ParameterShape[],
+    label = "parameters",
+    { decays = true, isEmbedding = false }: ParameterTreatment = {},
+  ) {
     this.device = device;
+    this.decays = decays;
+    this.isEmbedding = isEmbedding;
     let size = 0;
     const offsets = shapes.map(({ shape }) => {
       const offset = size;
@@ -61,6 +80,7 @@ export class ParameterBucket implements Disposable {
       this.device,
       [...this.parameters].map(([name, { shape }]) => ({ name, shape })),
       label,
+      this,
     );
   }
 
