@@ -27,10 +27,11 @@ export async function wantedCheckpoint(wanted: true | string, outputDir: string)
     throw new ConfigError([
       `resume_from_checkpoint: not usable; expected true or the folder of a complete checkpoint (checkpoint-<step>), got ${excerpt(wanted, 400)}; true takes the newest one`,
     ]);
-  const missing = checkpointFiles.filter((file) => !existsSync(join(path, file)));
+  const files = checkpointFiles[existsSync(join(path, "config.json")) ? "model" : "adapter"];
+  const missing = files.filter((file) => !existsSync(join(path, file)));
   if (missing.length > 0)
     throw new ConfigError([
-      `resume_from_checkpoint: ${wanted} is not complete; expected ${checkpointFiles.join(", ")} in it, got no ${missing.join(", ")}; true takes the newest checkpoint that is`,
+      `resume_from_checkpoint: ${wanted} is not complete; expected ${files.join(", ")} in it, got no ${missing.join(", ")}; true takes the newest checkpoint that is`,
     ]);
   return { from: folderStore(path), isInOutput: dirname(path) === resolve(outputDir) };
 }

@@ -70,6 +70,11 @@ export class ParameterBucket implements Disposable {
     return [...this.parameters.values()].reduce((total, parameter) => total + parameter.size, 0);
   }
 
+  /** Whether gradients flow to all of them. */
+  get requiresGrad(): boolean {
+    return [...this.parameters.values()].every(({ requiresGrad }) => requiresGrad);
+  }
+
   set requiresGrad(value: boolean) {
     for (const parameter of this.parameters.values()) parameter.requiresGrad = value;
   }

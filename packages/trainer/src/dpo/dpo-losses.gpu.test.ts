@@ -7,7 +7,7 @@ import { fixturePath, readFixtureJson, readFixtureJsonl } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dpoConfig, dpoMethod, type DPOConfig, type PairRow, type PassLayout } from "../index.js";
 import { wholeBatches } from "../memory/passes.js";
-import { makeReference } from "../scoring/reference.js";
+import { adapterReferences } from "../scoring/reference.js";
 import { readTensors } from "../testing/recorded-run.js";
 
 interface Case {
@@ -86,7 +86,7 @@ async function record(
 ): Promise<{ loss: number; metrics: Record<string, number>; gradient: Float32Array; gradNorm: number }> {
   const method = dpoMethod(args, "base");
   const { bucket } = model.activeAdapter;
-  using reference = await makeReference(model, "base");
+  using reference = await (await adapterReferences(model, "base"))("unchanged");
   using gradients = bucket.like("gradients");
   gradients.clear();
   const tensors = device.scope(() => method.record({ model, reference, layout }, pairs, {}, { scale: 1, sink: gradients.sink(bucket, 1) }));

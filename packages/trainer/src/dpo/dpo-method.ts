@@ -77,7 +77,7 @@ function pairPass(
   const { beta, labelSmoothing, discopopTau, fDivergenceType, fAlphaDivergenceCoef } = args;
   const batch = packScoredBatch(base, answersOf(pairs), passOptions);
   const ldWeights = tokenWeights(pairs, args.ldAlpha);
-  const refLogProbs = precomputed(device, pairs) ?? reference.run(() => scoreBatch(base, batch, ldWeights).logProbs); // [2b]
+  const refLogProbs = precomputed(device, pairs) ?? reference.run((model) => scoreBatch(model, batch, ldWeights).logProbs); // [2b]
   const gradientCheckpointing = backwardPass ? layout.checkpointedLayers : 0;
   const policyPass = (): ReturnType<typeof scoreBatch> =>
     scoreBatch(base, batch, { ...ldWeights, gradientCheckpointing, metrics: true, accuracy: true, aligned: args.useWeighting });

@@ -19,16 +19,16 @@ export function precomputeReference(
   pairs: readonly PairRow[],
   { ldAlpha, ...options }: PrecomputeOptions,
 ): Promise<PairRow[]> {
-  const { base, device } = context.model;
+  const { device } = context.model;
   return inBatches(pairs, options, async (batch) => {
     using logProbs = device.scope("precomputeReference", () =>
-      context.reference.run(() =>
+      context.reference.run((model) =>
         concat(
           inPassesOf(
             context,
             batch,
             (pair) => answersOf([pair]),
-            (part, packing) => scoreBatch(base, packScoredBatch(base, answersOf(part), packing), tokenWeights(part, ldAlpha)).logProbs,
+            (part, packing) => scoreBatch(model, packScoredBatch(model, answersOf(part), packing), tokenWeights(part, ldAlpha)).logProbs,
           ),
         ),
       ),

@@ -1,5 +1,5 @@
 import { ktoLoss } from "@kto/losses";
-import { backward, concat, mean, type Tensor } from "@kto/tensor";
+import { backward, concat, mean, type CausalLM, type Tensor } from "@kto/tensor";
 import type { KTOConfig } from "../config/kto-config.js";
 import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
 import { inPasses, type PassOptions } from "../memory/passes.js";
@@ -74,7 +74,7 @@ function matchedPass(
 ): MatchedPass {
   const { device, base } = model;
   const batch = packScoredBatch(base, rows, passOptions);
-  const refLogProbs = precomputed(model.device, rows, "refLogProb") ?? reference.run(() => scoreBatch(base, batch).logProbs);
+  const refLogProbs = precomputed(model.device, rows, "refLogProb") ?? reference.run((model) => scoreBatch(model, batch).logProbs);
   const policyPass = (): ReturnType<typeof scoreBatch> =>
     scoreBatch(base, batch, { gradientCheckpointing: backwardPass ? layout.checkpointedLayers : 0, metrics: true });
   const policy = backwardPass ? policyPass() : device.noGrad(policyPass);
@@ -116,8 +116,8 @@ function klLogProbs(context: MethodContext, rows: readonly KtoRow[]): NamedTenso
   const parts = inPasses({ model, layout }, rows.map(mismatched), (part: ScoredRow[], options) =>
     model.device.scope("KL pass", () => {
       const batch = packScoredBatch(model.base, part, options);
-      const pass = (): Tensor => scoreBatch(model.base, batch).logProbs; // [b]
-      return { policy: model.device.noGrad(pass), reference: known ? undefined : reference.run(pass) };
+      const pass = (of: CausalLM): Tensor => scoreBatch(of, batch).logProbs; // [b]
+      return { policy: model.device.noGrad(() => pass(model.base)), reference: known ? undefined : reference.run(pass) };
     }),
   );
   return {

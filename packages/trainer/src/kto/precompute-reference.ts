@@ -1,4 +1,4 @@
-import { concat, type Tensor } from "@kto/tensor";
+import { concat, type CausalLM, type Tensor } from "@kto/tensor";
 import type { ScoredRow } from "../data/rows.js";
 import type { MethodContext } from "../loop/method.js";
 import { inPasses } from "../memory/passes.js";
@@ -22,7 +22,10 @@ export function precomputeReference(
   const { device } = context.model;
   return inBatches(rows, options, async (batch) => {
     const tensors = device.scope("precomputeReference", () =>
-      context.reference.run(() => [logProbs(context, batch), ...(hasKl ? [logProbs(context, batch.map(mismatched))] : [])]),
+      context.reference.run((model) => [
+        logProbs(model, context, batch),
+        ...(hasKl ? [logProbs(model, context, batch.map(mismatched))] : []),
+      ]),
     );
     const [ofMatched, ofMismatched] = await device.readAll(tensors);
     for (const tensor of tensors) tensor.dispose();
@@ -35,7 +38,6 @@ export function precomputeReference(
 }
 
 /** [numRows] f32 nats, in as many passes as the layout asks for. */
-function logProbs(context: MethodContext, rows: readonly ScoredRow[]): Tensor {
-  const { base } = context.model;
-  return concat(inPasses(context, rows, (part, options) => scoreBatch(base, packScoredBatch(base, part, options)).logProbs));
+function logProbs(model: CausalLM, context: MethodContext, rows: readonly ScoredRow[]): Tensor {
+  return concat(inPasses(context, rows, (part, options) => scoreBatch(model, packScoredBatch(model, part, options)).logProbs));
 }

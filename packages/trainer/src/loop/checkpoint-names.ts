@@ -1,4 +1,16 @@
 import type { Store } from "@kto/core";
+import { ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE } from "@kto/lora";
+import { optimizerFile } from "./optimizer-file.js";
+import { stateFile } from "./trainer-state.js";
+
+/**
+ * What it takes to go on from a checkpoint of an adapter, and from one of a whole model; the weights of a model may be in several files, which the state
+ * names.
+ */
+export const checkpointFiles: Readonly<Record<"adapter" | "model", readonly string[]>> = {
+  adapter: [stateFile, ADAPTER_CONFIG_FILE, ADAPTER_WEIGHTS_FILE, optimizerFile],
+  model: [stateFile, "config.json", optimizerFile],
+};
 
 /** `checkpoint-<step>`, transformers' name. */
 export function checkpointName(step: number): string {

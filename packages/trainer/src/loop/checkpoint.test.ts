@@ -1,7 +1,7 @@
 import { FormatError, memoryStore, readText, type Store } from "@kto/core";
 import { loraConfig } from "@kto/lora";
 import { describe, expect, it } from "vitest";
-import { progressAt, tinyCheckpointFiles, tinyRun, writeTinyCheckpoint, unsealed } from "../testing/tiny-checkpoint.js";
+import { progressAt, tinyCheckpointFiles, filesOf, tinyAdapter, tinyRun, writeTinyCheckpoint, unsealed } from "../testing/tiny-checkpoint.js";
 import { CheckpointError } from "./checkpoint-error.js";
 import type { RunToResume } from "./checkpoint.js";
 import { findCheckpoint, type FoundCheckpoint } from "./find-checkpoint.js";
@@ -124,9 +124,9 @@ it("no checkpoint at all is no error, a named one that is not there is", async (
 describe("a whole checkpoint of another run is refused, and none before it is tried", () => {
   it("of another rank, and of other layers", async () => {
     const store = await damagedStore("README.md", () => text("notes"));
-    const [target] = tinyRun.adapter.targets;
+    const [target] = tinyAdapter.targets;
     const wider = { config: loraConfig({ r: 3, targetModules: ["q_proj"] }), targets: [{ ...target!, r: 3 }], embeddings: new Map() };
-    const error = newest(store, { ...tinyRun, adapter: wider });
+    const error = newest(store, { ...tinyRun, files: filesOf(wider) });
     await expect(error).rejects.toThrow(
       "resume: checkpoint-5 does not fit: it is of another adapter: r 2 there, 3 here; resume with the settings of that run",
     );
@@ -136,7 +136,7 @@ describe("a whole checkpoint of another run is refused, and none before it is tr
       targets: [{ ...target!, path: "model.layers.0.self_attn.v_proj" }],
       embeddings: new Map(),
     };
-    await expect(newest(store, { ...tinyRun, adapter: elsewhere })).rejects.toThrow(
+    await expect(newest(store, { ...tinyRun, files: filesOf(elsewhere) })).rejects.toThrow(
       /another adapter: targetModules \["q_proj"\] there, \["v_proj"\] here/,
     );
   });

@@ -1,6 +1,5 @@
 export { CheckpointError, type DamagedFile } from "./checkpoint-error.js";
-export { checkpointFiles } from "./checkpoint.js";
-export { checkpointName, checkpointStep, listCheckpoints } from "./checkpoint-names.js";
+export { checkpointFiles, checkpointName, checkpointStep, listCheckpoints } from "./checkpoint-names.js";
 export type { Collective } from "./collective.js";
 export type { SettingDifference } from "./differences.js";
 export { TrainerUsageError } from "./errors.js";

@@ -1,11 +1,11 @@
 import type { DataRow, Dataset } from "@kto/datasets";
-import type { PeftModel } from "@kto/lora";
-import type { CausalLM, GradientSink, Tensor } from "@kto/tensor";
+import type { GradientSink, Tensor } from "@kto/tensor";
 import type { RowLengths } from "../data/lengths.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
 import type { DroppedRow, SourceRow } from "../data/rows.js";
 import type { PassLayout, PassUnit } from "../memory/passes.js";
 import type { Reference, ReferenceKind } from "../scoring/reference.js";
+import type { PolicyModel } from "./policy.js";
 
 /** Tensors by name, f32. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
@@ -22,7 +22,7 @@ export interface PreparedRows<Row> {
 
 /** What a micro-batch is recorded with. */
 export interface MethodContext {
-  model: PeftModel<CausalLM>;
+  model: PolicyModel;
   reference: Reference;
   layout: PassLayout;
 }
@@ -41,9 +41,9 @@ export interface BackwardPass {
  * evaluation, memory, checkpoints.
  */
 export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row> = PreparedRows<Row>> {
-  /** Its name in the adapter's card. */
+  /** Its name in the card of what was trained. */
   readonly name: string;
-  /** What the policy is compared with; without one, the model without its adapter. */
+  /** What the policy is compared with; without one, the model without its adapter, and where every weight is trained nothing. */
   readonly reference?: ReferenceKind | undefined;
   /** Seed of torch's `randperm`, which rows are put in order by, anew in each epoch; without one they stay in the order of the data. */
   readonly shuffleSeed?: number | undefined;

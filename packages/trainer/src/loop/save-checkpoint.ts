@@ -1,17 +1,18 @@
 import type { Store } from "@kto/core";
-import type { PeftModel } from "@kto/lora";
 import type { Optimizer } from "@kto/optim";
 import { checkpointsToRemove } from "./best-model.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { checkpointName, listCheckpoints } from "./checkpoint-names.js";
 import type { TrainerEvent } from "./events.js";
+import type { PolicyFiles } from "./policy.js";
 import type { RunProgress } from "./trainer-state.js";
 import type { TrainingConfig } from "./training-config.js";
 
 /** A run as its checkpoints see it. */
 export interface CheckpointedRun {
   store: Store;
-  model: PeftModel;
+  /** Those of what is trained. */
+  files: PolicyFiles;
   optimizer: Optimizer;
   progress: RunProgress;
   args: Pick<TrainingConfig, "saveTotalLimit" | "loadBestModelAtEnd">;
@@ -27,12 +28,12 @@ export interface CheckpointedRun {
  * @param isDue  false for one that is written because the run was interrupted, which no other run would have: it is never the best one
  */
 export async function saveCheckpoint(run: CheckpointedRun, state: () => string, isDue: boolean): Promise<void> {
-  const { store, model, optimizer, progress, args, rank, emit } = run;
+  const { store, files, optimizer, progress, args, rank, emit } = run;
   const { globalStep: step, best } = progress;
   const name = checkpointName(step);
   if (isDue && best.globalStep === step) best.checkpoint = name;
   if (rank > 0) return;
-  await store.writeFolder(name, (folder) => writeCheckpoint(folder, model, optimizer, state()));
+  await store.writeFolder(name, (folder) => writeCheckpoint(folder, files, optimizer, state()));
   emit({ type: "checkpoint", step, path: store.folder(name).name });
   await remove(run, checkpointsToRemove(await listCheckpoints(store), args.saveTotalLimit, best.checkpoint));
 }
@@ -42,12 +43,12 @@ export async function saveCheckpoint(run: CheckpointedRun, state: () => string, 
  * checkpoint is to be kept, keeps the best. True if the weights are the best one's now. Throws CheckpointError if that checkpoint is damaged.
  */
 export async function endWithBest(run: CheckpointedRun): Promise<boolean> {
-  const { store, model, optimizer, progress, args, rank } = run;
+  const { store, files, optimizer, progress, args, rank } = run;
   const { checkpoint: name } = progress.best;
   if (name === null) return false;
   if (args.loadBestModelAtEnd) {
-    const best = await readCheckpoint(store.folder(name), name, { adapter: model.activeAdapter, optimizer });
-    best.restore(model, optimizer);
+    const best = await readCheckpoint(store.folder(name), name, { files, optimizer });
+    best.restore(optimizer);
   }
   if (rank === 0 && args.saveTotalLimit === 1) {
     const names = await listCheckpoints(store);

@@ -1,3 +1,4 @@
+import type { ByteDirectory } from "@kto/core";
 import { getPeftModel, LoraConfigError, PeftModel, type LoraConfig } from "@kto/lora";
 import type { CausalLM } from "@kto/tensor";
 import type { Tokenizer } from "../data/tokenizer.js";
@@ -10,15 +11,16 @@ export interface NamedModel extends CausalLM {
   readonly name?: string | undefined;
   /** Branch, tag or commit of a model of the hub. */
   readonly revision?: string | undefined;
+  /** The files that it was loaded from: its generation_config.json goes wherever the model goes. */
+  readonly files?: { readonly directory: ByteDirectory } | undefined;
 }
 
-/** A base model, or one with adapters, of which the first active one is trained. */
+/** A base model, with an adapter put on it or trained itself, or one with adapters, of which the first active one is trained. */
 export type TrainableModel = NamedModel | PeftModel<NamedModel>;
 
-/** The model with the adapter to train, and the tokenizer that the base carries. `isNew` if the adapter was put on for it. */
+/** The model that is trained, with its adapter, or without one where every weight is. `isNew` if the adapter was put on for it. */
 export interface TrainedModelParts {
   adapted: PeftModel<NamedModel>;
-  tokenizer: Tokenizer | undefined;
   isNew: boolean;
 }
 
@@ -55,28 +57,25 @@ function refuseUnopened(operation: string, { model, trainDataset, evalDataset, o
     refuse("output", output, "a store, or a folder for a run", "directory(path) of @kto/kit");
 }
 
-/** Puts a fresh adapter on a base model, or takes the one that is there. Throws TrainerUsageError where there is neither model nor adapter, or an adapter too many, and for a base that carries another trainer's. */
+/** Puts a fresh adapter on a base model where there is a config for it, or takes the one that is there. Throws TrainerUsageError where there is no model, or an adapter too many, and for a base that carries another trainer's. */
 export function trainedModel(
   operation: string,
   { model, peftConfig, seed }: { model: TrainableModel | undefined; peftConfig: Partial<LoraConfig> | undefined; seed: number },
 ): TrainedModelParts {
   if (!model)
     throw new TrainerUsageError(
-      `${operation}: model is missing; expected a model with its adapter, or a base model and peftConfig, got ${String(model)}; pass e.g. { model, peftConfig: { r: 16 }, trainDataset }`,
+      `${operation}: model is missing; expected a model with its adapter, a base model and peftConfig, or a base model that was loaded with { trainable: true }, got ${String(model)}; pass e.g. { model, peftConfig: { r: 16 }, trainDataset }`,
     );
   if (hasAdapters(model)) {
     if (peftConfig)
       throw new TrainerUsageError(
         `${operation}: the model has an adapter and there is a peftConfig; expected one of the two, got both; pass the base model, or leave peftConfig out`,
       );
-    return { adapted: model, tokenizer: model.base.tokenizer, isNew: false };
+    return { adapted: model, isNew: false };
   }
-  if (!peftConfig)
-    throw new TrainerUsageError(
-      `${operation}: the model has no adapter to train; expected peftConfig, or a model of getPeftModel, got a base model alone; pass e.g. peftConfig: { r: 16 }`,
-    );
+  if (!peftConfig) return { adapted: new PeftModel(model), isNew: false };
   try {
-    return { adapted: getPeftModel(model, peftConfig, { seed }), tokenizer: model.tokenizer, isNew: true };
+    return { adapted: getPeftModel(model, peftConfig, { seed }), isNew: true };
   } catch (cause) {
     if (!(cause instanceof LoraConfigError) || cause.field !== "adapterName") throw cause;
     throw new TrainerUsageError(
@@ -89,14 +88,6 @@ export function trainedModel(
 /** The tokenizer that the base model carries. */
 export function tokenizerOf(model: TrainableModel): Tokenizer | undefined {
   return hasAdapters(model) ? model.base.tokenizer : model.tokenizer;
-}
-
-/** Throws TrainerUsageError for an adapter of which peft would train more than its matrices. */
-export function refuseModulesInFull({ activeAdapter: { config } }: PeftModel): void {
-  if (config.modulesToSave === null) return;
-  throw new TrainerUsageError(
-    `train: the adapter has modules that peft trains in full (modules_to_save), which is not done here; expected none, got ${[config.modulesToSave].flat().join(", ")}; merge it into its base (mergeAndUnload, or peft's merge_and_unload) and train a new adapter on what comes out`,
-  );
 }
 
 /** True of a PeftModel, also of one from another copy of its package. */

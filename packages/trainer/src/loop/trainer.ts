@@ -1,24 +1,27 @@
 import type { Store } from "@kto/core";
 import type { PeftModel } from "@kto/lora";
 import type { Optimizer } from "@kto/optim";
-import type { CausalLM } from "@kto/tensor";
 import type { SourceRow } from "../data/rows.js";
 import { adviseOnMemory } from "../memory/memory-advice.js";
 import { wholeBatches } from "../memory/passes.js";
-import { initialAdapter, makeReference, type InitialAdapter, type Reference } from "../scoring/reference.js";
+import type { MakeReference, ReferenceUse } from "../scoring/reference.js";
+import { adapterPolicy } from "./adapter-policy.js";
+import { withBelongings, type Belongings } from "./belongings.js";
 import { followedMetric, isStoppedEarly, resumedBest } from "./best-model.js";
 import { listCheckpoints } from "./checkpoint-names.js";
 import { alone, type Collective } from "./collective.js";
-import { adapterDifferences, settingDifferences } from "./differences.js";
+import { settingDifferences } from "./differences.js";
 import { TrainerUsageError } from "./errors.js";
 import { evaluateRows } from "./evaluate.js";
 import type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 import { findCheckpoint } from "./find-checkpoint.js";
 import { followEvaluation } from "./follow-evaluation.js";
+import { fullPolicy } from "./full-policy.js";
 import { planMemoryOfRun } from "./memory-of-run.js";
 import type { PreparedRows } from "./method.js";
 import { expectLogged } from "./metric-names.js";
 import { runOutput, type RunOutput } from "./output.js";
+import type { Policy } from "./policy.js";
 import { PlannedRun } from "./planned-run.js";
 import { rowOrder } from "./row-order.js";
 import { epochAfter, planRun, type RunPlan } from "./run-plan.js";
@@ -27,7 +30,7 @@ import { endWithBest, saveCheckpoint, type CheckpointedRun } from "./save-checkp
 import { saveTrained } from "./save-trained.js";
 import { trainLoop } from "./train-loop.js";
 import { trainOutput } from "./train-output.js";
-import { expectOptions, refuseModulesInFull, trainedModel } from "./trained-model.js";
+import { expectOptions, trainedModel, type NamedModel } from "./trained-model.js";
 import type { PlanOptions, TrainerOptions } from "./trainer-options.js";
 import { TrainingRun } from "./training-run.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
@@ -39,7 +42,7 @@ import type { UpdateContext } from "./update.js";
 const whatSavesMemory = ["perDeviceTrainBatchSize", "maxLength"];
 
 /**
- * Trains adapters by any method, with the numbers of transformers and trl: order of rows, accumulation, schedule, logging, evaluation and checkpoints.
+ * Trains an adapter, or every weight of a model, by any method, with the numbers of transformers and trl: order of rows, accumulation, schedule, logging, evaluation and checkpoints.
  * `KTOTrainer` and its kin are it with a method and that method's arguments. Each trainer trains once. Throws TrainerUsageError for options that cannot work.
  */
 export class Trainer<
@@ -47,28 +50,30 @@ export class Trainer<
   Prepared extends PreparedRows<Row> = PreparedRows<Row>,
   Config extends TrainingConfig = TrainingConfig,
 > implements Disposable {
-  /** The model with the adapter that is trained. */
-  readonly model: PeftModel<CausalLM>;
+  /** The model with the adapter that is trained, or without one where every weight of its `base` is. */
+  readonly model: PeftModel<NamedModel>;
   readonly args: Config;
   /** The log so far, under the names that transformers writes to `trainer_state.json`. */
   readonly progress: RunProgress = freshProgress();
   /** What a run came to, when it has finished. */
   result: TrainOutput | undefined;
   readonly #options: Omit<TrainerOptions<Row, Prepared, Config>, "model">;
+  readonly #policy: Policy;
   readonly #ownsAdapter: boolean;
   readonly #collective: Collective;
   readonly #output: RunOutput | undefined;
   readonly #prepared: { train?: Prepared | undefined; eval?: Prepared | undefined };
   #counts: RunPlan | undefined;
-  /** The adapter as the run found it, once there is a run: what an evaluation after it compares with too. */
-  #initial: InitialAdapter | undefined;
+  /** The policy as the run found it, once there is a run: what an evaluation after it compares with too. */
+  #references: MakeReference | undefined;
   #hasTrained = false;
 
   constructor(options: TrainerOptions<Row, Prepared, Config>) {
     const { name = "Trainer", args, peftConfig, model } = expectOptions(options?.name ?? "Trainer", options);
-    const { adapted, tokenizer, isNew } = trainedModel(name, { model, peftConfig, seed: args.seed });
-    this.#options = { ...options, name, tokenizer: options.tokenizer ?? tokenizer };
+    const { adapted, isNew } = trainedModel(name, { model, peftConfig, seed: args.seed });
+    this.#options = { ...options, name, tokenizer: options.tokenizer ?? adapted.base.tokenizer };
     this.model = adapted;
+    this.#policy = adapted.adapters.size > 0 ? adapterPolicy(adapted) : fullPolicy(name, adapted.base);
     this.args = args;
     this.#ownsAdapter = isNew;
     this.#collective = options.collective ?? alone;
@@ -103,7 +108,7 @@ export class Trainer<
   }
 
   async #plan({ resumeFrom, signal }: PlanOptions): Promise<PlannedRun> {
-    refuseModulesInFull(this.model);
+    this.#policy.expectTrainable();
     if (this.args.loadBestModelAtEnd && !this.#output)
       throw new TrainerUsageError(
         "train: loadBestModelAtEnd takes the best model from its checkpoint, and there is no place for checkpoints; expected an output, got none; pass output",
@@ -113,15 +118,19 @@ export class Trainer<
     const evalRows = this.args.evalStrategy === "no" ? [] : (await this.prepare("eval", signal)).rows;
     const counts = planRun(rows.length, this.args, this.#collective.size);
     const schedule = runSchedule(this.args, counts);
-    using parts = await openRunParts(this.model, this.args, () => this.#reference());
-    const adapter = this.model.activeAdapter;
-    const { checkpoint, damaged } = await findCheckpoint(resumeFrom, this.#output?.store, { adapter, optimizer: parts.optimizer });
+    const policy = this.#policy;
+    const use = this.#useOfReference;
+    policy.expectRoom(this.args, { keepsReference: use === "throughout" });
+    const references = await policy.references(this.#options.method.reference, [use]);
+    using parts = await openRunParts(policy, this.args, () => references(use));
+    const { files } = policy;
+    const { checkpoint, damaged } = await findCheckpoint(resumeFrom, this.#output?.store, { files, optimizer: parts.optimizer });
     for (const { checkpoint: name, file, problem } of damaged) this.#emit({ type: "checkpointDamaged", name, file, problem });
     const before = checkpoint?.state.progress;
     const startStep = before?.globalStep ?? 0;
     const isAtEnd = before !== undefined && (startStep >= counts.totalUpdates || isStoppedEarly(before.best, this.args));
     this.#counts = counts;
-    const context = { model: this.model, reference: parts.reference };
+    const context = { model: policy, reference: parts.reference };
     const memory = planMemoryOfRun<Row>({ ...this.#context(counts), ...parts, context }, { rows, evalRows, startStep });
     expectLogged(this.args, { method: this.#options.method, context }, evalRows);
     return new PlannedRun(
@@ -138,7 +147,7 @@ export class Trainer<
                 numRows: rows.length,
                 args: { ...this.args },
               }),
-              ...adapterDifferences(checkpoint.adapterConfig, adapter.config, this.args),
+              ...checkpoint.policy.differences(this.args),
             ]
           : [],
         isFinished: isAtEnd && !before.owesEvaluation,
@@ -161,8 +170,10 @@ export class Trainer<
   /** Evaluates the eval dataset with the model as it is, after a run against the reference of that run. Keys begin with `eval_`. */
   async evaluate({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<LogRecord> {
     await this.prepare("eval", signal);
-    using reference = await this.#reference();
-    return await this.#evaluate({ model: this.model, reference, layout: wholeBatches }, signal).catch((error: unknown) => {
+    const use = this.#references ? "afterwards" : "unchanged";
+    const references = this.#references ?? (await this.#policy.references(this.#options.method.reference, [use]));
+    using reference = await references(use);
+    return await this.#evaluate({ model: this.#policy, reference, layout: wholeBatches }, signal).catch((error: unknown) => {
       throw adviseOnMemory(error, ["perDeviceEvalBatchSize", "maxLength"]);
     });
   }
@@ -175,7 +186,7 @@ export class Trainer<
   }
 
   /**
-   * Writes the adapter as peft lays it out, the tokenizer's files, a model card and `trainer_state.json`, to `output` unless another store is given.
+   * Writes the adapter as peft lays it out, or all weights in f32 as transformers does, the tokenizer's files, a model card and `trainer_state.json`, to `output` unless another store is given.
    * Throws TrainerUsageError where there is neither, WriteError when the store refuses.
    */
   async saveModel(store: Store | undefined = this.#output?.store): Promise<void> {
@@ -184,8 +195,8 @@ export class Trainer<
         "saveModel: there is no place to write to; expected a store, got none; pass one, or give the trainer an output",
       );
     if (this.#collective.rank > 0) return;
-    const { tokenizer, chatTemplate, method } = this.#options;
-    await saveTrained(store, { model: this.model, tokenizer, chatTemplate, tag: method.name, state: this.#counts && this.state() });
+    const state = this.#counts && this.state();
+    await saveTrained(store, { policy: this.#policy, belongings: this.#belongings, tag: this.#options.method.name, state });
   }
 
   /** Gone; throws TrainerUsageError. */
@@ -221,30 +232,34 @@ export class Trainer<
       this.#hasTrained = false; // a run that was refused may be asked for again
       throw error;
     });
-    const { model, progress } = this;
-    const { device } = model;
-    this.#initial = await initialAdapter(model);
-    using parts = await openRunParts(this.model, this.args, () => this.#reference());
+    const { progress } = this;
+    const policy = this.#policy;
+    const { device } = policy;
+    const use = this.#useOfReference;
+    const isEvaluatedLater = this.#options.evalDataset !== undefined || this.#prepared.eval !== undefined;
+    const references = await policy.references(this.#options.method.reference, isEvaluatedLater ? [use, "afterwards"] : [use]);
+    this.#references = references;
+    using parts = await openRunParts(policy, this.args, () => references(use));
     const rows = (await this.prepare("train")).rows;
     const isResumed = run.checkpoint !== undefined;
     const output = this.#collective.rank === 0 ? this.#output : undefined; // the others write nothing
     await output?.begin?.({ startStep: isResumed ? run.startStep : undefined });
     try {
-      if (run.checkpoint) {
-        run.checkpoint.restore(model, parts.optimizer);
-        const { progress: before, settings } = run.checkpoint.state;
-        const names = this.#output ? await listCheckpoints(this.#output.store) : [];
-        Object.assign(progress, structuredClone(before), { best: resumedBest(before.best, { args: this.args, settings, names }) });
-      }
       device.memory.limitBytes = Math.min(run.memory.peakBytes, run.memory.budgetBytes ?? Infinity);
       device.memory.resetPeak();
       await device.recorder.warmUp();
       const started = performance.now();
-      const context = { model, reference: parts.reference, layout: run.memory };
+      const context = { model: policy, reference: parts.reference, layout: run.memory };
       const precomputed = await this.#options.method.precompute?.(context, rows, {
         signal,
         onProgress: (done) => this.#emit({ type: "precompute", done, total: rows.length }),
       });
+      if (run.checkpoint) {
+        run.checkpoint.restore(parts.optimizer); // after the rows are scored by the policy as it was found
+        const { progress: before, settings } = run.checkpoint.state;
+        const names = this.#output ? await listCheckpoints(this.#output.store) : [];
+        Object.assign(progress, structuredClone(before), { best: resumedBest(before.best, { args: this.args, settings, names }) });
+      }
       const schedule = runSchedule(this.args, run.counts);
       const followed = { args: this.args, progress, collective: this.#collective };
       const checkpointed = this.#checkpointed(parts.optimizer);
@@ -277,13 +292,20 @@ export class Trainer<
     }
   }
 
-  #reference(): Promise<Reference> {
-    return makeReference(this.model, this.#options.method.reference ?? "base", this.#initial);
+  /** While the policy changes there is a reference to compare with, unless all that is asked of it is computed before. */
+  get #useOfReference(): ReferenceUse {
+    const isPrecomputed = this.#options.method.precompute !== undefined && this.args.evalStrategy === "no";
+    return isPrecomputed || this.#options.method.reference === undefined ? "unchanged" : "throughout";
+  }
+
+  get #belongings(): Belongings {
+    const { tokenizer, chatTemplate } = this.#options;
+    return { tokenizer, chatTemplate, modelFiles: this.#policy.isWholeModel ? this.model.base.files?.directory : undefined };
   }
 
   /** What updates are recorded with, besides the parts that a run owns. */
-  #context(counts: RunPlan): Pick<UpdateContext<Row>, "method" | "collective" | "args" | "counts"> {
-    return { method: this.#options.method, collective: this.#collective, args: this.args, counts };
+  #context(counts: RunPlan): Pick<UpdateContext<Row>, "policy" | "method" | "collective" | "args" | "counts"> {
+    return { policy: this.#policy, method: this.#options.method, collective: this.#collective, args: this.args, counts };
   }
 
   async #evaluate(context: UpdateContext<Row>["context"], signal: AbortSignal | undefined): Promise<LogRecord> {
@@ -304,9 +326,11 @@ export class Trainer<
   }
 
   #checkpointed(optimizer: Optimizer): CheckpointedRun | undefined {
-    const { model, progress, args } = this;
+    const { progress, args } = this;
     const { rank } = this.#collective;
-    return this.#output && { store: this.#output.store, model, optimizer, progress, args, rank, emit: (event) => this.#emit(event) };
+    const { files: own, isWholeModel } = this.#policy;
+    const files = isWholeModel ? withBelongings(own, this.#belongings) : own;
+    return this.#output && { store: this.#output.store, files, optimizer, progress, args, rank, emit: (event) => this.#emit(event) };
   }
 
   /** Leaves the model with the best weights where that was asked for, and says which those are. */

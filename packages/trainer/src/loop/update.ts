@@ -4,16 +4,18 @@ import type { SourceRow } from "../data/rows.js";
 import type { TrainerEvent } from "./events.js";
 import type { BackwardPass } from "./method.js";
 import { disposeAll, recordMicroBatch, recordMicroBatchTogether, type MicroBatchContext, type RecordedMicroBatch } from "./micro-batch.js";
+import type { Policy } from "./policy.js";
 import { microBatchesOfUpdate, type RunPlan } from "./run-plan.js";
 import type { TrainingConfig } from "./training-config.js";
 
 /** What updates are recorded with. */
 export interface UpdateContext<Row extends SourceRow> extends MicroBatchContext<Row> {
+  policy: Policy;
   args: TrainingConfig;
   counts: RunPlan;
   optimizer: Optimizer;
-  /** In the layout of the adapter that is trained. */
-  gradients: ParameterBucket;
+  /** In the layout of the policy's parameters. */
+  gradients: readonly ParameterBucket[];
 }
 
 /** An update that was recorded and not read. */
@@ -54,7 +56,7 @@ export async function recordUpdate<Row extends SourceRow>(
   const weightAt = (ofRank: number, index: number): number => method.weightOf?.(rowsAt(ofRank, index)) ?? 1;
   const total = ranges.flatMap((ofRank, other) => ofRank.map((_, index) => weightAt(other, index))).reduce((a, b) => a + b, 0);
   const microBatches: RecordedMicroBatch<Row>[] = [];
-  gradients.clear();
+  for (const bucket of gradients) bucket.clear();
   try {
     for (let index = 0; index < count; index++) {
       const rowsByRank = ranges.map((_, other) => rowsAt(other, index));
@@ -65,8 +67,8 @@ export async function recordUpdate<Row extends SourceRow>(
       microBatches.push({ rowsByRank, tensors });
       emit({ type: "microBatch", step, index, count });
     }
-    if (size > 1) await collective.sum(gradients);
-    const gradNorm = optimizer.apply([gradients], { learningRate, maxGradNorm: args.maxGradNorm });
+    if (size > 1) for (const bucket of gradients) await collective.sum(bucket);
+    const gradNorm = optimizer.apply(gradients, { learningRate, maxGradNorm: args.maxGradNorm });
     return { step, learningRate, microBatches, gradNorm };
   } catch (error) {
     disposeAll(microBatches);
@@ -83,27 +85,27 @@ export function rehearseMicroBatch<Row extends SourceRow>(run: UpdateContext<Row
 /** Records the optimizer's step without counting it, for planning memory. */
 export function rehearseOptimizer<Row extends SourceRow>({ optimizer, gradients, args }: UpdateContext<Row>): void {
   const { step } = optimizer;
-  optimizer.apply([gradients], { learningRate: 0, maxGradNorm: args.maxGradNorm });
+  optimizer.apply(gradients, { learningRate: 0, maxGradNorm: args.maxGradNorm });
   optimizer.step = step;
 }
 
 /** Gradients of a micro-batch are its share of the mean over all of the update, on every rank. */
 function backwardPass<Row extends SourceRow>(
-  { args, context, collective, gradients }: UpdateContext<Row>,
+  { args, policy, collective, gradients }: UpdateContext<Row>,
   { count, share }: Place,
 ): BackwardPass {
-  const { model } = context;
-  const lossScale = args.lossScale === "auto" ? (model.base.dtype === "f16" ? 2 ** 14 : 1) : args.lossScale;
+  const lossScale = args.lossScale === "auto" ? (policy.base.dtype === "f16" ? 2 ** 14 : 1) : args.lossScale;
   const scale = share === undefined ? lossScale / count / collective.size : lossScale * share;
-  return { scale, sink: gradients.sink(model.activeAdapter.bucket, 1 / lossScale) };
+  const sinks = policy.buckets.map((bucket, index) => gradients[index]!.sink(bucket, 1 / lossScale));
+  return { scale, sink: (leaf, gradient) => sinks.some((sink) => sink(leaf, gradient)) };
 }
 
 function withDropout<Row extends SourceRow, T>(
-  { args, context: { model }, collective: { rank, size } }: UpdateContext<Row>,
+  { args, policy, collective: { rank, size } }: UpdateContext<Row>,
   { step, index }: Place,
   body: () => T,
 ): T {
-  return args.disableDropout ? body() : model.withDropout(mixSeed(args.seed, step, index * size + rank), body);
+  return args.disableDropout ? body() : policy.withDropout(mixSeed(args.seed, step, index * size + rank), body);
 }
 
 function mixSeed(seed: number, step: number, microBatch: number): number {

@@ -1,4 +1,3 @@
-import type { PeftModel } from "@kto/lora";
 import { numScoredTokens, rowLength, type ScoredRow } from "../data/rows.js";
 
 /** How large a pass is. */
@@ -52,9 +51,14 @@ export interface PassOptions {
   longestRow: number;
 }
 
+/** A model whose dropout goes by the place of a token in its batch; a `PeftModel` is one. */
+export interface DropoutModel {
+  withDropoutFrom<T>(row: number, body: () => T): T;
+}
+
 /** Runs `pass` on as many parts of the rows as the layout asks for, each with the dropout and the positions it has in the whole. */
 export function inPasses<Row extends ScoredRow, T>(
-  context: { model: PeftModel; layout: PassLayout },
+  context: { model: DropoutModel; layout: PassLayout },
   rows: readonly Row[],
   pass: (part: Row[], options: PassOptions) => T,
 ): T[] {
@@ -63,7 +67,7 @@ export function inPasses<Row extends ScoredRow, T>(
 
 /** As `inPasses`, for rows of which each is a unit of sequences. */
 export function inPassesOf<Row, T>(
-  { model, layout }: { model: PeftModel; layout: PassLayout },
+  { model, layout }: { model: DropoutModel; layout: PassLayout },
   rows: readonly Row[],
   unitOf: (row: Row) => PassUnit,
   pass: (part: Row[], options: PassOptions) => T,

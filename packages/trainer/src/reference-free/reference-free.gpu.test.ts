@@ -9,7 +9,7 @@ import { loadTokenizer } from "@kto/tokenizer/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cpoConfig, cpoMethod, orpoConfig, orpoMethod, preparePairDataset, type Method, type PairRow, type PassLayout } from "../index.js";
 import { wholeBatches } from "../memory/passes.js";
-import { makeReference } from "../scoring/reference.js";
+import { adapterReferences } from "../scoring/reference.js";
 
 interface Case {
   arguments: Record<string, string | number>;
@@ -83,7 +83,7 @@ async function record(
   layout: PassLayout = wholeBatches,
 ): Promise<{ loss: number; metrics: Record<string, number>; gradNorm: number }> {
   const { bucket } = model.activeAdapter;
-  using reference = await makeReference(model, "base");
+  using reference = await (await adapterReferences(model, "base"))("unchanged");
   using gradients = bucket.like("gradients");
   gradients.clear();
   const tensors = device.scope(() => method.record({ model, reference, layout }, pairs, {}, { scale: 1, sink: gradients.sink(bucket, 1) }));

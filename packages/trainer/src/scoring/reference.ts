@@ -1,43 +1,46 @@
 import type { LoraWeights, PeftModel } from "@kto/lora";
+import type { CausalLM } from "@kto/tensor";
 
-/** What the policy is compared with: `initial`, the adapter as the run finds it, or `base`, the model without it. */
+/** What the policy is compared with: `initial`, the adapter as the run finds it, or `base`, the model without it. Where every weight is trained both are the model as the run finds it. */
 export type ReferenceKind = "initial" | "base";
+
+/** When a reference is made and used: while the policy is as it was found, from then on while it changes, or after it has changed. */
+export type ReferenceUse = "unchanged" | "throughout" | "afterwards";
+
+/** Makes the reference of a run. Dispose it after its use. */
+export type MakeReference = (use: ReferenceUse) => Promise<Reference>;
 
 const referenceAdapter = "reference";
 
-/** Runs forward passes of the reference model on the policy's own weights. */
+/** Runs forward passes of the reference, without gradients. */
 export interface Reference extends Disposable {
-  run<T>(body: () => T): T;
-}
-
-/** What an adapter computed when a run began: what the base computes, or these weights. */
-export type InitialAdapter = "base" | ReadonlyMap<string, LoraWeights>;
-
-/** The adapter that is trained, as it stands: kept on the host, since training changes it. */
-export async function initialAdapter(model: PeftModel): Promise<InitialAdapter> {
-  const [trained] = model.activeAdapters;
-  return trained === undefined || (await model.startsAtBase(trained)) ? "base" : model.readAdapter(trained);
+  /** @param body  is given the model to compute with: that of the policy, with other adapters or none, or another one of the same shape */
+  run<T>(body: (model: CausalLM) => T): T;
 }
 
 /**
- * The reference of a run. An adapter that stands at its base computes what the base computes, so its reference is the base with adapters off, and no
- * second adapter is kept; that it does is read from its weights. Of a trained adapter a frozen copy is kept. Dispose it after the run.
- *
- * @param initial  what `initial` is, where the adapter has been trained since; by default the adapter as it stands
+ * References of an adapter that is trained. One that stands at its base computes what the base computes, so its reference is the base with adapters off, and no
+ * second adapter is kept; that it does is read from its weights. Of a trained adapter a frozen copy is kept: on the host too, since training changes it.
  */
-export async function makeReference(model: PeftModel, kind: ReferenceKind, initial?: InitialAdapter): Promise<Reference> {
+export async function adapterReferences(model: PeftModel<CausalLM>, kind: ReferenceKind): Promise<MakeReference> {
   const [trained] = model.activeAdapters;
-  if (trained === undefined || kind === "base") return reference(model, []);
-  const held = initial ?? ((await model.startsAtBase(trained)) ? "base" : undefined);
-  if (held === "base") return reference(model, []);
-  model.copyAdapter(trained, referenceAdapter);
-  if (held !== undefined) model.writeAdapter(held, referenceAdapter);
-  return reference(model, [referenceAdapter]);
+  const initial = kind === "base" || trained === undefined ? undefined : await initialAdapter(model, trained);
+  return () => {
+    if (initial === undefined) return Promise.resolve(reference(model, []));
+    model.copyAdapter(trained!, referenceAdapter);
+    model.writeAdapter(initial, referenceAdapter);
+    return Promise.resolve(reference(model, [referenceAdapter]));
+  };
 }
 
-function reference(model: PeftModel, adapters: readonly string[]): Reference {
+/** The weights of an adapter as it stands, unless it computes what the base computes. */
+async function initialAdapter(model: PeftModel, trained: string): Promise<ReadonlyMap<string, LoraWeights> | undefined> {
+  return (await model.startsAtBase(trained)) ? undefined : model.readAdapter(trained);
+}
+
+function reference(model: PeftModel<CausalLM>, adapters: readonly string[]): Reference {
   return {
-    run: (body) => model.device.noGrad(() => model.withAdapters(adapters, body)),
+    run: (body) => model.device.noGrad(() => model.withAdapters(adapters, () => body(model.base))),
     [Symbol.dispose]: () => adapters.forEach((name) => model.deleteAdapter(name)),
   };
 }

@@ -1,6 +1,7 @@
 import { bytesSource, memoryStore, type ByteDirectory, type Store } from "@kto/core";
-import { loraConfig, type LoraTarget, type LoraWeights, type PeftModel } from "@kto/lora";
+import { loraConfig, type LoraAdapter, type LoraTarget, type LoraWeights } from "@kto/lora";
 import type { Optimizer, StateTensor } from "@kto/optim";
+import { adapterFiles } from "../loop/adapter-files.js";
 import { writeCheckpoint, type RunToResume } from "../loop/checkpoint.js";
 import { checkpointName } from "../loop/checkpoint-names.js";
 import { planRun } from "../loop/run-plan.js";
@@ -17,9 +18,17 @@ const stateTensors: readonly StateTensor[] = ["m", "v"].flatMap((moment) => [
   { key: `${moment}.${target.path}.lora_B`, dtype: "F32" as const, shape: [4, 2] },
 ]);
 
-/** A run of an adapter on one layer, without a device. */
+/** An adapter on one layer, without a device. */
+export const tinyAdapter: Pick<LoraAdapter, "config" | "targets" | "embeddings"> = { config, targets: [target], embeddings: new Map() };
+
+/** The files of an adapter of these weights, which stay as they are. */
+export function filesOf(activeAdapter: typeof tinyAdapter, weights: Map<string, LoraWeights> = new Map()): ReturnType<typeof adapterFiles> {
+  return adapterFiles({ activeAdapter, readAdapter: () => Promise.resolve(weights), writeAdapter: () => undefined });
+}
+
+/** A run of that adapter. */
 export const tinyRun: RunToResume = {
-  adapter: { config, targets: [target], embeddings: new Map() },
+  files: filesOf(tinyAdapter),
   optimizer: { kind: "adamw", stateTensors: () => [...stateTensors] },
 };
 
@@ -44,7 +53,6 @@ export async function writeTinyCheckpoint(store: Store, step: number): Promise<v
   const numbers = (size: number, from: number): Float32Array =>
     Float32Array.from({ length: size }, (_, i) => Math.fround((from + i) / (step + 7)));
   const weights = new Map<string, LoraWeights>([[target.path, { a: numbers(6, 1), b: numbers(8, 2) }]]);
-  const model = { activeAdapter: tinyRun.adapter, readAdapter: async () => weights } as unknown as PeftModel;
   const bytesOf = ({ shape }: StateTensor, index: number): Uint8Array =>
     new Uint8Array(
       numbers(
@@ -55,7 +63,7 @@ export async function writeTinyCheckpoint(store: Store, step: number): Promise<v
   const readState = async (): Promise<Map<string, Uint8Array>> => new Map(stateTensors.map((one, index) => [one.key, bytesOf(one, index)]));
   const optimizer = { ...tinyRun.optimizer, step, readState } as unknown as Optimizer;
   const state = formatTrainerState(progressAt(step), args, planRun(8, args), { method: "kto" });
-  await store.writeFolder(checkpointName(step), (folder) => writeCheckpoint(folder, model, optimizer, state));
+  await store.writeFolder(checkpointName(step), (folder) => writeCheckpoint(folder, filesOf(tinyAdapter, weights), optimizer, state));
 }
 
 /** The files of such a checkpoint by name. */
