@@ -52,7 +52,7 @@ const noReference: Reference = {
 function expectWeights(operation: string, { trainable }: CausalLM): TrainableWeights {
   if (trainable) return trainable;
   throw new TrainerUsageError(
-    `${operation}: there is no adapter to train, and the model's weights cannot be trained as they were loaded; expected peftConfig, a model of getPeftModel, or weights loaded to be trained, got a base model alone; pass e.g. peftConfig: { r: 16 }, or load the model with { trainable: true } to train every weight`,
+    `${operation}: the model has no adapter to train, and its weights cannot be trained as they were loaded; expected peftConfig, a model of getPeftModel, or weights loaded to be trained, got a base model alone; pass e.g. peftConfig: { r: 16 }, or load the model with { trainable: true } to train every weight`,
   );
 }
 

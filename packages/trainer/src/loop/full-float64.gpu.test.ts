@@ -1,0 +1,121 @@
+import { Dataset, type DataRow } from "@kto/datasets";
+import { Qwen2ForCausalLM } from "@kto/qwen2";
+import { fileDirectory } from "@kto/qwen2/node";
+import { openCheckpoint } from "@kto/safetensors";
+import { requestDevice, type Device } from "@kto/tensor";
+import { finalAdapterFailures, finalAdapterTolerance, fixturePath, readFixtureJsonl, trajectoryFailures } from "@kto/testing";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ktoConfig, KTOTrainer, Trainer, trainingConfig, type KtoRow, type ScoredRow, type TrainingConfig } from "../index.js";
+import { completionMethod } from "../testing/completion-method.js";
+import { float64Weights, type Float64Weights } from "../testing/float64-decoder.js";
+import { frozen, ktoInFloat64, rowLogProbs, trainInFloat64, type Float64Log } from "../testing/float64-loop.js";
+
+/** Both training loops over 20 updates: the rule of fixtures/README.md, by its floors. */
+const numUpdates = 20;
+const args = {
+  maxSteps: numUpdates,
+  learningRate: 1e-3,
+  lrSchedulerType: "constant",
+  weightDecay: 0.1,
+  loggingSteps: 1,
+  saveStrategy: "no",
+  gradientCheckpointing: false,
+} as const;
+
+let device: Device;
+beforeAll(async () => {
+  device = await requestDevice();
+});
+afterAll(() => device.dispose());
+
+const quickstart = fileURLToPath(new URL("../../../../examples/quickstart/model", import.meta.url));
+
+async function opened(folder: string): Promise<{ model: Qwen2ForCausalLM; weights: Float64Weights }> {
+  const directory = fileDirectory(folder);
+  const model = await Qwen2ForCausalLM.fromPretrained(directory, { device, trainable: true });
+  const checkpoint = await openCheckpoint(directory);
+  const weights = await float64Weights(checkpoint);
+  await checkpoint.dispose();
+  return { model, weights };
+}
+
+/** Every weight of the model against the float64 loop's. */
+async function expectSameWeights(model: Qwen2ForCausalLM, expected: Float64Weights): Promise<void> {
+  const found = new Map<string, Float32Array>();
+  for (const [name, weight] of model.weights) found.set(name, (await weight.read()) as Float32Array);
+  const tensors = new Map(Array.from(expected, ([name, { data }]) => [name, Float32Array.from(data)]));
+  expect(finalAdapterFailures(found, { tensors }, finalAdapterTolerance(0))).toEqual([]);
+}
+
+/** Micro-batches of each update, in the order of the data. */
+function inUpdates<Row>(rows: readonly Row[], { perDeviceTrainBatchSize: size, gradientAccumulationSteps: count }: TrainingConfig): Row[][][] {
+  const at = (index: number): Row => rows[index % rows.length]!;
+  return Array.from({ length: numUpdates }, (_, update) =>
+    Array.from({ length: count }, (_batch, batch) => Array.from({ length: size }, (_row, row) => at((update * count + batch) * size + row))),
+  );
+}
+
+const logOf = (history: readonly Record<string, number>[]): Float64Log[] => history.filter(({ loss }) => loss !== undefined) as Float64Log[];
+
+test("supervised, a tied head: loss, gradient norm and every weight of a float64 loop over 20 updates", async () => {
+  const { model, weights } = await opened(quickstart);
+  using _model = model;
+  const rows = Array.from({ length: 12 }, (_, row): ScoredRow => ({ promptIds: [2, 7 + (row % 10), 5, 7 + (row % 7), 6, 3], completionIds: [7 + (row % 9), 7 + (row % 4), 4] }));
+  const trainer = new Trainer({
+    method: completionMethod,
+    model,
+    args: trainingConfig({ ...args, perDeviceTrainBatchSize: 3, gradientAccumulationSteps: 2 }),
+    trainDataset: Dataset.from(rows.map(({ promptIds, completionIds }): DataRow => ({ prompt_ids: promptIds, completion_ids: completionIds }))),
+  });
+  await trainer.train();
+  const expected = trainInFloat64({
+    weights,
+    config: model.config,
+    args: trainer.args,
+    updates: inUpdates(rows, trainer.args),
+    lossOf: (logProbs, batch) => ({
+      loss: -logProbs.flat().reduce((total, value) => total + value, 0) / batch.length,
+      gradients: logProbs.map((tokens) => tokens.map(() => -1 / batch.length)),
+    }),
+  });
+  expect(trajectoryFailures(logOf(trainer.progress.logHistory), expected, {})).toEqual([]);
+  await expectSameWeights(model, weights);
+  expect(expected.at(-1)!.loss).toBeLessThan(0.5 * expected[0]!.loss);
+});
+
+test("KTO, a head of its own: loss, gradient norm and every weight of a float64 loop over 20 updates", async () => {
+  const { model, weights } = await opened(fixturePath("model"));
+  using _model = model;
+  const kto = ktoConfig({ ...args, perDeviceTrainBatchSize: 2, gradientAccumulationSteps: 1, desirableWeight: 1.25 });
+  const rows = readFixtureJsonl<DataRow & { prompt_ids: number[]; completion_ids: number[] }>("kto", "tokenized", "main.jsonl")
+    .filter(({ prompt_ids: prompt, completion_ids: completion }) => prompt.length + completion.length < 40)
+    .slice(0, 8)
+    .map(({ prompt_ids, completion_ids, label }) => ({ prompt_ids, completion_ids, label }));
+  const trainer = new KTOTrainer({ model, args: kto, trainDataset: Dataset.from<DataRow>(rows) });
+  const prepared = (await trainer.prepare()).rows;
+  await trainer.train();
+  const { config } = model;
+  const reference = frozen(weights);
+  const mismatched = (batch: readonly KtoRow[]): ScoredRow[] =>
+    batch.map(({ promptIds, klCompletionIds }) => ({ promptIds, completionIds: klCompletionIds! }));
+  const expected = trainInFloat64({
+    weights,
+    config,
+    args: kto,
+    updates: inUpdates(prepared, kto),
+    lossOf: (logProbs, batch) =>
+      ktoInFloat64(logProbs, {
+        refLogProbs: rowLogProbs(reference, config, batch),
+        policyKlLogProbs: rowLogProbs(weights, config, mismatched(batch)),
+        refKlLogProbs: rowLogProbs(reference, config, mismatched(batch)),
+        labels: batch.map(({ label }) => label),
+        beta: kto.beta,
+        desirableWeight: kto.desirableWeight,
+        undesirableWeight: kto.undesirableWeight,
+      }),
+  });
+  expect(logOf(trainer.progress.logHistory)[0]!.loss).toBe((1.25 + 1) / 4);
+  expect(trajectoryFailures(logOf(trainer.progress.logHistory), expected, {})).toEqual([]);
+  await expectSameWeights(model, weights);
+});
