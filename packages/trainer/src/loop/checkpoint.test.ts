@@ -1,7 +1,15 @@
 import { FormatError, memoryStore, readText, type Store } from "@kto/core";
 import { loraConfig } from "@kto/lora";
 import { describe, expect, it } from "vitest";
-import { progressAt, tinyCheckpointFiles, filesOf, tinyAdapter, tinyRun, writeTinyCheckpoint, unsealed } from "../testing/tiny-checkpoint.js";
+import {
+  progressAt,
+  tinyCheckpointFiles,
+  filesOf,
+  tinyAdapter,
+  tinyRun,
+  writeTinyCheckpoint,
+  unsealed,
+} from "../testing/tiny-checkpoint.js";
 import { CheckpointError } from "./checkpoint-error.js";
 import type { RunToResume } from "./checkpoint.js";
 import { findCheckpoint, type FoundCheckpoint } from "./find-checkpoint.js";

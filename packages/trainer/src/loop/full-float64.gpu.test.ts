@@ -31,13 +31,12 @@ afterAll(() => device.dispose());
 
 const quickstart = fileURLToPath(new URL("../../../../examples/quickstart/model", import.meta.url));
 
-async function opened(folder: string): Promise<{ model: Qwen2ForCausalLM; weights: Float64Weights }> {
-  const directory = fileDirectory(folder);
-  const model = await Qwen2ForCausalLM.fromPretrained(directory, { device, trainable: true });
-  const checkpoint = await openCheckpoint(directory);
-  const weights = await float64Weights(checkpoint);
-  await checkpoint.dispose();
-  return { model, weights };
+const load = (folder: string): Promise<Qwen2ForCausalLM> =>
+  Qwen2ForCausalLM.fromPretrained(fileDirectory(folder), { device, trainable: true });
+
+async function inFloat64(folder: string): Promise<Float64Weights> {
+  await using checkpoint = await openCheckpoint(fileDirectory(folder));
+  return await float64Weights(checkpoint);
 }
 
 /** Every weight of the model against the float64 loop's. */
@@ -49,24 +48,35 @@ async function expectSameWeights(model: Qwen2ForCausalLM, expected: Float64Weigh
 }
 
 /** Micro-batches of each update, in the order of the data. */
-function inUpdates<Row>(rows: readonly Row[], { perDeviceTrainBatchSize: size, gradientAccumulationSteps: count }: TrainingConfig): Row[][][] {
+function inUpdates<Row>(
+  rows: readonly Row[],
+  { perDeviceTrainBatchSize: size, gradientAccumulationSteps: count }: TrainingConfig,
+): Row[][][] {
   const at = (index: number): Row => rows[index % rows.length]!;
   return Array.from({ length: numUpdates }, (_, update) =>
-    Array.from({ length: count }, (_batch, batch) => Array.from({ length: size }, (_row, row) => at((update * count + batch) * size + row))),
+    Array.from({ length: count }, (_batch, batch) =>
+      Array.from({ length: size }, (_row, row) => at((update * count + batch) * size + row)),
+    ),
   );
 }
 
-const logOf = (history: readonly Record<string, number>[]): Float64Log[] => history.filter(({ loss }) => loss !== undefined) as Float64Log[];
+const logOf = (history: readonly Record<string, number>[]): Float64Log[] =>
+  history.filter(({ loss }) => loss !== undefined) as Float64Log[];
 
 test("supervised, a tied head: loss, gradient norm and every weight of a float64 loop over 20 updates", async () => {
-  const { model, weights } = await opened(quickstart);
-  using _model = model;
-  const rows = Array.from({ length: 12 }, (_, row): ScoredRow => ({ promptIds: [2, 7 + (row % 10), 5, 7 + (row % 7), 6, 3], completionIds: [7 + (row % 9), 7 + (row % 4), 4] }));
+  using model = await load(quickstart);
+  const weights = await inFloat64(quickstart);
+  const rows = Array.from({ length: 12 }, (_, row): ScoredRow => ({
+    promptIds: [2, 7 + (row % 10), 5, 7 + (row % 7), 6, 3],
+    completionIds: [7 + (row % 9), 7 + (row % 4), 4],
+  }));
   const trainer = new Trainer({
     method: completionMethod,
     model,
     args: trainingConfig({ ...args, perDeviceTrainBatchSize: 3, gradientAccumulationSteps: 2 }),
-    trainDataset: Dataset.from(rows.map(({ promptIds, completionIds }): DataRow => ({ prompt_ids: promptIds, completion_ids: completionIds }))),
+    trainDataset: Dataset.from(
+      rows.map(({ promptIds, completionIds }): DataRow => ({ prompt_ids: promptIds, completion_ids: completionIds })),
+    ),
   });
   await trainer.train();
   const expected = trainInFloat64({
@@ -85,8 +95,8 @@ test("supervised, a tied head: loss, gradient norm and every weight of a float64
 });
 
 test("KTO, a head of its own: loss, gradient norm and every weight of a float64 loop over 20 updates", async () => {
-  const { model, weights } = await opened(fixturePath("model"));
-  using _model = model;
+  using model = await load(fixturePath("model"));
+  const weights = await inFloat64(fixturePath("model"));
   const kto = ktoConfig({ ...args, perDeviceTrainBatchSize: 2, gradientAccumulationSteps: 1, desirableWeight: 1.25 });
   const rows = readFixtureJsonl<DataRow & { prompt_ids: number[]; completion_ids: number[] }>("kto", "tokenized", "main.jsonl")
     .filter(({ prompt_ids: prompt, completion_ids: completion }) => prompt.length + completion.length < 40)

@@ -43,7 +43,7 @@ export function fullPolicy(operation: string, base: NamedModel): Policy {
 const noReference: Reference = {
   run: () => {
     throw new TrainerUsageError(
-      "reference: the method names none, and every weight is trained, so that nothing of the model before is kept; expected reference in the method; set it to \"initial\"",
+      'reference: the method names none, and every weight is trained, so that nothing of the model before is kept; expected reference in the method; set it to "initial"',
     );
   },
   [Symbol.dispose]: () => undefined,

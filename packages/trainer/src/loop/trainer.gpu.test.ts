@@ -186,7 +186,11 @@ describe("the reference of a run", () => {
 describe("options that cannot work are one clear error", () => {
   test.each<[string, object, RegExp]>([
     ["none", {}, /^KTOTrainer: model is missing; expected .*, got undefined; pass e\.g\. \{ model, peftConfig/],
-    ["a model without an adapter", { model: {} }, /has no adapter to train, and its weights cannot be trained .*; expected peftConfig.*\{ trainable: true \}/],
+    [
+      "a model without an adapter",
+      { model: {} },
+      /has no adapter to train, and its weights cannot be trained .*; expected peftConfig.*\{ trainable: true \}/,
+    ],
     ["isFreshAdapter", { isFreshAdapter: true }, /isFreshAdapter is no option any more; use nothing: an adapter knows/],
     ["checkpoints", { checkpoints: {} }, /checkpoints is no option any more; use output/],
     ["memoryBudgetBytes", { memoryBudgetBytes: 1 }, /memoryBudgetBytes is no option any more; use device\.memory\.budgetBytes/],

@@ -41,7 +41,12 @@ export function fullTrainingBytes({ numParameters, numEmbeddingParameters, optim
 export function expectRoomForWeights({ budgetBytes, ...training }: FullTraining & { budgetBytes: number | undefined }): void {
   const { weights, gradients, moments, reference, total } = fullTrainingBytes(training);
   if (budgetBytes === undefined || total <= budgetBytes) return;
-  const parts = { weights, gradients, "moments of the optimizer": moments, ...(reference > 0 && { "a frozen copy to compare with": reference }) };
+  const parts = {
+    weights,
+    gradients,
+    "moments of the optimizer": moments,
+    ...(reference > 0 && { "a frozen copy to compare with": reference }),
+  };
   const listed = Object.entries(parts).map(([name, bytes]) => `${inMiB(bytes)} for ${name}`);
   const isCoded = optimizerKind(training.optim) === "adamw_8bit";
   throw new OutOfMemoryError(

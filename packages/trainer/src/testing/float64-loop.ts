@@ -61,8 +61,8 @@ export function trainInFloat64<Row extends ScoredRow>({ weights, config, args, u
         data[at]! *= 1 - learningRate * decay;
         m[at] = beta1 * m[at]! + (1 - beta1) * g;
         v[at] = beta2 * v[at]! + (1 - beta2) * g * g;
-        const root = Math.sqrt(v[at]!) / Math.sqrt(1 - beta2 ** step) + adamEpsilon;
-        data[at]! -= ((learningRate / (1 - beta1 ** step)) * m[at]!) / root;
+        const root = Math.sqrt(v[at]) / Math.sqrt(1 - beta2 ** step) + adamEpsilon;
+        data[at]! -= ((learningRate / (1 - beta1 ** step)) * m[at]) / root;
       });
     }
     return { step, loss, grad_norm: gradNorm };
