@@ -6,8 +6,7 @@ import { requestDevice, type Device } from "@kto/tensor";
 import { finalAdapterFailures, finalAdapterTolerance, fixturePath, readFixtureJsonl, trajectoryFailures } from "@kto/testing";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ktoConfig, KTOTrainer, Trainer, trainingConfig, type KtoRow, type ScoredRow, type TrainingConfig } from "../index.js";
-import { completionMethod } from "../testing/completion-method.js";
+import { ktoConfig, KTOTrainer, sftConfig, SFTTrainer, type KtoRow, type ScoredRow, type TrainingConfig } from "../index.js";
 import { float64Weights, type Float64Weights } from "../testing/float64-decoder.js";
 import { frozen, ktoInFloat64, rowLogProbs, trainInFloat64, type Float64Log } from "../testing/float64-loop.js";
 
@@ -66,28 +65,25 @@ const logOf = (history: readonly Record<string, number>[]): Float64Log[] =>
 test("supervised, a tied head: loss, gradient norm and every weight of a float64 loop over 20 updates", async () => {
   using model = await load(quickstart);
   const weights = await inFloat64(quickstart);
-  const rows = Array.from({ length: 12 }, (_, row): ScoredRow => ({
-    promptIds: [2, 7 + (row % 10), 5, 7 + (row % 7), 6, 3],
-    completionIds: [7 + (row % 9), 7 + (row % 4), 4],
-  }));
-  const trainer = new Trainer({
-    method: completionMethod,
-    model,
-    args: trainingConfig({ ...args, perDeviceTrainBatchSize: 3, gradientAccumulationSteps: 2 }),
-    trainDataset: Dataset.from(
-      rows.map(({ promptIds, completionIds }): DataRow => ({ prompt_ids: promptIds, completion_ids: completionIds })),
-    ),
+  const rows = Array.from({ length: 12 }, (_, row): ScoredRow => {
+    const ids = [2, 7 + (row % 10), 5, 7 + (row % 7), 6, 3, 7 + (row % 9), ...(row % 3 === 0 ? [7 + (row % 4)] : []), 4];
+    return { promptIds: [], completionIds: ids };
   });
+  const sft = sftConfig({ ...args, perDeviceTrainBatchSize: 3, gradientAccumulationSteps: 2, trainSamplingStrategy: "sequential" });
+  const trainDataset = Dataset.from(rows.map(({ completionIds }): DataRow => ({ input_ids: completionIds })));
+  const trainer = new SFTTrainer({ model, args: sft, trainDataset });
   await trainer.train();
   const expected = trainInFloat64({
     weights,
     config: model.config,
-    args: trainer.args,
-    updates: inUpdates(rows, trainer.args),
-    lossOf: (logProbs, batch) => ({
-      loss: -logProbs.flat().reduce((total, value) => total + value, 0) / batch.length,
-      gradients: logProbs.map((tokens) => tokens.map(() => -1 / batch.length)),
-    }),
+    args: sft,
+    updates: inUpdates(rows, sft),
+    lossOf(logProbs, _batch, update) {
+      const numScored = update.flat().reduce((total, { completionIds }) => total + completionIds.length - 1, 0);
+      const share = update.length / numScored; // of the mean over all tokens of the update
+      const sum = logProbs.flat().reduce((total, value) => total + value, 0);
+      return { loss: -share * sum, gradients: logProbs.map((tokens) => tokens.map(() => -share)) };
+    },
   });
   expect(trajectoryFailures(logOf(trainer.progress.logHistory), expected, {})).toEqual([]);
   await expectSameWeights(model, weights);
