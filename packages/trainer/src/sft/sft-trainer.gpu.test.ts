@@ -6,6 +6,7 @@ import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { requestDevice, type Device } from "@kto/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
+  prepareSftDataset,
   scoreBatch,
   SFTTrainer,
   TrainerConfigError,
@@ -60,8 +61,13 @@ describe("a run", () => {
     expect(keys(records[0]!)).toEqual([...metrics, "epoch", "grad_norm", "learning_rate", "loss", "step"].sort());
     expect(keys(records.find((record) => "eval_loss" in record)!)).toEqual(
       [
+        "epoch",
+        "eval_loss",
+        "eval_runtime",
+        "eval_samples_per_second",
+        "eval_steps_per_second",
+        "step",
         ...metrics.map((name) => `eval_${name}`),
-        ...["eval_loss", "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "epoch", "step"],
       ].sort(),
     );
     const lengths = tinyDocuments(12).map(({ input_ids: ids }) => (ids as number[]).length);
@@ -86,6 +92,23 @@ describe("a run", () => {
     expect(tokenLogProbs!.size).toBe(prepared.tokens.scored);
     tokenLogProbs!.dispose();
     expect(logs[0]!.loss).toBeCloseTo(loss, 5);
+  });
+
+  it("evaluates as transformers does: the mean over rows of the token mean of the batch that each is in", async () => {
+    const { records } = await run({ maxSteps: 1, learningRate: 0, evalStrategy: "steps", evalSteps: 1, perDeviceEvalBatchSize: 2 });
+    const { rows } = await prepareSftDataset(Dataset.from(tinyDocuments(5)));
+    let total = 0;
+    for (const batch of [rows.slice(0, 2), rows.slice(2, 4), rows.slice(4)]) {
+      using scores = device.scope(
+        () =>
+          scoreBatch(
+            base,
+            batch.flatMap(({ documents }) => documents),
+          ).tokenLogProbs!,
+      );
+      total += batch.length * sftLossPlain({ tokenLogProbs: await scores.read() }).loss;
+    }
+    expect(records.find((record) => "eval_loss" in record)).toMatchObject({ eval_loss: expect.closeTo(total / 5, 5) });
   });
 
   it("of one row at a time and accumulated is that of four rows", async () => {
