@@ -12,6 +12,7 @@ export { packingStrategies, sftFields } from "./config/sft-fields.js";
 export { trainingFields } from "./config/training-fields.js";
 export * from "./data/index.js";
 export * from "./dpo/index.js";
+export * from "./evaluation/index.js";
 export * from "./kto/index.js";
 export * from "./loop/index.js";
 export { adviseOnMemory } from "./memory/memory-advice.js";

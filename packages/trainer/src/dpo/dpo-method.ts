@@ -4,6 +4,7 @@ import { lossTypesOf, lossWeightsOf, type DPOConfig } from "../config/dpo-config
 import type { BackwardPass, Method, MethodContext } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
 import { answerLengths, answersOf, meanChosenLength, sidesOf } from "../pairs/pair-answers.js";
+import { pairScores } from "../pairs/pair-scores.js";
 import { preparePairDataset, type PairRow, type PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { scoreBatch } from "../scoring/score-batch.js";
@@ -44,6 +45,13 @@ export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial")
       };
     },
     metrics: dpoMicroBatchMetrics,
+    scores: ({ chosenRewards, rejectedRewards, logProbs }, pairs) =>
+      pairScores(pairs, {
+        chosenRewards: chosenRewards!,
+        rejectedRewards: rejectedRewards!,
+        chosenLogProbs: pairs.map((_, pair) => logProbs![2 * pair]!),
+        rejectedLogProbs: pairs.map((_, pair) => logProbs![2 * pair + 1]!),
+      }),
   };
 }
 

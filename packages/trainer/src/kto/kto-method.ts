@@ -3,7 +3,7 @@ import { backward, concat, mean, type CausalLM, type Tensor } from "@kto/tensor"
 import type { KTOConfig } from "../config/kto-config.js";
 import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
 import { inPasses, type PassOptions } from "../memory/passes.js";
-import type { ScoredRow } from "../data/rows.js";
+import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
@@ -44,6 +44,14 @@ export function ktoMethod(args: KTOConfig, reference: ReferenceKind = "initial")
       };
     },
     metrics: ktoMicroBatchMetrics,
+    scores: ({ logProbs, rewards }, rows) =>
+      rows.map((row, index) => ({
+        sourceIndex: row.sourceIndex,
+        label: row.label,
+        logProb: logProbs![index]!,
+        numTokens: numScoredTokens(row),
+        reward: rewards![index]!,
+      })),
   };
 }
 

@@ -1,5 +1,6 @@
 import { averageMetrics } from "@kto/losses/plain";
 import type { SourceRow } from "../data/rows.js";
+import type { AnswerScore } from "../evaluation/answer-score.js";
 import { readMicroBatches, recordMicroBatchTogether, type MicroBatchContext } from "./micro-batch.js";
 import type { LogRecord } from "./trainer-state.js";
 
@@ -8,6 +9,8 @@ export interface EvaluateOptions {
   batchSize: number;
   signal?: AbortSignal | undefined;
   onProgress?(done: number): void;
+  /** Is given what is known of each answer of a batch, where the method scores whole answers. */
+  onScores?: ((scores: readonly AnswerScore[]) => void) | undefined;
 }
 
 /**
@@ -17,7 +20,7 @@ export interface EvaluateOptions {
 export async function evaluateRows<Row extends SourceRow>(
   run: MicroBatchContext<Row>,
   rows: readonly Row[],
-  { batchSize, signal, onProgress }: EvaluateOptions,
+  { batchSize, signal, onProgress, onScores }: EvaluateOptions,
 ): Promise<LogRecord> {
   const { rank, size } = run.collective;
   const numBatches = Math.ceil(rows.length / batchSize);
@@ -33,6 +36,7 @@ export async function evaluateRows<Row extends SourceRow>(
     lossSum += batch!.loss * batch!.numRows;
     numDone += batch!.numRows;
     window.push(batch!.metrics);
+    if (onScores) onScores(run.method.scores?.(batch!.values, rowsByRank.flat()) ?? []);
     onProgress?.(Math.min(numDone, rows.length));
   }
   const seconds = (performance.now() - started) / 1000;

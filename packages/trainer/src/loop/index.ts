@@ -11,7 +11,7 @@ export type { PlannedRun } from "./planned-run.js";
 export { epochAfter, planRun, type RunPlan } from "./run-plan.js";
 export type { NamedModel, TrainableModel } from "./trained-model.js";
 export { Trainer } from "./trainer.js";
-export type { PlanOptions, SharedTrainerOptions, TrainerOptions } from "./trainer-options.js";
+export type { EvaluationOptions, PlanOptions, SharedTrainerOptions, TrainerOptions } from "./trainer-options.js";
 export type { LogRecord, RunProgress } from "./trainer-state.js";
 export { trainingConfig, type TrainingConfig } from "./training-config.js";
 export type { TrainingRun } from "./training-run.js";

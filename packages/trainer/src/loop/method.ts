@@ -3,6 +3,7 @@ import type { GradientSink, Tensor } from "@kto/tensor";
 import type { RowLengths } from "../data/lengths.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
 import type { DroppedRow, SourceRow } from "../data/rows.js";
+import type { AnswerScore } from "../evaluation/answer-score.js";
 import type { PassLayout, PassUnit } from "../memory/passes.js";
 import type { Reference, ReferenceKind } from "../scoring/reference.js";
 import type { PolicyModel } from "./policy.js";
@@ -86,4 +87,6 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
   ): NamedTensors & { readonly loss: Tensor };
   /** What is logged of a micro-batch besides the loss, under trl's names; a name is left out where the rows do not tell it. */
   metrics(values: NamedValues, rows: readonly Row[]): Record<string, number>;
+  /** What is known of each answer of a micro-batch, of methods that score whole answers. */
+  scores?(values: NamedValues, rows: readonly Row[]): AnswerScore[];
 }

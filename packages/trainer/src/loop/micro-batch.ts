@@ -2,7 +2,7 @@ import type { Tensor } from "@kto/tensor";
 import { rowLength, type SourceRow } from "../data/rows.js";
 import { sequencesOf } from "../memory/passes.js";
 import type { Collective } from "./collective.js";
-import type { BackwardPass, Method, MethodContext, NamedTensors } from "./method.js";
+import type { BackwardPass, Method, MethodContext, NamedTensors, NamedValues } from "./method.js";
 
 /** What recording a micro-batch needs besides its rows. */
 export interface MicroBatchContext<Row extends SourceRow> {
@@ -26,6 +26,8 @@ export interface MicroBatchMetrics {
   weight: number;
   /** Under trl's names. */
   metrics: Record<string, number>;
+  /** What the metrics are made of. */
+  values: NamedValues;
 }
 
 /** Tokens of a micro-batch, of all ranks together. */
@@ -86,6 +88,7 @@ export async function readMicroBatches<Row extends SourceRow>(
       numRows: rows.length,
       weight: weights.reduce((total, weight) => total + weight, 0),
       metrics: method.metrics(gathered, rows),
+      values: gathered,
     });
   }
   return read;

@@ -3,6 +3,7 @@ import type { DataRow, Dataset } from "@kto/datasets";
 import type { LoraConfig } from "@kto/lora";
 import type { SourceRow } from "../data/rows.js";
 import type { Tokenizer } from "../data/tokenizer.js";
+import type { AnswerScore } from "../evaluation/answer-score.js";
 import type { Collective } from "./collective.js";
 import type { TrainerEvent } from "./events.js";
 import type { Method, PreparedRows } from "./method.js";
@@ -49,4 +50,10 @@ export interface PlanOptions {
   signal?: AbortSignal | undefined;
   /** Name of a checkpoint in `output`, or true for the newest there that is whole, if any; or the folder of a checkpoint somewhere else. */
   resumeFrom?: string | true | ByteDirectory | undefined;
+}
+
+/** Options of `Trainer.evaluate`. */
+export interface EvaluationOptions {
+  signal?: AbortSignal | undefined;
+  onScores?: ((scores: readonly AnswerScore[]) => void) | undefined;
 }

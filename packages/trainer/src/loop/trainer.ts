@@ -31,7 +31,7 @@ import { saveTrained } from "./save-trained.js";
 import { trainLoop } from "./train-loop.js";
 import { trainOutput } from "./train-output.js";
 import { expectOptions, trainedModel, type NamedModel } from "./trained-model.js";
-import type { PlanOptions, TrainerOptions } from "./trainer-options.js";
+import type { EvaluationOptions, PlanOptions, TrainerOptions } from "./trainer-options.js";
 import { TrainingRun } from "./training-run.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
 import type { TrainingConfig } from "./training-config.js";
@@ -167,15 +167,31 @@ export class Trainer<
     return new TrainingRun(this.#train(() => this.plan({ signal, resumeFrom }), signal));
   }
 
-  /** Evaluates the eval dataset with the model as it is, after a run against the reference of that run. Keys begin with `eval_`. */
-  async evaluate({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<LogRecord> {
-    await this.prepare("eval", signal);
-    const use = this.#references ? "afterwards" : "unchanged";
-    const references = this.#references ?? (await this.#policy.references(this.#options.method.reference, [use]));
-    using reference = await references(use);
-    return await this.#evaluate({ model: this.#policy, reference, layout: wholeBatches }, signal).catch((error: unknown) => {
+  /**
+   * Evaluates the eval dataset with the model as it is, after a run against the reference of that run. Keys begin with `eval_`. `onScores` is given what is
+   * known of each answer, a batch at a time, of methods that score whole answers: `preferenceMetrics` and `compareScores` make something of it.
+   */
+  async evaluate(options: EvaluationOptions = {}): Promise<LogRecord> {
+    await this.prepare("eval", options.signal);
+    using reference = await this.#reference();
+    return await this.#evaluate({ model: this.#policy, reference, layout: wholeBatches }, options).catch((error: unknown) => {
       throw adviseOnMemory(error, ["perDeviceEvalBatchSize", "maxLength"]);
     });
+  }
+
+  /**
+   * The eval data with what the reference says of it, where the method has one and `precomputeRefLogProbs` is set: as `prepared` of another trainer it stands for a
+   * reference whose weights are not there any more.
+   */
+  async precomputeReference({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<Prepared> {
+    const data = await this.prepare("eval", signal);
+    using reference = await this.#reference();
+    const context = { model: this.#policy, reference, layout: wholeBatches };
+    const onProgress = (done: number): void => this.#emit({ type: "precompute", done, total: data.rows.length });
+    const rows = await this.#options.method.precompute?.(context, data.rows, { signal, onProgress }).catch((error: unknown) => {
+      throw adviseOnMemory(error, ["precomputeRefBatchSize", "maxLength"]);
+    });
+    return { ...data, rows: rows ?? data.rows };
   }
 
   /** The text of `trainer_state.json`. Throws TrainerUsageError before a run was planned. */
@@ -273,7 +289,7 @@ export class Trainer<
         progress,
         signal,
         emit: (event) => this.#emit(event),
-        evaluate: async () => followEvaluation(await this.#evaluate(context, signal), { ...followed, schedule }),
+        evaluate: async () => followEvaluation(await this.#evaluate(context, { signal }), { ...followed, schedule }),
         save: checkpointed && ((isDue) => saveCheckpoint(checkpointed, () => this.state(), isDue)),
       });
       if (!run.isFinished && isStoppedEarly(progress.best, this.args))
@@ -303,18 +319,26 @@ export class Trainer<
     return { tokenizer, chatTemplate, modelFiles: this.#policy.isWholeModel ? this.model.base.files?.directory : undefined };
   }
 
+  /** The reference of an evaluation outside of a run: that of the run where there was one. */
+  async #reference(): Promise<Reference> {
+    const use = this.#references ? "afterwards" : "unchanged";
+    const references = this.#references ?? (await this.#policy.references(this.#options.method.reference, [use]));
+    return references(use);
+  }
+
   /** What updates are recorded with, besides the parts that a run owns. */
   #context(counts: RunPlan): Pick<UpdateContext<Row>, "policy" | "method" | "collective" | "args" | "counts"> {
     return { policy: this.#policy, method: this.#options.method, collective: this.#collective, args: this.args, counts };
   }
 
-  async #evaluate(context: UpdateContext<Row>["context"], signal: AbortSignal | undefined): Promise<LogRecord> {
+  async #evaluate(context: UpdateContext<Row>["context"], { signal, onScores }: EvaluationOptions): Promise<LogRecord> {
     const { args, progress } = this;
     const { rows } = await this.prepare("eval", signal);
     const run = { method: this.#options.method, context, collective: this.#collective };
     const evaluated = await evaluateRows(run, rows, {
       batchSize: args.perDeviceEvalBatchSize,
       signal,
+      onScores,
       onProgress: (done) => this.#emit({ type: "evaluateProgress", done, total: rows.length }),
     });
     const results = { ...evaluated, eval_num_tokens: progress.numTokens };

@@ -4,6 +4,7 @@ import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
 import { answerLengths, everyNth } from "../pairs/pair-answers.js";
+import { pairScores } from "../pairs/pair-scores.js";
 import { preparePairDataset, type PairRow, type PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
@@ -58,6 +59,13 @@ export function referenceFreeMethod({ name, args, scoresPrompts, objective }: Re
       return together(parts, pairs.length);
     },
     metrics: referenceFreeMetrics,
+    scores: (values, pairs) =>
+      pairScores(pairs, {
+        chosenRewards: values["chosenRewards"]!,
+        rejectedRewards: values["rejectedRewards"]!,
+        chosenLogProbs: values["chosenLogps"]!,
+        rejectedLogProbs: values["rejectedLogps"]!,
+      }),
   };
 }
 
