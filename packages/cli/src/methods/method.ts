@@ -40,7 +40,10 @@ export interface MethodTrainerOptions<Args, More, Prepared> extends SharedTraine
 }
 
 /** What the command asks of a trainer. */
-export type MethodTrainer = Pick<Trainer<SourceRow>, "plan" | "saveModel" | "progress" | "result">;
+export type MethodTrainer = Pick<
+  Trainer<SourceRow, PreparedData>,
+  "plan" | "saveModel" | "progress" | "result" | "evaluate" | "precomputeReference"
+>;
 
 /**
  * A training method as the command knows it: everything that `kto train` does otherwise for one method than for another. A method is one file of this folder and

@@ -33,10 +33,10 @@ export async function evaluateRows<Row extends SourceRow>(
     const rowsByRank = Array.from({ length: size }, (_, other) => batchAt((first + other) % numBatches)); // the last turn may repeat the first rows
     const tensors = await recordMicroBatchTogether(run, rowsByRank[rank]!, undefined);
     const [batch] = await readMicroBatches(run, [{ rowsByRank, tensors }]);
+    if (onScores) onScores(run.method.scores?.(batch!.values, rowsByRank.flat().slice(0, rows.length - numDone)) ?? []);
     lossSum += batch!.loss * batch!.numRows;
     numDone += batch!.numRows;
     window.push(batch!.metrics);
-    if (onScores) onScores(run.method.scores?.(batch!.values, rowsByRank.flat()) ?? []);
     onProgress?.(Math.min(numDone, rows.length));
   }
   const seconds = (performance.now() - started) / 1000;
