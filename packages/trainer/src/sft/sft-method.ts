@@ -1,6 +1,6 @@
 import { sftLoss } from "@kto/losses";
 import { sftMetrics } from "@kto/losses/plain";
-import { backward, concat, equal, gatherRows, sum, view, type Tensor } from "@kto/tensor";
+import { backward, concat, equal, gatherRows, segmentSum, sum, view, type Tensor } from "@kto/tensor";
 import { isPaddingFree, type SFTConfig } from "../config/sft-config.js";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { BackwardPass, Method, MethodContext, NamedValues } from "../loop/method.js";
@@ -24,10 +24,19 @@ export function sftMethod(args: SFTConfig): Method<SftRow, PreparedSftDataset> {
       const parts = inPasses(context, documents, (part, options) =>
         documentsPass(context, args, { documents: part, numItemsInBatch, ...options }, backwardPass),
       );
-      const joined = (name: keyof DocumentsPass): Tensor => concat(parts.map((part) => part[name])); // [numPasses]
-      return { loss: sum(joined("loss")), entropy: joined("entropy"), numCorrect: joined("numCorrect") };
+      const joined = (name: "loss" | "entropy" | "numCorrect"): Tensor => concat(parts.map((part) => part[name])); // [numPasses]
+      const results = { loss: sum(joined("loss")), entropy: joined("entropy"), numCorrect: joined("numCorrect") };
+      return backwardPass ? results : { ...results, logProbs: concat(parts.map((part) => part.logProbs!)) }; // [numDocuments]
     },
     metrics: sftMicroBatchMetrics,
+    scores({ logProbs }, rows) {
+      let next = 0;
+      return rows.map(({ sourceIndex, documents }) => {
+        const ofRow = Array.from(documents, () => logProbs![next++]!);
+        const logProb = ofRow.reduce((total, value) => total + value, 0);
+        return { sourceIndex, label: undefined, logProb, numTokens: numScored(documents), reward: undefined };
+      });
+    },
   };
 }
 
@@ -50,6 +59,8 @@ interface DocumentsPass {
   loss: Tensor;
   entropy: Tensor;
   numCorrect: Tensor;
+  /** [numDocuments] f32 nats, of an evaluation: the sum over the scored tokens of each. */
+  logProbs?: Tensor;
 }
 
 /** Some documents of a micro-batch, their part of its loss, and their share of its gradient. */
@@ -63,8 +74,9 @@ function documentsPass(
   return device.scope("sft pass", () => {
     const { tokens, scored } = packScoredBatch(base, documents, passOptions);
     if (!scored) {
-      const zero = (): Tensor => device.zeros([1], "f32");
-      return { loss: zero(), entropy: zero(), numCorrect: zero() };
+      const zeros = (size = 1): Tensor => device.zeros([size], "f32");
+      const results = { loss: zeros(), entropy: zeros(), numCorrect: zeros() };
+      return backwardPass ? results : { ...results, logProbs: zeros(documents.length) };
     }
     const gradientCheckpointing = backwardPass ? layout.checkpointedLayers : 0;
     const forward = (): ReturnType<typeof base.logProbs> => {
@@ -76,6 +88,8 @@ function documentsPass(
     const loss = sftLoss({ tokenLogProbs: logProbs, numItemsInBatch, lossType }); // []
     if (backwardPass) backward(loss, backwardPass).dispose();
     const single = (scalar: Tensor): Tensor => view(scalar, [1]);
-    return { loss: single(loss.detach()), entropy: single(sum(entropy!)), numCorrect: single(sum(equal(argmax!, scored.labels))) };
+    const numCorrect = single(sum(equal(argmax!, scored.labels)));
+    const results = { loss: single(loss.detach()), entropy: single(sum(entropy!)), numCorrect };
+    return backwardPass ? results : { ...results, logProbs: segmentSum(logProbs, scored.bounds) };
   });
 }
