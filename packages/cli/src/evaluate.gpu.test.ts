@@ -142,12 +142,13 @@ it("labelled answers are KTO's, and tell how well the classes are told apart", a
 });
 
 /** A run whose loss falls; by a greater loss being better, its first evaluation stays the best. */
-const run = (output: string, ...flags: string[]): string[] => [
-  ...["train", "--model", fixturePath("model"), "--data", folder.file("kto.jsonl"), "--eval_file", folder.file("kto.jsonl")],
-  ...["--output_dir", folder.file(output), "--use_peft", "--lora_target_modules", "all-linear", "--dtype", "float32"],
-  ...["--per_device_train_batch_size", "2", "--max_steps", "5", "--learning_rate", "1e-3"],
-  ...["--eval_strategy", "steps", "--eval_steps", "1", "--greater_is_better", "true", ...flags],
-];
+const run = (output: string, ...flags: string[]): string[] =>
+  [
+    ["train", "--model", model, "--data", folder.file("kto.jsonl"), "--eval_file", folder.file("kto.jsonl")],
+    ["--output_dir", folder.file(output), "--use_peft", "--lora_target_modules", "all-linear", "--dtype", "float32"],
+    ["--per_device_train_batch_size", "2", "--max_steps", "5", "--learning_rate", "1e-3"],
+    ["--eval_strategy", "steps", "--eval_steps", "1", "--greater_is_better", "true", ...flags],
+  ].flat();
 const bytesOf = (...path: string[]): Buffer => readFileSync(folder.file(...path));
 const best = ["--load_best_model_at_end", "--save_strategy", "best", "--early_stopping_patience", "2"];
 

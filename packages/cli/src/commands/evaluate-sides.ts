@@ -29,11 +29,15 @@ export interface EvaluatedSide {
 
 /** Evaluates one or two. Models that are not the same are on the device one after the other; adapters share their base. */
 export async function evaluateSides(wanted: ToEvaluate, input: CommandInput): Promise<[EvaluatedSide] | [EvaluatedSide, EvaluatedSide]> {
-  const { values, method, model, adapter, against } = wanted;
+  const { values, model, adapter, against } = wanted;
   await using device = await commandDevice(input);
   const load = (files: ModelFiles): Promise<LoadedModel> =>
     loadWeights(files, device, input.console, { ...values, dtype: operandDtype(values.dtype, device), signal: input.io.signal });
-  const prepared = wanted.reference ? await withReference(wanted, await load(wanted.reference), input) : wanted.prepared;
+  let { prepared } = wanted;
+  if (wanted.reference) {
+    using base = await load(wanted.reference);
+    prepared = await withReference(wanted, base, input);
+  }
   const sides: EvaluatedSide[] = [];
   const evaluate = async (base: LoadedModel, on: AdapterFiles | undefined, rows: PreparedData, name: string): Promise<void> => {
     sides.push(await evaluateSide(wanted, { base, adapter: on, prepared: rows, name }, input));
@@ -85,13 +89,12 @@ async function evaluateSide(
   }
 }
 
-/** The rows with what the reference model says of them; the model is gone then. */
+/** The rows with what the reference model says of them. */
 async function withReference(
   { method, values, prepared }: ToEvaluate,
   base: LoadedModel,
   { io, console, begin }: CommandInput,
 ): Promise<PreparedData> {
-  using _base = base;
   using model = new PeftModel(base);
   begin();
   const progress = console.progress("reference", prepared.rows.length);

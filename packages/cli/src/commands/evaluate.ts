@@ -18,7 +18,7 @@ import { findAdapterOrModel } from "../load/adapter-or-model.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess } from "../load/hub-access.js";
 import { findAdapter, findModel } from "../load/inputs.js";
-import { methodNamed, methods, type PreparedData, type TrainMethod } from "../methods/index.js";
+import { methods, type PreparedData, type TrainMethod } from "../methods/index.js";
 import { describeData } from "../render/banner.js";
 import { comparisonJson, comparisonLines, metricLines } from "../render/evaluation.js";
 import type { Command, CommandInput } from "./command.js";
@@ -127,8 +127,9 @@ function valuesOf(method: TrainMethod, input: CommandInput): ToEvaluate["values"
 /** The method whose data rows are: pairs DPO's, texts and conversations SFT's, other answers KTO's. */
 function methodOf(dataset: Dataset<DataRow>): TrainMethod {
   const { type } = detectFormat(dataset);
-  if (isPaired(type)) return methodNamed("dpo");
-  return methodNamed(["messages", "text", "input-ids", "prompt-completion"].includes(type) ? "sft" : "kto");
+  const isSupervised = ["messages", "text", "input-ids", "prompt-completion"].includes(type);
+  const name = isPaired(type) ? "dpo" : isSupervised ? "sft" : "kto";
+  return methods.find((method) => method.name === name) ?? methods[0]!;
 }
 
 function areSameRows({ rows }: PreparedData, { rows: others }: PreparedData): boolean {

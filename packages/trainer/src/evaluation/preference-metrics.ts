@@ -52,7 +52,7 @@ export function areaUnderCurve(positives: ArrayLike<number>, negatives: ArrayLik
   for (const value of up) {
     while (below < down.length && down[below]! < value) below++;
     equal = Math.max(equal, below);
-    while (equal < down.length && down[equal]! === value) equal++;
+    while (equal < down.length && value === down[equal]) equal++;
     won += below + (equal - below) / 2;
   }
   return won / (up.length * down.length);
