@@ -4,7 +4,7 @@ import type { Optimizer } from "@kto/optim";
 import type { SourceRow } from "../data/rows.js";
 import { adviseOnMemory } from "../memory/memory-advice.js";
 import { wholeBatches } from "../memory/passes.js";
-import type { MakeReference, ReferenceUse } from "../scoring/reference.js";
+import type { MakeReference, Reference, ReferenceUse } from "../scoring/reference.js";
 import { adapterPolicy } from "./adapter-policy.js";
 import { withBelongings, type Belongings } from "./belongings.js";
 import { followedMetric, isStoppedEarly, resumedBest } from "./best-model.js";
