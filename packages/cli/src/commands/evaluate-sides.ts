@@ -1,5 +1,5 @@
 import { loadAdapter, type AdapterFiles, type LoadedModel, type ModelFiles } from "@kto/kit";
-import { PeftModel } from "@kto/lora";
+import { getPeftModel, type PeftModel } from "@kto/lora";
 import { preferenceMetrics, type AnswerScore, type LogRecord } from "@kto/trainer";
 import { evaluateArguments, hasReference, type EvaluateValues } from "../config/evaluate-fields.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
@@ -68,7 +68,7 @@ async function evaluateSide(
   { base, adapter, prepared, name }: Side,
   { io, console }: CommandInput,
 ): Promise<EvaluatedSide> {
-  using model = adapter === undefined ? new PeftModel(base) : await loadAdapter(base, adapter);
+  using model = adapter === undefined ? alone(base) : await loadAdapter(base, adapter);
   const progress = console.progress(name, prepared.rows.length);
   const trainer = trainerOf(
     method,
@@ -89,13 +89,18 @@ async function evaluateSide(
   }
 }
 
+/** A model by itself, as trainers take one: with an adapter that adds nothing, since its every B is 0. */
+function alone(base: LoadedModel): PeftModel<LoadedModel> {
+  return getPeftModel(base, { r: 1 });
+}
+
 /** The rows with what the reference model says of them. */
 async function withReference(
   { method, values, prepared }: ToEvaluate,
   base: LoadedModel,
   { io, console, begin }: CommandInput,
 ): Promise<PreparedData> {
-  using model = new PeftModel(base);
+  using model = alone(base);
   begin();
   const progress = console.progress("reference", prepared.rows.length);
   const trainer = trainerOf(method, values, model, prepared, (done) => progress.update(done), "base");
