@@ -1,9 +1,11 @@
-import { memoryStore, type Store } from "@kto/core";
+import { memoryStore, readText, type Store } from "@kto/core";
 import { Dataset, type DataRow } from "@kto/datasets";
 import { sftLossPlain } from "@kto/losses/plain";
 import { getPeftModel, type LoraConfig, type LoraWeights } from "@kto/lora";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { requestDevice, type Device } from "@kto/tensor";
+import { fixturePath } from "@kto/testing";
+import { loadTokenizer } from "@kto/tokenizer/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   prepareSftDataset,
@@ -195,6 +197,16 @@ describe("a run", () => {
     const none = await run(settings, { prepared: { ...prepared, rows: [row([1, 2, 3], [], 0)] } });
     expect(none.logs[0]).toMatchObject({ loss: 0, gradNorm: 0, metrics: { entropy: 0, mean_token_accuracy: 0 } });
   });
+});
+
+it("saves the tokenizer with the EOS token that it was told of", async () => {
+  using model = getPeftModel(base, lora, { seed: 3 });
+  const tokenizer = await loadTokenizer(fixturePath("model"));
+  const make = (eosToken: string): SFTTrainer => new SFTTrainer({ model, tokenizer, args: { ...args, eosToken } });
+  const store = memoryStore();
+  await make("<|im_end|>").saveModel(store);
+  expect(JSON.parse((await readText(store, "tokenizer_config.json"))!)).toMatchObject({ eos_token: "<|im_end|>" });
+  expect(() => make("<none>")).toThrow(/eosToken is no token of the tokenizer/);
 });
 
 describe("options that do not go together are refused before anything is loaded", () => {
