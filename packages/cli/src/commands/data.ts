@@ -1,6 +1,6 @@
 import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
 import { excerpt, stringifyJson } from "@kto/core";
-import { pickFields } from "@kto/core/config";
+import { defaultsOf, diskName, pickFields, type Fields, type GivenFields, type Values } from "@kto/core/config";
 import {
   detectFormat,
   isConversation,
@@ -12,39 +12,38 @@ import {
   type Dataset,
   type Message,
 } from "@kto/datasets";
-import { checkRows, dataReport } from "@kto/trainer";
-import { commandValues } from "../config/check-command.js";
+import type { TrainingConfig } from "@kto/trainer";
+import { commandValues, mistakeLine } from "../config/check-command.js";
 import { dataFields } from "../config/input-fields.js";
-import { trainFields } from "../config/train-fields.js";
-import { exitStatus } from "../errors.js";
+import { fieldsForHelp } from "../config/fields-by-method.js";
+import { asDeclared, chosenMethod, fieldOfOthers } from "../config/method-of.js";
+import { fieldsOf, sharedFields, unionOf } from "../config/train-fields.js";
+import { ConfigError, exitStatus } from "../errors.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess } from "../load/hub-access.js";
 import { findTokenizer } from "../load/inputs.js";
-import { plainDataReport, renderDataReport, renderRawReport, type RawReport } from "../render/data-report.js";
+import type { CheckedView, TrainMethod } from "../methods/index.js";
+import { plainDataReport, renderDataView, renderRawView, type RawView } from "../render/data-report.js";
 import type { Command, CommandInput } from "./command.js";
 import { openRows } from "./model-and-data.js";
 
-const allFields = {
-  ...dataFields,
-  ...pickFields(
-    trainFields,
-    "maxLength",
-    "perDeviceTrainBatchSize",
-    "perDeviceEvalBatchSize",
-    "lossType",
-    "desirableWeight",
-    "undesirableWeight",
-    "dtype",
-    "seed",
-  ),
-};
+const shared = { ...dataFields, ...pickFields(sharedFields, "method", "maxLength", "perDeviceEvalBatchSize", "dtype", "seed") };
+
+/** Fields of `kto data` with a method: those that decide what it scores among them. */
+function dataFieldsOf(method: TrainMethod): Fields {
+  return { ...shared, ...pickFields(fieldsOf(method), ...method.dataFields) };
+}
 
 export const dataCommand: Command = {
   name: "data",
   summary: "what the trainer will see of a data file or data set",
-  usage: "kto data FILE|ID [--split S] [--model M] [--template T] [--head N] [--field value …]",
-  examples: [["kto data rows.jsonl --model Qwen/Qwen2-0.5B --head 2", "counts, lengths, and two rows as tokens"]],
-  fields: allFields,
+  usage: "kto data FILE|ID [--method METHOD] [--split S] [--model M] [--template T] [--head N] [--field value …]",
+  examples: [
+    ["kto data rows.jsonl --model Qwen/Qwen2-0.5B --head 2", "counts, lengths, and two rows as tokens"],
+    ["kto data pairs.jsonl --model Qwen/Qwen2-0.5B --method dpo", "what DPO will see of pairs"],
+  ],
+  fields: unionOf(dataFieldsOf),
+  describe: (given) => fieldsForHelp(dataFieldsOf, given),
   run: data,
 };
 
@@ -52,32 +51,29 @@ async function data(input: CommandInput): Promise<number> {
   const { operands, fields, options, io, console, begin } = input;
   const named = [...fields.values.keys()].filter((name) => name === "data" || dataFields.data.aliases?.includes(name));
   const places = operands.length + (named.length > 0 ? 1 : 0);
-  const values = commandValues(
+  const { method } = chosenMethod(fields, undefined);
+  const declared = dataFieldsOf(method);
+  const given = asDeclared(declared, fields);
+  const checked = commandValues(
     "data",
-    allFields,
-    input,
+    declared,
+    { ...input, fields: given },
     places === 1 ? [] : [`data: not usable; expected one data file or data set, got ${places}; see kto data --help`],
+    (wrong) => fieldOfOthers(wrong, method, given),
   );
+  const values = checked as Values<typeof shared>;
+  const args = dataArguments(method, declared, checked, given.places);
   const access = hubAccess(io, console);
   const tokenizer = values.model === null ? undefined : await findTokenizer(values.model, access);
   const chatTemplate = await readChatTemplate(values.chatTemplate);
   const dataset = await openRows({ ...values, data: values.data ?? operands[0]! }, access, input);
   const count = values.head ?? Infinity;
   const isRaw = !tokenizer && !isTokenized(detectFormat(dataset).type);
-  const report = isRaw
-    ? await rawReport(dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE, values.strict)
-    : await dataReport(dataset, {
-        head: count,
-        maxLength: values.maxLength,
-        perDeviceTrainBatchSize: values.perDeviceTrainBatchSize,
-        lossType: values.lossType,
-        desirableWeight: values.desirableWeight,
-        undesirableWeight: values.undesirableWeight,
-        tokenizer,
-        chatTemplate,
-        strict: values.strict,
-        signal: io.signal,
-      });
+  const checking = { strict: values.strict, signal: io.signal };
+  const shown = isRaw
+    ? await rawReport(await method.check(dataset, checking, args), dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE)
+    : await method.view(dataset, { ...checking, head: count, maxLength: args.maxLength, tokenizer, chatTemplate }, args);
+  const { report } = shown;
   begin();
   console.dataNotes(report.notes);
   if (isRaw) {
@@ -88,24 +84,42 @@ async function data(input: CommandInput): Promise<number> {
   if (values.head !== null && count > report.samples.length && count !== dataFields.head.initial)
     console.note(`head: ${count} samples are asked for, and there are ${report.samples.length}`);
   if (options.json) io.stdout.write(`${stringifyJson(plainDataReport(report))}\n`);
-  else for (const line of "lengths" in report ? renderDataReport(report, console) : renderRawReport(report)) io.stdout.write(`${line}\n`);
+  else
+    for (const line of "sequences" in shown ? renderDataView(shown, method, console) : renderRawView(shown)) io.stdout.write(`${line}\n`);
   return exitStatus.done;
+}
+
+/** The method's arguments, of which only those matter that decide what is scored. Throws ConfigError where they contradict each other. */
+function dataArguments(
+  { fields, dataFields: names, contradictions }: TrainMethod,
+  declared: Fields,
+  values: Values<Fields>,
+  places: GivenFields["places"],
+): TrainingConfig {
+  const own = Object.fromEntries(["maxLength", "seed", ...names].map((name) => [name, values[name]]));
+  const args = { ...defaultsOf(fields), ...own } as unknown as TrainingConfig;
+  const mistakes = contradictions(args).map((rule) => {
+    const name = diskName(rule.field, fields[rule.field]!)!;
+    return mistakeLine("data", declared, { kind: "unusable", place: places.get(name) ?? name, ...rule });
+  });
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return args;
 }
 
 /** Stand in for the special tokens, which only a tokenizer knows. */
 const placeholders = { bos_token: "<bos>", eos_token: "<eos>" };
 
 /** What can be said of rows without a tokenizer. */
-async function rawReport(dataset: Dataset<DataRow>, count: number, chatTemplate: string, strict: boolean): Promise<RawReport> {
-  const { format, labels, dropped, unreadColumns, notes } = await checkRows(dataset, { strict });
+function rawReport({ checked, own, facts }: CheckedView, dataset: Dataset<DataRow>, count: number, chatTemplate: string): RawView {
+  const { format, dropped, unreadColumns, notes } = checked;
   const { toTrl } = layoutOfDataset(dataset);
   const skipped = new Set(dropped.map(({ index }) => index));
-  return {
+  const report = {
     columns: [...dataset.columnNames],
     unreadColumns,
     format,
     counts: { source: dataset.length, prepared: null, dropped: null },
-    classBalance: { desirable: labels.filter(Boolean).length, undesirable: labels.filter((label) => !label).length },
+    ...own,
     dropped,
     notes,
     samples: Array.from(dataset.take(Math.min(count, dataset.length)), (row, index) => ({
@@ -113,6 +127,7 @@ async function rawReport(dataset: Dataset<DataRow>, count: number, chatTemplate:
       texts: skipped.has(index) ? [] : renderedTexts(toTrl?.(row, index) ?? row, index, chatTemplate),
     })),
   };
+  return { report, facts };
 }
 
 /** Each completion of a row with its prompt, as text. */

@@ -3,11 +3,10 @@ import { directory, loadAdapter, type AdapterFiles, type LoadedModel } from "@kt
 import { getPeftModel, type PeftModel } from "@kto/lora";
 import type { Device, FloatDtype } from "@kto/tensor";
 import { writeErrorInRun, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
-import { describeFields, field, orNull, path, type FieldDescription, type GivenFields } from "@kto/core/config";
+import { describeFields, field, orNull, path, type GivenFields } from "@kto/core/config";
 import { withHome } from "../config/check-command.js";
 import { readConfigFile } from "../config/read-config.js";
-import { fieldsByMethod } from "../config/fields-by-method.js";
-import { chosenMethod } from "../config/method-of.js";
+import { fieldsForHelp } from "../config/fields-by-method.js";
 import { flagsOver, moreValues, trainConfig, type TrainConfig } from "../config/train-config.js";
 import { anyFields, fieldsOf, type TrainValues } from "../config/train-fields.js";
 import { ConfigError, exitStatus, fieldName } from "../errors.js";
@@ -44,18 +43,9 @@ function trainCommand(named?: TrainMethod): Command {
       ],
     ],
     fields: { ...configField, ...(named ? fieldsOf(named) : anyFields) },
-    describe: (given) => describeFor(named, given),
+    describe: (given) => [...describeFields(configField), ...fieldsForHelp(fieldsOf, given, named)],
     run: (input) => train(input, named),
   };
-}
-
-/** The fields of the method that is named, by the command or beside `--help`; without one those of all methods, each with the methods that have it unless all do. */
-function describeFor(named: TrainMethod | undefined, given: GivenFields | undefined): FieldDescription[] {
-  const { method, mistake } = given?.values.has("method") ? chosenMethod(given, named) : { method: named };
-  if (mistake !== undefined) throw new ConfigError([mistake]);
-  const ofMethods = fieldsByMethod().map((one) => (one.isOfAll ? one : { ...one, help: `${one.methods.join(", ")}: ${one.help}` }));
-  const { method: _named, ...fields } = method ? fieldsOf(method) : {};
-  return [...describeFields(configField), ...(method ? describeFields(fields) : ofMethods)];
 }
 
 async function train(input: CommandInput, named: TrainMethod | undefined): Promise<number> {

@@ -40,15 +40,16 @@ function homeOf(env: Io["env"]): string {
   return env["HOME"] || homedir();
 }
 
-/** The values of a command; notes are printed. Throws ConfigError with every mistake, those the command itself found among them. */
+/** The values of a command; notes are printed. Throws ConfigError with every mistake, those the command itself found among them; `lineOf` may say one its own way. */
 export function commandValues<Declared extends Fields>(
   command: string,
   fields: Declared,
   { fields: given, io, console }: CommandInput,
   mistakes: readonly string[] = [],
+  lineOf: (mistake: Mistake) => string | undefined = () => undefined,
 ): Values<Declared> {
   const checked = checkGiven(fields, given, io.env);
-  const all = [...checked.mistakes.map((mistake) => mistakeLine(command, fields, mistake)), ...mistakes];
+  const all = [...checked.mistakes.map((mistake) => lineOf(mistake) ?? mistakeLine(command, fields, mistake)), ...mistakes];
   if (all.length > 0) throw new ConfigError(all);
   for (const note of checked.notes) console.note(note);
   return checked.values;

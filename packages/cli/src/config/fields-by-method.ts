@@ -1,6 +1,8 @@
-import { describeFields, type FieldDescription } from "@kto/core/config";
-import { methods } from "../methods/index.js";
-import { anyFields, fieldsOf } from "./train-fields.js";
+import { describeFields, type FieldDescription, type Fields, type GivenFields } from "@kto/core/config";
+import { ConfigError } from "../errors.js";
+import { methods, type TrainMethod } from "../methods/index.js";
+import { chosenMethod } from "./method-of.js";
+import { fieldsOf, unionOf } from "./train-fields.js";
 
 /** A field in words, with the methods that have it so. */
 export interface MethodField extends FieldDescription {
@@ -9,10 +11,10 @@ export interface MethodField extends FieldDescription {
   isOfAll: boolean;
 }
 
-/** The fields of `kto train` in words: each once where it is the same with every method that has it, else once for each way. */
-export function fieldsByMethod(): MethodField[] {
-  const ofMethods = methods.map((method) => ({ name: method.name, described: describeFields(fieldsOf(method)) }));
-  return describeFields(anyFields).flatMap(({ name }) => {
+/** Fields of every method in words, by default those of `kto train`: each once where it is the same with every method that has it, else once for each way. */
+export function fieldsByMethod(fieldsFor: (method: TrainMethod) => Fields = fieldsOf): MethodField[] {
+  const ofMethods = methods.map((method) => ({ name: method.name, described: describeFields(fieldsFor(method)) }));
+  return describeFields(unionOf(fieldsFor)).flatMap(({ name }) => {
     const ways = new Map<string, { field: FieldDescription; methods: string[] }>();
     for (const { name: method, described } of ofMethods) {
       const field = described.find((one) => one.name === name);
@@ -22,4 +24,21 @@ export function fieldsByMethod(): MethodField[] {
     }
     return Array.from(ways.values(), (way) => ({ ...way.field, methods: way.methods, isOfAll: way.methods.length === methods.length }));
   });
+}
+
+/**
+ * The fields for help of a command: those of the method that is named, by the command or beside `--help`; without one those of all methods, each with the methods
+ * that have it unless all do. Throws ConfigError for a method that there is not.
+ */
+export function fieldsForHelp(
+  fieldsFor: (method: TrainMethod) => Fields,
+  given: GivenFields | undefined,
+  named?: TrainMethod,
+): FieldDescription[] {
+  const { method, mistake } = given?.values.has("method") ? chosenMethod(given, named) : { method: named };
+  if (mistake !== undefined) throw new ConfigError([mistake]);
+  if (method === undefined)
+    return fieldsByMethod(fieldsFor).map((one) => (one.isOfAll ? one : { ...one, help: `${one.methods.join(", ")}: ${one.help}` }));
+  const { method: _named, ...fields } = fieldsFor(method);
+  return describeFields(fields);
 }

@@ -26,8 +26,9 @@ export function chosenMethod({ values, places }: GivenFields, named: TrainMethod
 }
 
 /** A mistake as what is wrong with a field that other methods have and this one has not; undefined for other mistakes. */
-export function fieldOfOthers(mistake: Mistake, { name: method }: TrainMethod, given: GivenFields): string | undefined {
-  if (mistake.kind === "unusable") return undefined;
+export function fieldOfOthers(mistake: Mistake, chosen: TrainMethod, given: GivenFields): string | undefined {
+  if (mistake.kind === "unusable" || diskNames(fieldsOf(chosen)).has(mistake.name)) return undefined;
+  const { name: method } = chosen;
   const owners = methods.filter((other) => diskNames(fieldsOf(other)).has(mistake.name)).map((other) => other.name);
   if (owners.length === 0) return undefined;
   const value = excerpt(given.values.get(mistake.name));

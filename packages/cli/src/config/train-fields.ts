@@ -60,13 +60,14 @@ export function fieldsOf({ fields, moreFields }: TrainMethod): Fields {
   return withCommand({ ...fields, ...moreFields });
 }
 
-const fieldsOfEach = methods.flatMap((method) => Object.entries(fieldsOf(method)));
+/** The fields of all methods together, by default those of `kto train`. Of fields that take a list with one method and a word with another, the list. */
+export function unionOf(fieldsFor: (method: TrainMethod) => Fields = fieldsOf): Fields {
+  const all = methods.flatMap((method) => Object.entries(fieldsFor(method)));
+  return inGroups(Object.fromEntries([...all, ...all.filter(([, { kind }]) => kind === "list")]), Object.keys(fieldGroups));
+}
 
-/** The fields of all methods: what a command line may hold before its method is known. Of fields that take a list with one method and a word with another, the list. */
-export const anyFields: Fields = inGroups(
-  Object.fromEntries([...fieldsOfEach, ...fieldsOfEach.filter(([, { kind }]) => kind === "list")]),
-  Object.keys(fieldGroups),
-);
+/** What a command line of `kto train` may hold before its method is known. */
+export const anyFields: Fields = unionOf();
 
 /** Values of the fields that every method has; those of a method stand beside them. */
 export type TrainValues = Values<typeof sharedFields>;

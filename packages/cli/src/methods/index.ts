@@ -14,4 +14,4 @@ export function methodNamed(name: string): TrainMethod {
   return method;
 }
 
-export type { LogColumn, MethodTrainer, PreparedData, RunDisplay, TrainMethod } from "./method.js";
+export type { CheckedView, DataView, Fact, LogColumn, MethodTrainer, PreparedData, RunDisplay, TrainMethod } from "./method.js";

@@ -6,12 +6,14 @@ import {
   ktoFields,
   KTOTrainer,
   prepareKtoDataset,
+  type ClassWeights,
   type KTOConfig,
   type PreparedKtoDataset,
 } from "@kto/trainer";
 import { referenceField } from "../config/reference-field.js";
 import { fieldName } from "../errors.js";
 import { formatCount, formatCounted } from "../render/format.js";
+import { ktoCheck, ktoView } from "./kto-data.js";
 import type { TrainMethod } from "./method.js";
 import { rewardColumns } from "./reward-columns.js";
 
@@ -40,8 +42,10 @@ export const ktoTrainMethod: TrainMethod<KTOConfig, Values<typeof ktoMoreFields>
   moreFields: ktoMoreFields,
   config: ktoConfig,
   contradictions: ktoContradictions,
-  prepare: (dataset, options, { perDeviceTrainBatchSize, lossType, desirableWeight, undesirableWeight }) =>
-    prepareKtoDataset(dataset, { ...options, perDeviceTrainBatchSize, lossType, desirableWeight, undesirableWeight }),
+  dataFields: ["perDeviceTrainBatchSize", "lossType", "desirableWeight", "undesirableWeight"],
+  prepare: (dataset, options, args) => prepareKtoDataset(dataset, { ...options, ...dataArguments(args) }),
+  view: (dataset, options, args) => ktoView(dataset, { ...options, ...dataArguments(args) }),
+  check: ktoCheck,
   trainer: ({ more: { reference }, ...options }) => new KTOTrainer({ ...options, reference }),
   describe({ rows, classBalance }) {
     const { desirable, undesirable } = classBalance;
@@ -61,3 +65,8 @@ export const ktoTrainMethod: TrainMethod<KTOConfig, Values<typeof ktoMoreFields>
     };
   },
 };
+
+function dataArguments(args: KTOConfig): ClassWeights & Pick<KTOConfig, "perDeviceTrainBatchSize" | "lossType"> {
+  const { perDeviceTrainBatchSize, lossType, desirableWeight, undesirableWeight } = args;
+  return { perDeviceTrainBatchSize, lossType, desirableWeight, undesirableWeight };
+}

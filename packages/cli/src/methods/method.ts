@@ -2,7 +2,20 @@ import type { Fields, RuleMistake } from "@kto/core/config";
 import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
 import type { LoadedModel } from "@kto/kit";
 import type { PeftModel } from "@kto/lora";
-import type { PreparedRows, PrepareOptions, SharedTrainerOptions, SourceRow, Trainer, TrainingConfig, TrainLog } from "@kto/trainer";
+import type {
+  CheckedRows,
+  CheckOptions,
+  DataReport,
+  PreparedRows,
+  PrepareOptions,
+  ReportOptions,
+  ReportSequence,
+  SharedTrainerOptions,
+  SourceRow,
+  Trainer,
+  TrainingConfig,
+  TrainLog,
+} from "@kto/trainer";
 
 /** Data of any method, as the command speaks of it. */
 export interface PreparedData extends PreparedRows<SourceRow> {
@@ -29,6 +42,27 @@ export interface RunDisplay {
   evaluation: readonly { title: string; metric: string }[];
   /** What a log asks to be explained, once a run. */
   explain?(log: TrainLog): string | undefined;
+}
+
+/** A fact of `kto data`: its name and what is told. */
+export type Fact = readonly [name: string, text: string];
+
+/** What `kto data` tells of data that a method prepared. */
+export interface DataView {
+  /** For `--json`. */
+  report: DataReport;
+  /** What is the method's own. */
+  facts: readonly Fact[];
+  /** The report's samples, of pairs each answer: where the row stands, what is shown, and its tokens. */
+  sequences: readonly { sourceIndex: number; title: string; sequence: ReportSequence }[];
+}
+
+/** What `kto data` tells of data without a tokenizer. */
+export interface CheckedView {
+  checked: Pick<CheckedRows, "format" | "dropped" | "unreadColumns" | "notes">;
+  /** What is the method's own: for `--json`, and as facts. */
+  own: object;
+  facts: readonly Fact[];
 }
 
 /** What a trainer is made of that the command makes for it. */
@@ -74,7 +108,13 @@ export interface TrainMethod<
   contradictions(args: Args): RuleMistake[];
   /** Those of them that trl takes in silence, since no loss reads the value: the command does so too, and says it. */
   unread?(args: Args): RuleMistake[];
+  /** Names of those of its fields that decide what is scored: `kto data` takes them. */
+  readonly dataFields: readonly string[];
   prepare(dataset: Dataset<DataRow>, options: PrepareOptions, args: Args): Promise<Prepared>;
+  /** Prepares data and tells what training would see. */
+  view(dataset: Dataset<DataRow>, options: PrepareOptions & ReportOptions, args: Args): Promise<DataView>;
+  /** Looks at data as far as that goes without a tokenizer. */
+  check(dataset: Dataset<DataRow>, options: CheckOptions, args: Args): Promise<CheckedView>;
   trainer(options: MethodTrainerOptions<Args, More, Prepared>): MethodTrainer;
   /** How many rows of what kind, and what to warn of. */
   describe(prepared: Prepared): { rows: string; warnings: readonly string[] };

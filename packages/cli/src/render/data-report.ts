@@ -1,16 +1,16 @@
 import type { DataNote, DataRow, RowFormat } from "@kto/datasets";
-import { describeBalance, describeDrop, type DataReport, type DroppedRow, type ReportSample } from "@kto/trainer";
+import { describeDrop, type DataReport, type DroppedRow, type ReportSequence } from "@kto/trainer";
 import { fieldName } from "../errors.js";
+import type { DataView, Fact, TrainMethod } from "../methods/index.js";
 import { maxWidth, wrap, type Console } from "./console.js";
-import { formatCount } from "./format.js";
+import { formatCount, formatCounted } from "./format.js";
 
-/** What is said of data when there is no tokenizer. */
+/** What is said of data when there is no tokenizer, beside what is the method's own. */
 export interface RawReport {
   columns: string[];
   unreadColumns: string[];
   format: RowFormat;
   counts: { source: number; prepared: null; dropped: null };
-  classBalance: { desirable: number; undesirable: number };
   /** Rows that are dropped whatever the tokenizer; a prompt may be too long besides. */
   dropped: DroppedRow[];
   notes: DataNote[];
@@ -18,40 +18,46 @@ export interface RawReport {
   samples: { row: DataRow; texts: string[] }[];
 }
 
+/** The same with the method's facts. */
+export interface RawView {
+  report: RawReport;
+  facts: readonly Fact[];
+}
+
 /** Most rows that are listed as dropped. */
 const droppedShown = 10;
 
 /** A report as lines of text. */
-export function renderDataReport(report: DataReport, console: Console): string[] {
-  const { columns, unreadColumns, format, counts, classBalance, lengths, histogram, dropped, samples } = report;
+export function renderDataView({ report, facts, sequences }: DataView, { unit }: TrainMethod, console: Console): string[] {
+  const { columns, unreadColumns, format, counts, lengths, histogram, dropped } = report;
+  const isPairs = unit === "pair";
+  const prepared = isPairs ? formatCounted(counts.prepared, unit) : formatCount(counts.prepared);
+  const left = isPairs ? formatCounted(counts.dropped, "answer") : formatCount(counts.dropped);
   const lines = [
     ...columnFacts(columns, unreadColumns, format),
     ...fact(
       "rows",
-      `${formatCount(counts.source)} in the file, ${formatCount(counts.prepared)} to train on, ${formatCount(counts.dropped)} dropped, ${formatCount(lengths.numTruncated)} cut`,
+      `${formatCount(counts.source)} in the file, ${prepared} to train on, ${left} dropped, ${formatCount(lengths.numTruncated)} cut`,
     ),
-    ...fact("classes", `${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`),
+    ...facts.slice(0, 1).flatMap(([name, text]) => fact(name, text)),
   ];
   for (const part of ["prompt", "completion", "sequence"] as const) {
     const { min, mean, median, max } = lengths[part];
     lines.push(...fact(part, `${min} to ${max} tokens, mean ${mean.toFixed(1)}, median ${median}`));
   }
-  const warning = describeBalance(classBalance, fieldName);
-  if (warning !== undefined) lines.push(...fact("warning", warning));
+  lines.push(...facts.slice(1).flatMap(([name, text]) => fact(name, text)));
   const most = Math.max(1, ...histogram.map(({ count }) => count));
-  lines.push("", "tokens a row");
+  lines.push("", isPairs ? "tokens an answer, with its prompt" : "tokens a row");
   for (const { from, to, count } of histogram.slice(histogram.findIndex(({ count }) => count > 0))) {
     lines.push(`${`${from}–${to - 1}`.padStart(12)} ${"█".repeat(Math.ceil((count / most) * 48))} ${count}`);
   }
-  return [...lines, ...droppedLines(dropped), ...samples.flatMap((sample) => renderSample(sample, console))];
+  return [...lines, ...droppedLines(dropped), ...sequences.flatMap((shown) => renderSequence(shown, console))];
 }
 
-/** A report as `--json` prints it, with its reasons and its warning as sentences. */
-export function plainDataReport({ classBalance, dropped, ...report }: DataReport | RawReport): object {
-  const warning = describeBalance(classBalance, fieldName);
+/** A report as `--json` prints it, with its reasons as sentences. */
+export function plainDataReport({ dropped, ...report }: DataReport | RawReport): object {
   return {
     ...report,
-    classBalance: { ...classBalance, ...(warning === undefined ? {} : { warning }) },
     dropped: dropped.map(({ reason, ...row }) => ({ ...row, kind: reason.kind, reason: describeDrop(reason, fieldName) })),
   };
 }
@@ -81,11 +87,12 @@ function droppedLines(dropped: readonly DroppedRow[]): string[] {
 }
 
 /** A raw report as lines of text. */
-export function renderRawReport({ columns, unreadColumns, format, counts, classBalance, dropped, samples }: RawReport): string[] {
+export function renderRawView({ report, facts }: RawView): string[] {
+  const { columns, unreadColumns, format, counts, dropped, samples } = report;
   return [
     ...columnFacts(columns, unreadColumns, format),
     ...fact("rows", `${formatCount(counts.source)} in the file`),
-    ...fact("classes", `${formatCount(classBalance.desirable)} desirable, ${formatCount(classBalance.undesirable)} undesirable`),
+    ...facts.flatMap(([name, text]) => fact(name, text)),
     ...droppedLines(dropped),
     ...samples.flatMap(({ texts }, index) =>
       texts.flatMap((text) => [
@@ -97,10 +104,11 @@ export function renderRawReport({ columns, unreadColumns, format, counts, classB
   ];
 }
 
-/** The text of a sample, its scored part marked: underlined in colour, in brackets otherwise. */
-function renderSample({ sourceIndex, label, promptText, completionText, tokens }: ReportSample, { colors }: Console): string[] {
+/** The text of a sequence, its scored part marked: underlined in colour, in brackets otherwise. */
+function renderSequence({ sourceIndex, title, sequence }: DataView["sequences"][number], { colors }: Console): string[] {
+  const { promptText, completionText, tokens }: ReportSequence = sequence;
   const scored = tokens.filter((token) => token.scored).length;
-  const lines = ["", `row ${sourceIndex} · ${label ? "desirable" : "undesirable"} · ${tokens.length} tokens, ${scored} scored`];
+  const lines = ["", `row ${sourceIndex} · ${title}${title === "" ? "" : " · "}${formatCounted(tokens.length, "token")}, ${scored} scored`];
   if (promptText === undefined || completionText === undefined) {
     const ids = tokens.map(({ id, scored: isScored }) => (isScored ? `[${id}]` : String(id))).join(" ");
     return [...lines, ...wrap(ids, maxWidth - 2).map((line) => `  ${line}`)];

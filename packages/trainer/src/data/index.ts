@@ -1,3 +1,4 @@
+export { type DataReport, type ReportOptions, type ReportSequence } from "./data-report.js";
 export { DataPreparationError } from "./errors.js";
 export { lengthHistogram, rowLengths, type HistogramBin, type LengthSummary, type RowLengths } from "./lengths.js";
 export type { PrepareOptions, PrepareProgress } from "./prepare-options.js";

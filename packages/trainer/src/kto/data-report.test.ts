@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
 import { describeDrop } from "../data/index.js";
-import { dataReport } from "./index.js";
+import { ktoDataReport } from "./index.js";
 
 const fixtures = new URL("../../../testing/fixtures/", import.meta.url);
 const rows = readFileSync(new URL("kto/rows.jsonl", fixtures), "utf8")
@@ -15,7 +15,7 @@ const rows = readFileSync(new URL("kto/rows.jsonl", fixtures), "utf8")
 
 it("says what training would see", async () => {
   const tokenizer = await loadTokenizer(fileURLToPath(new URL("model", fixtures)));
-  const report = await dataReport(Dataset.from(rows), { tokenizer, maxLength: 128, perDeviceTrainBatchSize: 4, head: 2 });
+  const report = await ktoDataReport(Dataset.from(rows), { tokenizer, maxLength: 128, perDeviceTrainBatchSize: 4, head: 2 });
   expect(report).toMatchObject({
     columns: ["prompt", "completion", "label"],
     format: { type: "unpaired", conversational: true },
@@ -41,7 +41,7 @@ it("says what training would see", async () => {
 
 it("does without a tokenizer for rows of ids", async () => {
   const ids = Dataset.from<DataRow>([{ prompt_ids: [1, 2], completion_ids: [3], label: true }]);
-  expect((await dataReport(ids)).samples).toEqual([
+  expect((await ktoDataReport(ids)).samples).toEqual([
     {
       sourceIndex: 0,
       label: true,

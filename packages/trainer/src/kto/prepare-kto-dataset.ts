@@ -1,4 +1,4 @@
-import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
+import { DataNotes, isPaired, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
 import { klCompletionSources, type KtoLossType } from "@kto/losses/plain";
 
 import { checkConfig } from "../config/check-config.js";
@@ -57,7 +57,7 @@ export interface PreparedKtoDataset {
  * @see trl 1.16, KTOTrainer
  */
 export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: PrepareKtoOptions = {}): Promise<PreparedKtoDataset> {
-  const { maxLength = 1024, perDeviceTrainBatchSize = 8, lossType = "kto" } = options;
+  const { maxLength = 1024, perDeviceTrainBatchSize = 8, lossType = "kto", notes = new DataNotes() } = options;
   checkConfig(
     "prepareKtoDataset",
     ktoFields,
@@ -67,11 +67,14 @@ export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: Prep
       toError: (text) => new DataPreparationError(text),
     },
   );
-  const { rows: tokenized, ...read } = await tokenizeRows(dataset, options);
+  const { rows: tokenized, ...read } = await tokenizeRows(dataset, { ...options, notes });
+  if (isPaired(read.format.type))
+    notes.add("unpaired", "each pair is two rows: the chosen answer is desirable, the rejected one undesirable");
   const rows: KtoRow[] = tokenized.map(({ label, ...row }) => ({ ...row, label: label! }));
   return {
     rows: (lossType === "kto" ? withKlCompletions(rows, perDeviceTrainBatchSize) : rows).map((row) => cutKtoRow(row, maxLength)),
     ...read,
+    notes: notes.list(),
     classBalance: classBalance(
       rows.map((row) => row.label),
       options,

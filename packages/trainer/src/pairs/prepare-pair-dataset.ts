@@ -2,8 +2,8 @@ import { DataNotes, isPaired, layoutOfDataset, rowError, type DataNote, type Dat
 import { rowLengths, type RowLengths } from "../data/lengths.js";
 import { DataPreparationError } from "../data/errors.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
-import { tokenizeRows, type TokenizedRow } from "../data/read-rows.js";
-import { cutRow, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
+import { checkRows, tokenizeRows, type CheckedRows, type CheckOptions, type TokenizedRow } from "../data/read-rows.js";
+import { cutRow, rowLength, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
 
 /** A pair as trainers take it: two answers to one prompt, each cut to `maxLength`. */
 export interface PairRow extends SourceRow {
@@ -27,6 +27,8 @@ export interface PreparedPairDataset {
   numIdentical: number;
   /** Of both answers of all pairs. */
   lengths: RowLengths;
+  /** Tokens of both answers of each pair, each with its prompt, before they were cut. */
+  sequenceLengths: number[];
   /** What is worth knowing of how the rows were read, one of a kind. */
   notes: DataNote[];
 }
@@ -60,6 +62,7 @@ export async function preparePairDataset(dataset: Dataset<DataRow>, options: Pre
       numIdentical === 1 ? "1 pair has the same answer twice: it teaches" : `${numIdentical} pairs have the same answer twice: they teach`;
     notes.add("identical answers", `${count} nothing`);
   }
+  const answers = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
   return {
     rows: pairs.map(({ chosen, rejected, sourceIndex }) => ({
       chosen: cutRow(chosen, maxLength),
@@ -68,12 +71,16 @@ export async function preparePairDataset(dataset: Dataset<DataRow>, options: Pre
     })),
     ...read,
     numIdentical,
-    lengths: rowLengths(
-      pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]),
-      maxLength,
-    ),
+    lengths: rowLengths(answers, maxLength),
+    sequenceLengths: answers.map(rowLength),
     notes: notes.list(),
   };
+}
+
+/** Looks at every pair as {@link preparePairDataset} would, up to the tokenizer. Throws as {@link checkRows} does, and for data that is no pairs. */
+export function checkPairRows(dataset: Dataset<DataRow>, options: CheckOptions = {}): Promise<CheckedRows> {
+  expectPairs(dataset);
+  return checkRows(dataset, options);
 }
 
 /** Throws `RowError` for data without two answers to choose from. */

@@ -1,4 +1,4 @@
-import { rowLengths, type PairRow, type PreparedPairDataset } from "../index.js";
+import { rowLength, rowLengths, type PairRow, type PreparedPairDataset } from "../index.js";
 
 /** Pairs of which the chosen answer repeats the prompt's first token. */
 export function tinyPairs(count: number): PreparedPairDataset {
@@ -11,17 +11,15 @@ export function tinyPairs(count: number): PreparedPairDataset {
       rejected: { promptIds, completionIds: [(first + 11) % 30, 36, ...(row % 2 ? [4] : [])] },
     };
   });
-  const lengths = rowLengths(
-    rows.flatMap(({ chosen, rejected }) => [chosen, rejected]),
-    16,
-  );
+  const answers = rows.flatMap(({ chosen, rejected }) => [chosen, rejected]);
   return {
     rows,
     dropped: [],
     format: { type: "paired", layout: "paired", conversational: false },
     unreadColumns: [],
     numIdentical: 0,
-    lengths,
+    lengths: rowLengths(answers, 16),
+    sequenceLengths: answers.map(rowLength),
     notes: [],
   };
 }
