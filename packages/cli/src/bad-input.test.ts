@@ -109,6 +109,55 @@ describe("values of fields", () => {
   });
 });
 
+describe("methods", () => {
+  const pair = { prompt: "2 + 2 =", chosen: " 4", rejected: " 5" };
+  const messages = {
+    messages: [
+      { role: "user", content: "Hi" },
+      { role: "assistant", content: "Hello" },
+    ],
+  };
+
+  it.each<[method: string, rows: readonly unknown[], flags: Record<string, string>, says: RegExp]>([
+    ["dpo", [pair], { loss_type: "sigmoid ppo" }, /--loss_type: .*one or more of sigmoid, hinge, .*, sft, got \["sigmoid","ppo"\]/],
+    [
+      "dpo",
+      [pair],
+      { loss_type: "sigmoid sft", loss_weights: "1" },
+      /--loss_weights: of another count than the losses; expected 2, .*got 1/,
+    ],
+    ["dpo", [pair], { loss_type: "sigmoid sft", ld_alpha: "0.5" }, /--ld_alpha: without meaning for sft/],
+    ["dpo", [pair], { packing: "true" }, /--packing: a field of sft, and the method is dpo; .*set method: sft/],
+    ["dpo", [row], {}, /row 0: there is no pair of answers; expected chosen and rejected, .*got labelled completions/],
+    ["dpo", [pair, { prompt: "a", completion: "b", label: true }], {}, /row 1: .*/],
+    ["dpo", [pair, pair, { ...pair, rejected: [{ role: "assistant", content: "5" }] }], {}, /row 2: /],
+    ["kto", [messages], {}, /column "label" is missing/],
+    ["sft", [pair, messages], {}, /row 1: /],
+    ["sft", [pair], { max_length: "none", packing: "true" }, /--max_length: missing where rows are packed/],
+    ["sft", [{ text: "Hello" }], { completion_only_loss: "true" }, /completion_only_loss needs to know where the completion begins/],
+    ["sft", [messages], { assistant_only_loss: "true" }, /assistant_only_loss: the chat template has no marks/],
+    [
+      "sft",
+      [messages],
+      {
+        assistant_only_loss: "true",
+        chat_template: "{% generation %}{% endgeneration %}{% for m in messages %}{{ m.content }}{% endfor %}",
+      },
+      /row 0: the marks of the chat template .* cover none of its tokens/,
+    ],
+    ["sft", [messages], { eos_token: "<end>" }, /eos_token is no token of the tokenizer; .*got "<end>"/],
+    ["sft", [messages], { reference: "base" }, /--reference: a field of kto, dpo, and the method is sft/],
+    ["sft", [{ image: "a.png" }], {}, /the rows are of no layout that is read/],
+  ])("%s: %j %j", async (method, rows, flags, says) => {
+    expectRefused(await train({ method, train_file: rowsFile(rows), ...flags }), says);
+  });
+
+  it("kto dpo takes no config of another method", async () => {
+    writeFileSync(folder.file("kto.yaml"), "method: sft\nuse_peft: true\nmodel_name_or_path: m\ntrain_file: t\n");
+    expectRefused(await kto(["dpo", folder.file("kto.yaml")]), /method \(.*kto\.yaml\): the command is kto dpo; expected dpo, got sft/);
+  });
+});
+
 describe("commands", () => {
   it.each<[string[], RegExp]>([
     [["trian"], /did you mean train\?/],
@@ -169,7 +218,7 @@ describe("data", () => {
   it("rows that are all too long", async () => {
     expectRefused(
       await train({ train_file: rowsFile([{ ...row, prompt: "word ".repeat(50) }]), max_length: "4" }),
-      /every row was dropped/,
+      /row 0: the marks of the chat template .* cover none of its tokens/,
     );
   });
 

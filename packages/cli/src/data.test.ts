@@ -62,3 +62,32 @@ it("renders without a model and without a template", async () => {
   expect(stdout).toContain("<|user|>");
   expect(stdout).toContain("<eos>");
 });
+
+it("shows for each method what it will score", async () => {
+  const model = ["--model", fixturePath("model"), "--max_length", "128", "--head", "1"];
+  const pairs = await kto(["data", fixturePath("dpo", "rows.jsonl"), "--method", "dpo", ...model]);
+  expect(pairs.status).toBe(0);
+  expect(pairs.stdout).toMatch(
+    /50 in the file, 48 pairs to train on, 4 answers dropped, 10 cut\nidentical {3}0 with the same answer twice/,
+  );
+  expect(pairs.stdout).toMatch(/^row 0 · chosen · 28 tokens, 12 scored$/m);
+  expect(pairs.stdout).toMatch(/^row 0 · rejected · 19 tokens, 3 scored$/m);
+  const packed = await kto(["data", fixturePath("sft", "messages-rows.jsonl"), "--method", "sft", "--packing", ...model]);
+  expect(packed.stdout).toMatch(/packed {6}\d+ rows of 49 documents \(bfd\)/);
+  const chosen = await kto(["data", fixturePath("dpo", "rows.jsonl"), "--method", "sft", ...model, "--json"]);
+  expect(chosen.stderr).toContain("of two answers the chosen one is trained on");
+  expect(JSON.parse(chosen.stdout)).toMatchObject({ counts: { source: 50, prepared: 48, dropped: 2 }, packing: null });
+  const unpaired = await kto(["data", fixturePath("dpo", "rows.jsonl"), ...model]);
+  expect(unpaired.stderr).toContain("each pair is two rows: the chosen answer is desirable, the rejected one undesirable");
+  for (const line of `${pairs.stdout}${packed.stdout}${unpaired.stdout}`.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+});
+
+it("checks rows of each method without a model", async () => {
+  const text = await kto(["data", fixturePath("sft", "text-rows.jsonl"), "--method", "sft", "--head", "1"]);
+  expect(text.stdout).toContain("Q: Which day comes after Thursday?");
+  const chosen = await kto(["data", fixturePath("dpo", "rows.jsonl"), "--method", "sft", "--head", "1", "--json"]);
+  expect((JSON.parse(chosen.stdout) as { samples: { texts: string[] }[] }).samples[0]!.texts).toHaveLength(1);
+  const both = await kto(["data", fixturePath("dpo", "rows.jsonl"), "--method", "orpo", "--head", "1", "--json"]);
+  expect((JSON.parse(both.stdout) as { samples: { texts: string[] }[] }).samples[0]!.texts).toHaveLength(2);
+  expect((await kto(["data", rows, "--method", "dpo"])).stderr).toContain("there is no pair of answers");
+});

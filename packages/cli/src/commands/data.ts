@@ -1,17 +1,7 @@
 import { DEFAULT_CHAT_TEMPLATE, renderChatTemplate } from "@kto/chat-templates";
 import { excerpt, stringifyJson } from "@kto/core";
 import { defaultsOf, diskName, pickFields, type Fields, type GivenFields, type Values } from "@kto/core/config";
-import {
-  detectFormat,
-  isConversation,
-  isSilent,
-  isTokenized,
-  layoutOfDataset,
-  rowError,
-  type DataRow,
-  type Dataset,
-  type Message,
-} from "@kto/datasets";
+import { isConversation, isSilent, isTokenized, layoutOfDataset, rowError, type DataRow, type Dataset, type Message } from "@kto/datasets";
 import type { TrainingConfig } from "@kto/trainer";
 import { commandValues, mistakeLine } from "../config/check-command.js";
 import { dataFields } from "../config/input-fields.js";
@@ -68,10 +58,11 @@ async function data(input: CommandInput): Promise<number> {
   const chatTemplate = await readChatTemplate(values.chatTemplate);
   const dataset = await openRows({ ...values, data: values.data ?? operands[0]! }, access, input);
   const count = values.head ?? Infinity;
-  const isRaw = !tokenizer && !isTokenized(detectFormat(dataset).type);
   const checking = { strict: values.strict, signal: io.signal };
+  const raw = tokenizer ? undefined : await method.check(dataset, checking, args);
+  const isRaw = raw !== undefined && !isTokenized(raw.checked.format.type);
   const shown = isRaw
-    ? await rawReport(await method.check(dataset, checking, args), dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE)
+    ? rawReport(raw, dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE)
     : await method.view(dataset, { ...checking, head: count, maxLength: args.maxLength, tokenizer, chatTemplate }, args);
   const { report } = shown;
   begin();
@@ -110,32 +101,39 @@ function dataArguments(
 const placeholders = { bos_token: "<bos>", eos_token: "<eos>" };
 
 /** What can be said of rows without a tokenizer. */
-function rawReport({ checked, own, facts }: CheckedView, dataset: Dataset<DataRow>, count: number, chatTemplate: string): RawView {
-  const { format, dropped, unreadColumns, notes } = checked;
-  const { toTrl } = layoutOfDataset(dataset);
+function rawReport(view: CheckedView, dataset: Dataset<DataRow>, count: number, chatTemplate: string): RawView {
+  const { format, dropped, unreadColumns, notes } = view.checked;
+  const { toTrl } = layoutOfDataset(dataset, view.layouts);
   const skipped = new Set(dropped.map(({ index }) => index));
   const report = {
     columns: [...dataset.columnNames],
     unreadColumns,
     format,
     counts: { source: dataset.length, prepared: null, dropped: null },
-    ...own,
+    ...view.own,
     dropped,
     notes,
     samples: Array.from(dataset.take(Math.min(count, dataset.length)), (row, index) => ({
       row,
-      texts: skipped.has(index) ? [] : renderedTexts(toTrl?.(row, index) ?? row, index, chatTemplate),
+      texts: skipped.has(index) ? [] : renderedTexts(toTrl?.(row, index) ?? row, index, chatTemplate, view),
     })),
   };
-  return { report, facts };
+  return { report, facts: view.facts };
 }
 
-/** Each completion of a row with its prompt, as text. */
-function renderedTexts(row: DataRow, index: number, chatTemplate: string): string[] {
+/** Each answer of a row with its prompt, or the whole, as text. */
+function renderedTexts(
+  row: DataRow,
+  index: number,
+  chatTemplate: string,
+  { answers, whole }: Pick<CheckedView, "answers" | "whole">,
+): string[] {
   const { prompt } = row;
-  const completions = ["completion", "chosen", "rejected"]
-    .map((column) => row[column])
-    .filter((value) => value !== undefined && value !== null);
+  const given = (columns: readonly string[]): unknown[] =>
+    columns.map((column) => row[column]).filter((value) => value !== undefined && value !== null);
+  const completions = given(answers);
+  if (completions.length === 0)
+    return given(whole).map((text) => (isConversation(text) ? rendered(chatTemplate, text, index) : String(text)));
   return completions.flatMap((completion) => {
     if (isConversation(completion)) {
       const conversation = [...(isConversation(prompt) ? prompt : []), ...completion];

@@ -54,19 +54,19 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
     revision: revisionOf(values),
     prefer4bitCheckpoint: values.prefer4bitCheckpoint,
   });
-  const prepare = async (dataset: Dataset<DataRow>, name: string): Promise<PreparedData> => {
-    const progress = console.progress(name, 100);
+  const prepare = async (dataset: Dataset<DataRow>, split: "train" | "eval"): Promise<PreparedData> => {
+    const progress = console.progress(split === "train" ? "tokenizing" : "tokenizing eval data", 100);
     try {
       const options = { maxLength: args.maxLength, tokenizer: model.tokenizer, chatTemplate, strict: values.strict, signal: io.signal };
       const onProgress = ({ done, total }: PrepareProgress): void =>
         progress.update(Math.floor((100 * done) / total), `% of ${total} rows`);
-      return await method.prepare(dataset, { ...options, onProgress }, args);
+      return await method.prepare(dataset, { ...options, split, onProgress }, args);
     } finally {
       progress.stop();
     }
   };
-  const train = await prepare(trainData, "tokenizing");
-  const prepared = { train, ...(evalData ? { eval: await prepare(evalData, "tokenizing eval data") } : {}) };
+  const train = await prepare(trainData, "train");
+  const prepared = { train, ...(evalData ? { eval: await prepare(evalData, "eval") } : {}) };
   return { config, args, model, adapter, hub, pushes, chatTemplate, prepared, checkpoint };
 }
 

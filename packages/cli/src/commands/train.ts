@@ -30,7 +30,9 @@ export const trainCommands: readonly Command[] = [trainCommand(), ...methods.map
 
 function trainCommand(named?: TrainMethod): Command {
   const name = named?.name ?? "train";
-  const about = named ? `fine-tune a model with ${named.title}: train with method: ${name}` : "fine-tune a model with KTO, DPO or SFT";
+  const about = named
+    ? `train with method: ${name}: ${named.title}, on ${named.trainsOn}`
+    : `fine-tune a model with ${methods.map(({ title }) => title).join(", ")}`;
   return {
     name,
     summary: about,

@@ -8,11 +8,12 @@ import { load } from "js-yaml";
 import { expect, it } from "vitest";
 import { ConfigError } from "../errors.js";
 import { parseFlags } from "../flags.js";
+import { methodNamed } from "../methods/index.js";
 import { formatResolvedConfig } from "../resolved-config.js";
 import { otherFields } from "./other-fields.js";
 import { readConfigFile } from "./read-config.js";
 import { flagsOver, trainConfig, trainerArguments } from "./train-config.js";
-import { anyFields, trainFields } from "./train-fields.js";
+import { fieldsOf, anyFields, trainFields } from "./train-fields.js";
 
 const flags = (...argv: string[]): GivenFields => parseFlags(argv, trainFields).fields;
 const config = (...argv: string[]): ReturnType<typeof trainConfig> =>
@@ -152,21 +153,32 @@ it.each(["reduce_lr_on_plateau", "greedy", "SchedulerType.REDUCE_ON_PLATEAU"])("
   expect(trainerArguments(checked)).toMatchObject({ evalStrategy: "epoch", metricForBestModel: "rewards/margins" });
 });
 
-it("every field of trl 1.16's KTOConfig, ModelConfig, ScriptArguments and DatasetMixtureConfig is known, and its default asks for nothing", () => {
-  const file = new URL("./trl-fields.json", import.meta.url);
-  const classes = JSON.parse(readFileSync(file, "utf8")) as Record<string, Record<string, unknown>>;
-  expect(Object.values(classes).map((fields) => Object.keys(fields).length)).toEqual([131, 19, 6, 3]);
-  const known = diskNames(trainFields);
-  for (const fields of Object.values(classes))
-    for (const [field, initial] of Object.entries(fields)) {
+/** trl 1.16's classes: all fields of KTOConfig, of the other methods' configs those that are their own. */
+const trlClasses = JSON.parse(readFileSync(new URL("./trl-fields.json", import.meta.url), "utf8")) as Record<
+  string,
+  Record<string, unknown>
+>;
+
+it.each<[method: string, classes: Record<string, number>]>([
+  ["kto", { KTOConfig: 131, ModelConfig: 19, ScriptArguments: 6, DatasetMixtureConfig: 3 }],
+  ["dpo", { DPOConfig: 26, ModelConfig: 19 }],
+  ["sft", { SFTConfig: 22, ModelConfig: 19 }],
+  ["orpo", { ORPOConfig: 11 }],
+  ["cpo", { CPOConfig: 15 }],
+])("every field of trl 1.16 is known to %s, and its default asks for nothing: %j", (method, classes) => {
+  const known = diskNames(fieldsOf(methodNamed(method)));
+  for (const [name, count] of Object.entries(classes)) {
+    expect(Object.keys(trlClasses[name]!), name).toHaveLength(count);
+    for (const [field, initial] of Object.entries(trlClasses[name]!)) {
       expect(known.has(field) || field in otherFields, field).toBe(true);
       const isNeeded = ["model_name_or_path", "dataset_name", "use_peft", "output_dir"].includes(field);
       if (isNeeded && !initial) continue; // what has to be given has no default
       if (field === "model_revision" && initial === null) continue;
       const run = (): unknown =>
-        trainConfig(given({ model: "m", data: "t", ...(field === "use_peft" ? {} : { use_peft: true }), [field]: initial }));
+        trainConfig(given({ method, model: "m", data: "t", ...(field === "use_peft" ? {} : { use_peft: true }), [field]: initial }));
       expect(run, `${field}: ${JSON.stringify(initial)}`).not.toThrow();
     }
+  }
 });
 
 it("4-bit formats that are not offered are refused", () => {

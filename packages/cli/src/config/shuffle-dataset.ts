@@ -11,9 +11,15 @@ function orderOf(shuffles: boolean): "random" | "sequential" {
 }
 
 /** `shuffle_dataset` beside another `train_sampling_strategy`. */
-export function orderContradictions(values: OrderValues, given: ReadonlySet<string>): RuleMistake[] {
+export function orderContradictions({ fields }: TrainMethod, values: OrderValues, given: ReadonlySet<string>): RuleMistake[] {
   const { shuffleDataset, trainSamplingStrategy: order } = values;
-  if (shuffleDataset === null || !given.has("trainSamplingStrategy") || order === orderOf(shuffleDataset)) return [];
+  if (
+    shuffleDataset === null ||
+    (shuffleDataset && "shuffleDataset" in fields) ||
+    !given.has("trainSamplingStrategy") ||
+    order === orderOf(shuffleDataset)
+  )
+    return [];
   return [
     {
       field: "shuffleDataset",
@@ -27,7 +33,8 @@ export function orderContradictions(values: OrderValues, given: ReadonlySet<stri
 
 /** Puts `shuffle_dataset` as `train_sampling_strategy`, where the method has a choice of orders, and says what it came to. */
 export function settleOrder({ title, fields }: TrainMethod, values: OrderValues): string[] {
-  if (values.shuffleDataset === null) return [];
+  // True is more than an order to a trainer that has the field.
+  if (values.shuffleDataset === null || (values.shuffleDataset && "shuffleDataset" in fields)) return [];
   const order = orderOf(values.shuffleDataset);
   const written = `shuffle_dataset: ${values.shuffleDataset}`;
   values.shuffleDataset = null;

@@ -64,7 +64,7 @@ export function trainConfig(input: GivenFields, env: Io["env"] = process.env, na
   );
   for (const rule of [
     ...contradictions(values),
-    ...orderContradictions(values, given),
+    ...orderContradictions(method, values, given),
     ...method.contradictions(argumentsOf(method, values)),
   ])
     if (!wrong.has(rule.field)) add({ kind: "unusable", place: placeOf(rule.field), ...rule });

@@ -3,9 +3,10 @@ import { dpoTrainMethod } from "./dpo.js";
 import { ktoTrainMethod } from "./kto.js";
 import type { TrainMethod } from "./method.js";
 import { orpoTrainMethod } from "./orpo.js";
+import { sftTrainMethod } from "./sft.js";
 
 /** Every method of `kto train`; the first is the one where none is named. */
-export const methods: readonly TrainMethod[] = [ktoTrainMethod, dpoTrainMethod, orpoTrainMethod, cpoTrainMethod];
+export const methods: readonly TrainMethod[] = [ktoTrainMethod, dpoTrainMethod, sftTrainMethod, orpoTrainMethod, cpoTrainMethod];
 
 /** The method of that name. Throws Error for a name that is none. */
 export function methodNamed(name: string): TrainMethod {

@@ -2,6 +2,7 @@ import type { DataRow, Dataset } from "@kto/datasets";
 import { checkRows, describeBalance, ktoDataReport, type CheckOptions, type ClassBalance } from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import { formatCount } from "../render/format.js";
+import { preferenceColumns } from "./preference-columns.js";
 import type { CheckedView, DataView, Fact } from "./method.js";
 
 /** What KTO would see of data. */
@@ -26,7 +27,7 @@ export async function ktoCheck(dataset: Dataset<DataRow>, options: CheckOptions)
   const { labels, ...checked } = await checkRows(dataset, options);
   const desirable = labels.filter(Boolean).length;
   const classBalance = { desirable, undesirable: labels.length - desirable };
-  return { checked, own: { classBalance }, facts: [classes(classBalance)] };
+  return { checked, own: { classBalance }, facts: [classes(classBalance)], ...preferenceColumns };
 }
 
 function classes({ desirable, undesirable }: Pick<ClassBalance, "desirable" | "undesirable">): Fact {

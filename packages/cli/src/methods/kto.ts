@@ -38,6 +38,7 @@ export const ktoTrainMethod: TrainMethod<KTOConfig, Values<typeof ktoMoreFields>
   trainsOn: "answers that are labelled good or bad",
   unit: "row",
   sequence: "a row",
+  completions: "completions",
   fields: ktoFields,
   moreFields: ktoMoreFields,
   config: ktoConfig,

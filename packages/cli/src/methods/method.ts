@@ -1,5 +1,5 @@
 import type { Fields, RuleMistake } from "@kto/core/config";
-import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
+import type { DataNote, DataRow, Dataset, LayoutChoice, RowFormat } from "@kto/datasets";
 import type { LoadedModel } from "@kto/kit";
 import type { PeftModel } from "@kto/lora";
 import type {
@@ -63,6 +63,11 @@ export interface CheckedView {
   /** What is the method's own: for `--json`, and as facts. */
   own: object;
   facts: readonly Fact[];
+  /** What the rows are told apart by, where that is not what preference training reads. */
+  layouts?: LayoutChoice;
+  /** Columns that hold answers of a row, and columns that hold a whole text or conversation. */
+  answers: readonly string[];
+  whole: readonly string[];
 }
 
 /** What a trainer is made of that the command makes for it. */
@@ -98,6 +103,8 @@ export interface TrainMethod<
   readonly unit: "row" | "pair";
   /** What one sequence of tokens is called: a row, or each answer of a pair. */
   readonly sequence: string;
+  /** What is called a completion of it: the tokens behind those that are not scored. */
+  readonly completions: string;
   /** Fields of its trainer. */
   readonly fields: Fields;
   /** Fields that the command reads for it besides: `reference`. */

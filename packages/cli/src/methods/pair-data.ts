@@ -1,6 +1,7 @@
 import type { DataRow, Dataset } from "@kto/datasets";
 import { checkPairRows, pairDataReport, type CheckOptions, type PrepareOptions, type ReportOptions } from "@kto/trainer";
 import { formatCount } from "../render/format.js";
+import { preferenceColumns } from "./preference-columns.js";
 import type { CheckedView, DataView } from "./method.js";
 
 /** What the methods of pairs would see of data: of each pair both answers. */
@@ -19,5 +20,5 @@ export async function pairView(dataset: Dataset<DataRow>, options: PrepareOption
 /** The same without a tokenizer. */
 export async function pairCheck(dataset: Dataset<DataRow>, options: CheckOptions): Promise<CheckedView> {
   const { labels: _labels, ...checked } = await checkPairRows(dataset, options);
-  return { checked, own: {}, facts: [] };
+  return { checked, own: {}, facts: [], ...preferenceColumns };
 }

@@ -9,6 +9,7 @@ export const onPairs = {
   trainsOn: "pairs of answers, a better and a worse one",
   unit: "pair",
   sequence: "an answer with its prompt",
+  completions: "completions",
   dataFields: [],
   prepare: (dataset, options) => preparePairDataset(dataset, options),
   view: pairView,

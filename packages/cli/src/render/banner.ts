@@ -61,7 +61,7 @@ export function describeData(console: Console, prepared: PreparedData, name: str
   console.fact(name, rows);
   console.fact(
     "",
-    `tokens ${method.sequence}: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; completions ${completion.min} to ${completion.max}`,
+    `tokens ${method.sequence}: ${sequence.min} to ${sequence.max}, mean ${sequence.mean.toFixed(0)}; ${method.completions} ${completion.min} to ${completion.max}`,
   );
   describeLeftOut(console, prepared);
   if (numTruncated > 0) console.fact("", `${formatCount(numTruncated)} longer than max_length, cut at the end`);

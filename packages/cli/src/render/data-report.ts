@@ -28,7 +28,7 @@ export interface RawView {
 const droppedShown = 10;
 
 /** A report as lines of text. */
-export function renderDataView({ report, facts, sequences }: DataView, { unit }: TrainMethod, console: Console): string[] {
+export function renderDataView({ report, facts, sequences }: DataView, { unit, sequence }: TrainMethod, console: Console): string[] {
   const { columns, unreadColumns, format, counts, lengths, histogram, dropped } = report;
   const isPairs = unit === "pair";
   const prepared = isPairs ? formatCounted(counts.prepared, unit) : formatCount(counts.prepared);
@@ -47,7 +47,7 @@ export function renderDataView({ report, facts, sequences }: DataView, { unit }:
   }
   lines.push(...facts.slice(1).flatMap(([name, text]) => fact(name, text)));
   const most = Math.max(1, ...histogram.map(({ count }) => count));
-  lines.push("", isPairs ? "tokens an answer, with its prompt" : "tokens a row");
+  lines.push("", `tokens ${sequence}`);
   for (const { from, to, count } of histogram.slice(histogram.findIndex(({ count }) => count > 0))) {
     lines.push(`${`${from}–${to - 1}`.padStart(12)} ${"█".repeat(Math.ceil((count / most) * 48))} ${count}`);
   }
@@ -115,7 +115,8 @@ function renderSequence({ sourceIndex, title, sequence }: DataView["sequences"][
   }
   const show = (text: string): string[] => text.split("\n").flatMap((line) => chunks(line, maxWidth - 2));
   lines.push(...show(promptText).map((line) => `  ${colors.dim(line)}`));
-  lines.push("  scored:");
+  const isWhole = tokens.slice(tokens.findIndex((token) => token.scored)).every((token) => token.scored);
+  lines.push(isWhole ? "  scored:" : "  from the first scored token on:");
   lines.push(...show(completionText).map((line) => `  ${colors.green(line)}`));
   const words = tokens.map(({ text = "", scored: isScored }) => {
     const shown = text.replaceAll("\n", "⏎").replaceAll(" ", "·");

@@ -28,19 +28,20 @@ interface RunConfig {
 export type RecordedRun = readonly [method: string, name: string];
 
 /** Every recorded run. Folders without a config (a README, a note) are no runs. */
-export const recordedRuns: readonly RecordedRun[] = ["kto", "dpo"].flatMap((method) =>
+export const recordedRuns: readonly RecordedRun[] = ["kto", "dpo", "sft"].flatMap((method) =>
   listFixtures(method, "runs")
     .filter((name) => statSync(fixturePath(method, "runs", name)).isDirectory())
     .map((name) => [method, name] as const),
 );
 
-/** Those of them that stand for the rest: of KTO ids and text, the adapter and the base as reference, both losses; of DPO torch's order of rows. */
+/** Those of them that stand for the rest: of KTO ids and text, the adapter and the base as reference, both losses; of DPO and SFT torch's order of rows. */
 export const typicalRuns: readonly RecordedRun[] = [
   ["kto", "main"],
   ["kto", "text"],
   ["kto", "continued-base-ref"],
   ["kto", "apo-zero-unpaired"],
   ["dpo", "sigmoid-shuffled"],
+  ["sft", "shuffled"],
 ];
 
 /** Trains as trl did in a recorded run, in float32; loss, metrics and adapter must be within the rule of fixtures/README.md. */

@@ -10,6 +10,10 @@ export const packingStrategies = ["bfd", "bfd_split", "wrapped"] as const;
 export const sftFields = {
   ...trainingFields,
   learningRate: redeclared(trainingFields.learningRate, 2e-5),
+  disableDropout: redeclared(trainingFields.disableDropout, false, {
+    fate: "ours",
+    help: "turns the adapter's dropout off; trl trains SFT with it",
+  }),
   maxLength: renamed(trainingFields.maxLength, {
     help: "tokens of a row: longer ones are cut at the end, and rows left with nothing to score dropped; with packing, tokens of a packed row; null for no limit",
   }),

@@ -44,5 +44,12 @@ export function expectAssistantMarks(options: TokenizeOptions & { notes: DataNot
 }
 
 function refused(problem: string, expected: string, got: string, advice?: string): DataPreparationError {
-  return new DataPreparationError({ operation: "assistantOnlyLoss", problem, expected, got, advice, fields: ["chatTemplate"] });
+  return new DataPreparationError({
+    operation: "{assistantOnlyLoss}",
+    problem,
+    expected,
+    got,
+    advice,
+    fields: ["assistantOnlyLoss", "chatTemplate"],
+  });
 }

@@ -4,11 +4,10 @@ import { sftContradictions, type SFTConfig } from "../config/sft-config.js";
 import { sftFields } from "../config/sft-fields.js";
 import { DataPreparationError } from "../data/errors.js";
 import { rowLengths, type RowLengths } from "../data/lengths.js";
-import { expectMaxLength, letOthersRun, reportProgress, type PrepareOptions } from "../data/prepare-options.js";
+import { expectMaxLength, reportProgress, type PrepareOptions } from "../data/prepare-options.js";
 import { expectRows, expectRowsLeft } from "../data/read-rows.js";
 import {
   cutRow,
-  EmptyRowError,
   numScoredTokens,
   reasonToDrop,
   rowLength,
@@ -18,6 +17,7 @@ import {
   type SourceRow,
 } from "../data/rows.js";
 import { expectAssistantMarks } from "./assistant-marks.js";
+import { checkAllRows, droppedOr } from "./check-sft-rows.js";
 import { withEosToken } from "./eos-token.js";
 import { isScoredAnywhere } from "./documents.js";
 import { packDocuments, type SftDocument } from "./pack-documents.js";
@@ -159,20 +159,12 @@ function expectOptionsOf({ format, hasCompletionMask }: SftRows, options: Prepar
     notes.add("unused template", "the chat template that is given has no effect: the rows are not conversations");
 }
 
-/** Rows that are checked between two turns of the event loop. */
-const rowsAtOnce = 5000;
-
 /** Every row as ids, or why it is dropped. What is wrong with rows is told at once: first of all before anything is tokenised. */
 async function tokenizeAll(
   source: SftRows,
   options: PrepareSftOptions & SFTConfig & { notes: DataNotes },
 ): Promise<(SftDocument | ({ reason: DropReason } & SourceRow))[]> {
-  const checked = new RowMistakes();
-  for (let index = 0; index < source.length; index++) {
-    checked.try(() => droppedOr(index, () => source.at(index)));
-    if ((index + 1) % rowsAtOnce === 0) await letOthersRun(options.signal);
-  }
-  checked.throwIfAny(source.length);
+  await checkAllRows(source, options.signal);
   const documents: (SftDocument | ({ reason: DropReason } & SourceRow))[] = [];
   const mistakes = new RowMistakes();
   for (let index = 0; index < source.length; index++) {
@@ -182,16 +174,6 @@ async function tokenizeAll(
   }
   mistakes.throwIfAny(source.length);
   return documents;
-}
-
-/** What `read` gives, or why the row is dropped. */
-function droppedOr<Read>(index: number, read: () => Read): Read | ({ reason: DropReason } & SourceRow) {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof EmptyRowError) return { reason: error.reason, sourceIndex: index };
-    throw error;
-  }
 }
 
 function oneDocument({ sourceIndex, ...document }: SftDocument, maxLength: number | null): SftRow {

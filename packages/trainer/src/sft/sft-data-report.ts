@@ -1,56 +1,28 @@
-import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
-import { lengthHistogram, type HistogramBin, type RowLengths } from "../data/lengths.js";
-import { reportTokens, type ReportToken } from "../data/report-tokens.js";
-import type { DroppedRow } from "../data/rows.js";
+import type { DataRow, Dataset } from "@kto/datasets";
+import { reportOf, reportSequence, type DataReport, type ReportOptions, type ReportSequence } from "../data/data-report.js";
 import { prepareSftDataset, type PreparedSftDataset, type PrepareSftOptions } from "./prepare-sft-dataset.js";
+import { withEosToken } from "./eos-token.js";
 
-/** A row as the trainer sees it. */
+/** A row as the SFT trainer sees it. */
 export interface SftReportSample {
   sourceIndex: number;
-  /** Of a packed row: the rows of the data that it holds. */
+  /** Of a packed row: the rows that are in it. */
   packedFrom?: readonly number[];
-  /** Its documents, cut to `maxLength` together; one where rows are not packed. */
-  documents: { tokens: ReportToken[] }[];
+  /** One, or those that are packed together: none attends to another. */
+  documents: ReportSequence[];
 }
 
-/** What supervised fine-tuning would see of a dataset. JSON all through. */
-export interface SftDataReport {
-  columns: string[];
-  /** Those of them that are not read. */
-  unreadColumns: string[];
-  format: RowFormat;
-  /** Rows in the data; rows that are trained on; rows of which nothing is scored. */
-  counts: { source: number; prepared: number; dropped: number };
-  packing: PreparedSftDataset["packing"];
-  /** Of all rows together, as they are trained on. */
-  tokens: { total: number; scored: number };
-  lengths: RowLengths;
-  /** Lengths of documents before anything is cut. */
-  histogram: HistogramBin[];
-  dropped: DroppedRow[];
-  /** What is worth knowing of how the rows were read, one of a kind. */
-  notes: DataNote[];
-  samples: SftReportSample[];
-}
-
-/** Options of {@link sftDataReport}. */
-export interface SftDataReportOptions extends PrepareSftOptions {
-  /** Samples from the start of the prepared rows; default 3. */
-  head?: number;
-}
+/** What SFT would see of a dataset. Lengths are those of documents, from the first scored token on what is called completion. */
+export interface SftDataReport extends DataReport<SftReportSample>, Pick<PreparedSftDataset, "packing" | "tokens"> {}
 
 /** Prepares a dataset as the SFT trainer would and says what came of it. Throws as {@link prepareSftDataset} does. */
-export async function sftDataReport(dataset: Dataset<DataRow>, options: SftDataReportOptions = {}): Promise<SftDataReport> {
-  const { rows, sequenceLengths, ...prepared } = await prepareSftDataset(dataset, options);
-  const { head = 3, tokenizer } = options;
-  return {
-    columns: [...dataset.columnNames],
-    ...prepared,
-    counts: { source: dataset.length, prepared: rows.length, dropped: prepared.dropped.length },
-    histogram: lengthHistogram(sequenceLengths),
-    samples: rows.slice(0, head).map(({ documents, ...row }) => ({
-      ...row,
-      documents: documents.map((document) => ({ tokens: reportTokens(document, tokenizer) })),
-    })),
-  };
+export async function sftDataReport(dataset: Dataset<DataRow>, options: PrepareSftOptions & ReportOptions = {}): Promise<SftDataReport> {
+  const tokenizer = withEosToken(options.tokenizer, options.eosToken ?? null);
+  const prepared = await prepareSftDataset(dataset, { ...options, tokenizer });
+  const report = reportOf(dataset, prepared, options, ({ sourceIndex, packedFrom, documents }) => ({
+    sourceIndex,
+    ...(packedFrom && { packedFrom }),
+    documents: documents.map((document) => reportSequence(document, tokenizer)),
+  }));
+  return { ...report, packing: prepared.packing, tokens: prepared.tokens };
 }
