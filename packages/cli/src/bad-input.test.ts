@@ -161,7 +161,7 @@ describe("methods", () => {
 describe("commands", () => {
   it.each<[string[], RegExp]>([
     [["trian"], /did you mean train\?/],
-    [["report", "outputs"], /report: this command is not built in this version; expected one of doctor/],
+    [["bench", "matmul"], /bench: this command is not built in this version; expected one of doctor/],
     [["score", "--model", "m"], /--data: missing/],
     [
       ["train", "--train_file", "t", "--use_peft"],
