@@ -31,7 +31,7 @@ export const trainCommands: readonly Command[] = [trainCommand(), ...methods.map
 function trainCommand(named?: TrainMethod): Command {
   const name = named?.name ?? "train";
   const about = named
-    ? `train with method: ${name}: ${named.title}, on ${named.trainsOn}`
+    ? `train by ${named.title}, on ${named.trainsOn}`
     : `fine-tune a model with ${methods.map(({ title }) => title).join(", ")}`;
   return {
     name,

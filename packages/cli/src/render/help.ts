@@ -1,6 +1,7 @@
 import { describeFields, type FieldDescription, type GivenFields } from "@kto/core/config";
 import type { Command } from "../commands/command.js";
 import { fieldGroups } from "../config/train-fields.js";
+import { methods } from "../methods/index.js";
 import { wrap } from "./console.js";
 
 const commonFlags: readonly (readonly [string, string])[] = [
@@ -14,7 +15,7 @@ const commonFlags: readonly (readonly [string, string])[] = [
 /** `kto --help`, in lines of at most `width` columns. */
 export function programHelp(commands: readonly Command[], notBuilt: Readonly<Record<string, string>>, width: number): string {
   return text([
-    "kto: fine-tunes language models with KTO, on WebGPU",
+    `kto: fine-tunes language models with ${methods.map(({ title }) => title).join(", ")}, on WebGPU`,
     "",
     "usage: kto COMMAND [FLAGS]",
     "",

@@ -56,7 +56,7 @@ it("help says what each field means, once a group, with what is required and exa
   const { stdout } = await kto(["train", "--help"]);
   expect(await kto(["help", "train"])).toEqual({ status: 0, stdout, stderr: "" });
   expect(stdout).toMatch(/^ {2}--model_name_or_path, --model {2}.*\n.*required$/m);
-  expect(stdout).toMatch(/^ {2}--beta {2}a number above 0; default 0\.1\n {6}how strongly the policy is held to its reference$/m);
+  expect(stdout).toMatch(/^ {2}--beta {2}a number above 0; default 0\.1\n {6}kto, dpo: how strongly the policy is held to its reference$/m);
   for (const heading of ["the model", "the data", "the loss", "batches", "the optimizer"]) expect(stdout).toContain(`\n${heading}:\n`);
   expect(stdout.match(/^ {4}kto train /gm)).toHaveLength(2);
   expect((await kto(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
