@@ -69,7 +69,6 @@ describe("values of fields", () => {
       /row 0: there is no pair of answers; expected chosen and rejected, .*, got labelled completions; this method compares two answers/,
     ],
     ["method", "ppo", /--method: not usable; expected one of kto, dpo, sft, orpo, cpo, got "ppo"/],
-    ["use_peft", "false", /full-parameter training/],
     ["use_peft", "maybe", /true or false, got "maybe"/],
     ["eval_strategy", "steps", /eval_file/],
     ["save_total_limit", "0", /at least 1/],

@@ -6,7 +6,7 @@ import { openSafetensorsFile } from "@kto/safetensors/node";
 import { backward, gatherRows, mean, requestDevice, scale, type Device, type Gradients, type Tensor } from "@kto/tensor";
 import { fixturePath, listFixtures } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { getPeftModel, mergeAndUnload, wasMerged, withoutAdapters, type PeftModel } from "./index.js";
+import { getPeftModel, mergeAndUnload, wasChanged, withoutAdapters, type PeftModel } from "./index.js";
 import { loadAdapter } from "./node.js";
 
 /** Adapters whose gradients the fixtures hold and that this package trains; the others are refused, which another test shows. */
@@ -135,7 +135,7 @@ test.each(["f32", "4 bits"])("a sum that is not finite leaves every layer as it 
   const live = device.memory.info().liveStorages;
   await expect(mergeAndUnload(adapted)).rejects.toMatchObject({ code: "DTYPE", message: expect.stringMatching(/is NaN or infinite/) });
   expect(device.memory.info().liveStorages).toBe(live);
-  expect(wasMerged(model)).toBe(false);
+  expect(wasChanged(model)).toBe(false);
   expect(adapted.activeAdapters).toEqual(["default"]);
   adapted.setAdapter([]);
   expect(await logits(model)).toEqual(before);

@@ -33,6 +33,6 @@ export {
   type ResolveTargetsOptions,
 } from "./target-modules.js";
 export { LoraSlot, type ActiveAdapters, type LoraLayer } from "./lora-layer.js";
-export { mergeAndUnload, wasMerged } from "./merge.js";
+export { mergeAndUnload, noteChange, wasChanged } from "./merge.js";
 export { getPeftModel, PeftModel, withoutAdapters, type AdaptableModel, type AddAdapterOptions, type LoraAdapter } from "./peft-model.js";
 export { saveAdapter, type AdapterToSave } from "./save-adapter.js";

@@ -2,12 +2,17 @@ import type { LinearModule, LowRankDelta, Tensor } from "@kto/tensor";
 import { LoraConfigError } from "./errors.js";
 import type { AdaptableModel, PeftModel } from "./peft-model.js";
 
-/** Models whose weights an adapter was added to. */
-const merged = new WeakSet<AdaptableModel>();
+/** Models whose weights are not those of their files any more. */
+const changed = new WeakSet<object>();
 
-/** True for a model that `mergeAndUnload` changed: its weights are not those of its files any more. */
-export function wasMerged(model: AdaptableModel): boolean {
-  return merged.has(model);
+/** True for a model that `mergeAndUnload` changed, or whoever trained its weights: they are not those of its files any more. */
+export function wasChanged(model: object): boolean {
+  return changed.has(model);
+}
+
+/** Notes that a model's weights are about to be others than those of its files. */
+export function noteChange(model: object): void {
+  changed.add(model);
 }
 
 /**
@@ -22,7 +27,7 @@ export function wasMerged(model: AdaptableModel): boolean {
 export async function mergeAndUnload<M extends AdaptableModel>(model: PeftModel<M>): Promise<M> {
   const merges = mergesOf(model);
   for (const { module, deltas } of merges) await module.expectFiniteSums?.(deltas);
-  merged.add(model.base);
+  noteChange(model.base);
   for (const { module, deltas } of merges) for (const delta of deltas) await module.addToWeight!(delta);
   const taken = new Map<Tensor, Tensor>();
   for (const { module, weight } of model.embeddingSlots.values()) {

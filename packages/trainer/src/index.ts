@@ -15,6 +15,7 @@ export * from "./dpo/index.js";
 export * from "./evaluation/index.js";
 export * from "./kto/index.js";
 export * from "./loop/index.js";
+export { expectRoomForWeights, fullTrainingBytes, type FullTraining, type FullTrainingBytes } from "./memory/full-bytes.js";
 export { adviseOnMemory } from "./memory/memory-advice.js";
 export type { MemoryPlan } from "./memory/memory-plan.js";
 export { inPasses, inPassesOf, type PassLayout, type PassOptions, type PassUnit } from "./memory/passes.js";

@@ -1,13 +1,14 @@
 import { describeError, isKtoError } from "@kto/core";
 import { directory, loadAdapter, type AdapterFiles, type LoadedModel } from "@kto/kit";
-import { getPeftModel, type PeftModel } from "@kto/lora";
-import type { Device, FloatDtype } from "@kto/tensor";
-import { writeErrorInRun, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
+import { getPeftModel, PeftModel } from "@kto/lora";
+import { weightSpecs } from "@kto/qwen2";
+import { sizeOf, type Device, type FloatDtype } from "@kto/tensor";
+import { expectRoomForWeights, writeErrorInRun, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
 import { describeFields, field, orNull, path, type GivenFields } from "@kto/core/config";
 import { withHome } from "../config/check-command.js";
 import { readConfigFile } from "../config/read-config.js";
 import { fieldsForHelp } from "../config/fields-by-method.js";
-import { flagsOver, moreValues, trainConfig, type TrainConfig } from "../config/train-config.js";
+import { flagsOver, moreValues, trainConfig, trainsEveryWeight, type TrainConfig } from "../config/train-config.js";
 import { anyFields, fieldsOf, type TrainValues } from "../config/train-fields.js";
 import { ConfigError, exitStatus, fieldName } from "../errors.js";
 import { pushing } from "../load/hub-access.js";
@@ -15,7 +16,7 @@ import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { methods, type MethodTrainer, type TrainMethod } from "../methods/index.js";
 import { formatDataSummary } from "../load/data-summary.js";
 import { RunReport } from "../load/run-report.js";
-import { describeAdapter, describeData, describeDevice, describeMemory, describeModel, describePlan } from "../render/banner.js";
+import { describeData, describeDevice, describeMemory, describeModel, describePlan, describeTrained } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
 import type { Command, CommandInput } from "./command.js";
@@ -59,10 +60,12 @@ async function train(input: CommandInput, named: TrainMethod | undefined): Promi
   const dtype = chooseDtype(materials.config, device, console);
   for (const note of materials.config.notes) console.note(note);
   describeDevice(console, device, dtype);
-  using base = await loadWeights(materials.model, device, console, { ...values, dtype, signal: io.signal });
+  const trainable = trainsEveryWeight(values);
+  if (trainable) await withinMemory(values, () => expectRoom(materials, device));
+  using base = await loadWeights(materials.model, device, console, { ...values, dtype, trainable, signal: io.signal });
   describeModel(console, base, values.modelNameOrPath);
   using model = await adapted(base, values, materials.adapter);
-  describeAdapter(console, model);
+  describeTrained(console, model);
   describeData(console, materials.prepared.train, "data", method);
   if (materials.prepared.eval) describeData(console, materials.prepared.eval, "eval data", method);
   return await runTraining(input, materials, model, dtype);
@@ -87,6 +90,11 @@ async function allFields(command: string, { operands, fields: flags, io }: Comma
 
 /** What `dtype`, `bf16` and `fp16` come to on this device; says so where it is not what the word says. */
 function chooseDtype({ values, given }: TrainConfig, device: Device, console: CommandInput["console"]): FloatDtype {
+  if (trainsEveryWeight(values)) {
+    const isOther = values.bf16 === true || values.fp16 || !["float32", "auto", null].includes(values.dtype);
+    if (isOther) console.note("every weight is trained in float32, whatever dtype, bf16 and fp16 say");
+    return "f32";
+  }
   const half =
     values.bf16 === true ? "bf16: true" : values.fp16 ? "fp16: true" : values.dtype === "bfloat16" ? "dtype: bfloat16" : undefined;
   if (half !== undefined && values.dtype !== "float32") {
@@ -101,8 +109,23 @@ function chooseDtype({ values, given }: TrainConfig, device: Device, console: Co
   return operandDtype(values.dtype ?? "auto", device);
 }
 
-/** The base with the adapter that is trained: one from a folder, or a fresh one. */
+/** Throws OutOfMemoryError for a model all of whose weights are to be trained and which is known not to fit, before any of them is read. */
+function expectRoom({ config: { method, values }, args, model }: Materials, device: Device): void {
+  const specs = weightSpecs(model.config);
+  const parametersOf = (counted: typeof specs): number => counted.reduce((total, { shape }) => total + sizeOf(shape), 0);
+  const { precomputeRefLogProbs = false } = args as { precomputeRefLogProbs?: boolean };
+  expectRoomForWeights({
+    numParameters: parametersOf(specs),
+    numEmbeddingParameters: parametersOf(specs.filter(({ isEmbedding }) => isEmbedding)),
+    optim: values.optim,
+    keepsReference: "reference" in method.moreFields && !(precomputeRefLogProbs && values.evalStrategy === "no"),
+    budgetBytes: device.memory.budgetBytes,
+  });
+}
+
+/** The base with the adapter that is trained: one from a folder, a fresh one, or none where every weight is. */
 async function adapted(base: LoadedModel, values: TrainValues, adapter: AdapterFiles | undefined): Promise<PeftModel<LoadedModel>> {
+  if (trainsEveryWeight(values)) return new PeftModel(base);
   if (adapter !== undefined) return loadAdapter(base, adapter);
   return getPeftModel(
     base,
@@ -185,7 +208,12 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     await folder.writeResults(results); // last of what counts: a folder that has it holds a finished run
     await report.write();
     isTrained = true;
-    display.finish(trainer.progress.logHistory, output.peakGpuMemoryBytes, values.outputDir);
+    display.finish(
+      trainer.progress.logHistory,
+      output.peakGpuMemoryBytes,
+      values.outputDir,
+      trainsEveryWeight(values) ? "model" : "adapter",
+    );
     await pushAtEnd(materials, console);
     const trainOutput = `TrainOutput(global_step=${output.globalStep}, training_loss=${output.trainingLoss}, metrics=${JSON.stringify(output.metrics)})`;
     io.stdout.write(`${options.json ? JSON.stringify(results) : trainOutput}\n`);
@@ -223,13 +251,17 @@ async function pushAtEnd({ config: { values }, pushes, hub }: Materials, console
   }
 }
 
-/** The run as it is going to be. What was asked for with `max_memory` and cannot be is a ConfigError, whatever the device has. */
-async function plan(trainer: MethodTrainer, { config, checkpoint }: Materials, signal: AbortSignal | undefined): Promise<PlannedRun> {
+/** The run as it is going to be. */
+function plan(trainer: MethodTrainer, { config, checkpoint }: Materials, signal: AbortSignal | undefined): Promise<PlannedRun> {
+  return withinMemory(config.values, () => trainer.plan({ signal, resumeFrom: checkpoint?.from }));
+}
+
+/** What `body` gives. What was asked for with `max_memory` and cannot be is a ConfigError, whatever the device has. */
+async function withinMemory<T>({ maxMemory }: Pick<TrainValues, "maxMemory">, body: () => T | Promise<T>): Promise<T> {
   try {
-    return await trainer.plan({ signal, resumeFrom: checkpoint?.from });
+    return await body();
   } catch (error) {
-    if (config.values.maxMemory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY")
-      throw new ConfigError([describeError(error, fieldName)]);
+    if (maxMemory !== null && isKtoError(error) && error.code === "OUT_OF_MEMORY") throw new ConfigError([describeError(error, fieldName)]);
     throw error;
   }
 }

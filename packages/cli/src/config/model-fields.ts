@@ -90,8 +90,8 @@ export const modelFields = {
   usePeft: field(boolean(), false, {
     group: "adapter",
     fate: "different",
-    help: "trains a LoRA adapter; has to be true where no adapter is named",
-    notes: "without it, and without an adapter: an error, since all-parameter training is not part of this version",
+    help: "trains a LoRA adapter; false, without an adapter that is named, trains every weight of the model",
+    notes: "as in trl; every weight is trained and saved in float32, which takes 16 bytes a parameter with AdamW, and 20 with a reference",
   }),
   loraR: redeclared(loraFields.r, 16, { help: "rank of the adapter's matrices" }),
   loraAlpha: redeclared(loraFields.loraAlpha, 32, { help: "the adapter is scaled by lora_alpha / lora_r" }),

@@ -82,7 +82,6 @@ function contradictions(values: TrainValues): RuleMistake[] {
     if (!holds) found.push({ field, problem, expected, got, advice });
   };
   const { trainFile, datasetName, bf16, fp16, useDora, pushToHub, hubModelId } = values;
-  const hasAdapter = values.usePeft || values.adapterNameOrPath !== null;
   const isFp4 = values.loadIn4bit && values.bnb4bitQuantType === "fp4";
   const hasEvalData = values.evalFile !== null || (datasetName !== null && hasSplits(datasetName));
   const resumes = (values.resumeFromCheckpoint ?? false) !== false;
@@ -96,12 +95,12 @@ function contradictions(values: TrainValues): RuleMistake[] {
   );
   expect(trainFile === null || datasetName === null, "datasetName", "there is a {trainFile} too", "one of the two", "both", "remove one");
   expect(
-    hasAdapter,
-    "usePeft",
-    "full-parameter training is not part of this version",
-    "{usePeft}: true or an {adapterNameOrPath}",
-    "neither",
-    "set {usePeft}: true",
+    !(trainsEveryWeight(values) && values.loadIn4bit),
+    "loadIn4bit",
+    "every weight is to be trained, and one in four bits cannot be",
+    "false, or an adapter to train",
+    "true",
+    "set {usePeft}: true to train an adapter, or leave {loadIn4bit} out",
   );
   expect(!isFp4, "bnb4bitQuantType", "fp4 is not offered", "nf4", "fp4", "nf4 has the smaller error at the same size");
   expect(!useDora, "useDora", "DoRA is not part of this version", "false", "true", "set it to false");
@@ -131,6 +130,11 @@ function contradictions(values: TrainValues): RuleMistake[] {
     "remove one",
   );
   return found;
+}
+
+/** Whether a run trains every weight of its model: where there is neither an adapter nor one to make. */
+export function trainsEveryWeight({ usePeft, adapterNameOrPath }: Pick<TrainValues, "usePeft" | "adapterNameOrPath">): boolean {
+  return !usePeft && adapterNameOrPath === null;
 }
 
 /** `hub_model_id` where none is given, as in transformers. */
@@ -163,12 +167,13 @@ function settle(method: TrainMethod, values: TrainValues, given: ReadonlySet<str
   const optimizer = optimizerNote(values.optim);
   if (optimizer !== undefined) notes.push(optimizer);
   values.optim = plainNames[optimizerKind(values.optim)];
-  if (values.adapterNameOrPath !== null) {
-    const unused = [...given]
-      .filter((field) => /^lora[A-Z]|^useRslora$/.test(field))
-      .map((field) => diskName(field, sharedFields[field as TrainField]));
-    if (unused.length > 0) notes.push(`${unused.join(", ")}: taken from the adapter's own config instead`);
-  }
+  const ofAdapter = [...given]
+    .filter((field) => /^lora[A-Z]|^useRslora$/.test(field))
+    .map((field) => diskName(field, sharedFields[field as TrainField]));
+  if (values.adapterNameOrPath !== null && ofAdapter.length > 0)
+    notes.push(`${ofAdapter.join(", ")}: taken from the adapter's own config instead`);
+  if (trainsEveryWeight(values) && ofAdapter.length > 0)
+    notes.push(`${ofAdapter.join(", ")}: no effect without use_peft: every weight is trained`);
   if (values.loraDropout > 0 && values.disableDropout && given.has("loraDropout"))
     notes.push("lora_dropout acts only with disable_dropout: false");
   notes.push(...settleOrder(method, values));

@@ -22,6 +22,8 @@ export interface WeightsChoice {
   dtype: FloatDtype;
   loadIn4bit: boolean;
   useBnbNestedQuant: boolean;
+  /** Every weight is to be trained. */
+  trainable?: boolean;
   signal: AbortSignal | undefined;
 }
 

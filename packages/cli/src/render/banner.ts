@@ -44,7 +44,11 @@ export function describeModel(console: Console, model: DecoderForCausalLM, path:
 }
 
 /** Trainable parameters and their share. */
-export function describeAdapter(console: Console, model: PeftModel<DecoderForCausalLM>): void {
+export function describeTrained(console: Console, model: PeftModel<DecoderForCausalLM>): void {
+  if (model.adapters.size === 0) {
+    console.fact("training", `every weight · ${formatCount(model.base.numParameters)} trainable parameters, in float32`);
+    return;
+  }
   const { config, targets } = model.activeAdapter;
   const trainable = countLoraParameters(targets);
   const share = (100 * trainable) / (trainable + model.base.numParameters);

@@ -59,7 +59,7 @@ export class TrainDisplay {
   }
 
   /** Peak memory, the curve of the loss, and where everything is. */
-  finish(history: readonly LogRecord[], peakBytes: number, folder: string): void {
+  finish(history: readonly LogRecord[], peakBytes: number, folder: string, trained: "adapter" | "model"): void {
     const console = this.#console;
     console.line();
     const curve = chart(
@@ -69,7 +69,7 @@ export class TrainDisplay {
     if (curve !== "") console.line(`loss\n${curve}\n`);
     if (this.#best) describeBest(console, this.#best);
     console.fact("memory", `${formatBytes(peakBytes)} at most on the GPU`);
-    console.fact("adapter", `${folder}/adapter_model.safetensors`);
+    console.fact(trained, trained === "adapter" ? `${folder}/adapter_model.safetensors` : `${folder}, in float32`);
     console.fact("metrics", `${folder}/metrics.jsonl, trainer_state.json, train_results.json`);
     console.fact("report", `${folder}/report.html`);
     console.fact("config", `${folder}/resolved_config.yaml repeats this run`);
@@ -89,7 +89,7 @@ export class TrainDisplay {
 function describeBest(console: Console, { metric, value, step, checkpoint, isLoaded, isWanted }: BestModelEvent): void {
   const best = `${metric} ${formatNumber(value, 6)}${step === undefined ? "" : ` after update ${step}`}`;
   const isOfBest = checkpoint !== undefined && checkpoint.endsWith(`-${step}`);
-  if (isLoaded) console.fact("best", `${best}; the adapter that is saved is that of ${checkpoint}`);
+  if (isLoaded) console.fact("best", `${best}; what is saved is that of ${checkpoint}`);
   else console.fact("best", isOfBest ? `${best}, ${checkpoint}` : best);
   if (!isWanted || isOfBest) return;
   console.warn(

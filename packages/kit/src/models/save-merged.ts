@@ -1,6 +1,6 @@
 import { storeAt } from "#platform";
 import { ArgumentError, bytesSource, excerpt, type ByteDirectory, type Store } from "@kto/core";
-import { ADAPTER_METADATA, ADAPTER_WEIGHTS_FILE, adapterTensors, saveAdapter, wasMerged, type PeftModel } from "@kto/lora";
+import { ADAPTER_METADATA, ADAPTER_WEIGHTS_FILE, adapterTensors, saveAdapter, wasChanged, type PeftModel } from "@kto/lora";
 import { encodeSafetensors } from "@kto/safetensors";
 import type { Tokenizer } from "@kto/tokenizer";
 import { belongingsOf } from "./belongings.js";
@@ -79,10 +79,11 @@ function expectLoaded({ base, activeAdapters }: PeftModel): LoadedModel {
       got: "one without files",
       advice: "merge it on the device with mergeAndUnload, and write it with savePretrained",
     });
-  if (wasMerged(base))
+  if (wasChanged(base))
     throw new ArgumentError({
       operation,
-      problem: "an adapter was merged into the model on the device, which its files know nothing of",
+      problem:
+        "the weights were changed on the device (an adapter was merged into them, or they were trained), which the model's files know nothing of",
       expected: "weights as in the files",
       advice: "write the model as it is with savePretrained",
     });

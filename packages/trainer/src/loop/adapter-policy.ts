@@ -20,6 +20,7 @@ export function adapterPolicy(model: PeftModel<CausalLM>): Policy {
     references: (kind = "base") => adapterReferences(model, kind),
     expectTrainable: () => refuseModulesInFull(model),
     expectRoom: () => undefined, // an adapter is small beside its model: the plan tells
+    noteChange: () => undefined,
     card: (tag) => adapterModelCard(model.activeAdapter.config, [tag]),
   };
 }

@@ -1,3 +1,4 @@
+import { noteChange } from "@kto/lora";
 import { isEmbeddingModule, type CausalLM, type LinearModule, type TrainableWeights } from "@kto/tensor";
 import { expectRoomForWeights } from "../memory/full-bytes.js";
 import { fullReferences } from "../scoring/full-reference.js";
@@ -35,6 +36,7 @@ export function fullPolicy(operation: string, base: NamedModel): Policy {
         keepsReference,
         budgetBytes: base.device.memory.budgetBytes,
       }),
+    noteChange: () => noteChange(base),
     card: (tag) => fullModelCard(base.name, [tag]),
   };
 }

@@ -32,6 +32,8 @@ export interface Policy extends PolicyModel {
   expectTrainable(): void;
   /** Throws OutOfMemoryError where what a run keeps besides is known not to fit into the budget, before any of it is made. */
   expectRoom(args: TrainingConfig, options: { keepsReference: boolean }): void;
+  /** Called before it is changed: what lies in the files of the model is not what is in its weights then. */
+  noteChange(): void;
   /** The text of README.md, with the name of the method among its tags. */
   card(tag: string): string;
 }

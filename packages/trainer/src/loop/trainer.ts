@@ -261,6 +261,7 @@ export class Trainer<
     const output = this.#collective.rank === 0 ? this.#output : undefined; // the others write nothing
     await output?.begin?.({ startStep: isResumed ? run.startStep : undefined });
     try {
+      policy.noteChange();
       device.memory.limitBytes = Math.min(run.memory.peakBytes, run.memory.budgetBytes ?? Infinity);
       device.memory.resetPeak();
       await device.recorder.warmUp();
