@@ -1,3 +1,4 @@
+import { ArgumentError } from "@kto/core";
 import type { CausalLM, Device, ParameterBucket, TrainableWeights } from "@kto/tensor";
 import type { MakeReference, Reference, ReferenceUse } from "./reference.js";
 
@@ -15,8 +16,16 @@ export interface FullModel {
 export async function fullReferences({ device, base, trainable }: FullModel, uses: readonly ReferenceUse[]): Promise<MakeReference> {
   const { buckets } = trainable;
   const initial = uses.includes("afterwards") ? await device.readAll(buckets.map(({ flat }) => flat)) : undefined;
-  return (use) => {
-    if (use === "unchanged") return Promise.resolve(reference(device, base, []));
+  return async (use) => {
+    if (use === "unchanged") return reference(device, base, []);
+    if (use === "afterwards" && !initial)
+      throw new ArgumentError({
+        operation: "reference",
+        problem: "every weight has been trained, and what they were before was not kept",
+        expected: "a trainer with an eval dataset",
+        got: "one without",
+        advice: "give the trainer its evalDataset before it trains, or load the model before again",
+      });
     const copies: ParameterBucket[] = [];
     try {
       for (const [index, bucket] of buckets.entries()) {
@@ -30,7 +39,7 @@ export async function fullReferences({ device, base, trainable }: FullModel, use
       for (const copy of copies) copy.dispose();
       throw error;
     }
-    return Promise.resolve(reference(device, trainable.withWeights(copies), copies));
+    return reference(device, trainable.withWeights(copies), copies);
   };
 }
 
