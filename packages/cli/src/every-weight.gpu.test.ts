@@ -11,11 +11,11 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-const train = (output: string, ...more: string[]): string[] => [
-  ...["train", "--model", fixturePath("model"), "--data", folder.file("rows.jsonl"), "--output_dir", folder.file(output)],
-  ...["--max_length", "96", "--per_device_train_batch_size", "2", "--max_steps", "3", "--learning_rate", "1e-3", "--save_steps", "2"],
-  ...more,
-];
+const settings = "--max_length 96 --per_device_train_batch_size 2 --max_steps 3 --learning_rate 1e-3 --save_steps 2".split(" ");
+const train = (output: string, ...more: string[]): string[] => {
+  const places = ["--model", fixturePath("model"), "--data", folder.file("rows.jsonl"), "--output_dir", folder.file(output)];
+  return ["train", ...places, ...settings, ...more];
+};
 const weightsOf = (output: string): Buffer => readFileSync(folder.file(output, "model.safetensors"));
 
 describe("kto train without use_peft and without an adapter", () => {
