@@ -6,4 +6,4 @@ export { getChatTemplate } from "./get-chat-template.js";
 export { loadTokenizer } from "./load-tokenizer.js";
 export type { MessageMapping, TemplateMessage } from "./message-mapping.js";
 export { type PromptCompletion, splitPromptCompletion, type SplitOptions, type SplitTokenizer } from "./split.js";
-export { type ApplyChatTemplateOptions, type RenderedConversation, Tokenizer } from "./tokenizer.js";
+export { type ApplyChatTemplateOptions, type RenderedConversation, Tokenizer, type TokenizerParts } from "./tokenizer.js";

@@ -34,6 +34,15 @@ export interface RenderedConversation extends RenderedChat {
   template: ChosenTemplate;
 }
 
+/** What a tokenizer is made of, as plain data that can be sent to another thread. */
+export interface TokenizerParts {
+  files: TokenizerFiles;
+  /** The template that is used, which may have been set to another than that of the files. */
+  chatTemplate: string | null;
+  /** The layout of messages, where `withChatTemplate` was given one. */
+  mapping: MessageMapping | undefined;
+}
+
 /**
  * Text to token ids and back, with the model's chat template: what `AutoTokenizer.from_pretrained` gives in Python.
  * Ids are those of the Rust library; a tokenizer holds no resource and needs no disposal.
@@ -98,6 +107,14 @@ export class Tokenizer {
   /** A tokenizer from the contents of a model's files. Throws `TokenizerError` naming the file at fault. */
   static fromFiles(files: TokenizerFiles): Tokenizer {
     return new Tokenizer(files);
+  }
+
+  /** A tokenizer that is equal to the one that gave these parts. */
+  static fromParts({ files, chatTemplate, mapping }: TokenizerParts): Tokenizer {
+    const tokenizer = new Tokenizer(files);
+    if (mapping !== undefined && chatTemplate !== null) return tokenizer.withChatTemplate(chatTemplate, { mapping });
+    if (tokenizer.chatTemplate !== chatTemplate) tokenizer.chatTemplate = chatTemplate;
+    return tokenizer;
   }
 
   /**
@@ -310,6 +327,11 @@ export class Tokenizer {
       files.set(`${TEMPLATE_FOLDER}/${name}.jinja`, text);
     if (this.usesStandIn) files.set(FILE_NAMES.chatTemplate, STAND_IN_CHAT_TEMPLATE);
     return files;
+  }
+
+  /** What it is made of, for `fromParts` on another thread. Two tokenizers of equal parts give equal ids. */
+  parts(): TokenizerParts {
+    return { files: this.sources, chatTemplate: this.chatTemplate, mapping: this.mapping };
   }
 
   /** EOS and padding that the tokenizer's own files leave out, by the ids of `generation_config.json`; padding only where there is no EOS either. */

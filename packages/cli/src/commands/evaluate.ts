@@ -133,5 +133,7 @@ function methodOf(dataset: Dataset<DataRow>): TrainMethod {
 }
 
 function areSameRows({ rows }: PreparedData, { rows: others }: PreparedData): boolean {
-  return rows.length === others.length && rows.every((row, index) => JSON.stringify(row) === JSON.stringify(others[index]));
+  if (rows.length !== others.length) return false;
+  for (let index = 0; index < rows.length; index++) if (JSON.stringify(rows.at(index)) !== JSON.stringify(others.at(index))) return false;
+  return true;
 }

@@ -143,7 +143,9 @@ async function dataRows(values: ImatrixValues, input: CommandInput): Promise<Cal
   });
   input.console.dataNotes(read.notes);
   describeLeftOut(input.console, read);
-  const rows = read.rows.flatMap(({ promptIds, completionIds }) => pieces([...promptIds, ...completionIds], [], values.chunkSize, true));
+  const rows = [...read.rows].flatMap(({ promptIds, completionIds }) =>
+    pieces([...promptIds, ...completionIds], [], values.chunkSize, true),
+  );
   return { model, adapter, rows };
 }
 

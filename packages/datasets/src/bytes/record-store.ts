@@ -32,7 +32,7 @@ export class RecordStore {
   length = 0;
 
   /** @param text  where the records lie, if they can be read there; then none is kept in memory */
-  constructor(text?: LastingText, residentBytes = RESIDENT_BYTES) {
+  constructor(text?: LastingText, residentBytes: number = RESIDENT_BYTES) {
     this.#text = text;
     this.#residentBytes = residentBytes;
   }

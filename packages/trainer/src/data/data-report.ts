@@ -1,3 +1,4 @@
+import type { RowSequence } from "./row-sequence.js";
 import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
 import { lengthHistogram, type HistogramBin, type RowLengths } from "./lengths.js";
 import { reportTokens, type ReportToken } from "./report-tokens.js";
@@ -38,13 +39,13 @@ export interface ReportOptions {
 
 /** What a method prepared, as far as reports of every method tell of it. */
 interface PreparedForReport<Row> {
-  rows: readonly Row[];
+  rows: RowSequence<Row>;
   dropped: DroppedRow[];
   format: RowFormat;
   unreadColumns: string[];
   lengths: RowLengths;
   /** Tokens of each sequence before it was cut. */
-  sequenceLengths: readonly number[];
+  sequenceLengths: readonly number[] | Uint32Array;
   notes: DataNote[];
 }
 

@@ -20,5 +20,16 @@ export {
   type SourceRow,
 } from "./rows.js";
 export { checkRows, tokenizeRows, type CheckedRows, type CheckOptions, type TokenizedRow, type TokenizedRows } from "./read-rows.js";
+export type { RowSequence } from "./row-sequence.js";
+export type { KeyPart, StoredTokens, TokenBytes, TokenCache, TokenWriter } from "./token-cache.js";
+export type { CachedTokens } from "./tokenize-all.js";
+export {
+  tokenizeBatch,
+  type BatchTokens,
+  type OpenWorkers,
+  type RowBatch,
+  type TokenizeWorkers,
+  type WorkerSetup,
+} from "./tokenize-workers.js";
 export { tokenizePrompt, tokenizeRow, type TokenizeOptions } from "./tokenize-row.js";
 export type { ChatMessage, ChatTemplateOptions, RenderedConversation, Tokenizer } from "./tokenizer.js";

@@ -1,3 +1,4 @@
+import { sketchesOf, type RowSequence } from "./row-sequence.js";
 import { rowLength, type ScoredRow } from "./rows.js";
 
 /** Smallest, mean, median and largest of some lengths, in tokens. */
@@ -26,19 +27,34 @@ export interface HistogramBin {
 }
 
 /** Lengths of rows that are not cut yet; `maxLength` null means that nothing will be. */
-export function rowLengths(rows: readonly ScoredRow[], maxLength: number | null): RowLengths {
-  const sequence = rows.map(rowLength);
+export function rowLengths(rows: RowSequence<ScoredRow>, maxLength: number | null): RowLengths {
+  const sketchAt = sketchesOf(rows);
+  const prompts = new Uint32Array(rows.length);
+  const completions = new Uint32Array(rows.length);
+  for (let index = 0; index < rows.length; index++) {
+    const { promptIds, completionIds } = sketchAt(index);
+    prompts[index] = promptIds.length;
+    completions[index] = completionIds.length;
+  }
+  const sequence = prompts.map((length, index) => length + completions[index]!);
   return {
-    prompt: summarize(rows.map((row) => row.promptIds.length)),
-    completion: summarize(rows.map((row) => row.completionIds.length)),
+    prompt: summarize(prompts),
+    completion: summarize(completions),
     sequence: summarize(sequence),
-    numTruncated: maxLength === null ? 0 : sequence.filter((length) => length > maxLength).length,
+    numTruncated: maxLength === null ? 0 : sequence.reduce((count, length) => count + (length > maxLength ? 1 : 0), 0),
   };
 }
 
+/** Tokens of each row. */
+export function sequenceLengths(rows: RowSequence<ScoredRow>): Uint32Array {
+  const sketchAt = sketchesOf(rows);
+  return Uint32Array.from({ length: rows.length }, (_, index) => rowLength(sketchAt(index)));
+}
+
 /** A histogram of lengths in at most `maxBins` bins, whose equal width is the least power of two that allows it. */
-export function lengthHistogram(lengths: readonly number[], maxBins = 16): HistogramBin[] {
-  const max = lengths.reduce((most, length) => Math.max(most, length), 0);
+export function lengthHistogram(lengths: readonly number[] | Uint32Array, maxBins = 16): HistogramBin[] {
+  let max = 0;
+  for (const length of lengths) max = Math.max(max, length);
   let width = 1;
   while (Math.floor(max / width) >= maxBins) width *= 2;
   const bins: HistogramBin[] = Array.from({ length: Math.floor(max / width) + 1 }, (_, bin) => ({
@@ -50,8 +66,8 @@ export function lengthHistogram(lengths: readonly number[], maxBins = 16): Histo
   return bins;
 }
 
-function summarize(lengths: readonly number[]): LengthSummary {
-  const sorted = [...lengths].sort((a, b) => a - b);
+function summarize(lengths: Uint32Array): LengthSummary {
+  const sorted = lengths.toSorted();
   const count = sorted.length;
   if (count === 0) return { min: 0, mean: 0, median: 0, max: 0 };
   const median = (sorted[(count - 1) >> 1]! + sorted[count >> 1]!) / 2;

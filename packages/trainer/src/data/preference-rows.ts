@@ -24,6 +24,8 @@ export interface PreferenceRows {
   format: RowFormat;
   /** How many there are: twice the pairs. */
   length: number;
+  /** True for rows of which each gives a desirable and an undesirable one. */
+  isPairs: boolean;
   /** False for data without a column of labels. */
   hasLabels: boolean;
   /** Columns of the data that are not read. */
@@ -48,15 +50,17 @@ export function toPreferenceRows(dataset: Dataset<DataRow>, notes: DataNotes): P
     isPairs ? unpairedPlace(index, dataset.length) : { pair: index, label: undefined };
   const hasLabels = isPairs || isLabelled(dataset);
   noteLayout(dataset, layout, format, notes);
+  const rowAt = rowReader(dataset);
   return {
     format,
+    isPairs,
     length: isPairs ? 2 * dataset.length : dataset.length,
     hasLabels,
     unreadColumns: dataset.columnNames.filter((column) => !layout.reads.includes(column)),
     sourceIndex: (index) => placeOf(index).pair,
     textAt(index) {
       const { pair, label } = placeOf(index);
-      const row = dataset.at(pair);
+      const row = rowAt(pair);
       expectLayout(row, pair, layout);
       const read = layout.toTrl?.(row, pair, notes) ?? row;
       if (layout.shape === "tokenized") return read;
@@ -71,8 +75,17 @@ export function toPreferenceRows(dataset: Dataset<DataRow>, notes: DataNotes): P
     labelAt(index) {
       const { pair, label } = placeOf(index);
       if (isPairs) return label;
-      return hasLabels ? labelOf(dataset.at(pair), pair, notes) : undefined;
+      return hasLabels ? labelOf(rowAt(pair), pair, notes) : undefined;
     },
+  };
+}
+
+/** Reads rows, and the same row twice only once: label and text are asked for one after the other. */
+function rowReader(dataset: Dataset<DataRow>): (index: number) => DataRow {
+  let last: { index: number; row: DataRow } | undefined;
+  return (index) => {
+    if (last?.index !== index) last = { index, row: dataset.at(index) };
+    return last.row;
   };
 }
 

@@ -1,10 +1,14 @@
 import { DataPreparationError } from "./errors.js";
+import type { TokenCache } from "./token-cache.js";
 import type { TokenizeOptions } from "./tokenize-row.js";
+import type { OpenWorkers } from "./tokenize-workers.js";
 
 /** How far preparation has come. */
 export interface PrepareProgress {
   done: number;
   total: number;
+  /** First every row is looked at, then each is tokenised. */
+  stage: "checking" | "tokenizing";
 }
 
 /** What every method is told when it prepares data. */
@@ -15,6 +19,10 @@ export interface PrepareOptions extends TokenizeOptions {
   strict?: boolean | undefined;
   /** Which data it is, where a method prepares that to evaluate on otherwise. Default `train`. */
   split?: "train" | "eval" | undefined;
+  /** Where tokenised rows are kept from one run to the next, and read from during this one; without it they are in memory. */
+  cache?: TokenCache | undefined;
+  /** Starts threads that tokenise; what comes of it is the same with and without. Needs a tokenizer that tells its `parts`. */
+  workers?: OpenWorkers | undefined;
   /** Called every hundred rows and at the end. */
   onProgress?: ((progress: PrepareProgress) => void) | undefined;
   /** Stops the work; the promise then rejects with `signal.reason`. */
@@ -26,7 +34,7 @@ const rowsBetweenReports = 100;
 /** Reports progress, and now and then lets other work of the event loop run. Rejects with `signal.reason` when told to stop. */
 export async function reportProgress(done: number, total: number, { onProgress, signal }: PrepareOptions): Promise<void> {
   if (done % rowsBetweenReports !== 0 && done !== total) return;
-  onProgress?.({ done, total });
+  onProgress?.({ done, total, stage: "tokenizing" });
   await letOthersRun(signal);
 }
 

@@ -2,17 +2,19 @@ import { excerpt } from "@kto/core";
 import {
   DataFileError,
   DataNotes,
-  isPaired,
   RowError,
   RowMistakes,
+  unpairedPlace,
   type DataNote,
   type DataRow,
   type Dataset,
   type RowFormat,
 } from "@kto/datasets";
 import { DataPreparationError } from "./errors.js";
-import { expectMaxLength, letOthersRun, reportProgress, type PrepareOptions } from "./prepare-options.js";
-import { describeDrops, EmptyRowError, reasonToDrop, type DroppedRow, type ScoredRow, type SourceRow } from "./rows.js";
+import { expectMaxLength, letOthersRun, type PrepareOptions } from "./prepare-options.js";
+import { lazyRows, type RowSequence } from "./row-sequence.js";
+import { describeDrops, EmptyRowError, reasonToDrop, type DroppedRow, type DropReason, type ScoredRow, type SourceRow } from "./rows.js";
+import { tokenizeAll, type AllTokens, type CachedTokens, type CheckedSource } from "./tokenize-all.js";
 import { tokenizeRow } from "./tokenize-row.js";
 import { toPreferenceRows, type PreferenceRows } from "./preference-rows.js";
 
@@ -34,12 +36,14 @@ export interface TokenizedRow extends ScoredRow, SourceRow {
 
 /** Data as ids. */
 export interface TokenizedRows extends Omit<CheckedRows, "labels"> {
-  /** In trl's order: pairs are unpaired. */
-  rows: TokenizedRow[];
+  /** In trl's order: pairs are unpaired. Each is read when it is asked for. */
+  rows: RowSequence<TokenizedRow>;
+  /** Where they are kept, if anywhere. */
+  cache: CachedTokens | undefined;
 }
 
 /** What decides which rows are usable. */
-export interface CheckOptions extends Pick<PrepareOptions, "notes" | "strict" | "signal"> {
+export interface CheckOptions extends Pick<PrepareOptions, "notes" | "strict" | "signal" | "onProgress"> {
   /** `false` for rows that are scored only, and may all be without a label. Default true. */
   needsLabels?: boolean | undefined;
 }
@@ -54,14 +58,15 @@ const rowsAtOnce = 5000;
 export async function checkRows(dataset: Dataset<DataRow>, options: CheckOptions = {}): Promise<CheckedRows> {
   const { notes = new DataNotes() } = options;
   const rows = openRows(dataset, { ...options, notes });
-  const dropped = new Map<number, DroppedRow>();
-  const labels = await checkAll(rows, dataset.length, dropped, options.signal);
-  expectRowsLeft([...dropped.values()], rows.length, options);
+  const { labels, empty } = await checkAll(rows, dataset.length, options);
+  const facts = { ...rows, numPairs: rows.isPairs ? dataset.length : null };
+  const dropped = Array.from(empty, ([index, reason]): DroppedRow => ({ ...sourceOf(facts, index), reason }));
+  expectRowsLeft(dropped, rows.length, options);
   const { format, unreadColumns } = rows;
   return {
     format,
-    labels: labels.filter((_label, index) => !dropped.has(index)),
-    dropped: [...dropped.values()],
+    labels: rows.hasLabels ? Array.from(labels, (label) => label === 1).filter((_label, index) => !empty.has(index)) : [],
+    dropped,
     unreadColumns,
     notes: notes.list(),
   };
@@ -72,26 +77,101 @@ export async function checkRows(dataset: Dataset<DataRow>, options: CheckOptions
  * {@link checkRows} does, and for a missing tokenizer.
  */
 export async function tokenizeRows(dataset: Dataset<DataRow>, options: CheckOptions & PrepareOptions = {}): Promise<TokenizedRows> {
-  const { maxLength = 1024, notes = new DataNotes(), signal } = options;
+  const { maxLength = 1024, notes = new DataNotes(), needsLabels = true, chatTemplate } = options;
   expectMaxLength(maxLength);
-  const source = openRows(dataset, { ...options, notes });
-  if (options.chatTemplate !== undefined && !source.format.conversational)
-    notes.add("unused template", "the chat template that is given has no effect: the rows are not conversations");
-  const empty = new Map<number, DroppedRow>();
-  const labels = await checkAll(source, dataset.length, empty, signal);
-  const rows: TokenizedRow[] = [];
+  const all = await tokenizeAll(
+    {
+      fingerprint: dataset.fingerprint,
+      key: [needsLabels ? "with labels" : "labels or none"],
+      tokenizing: {
+        name: "row",
+        tokenize: (row: DataRow, index, given) => tokenizeRow(row, index, { ...given, chatTemplate }),
+        settings: chatTemplate === undefined ? {} : { chatTemplate },
+      },
+      open: () => openSource(dataset, { ...options, notes }),
+    },
+    { ...options, notes },
+  );
+  const { facts, table, length } = all;
+  const { dropped, kept } = droppedRows(all, maxLength);
+  expectRowsLeft(dropped, length, options);
+  const rowOf = (ids: ScoredRow, row: number): TokenizedRow => ({
+    ...ids,
+    ...(facts.hasLabels && { label: table.labels[row] === 1 }),
+    sourceIndex: sourceOf(facts, table.places[row]!).index,
+  });
+  const rows = lazyRows(
+    kept.length,
+    (index) => rowOf(table.rowAt(kept[index]!), kept[index]!),
+    (index) => rowOf(table.sketchAt(kept[index]!), kept[index]!),
+  );
+  return { format: facts.format, rows, dropped, unreadColumns: facts.unreadColumns, notes: notes.list(), cache: all.cache };
+}
+
+/** What is known of data as a whole. */
+interface DataFacts {
+  format: RowFormat;
+  hasLabels: boolean;
+  unreadColumns: string[];
+  /** Of pairs, how many there are; they were unpaired. */
+  numPairs: number | null;
+}
+
+/** Rows that were looked at, for tokenising. Throws RowError. */
+async function openSource(
+  dataset: Dataset<DataRow>,
+  options: CheckOptions & PrepareOptions & { notes: DataNotes },
+): Promise<CheckedSource<DataRow, DataFacts>> {
+  const rows = openRows(dataset, options);
+  const { format, hasLabels, unreadColumns } = rows;
+  if (options.chatTemplate !== undefined && !format.conversational)
+    options.notes.add("unused template", "the chat template that is given has no effect: the rows are not conversations");
+  const { labels, empty } = await checkAll(rows, dataset.length, options);
+  return {
+    length: rows.length,
+    numSourceRows: dataset.length,
+    facts: { format, hasLabels, unreadColumns, numPairs: rows.isPairs ? dataset.length : null },
+    sourceIndex: rows.sourceIndex,
+    empty,
+    jobAt: (index) => tokenizedColumns(rows.textAt(index)),
+    labelAt: (index) => labels[index] === 1,
+  };
+}
+
+/** The columns that `tokenizeRow` reads. */
+function tokenizedColumns(row: DataRow): DataRow {
+  const columns = ["prompt", "completion", "tools", "chat_template_kwargs", "prompt_ids", "completion_ids"];
+  return Object.fromEntries(columns.flatMap((column) => (row[column] === undefined ? [] : [[column, row[column]]])));
+}
+
+/** Where row `index` comes from; for pairs which side it is. */
+function sourceOf({ numPairs }: DataFacts, index: number): { index: number; label?: boolean } {
+  if (numPairs === null) return { index };
+  const { pair, label } = unpairedPlace(index, numPairs);
+  return { index: pair, label };
+}
+
+/** Rows that are not trained on, in their order, and the others by their numbers in the table. */
+function droppedRows(
+  { facts, table, empty }: AllTokens<DataFacts>,
+  maxLength: number | null,
+): { dropped: DroppedRow[]; kept: Uint32Array } {
   const dropped: DroppedRow[] = [];
-  const mistakes = new RowMistakes();
-  for (let index = 0; index < source.length; index++) {
-    const place = source.sourceIndex(index);
-    const read = empty.get(index) ?? mistakes.try(() => tokenizeOrDrop(source, index, { ...options, maxLength, notes }));
-    if (read !== undefined && "reason" in read) dropped.push(read);
-    else if (read !== undefined) rows.push({ ...read, ...(source.hasLabels && { label: labels[index]! }), sourceIndex: place });
-    await reportProgress(index + 1, source.length, options);
+  const kept = new Uint32Array(table.length);
+  let numKept = 0;
+  let nextEmpty = 0;
+  for (let row = 0; row <= table.length; row++) {
+    const place = table.places[row] ?? Infinity;
+    for (; nextEmpty < empty.length && empty[nextEmpty]![0] < place; nextEmpty++) {
+      const [index, reason] = empty[nextEmpty]!;
+      dropped.push({ ...sourceOf(facts, index), reason });
+    }
+    if (row === table.length) break;
+    const reason = reasonToDrop(table.sketchAt(row), maxLength);
+    if (reason) dropped.push({ ...sourceOf(facts, place), reason });
+    else kept[numKept++] = row;
   }
-  mistakes.throwIfAny(dataset.length);
-  expectRowsLeft(dropped, source.length, options);
-  return { format: source.format, rows, dropped, unreadColumns: source.unreadColumns, notes: notes.list() };
+  return { dropped, kept: kept.slice(0, numKept) };
 }
 
 function openRows(dataset: Dataset<DataRow>, { notes, needsLabels = true }: CheckOptions & { notes: DataNotes }): PreferenceRows {
@@ -116,54 +196,34 @@ export function expectRows(dataset: Dataset<DataRow>): void {
   throw new DataFileError("data: the dataset is empty; expected at least 1 row, got 0; check that it is the data you mean");
 }
 
-/** Labels of all rows; those that are empty are put into `dropped`. Throws the RowError of everything that is wrong. */
+/** Labels of all rows (1 is true), and which are empty. Throws the RowError of everything that is wrong. */
 async function checkAll(
   rows: PreferenceRows,
   numRows: number,
-  dropped: Map<number, DroppedRow>,
-  signal: AbortSignal | undefined,
-): Promise<boolean[]> {
-  const labels: boolean[] = [];
+  { signal, onProgress }: Pick<PrepareOptions, "signal" | "onProgress">,
+): Promise<{ labels: Uint8Array; empty: Map<number, DropReason> }> {
+  const labels = new Uint8Array(rows.length);
+  const empty = new Map<number, DropReason>();
   const mistakes = new RowMistakes();
   for (let index = 0; index < rows.length; index++) {
-    const label = mistakes.try(() => rows.labelAt(index));
-    labels.push(label ?? false);
-    const drop = mistakes.try(() =>
-      dropOf(rows, index, () => {
-        rows.textAt(index);
-        return undefined;
-      }),
-    );
-    if (drop !== undefined) dropped.set(index, drop);
-    if ((index + 1) % rowsAtOnce === 0) await letOthersRun(signal);
+    labels[index] = mistakes.try(() => rows.labelAt(index)) ? 1 : 0;
+    const reason = mistakes.try(() => reasonIfEmpty(() => rows.textAt(index)));
+    if (reason !== undefined) empty.set(index, reason);
+    if ((index + 1) % rowsAtOnce !== 0) continue;
+    onProgress?.({ done: index + 1, total: rows.length, stage: "checking" });
+    await letOthersRun(signal);
   }
   mistakes.throwIfAny(numRows);
-  return labels;
+  return { labels, empty };
 }
 
-function tokenizeOrDrop(
-  rows: PreferenceRows,
-  index: number,
-  options: PrepareOptions & { maxLength: number | null },
-): ScoredRow | DroppedRow {
-  const place = rows.sourceIndex(index);
-  let ids: ScoredRow | undefined;
-  const drop = dropOf(rows, index, () => {
-    ids = tokenizeRow(rows.textAt(index), place, options);
-    return reasonToDrop(ids, options.maxLength);
-  });
-  return drop ?? ids!;
-}
-
-/** The row as one that is dropped, where `read` says or throws why. */
-function dropOf(rows: PreferenceRows, index: number, read: () => DroppedRow["reason"] | undefined): DroppedRow | undefined {
-  const side = isPaired(rows.format.type) ? { label: rows.labelAt(index)! } : {};
-  const dropped = (reason: DroppedRow["reason"]): DroppedRow => ({ index: rows.sourceIndex(index), ...side, reason });
+/** Why a row is dropped, where reading it says so. */
+function reasonIfEmpty(read: () => unknown): DropReason | undefined {
   try {
-    const reason = read();
-    return reason && dropped(reason);
+    read();
+    return undefined;
   } catch (error) {
-    if (error instanceof EmptyRowError) return dropped(error.reason);
+    if (error instanceof EmptyRowError) return error.reason;
     throw error;
   }
 }

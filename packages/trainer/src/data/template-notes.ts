@@ -128,6 +128,13 @@ function noteLostReasoning(notes: DataNotes, completion: readonly ChatMessage[],
 
 /** Of a run: fields that a template is known to read, or not to. */
 const knownFields = new WeakMap<DataNotes, Map<string, boolean>>();
+
+/** Fields of which a run has found out whether its template reads them; true for those that it does not. */
+export function fieldsKnownOf(notes: DataNotes): Map<string, boolean> {
+  let known = knownFields.get(notes);
+  if (!known) knownFields.set(notes, (known = new Map()));
+  return known;
+}
 /** Fields that are named: a data set of tool results may have hundreds. */
 const MAX_FIELDS = 8;
 /** Names under which transformers gives a template the reasoning of a message. */
@@ -142,8 +149,7 @@ function noteUnreadFields(
   rendered: () => string,
   render: (messages: ChatMessage[]) => string,
 ): void {
-  let known = knownFields.get(notes);
-  if (!known) knownFields.set(notes, (known = new Map()));
+  const known = fieldsKnownOf(notes);
   for (const field of new Set(messages.flatMap(fieldsWithText))) {
     let isUnread = known.get(field);
     if (isUnread === undefined && known.size < MAX_FIELDS) {

@@ -48,6 +48,8 @@ export interface Tokenizer {
   decode?(ids: number[], options?: { skipSpecialTokens?: boolean }): string;
   /** The files it was made of, by name; written beside a trained adapter. */
   files?(): ReadonlyMap<string, string | Uint8Array>;
+  /** All that it is made of, as plain data: what tells its ids from those of others in a cache, and what threads make it of again. Without it there are neither. */
+  parts?(): object;
   readonly bosToken?: string | null;
   readonly bosTokenId?: number | null;
   readonly eosToken?: string | null;

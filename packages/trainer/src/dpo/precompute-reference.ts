@@ -1,4 +1,5 @@
 import { concat } from "@kto/tensor";
+import { mappedRows, type RowSequence } from "../data/row-sequence.js";
 import type { MethodContext } from "../loop/method.js";
 import { inPassesOf } from "../memory/passes.js";
 import { inBatches, type BatchOptions } from "../scoring/in-batches.js";
@@ -13,14 +14,15 @@ export interface PrecomputeOptions extends BatchOptions {
   ldAlpha: number | null;
 }
 
-/** Pairs with the reference's log-probabilities of both answers, computed in batches of `batchSize` pairs. */
-export function precomputeReference(
+/** Pairs with the reference's log-probabilities of both answers, computed in batches of `batchSize` pairs; two numbers a pair are kept. */
+export async function precomputeReference(
   context: MethodContext,
-  pairs: readonly PairRow[],
+  pairs: RowSequence<PairRow>,
   { ldAlpha, ...options }: PrecomputeOptions,
-): Promise<PairRow[]> {
+): Promise<RowSequence<PairRow>> {
   const { device } = context.model;
-  return inBatches(pairs, options, async (batch) => {
+  const values = new Float32Array(2 * pairs.length);
+  await inBatches(pairs, options, async (batch, start) => {
     using logProbs = device.scope("precomputeReference", () =>
       context.reference.run((model) =>
         concat(
@@ -33,7 +35,11 @@ export function precomputeReference(
         ),
       ),
     ); // [2 · batch]
-    const values = await logProbs.read();
-    return batch.map((pair, index) => ({ ...pair, refChosenLogProb: values[2 * index]!, refRejectedLogProb: values[2 * index + 1]! }));
+    values.set(await logProbs.read(), 2 * start);
   });
+  return mappedRows(pairs, (pair, index) => ({
+    ...pair,
+    refChosenLogProb: values[2 * index]!,
+    refRejectedLogProb: values[2 * index + 1]!,
+  }));
 }

@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 async function prepared(name: string): Promise<KtoRow[]> {
   const { data, options } = recipe(name);
-  return (await prepareKtoDataset(Dataset.from(readRows(data)), { tokenizer, ...options })).rows;
+  return [...(await prepareKtoDataset(Dataset.from(readRows(data)), { tokenizer, ...options })).rows];
 }
 
 /** A row of `kto/tokenized`, in which nothing is cut yet. */

@@ -1,4 +1,5 @@
 import { concat, type CausalLM, type Tensor } from "@kto/tensor";
+import { mappedRows, type RowSequence } from "../data/row-sequence.js";
 import type { ScoredRow } from "../data/rows.js";
 import type { MethodContext } from "../loop/method.js";
 import { inPasses } from "../memory/passes.js";
@@ -13,14 +14,16 @@ export interface PrecomputeOptions extends BatchOptions {
   hasKl: boolean;
 }
 
-/** Rows with the reference's log-probabilities, computed in batches of `batchSize`. */
-export function precomputeReference(
+/** Rows with the reference's log-probabilities, computed in batches of `batchSize`; a number or two a row are kept. */
+export async function precomputeReference(
   context: MethodContext,
-  rows: readonly KtoRow[],
+  rows: RowSequence<KtoRow>,
   { hasKl, ...options }: PrecomputeOptions,
-): Promise<KtoRow[]> {
+): Promise<RowSequence<KtoRow>> {
   const { device } = context.model;
-  return inBatches(rows, options, async (batch) => {
+  const refLogProbs = new Float32Array(rows.length);
+  const refKlLogProbs = new Float32Array(hasKl ? rows.length : 0);
+  await inBatches(rows, options, async (batch, start) => {
     const tensors = device.scope("precomputeReference", () =>
       context.reference.run((model) => [
         logProbs(model, context, batch),
@@ -29,12 +32,14 @@ export function precomputeReference(
     );
     const [ofMatched, ofMismatched] = await device.readAll(tensors);
     for (const tensor of tensors) tensor.dispose();
-    return batch.map((row, index) => ({
-      ...row,
-      refLogProb: ofMatched![index]!,
-      ...(ofMismatched && { refKlLogProb: ofMismatched[index]! }),
-    }));
+    refLogProbs.set(ofMatched!, start);
+    if (ofMismatched) refKlLogProbs.set(ofMismatched, start);
   });
+  return mappedRows(rows, (row, index) => ({
+    ...row,
+    refLogProb: refLogProbs[index]!,
+    ...(hasKl && { refKlLogProb: refKlLogProbs[index]! }),
+  }));
 }
 
 /** [numRows] f32 nats, in as many passes as the layout asks for. */

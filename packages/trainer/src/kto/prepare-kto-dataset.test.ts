@@ -166,12 +166,12 @@ describe("prepareKtoDataset", () => {
       [0, false],
       [1, false],
     ]);
-    expect(rows[2]).toMatchObject({ promptIds: [1, ...idsOf("q")], completionIds: idsOf(" no$"), klCompletionIds: idsOf(" two$") });
+    expect(rows.at(2)).toMatchObject({ promptIds: [1, ...idsOf("q")], completionIds: idsOf(" no$"), klCompletionIds: idsOf(" two$") });
   });
 
   it("takes rows of ids without a tokenizer", async () => {
     const rows = dataset({ prompt_ids: [5, 6], completion_ids: [7], label: 1 }, { prompt_ids: [5], completion_ids: [8, 9], label: 0 });
-    expect((await prepareKtoDataset(rows, { perDeviceTrainBatchSize: 2 })).rows).toEqual([
+    expect([...(await prepareKtoDataset(rows, { perDeviceTrainBatchSize: 2 })).rows]).toEqual([
       { promptIds: [5, 6], completionIds: [7], klCompletionIds: [8, 9], label: true, sourceIndex: 0 },
       { promptIds: [5], completionIds: [8, 9], klCompletionIds: [7], label: false, sourceIndex: 1 },
     ]);

@@ -5,11 +5,13 @@ import { checkConfig } from "../config/check-config.js";
 import { ktoContradictions } from "../config/kto-config.js";
 import { ktoFields } from "../config/kto-fields.js";
 import { DataPreparationError } from "../data/errors.js";
-import { rowLengths, type RowLengths } from "../data/lengths.js";
+import { rowLengths, sequenceLengths, type RowLengths } from "../data/lengths.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
-import { cutRow, rowLength, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
+import { lazyRows, sketchesOf, type RowSequence } from "../data/row-sequence.js";
+import { cutRow, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
 import { classBalance, type ClassBalance, type ClassWeights } from "./class-balance.js";
-import { tokenizeRows } from "../data/read-rows.js";
+import { tokenizeRows, type TokenizedRow } from "../data/read-rows.js";
+import type { CachedTokens } from "../data/tokenize-all.js";
 
 /** One row as the KTO trainer takes it, cut to `maxLength`. */
 export interface KtoRow extends ScoredRow, SourceRow {
@@ -33,7 +35,8 @@ export interface PrepareKtoOptions extends PrepareOptions, ClassWeights {
 
 /** What {@link prepareKtoDataset} gives. */
 export interface PreparedKtoDataset {
-  rows: KtoRow[];
+  /** Each is read when it is asked for. */
+  rows: RowSequence<KtoRow>;
   dropped: DroppedRow[];
   /** Form of the rows given. */
   format: RowFormat;
@@ -42,9 +45,11 @@ export interface PreparedKtoDataset {
   classBalance: ClassBalance;
   lengths: RowLengths;
   /** Tokens of each row before it was cut. */
-  sequenceLengths: number[];
+  sequenceLengths: Uint32Array;
   /** What is worth knowing of how the rows were read, one of a kind. */
   notes: DataNote[];
+  /** Where the tokenised rows are kept, if anywhere. */
+  cache?: CachedTokens | undefined;
 }
 
 /**
@@ -70,28 +75,37 @@ export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: Prep
   const { rows: tokenized, ...read } = await tokenizeRows(dataset, { ...options, notes });
   if (isPaired(read.format.type))
     notes.add("unpaired", "each pair is two rows: the chosen answer is desirable, the rejected one undesirable");
-  const rows: KtoRow[] = tokenized.map(({ label, ...row }) => ({ ...row, label: label! }));
+  const sources = lossType === "kto" ? Uint32Array.from(klCompletionSources(tokenized.length, perDeviceTrainBatchSize)) : undefined;
+  const rowOf =
+    (wholeAt: (index: number) => TokenizedRow) =>
+    (index: number): KtoRow => {
+      const { label, ...row } = wholeAt(index);
+      const klCompletionIds = sources && { klCompletionIds: wholeAt(sources[index]!).completionIds };
+      return cutKtoRow({ ...row, label: label!, ...klCompletionIds }, maxLength);
+    };
+  const sketchAt = sketchesOf(tokenized);
   return {
-    rows: (lossType === "kto" ? withKlCompletions(rows, perDeviceTrainBatchSize) : rows).map((row) => cutKtoRow(row, maxLength)),
+    rows: lazyRows(
+      tokenized.length,
+      rowOf((index) => tokenized.at(index)!),
+      rowOf(sketchAt),
+    ),
     ...read,
     notes: notes.list(),
-    classBalance: classBalance(
-      rows.map((row) => row.label),
-      options,
-    ),
-    lengths: rowLengths(rows, maxLength),
-    sequenceLengths: rows.map(rowLength),
+    classBalance: classBalance(labelsOf(tokenized), options),
+    lengths: rowLengths(tokenized, maxLength),
+    sequenceLengths: sequenceLengths(tokenized),
   };
+}
+
+function* labelsOf(rows: RowSequence<TokenizedRow>): Generator<boolean> {
+  const sketchAt = sketchesOf(rows);
+  for (let index = 0; index < rows.length; index++) yield sketchAt(index).label!;
 }
 
 /** The prompt of a row with the completion that it borrows. */
 export function mismatched({ promptIds, klCompletionIds }: KtoRow): ScoredRow {
   return { promptIds, completionIds: klCompletionIds ?? [] };
-}
-
-function withKlCompletions(rows: KtoRow[], blockSize: number): KtoRow[] {
-  const sources = klCompletionSources(rows.length, blockSize);
-  return rows.map((row, index) => ({ ...row, klCompletionIds: rows[sources[index]!]!.completionIds }));
 }
 
 function cutKtoRow(row: KtoRow, maxLength: number | null): KtoRow {

@@ -1,4 +1,5 @@
 import { averageMetrics } from "@kto/losses/plain";
+import type { RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import type { AnswerScore } from "../evaluation/answer-score.js";
 import { readMicroBatches, recordMicroBatchTogether, type MicroBatchContext } from "./micro-batch.js";
@@ -19,7 +20,7 @@ export interface EvaluateOptions {
  */
 export async function evaluateRows<Row extends SourceRow>(
   run: MicroBatchContext<Row>,
-  rows: readonly Row[],
+  rows: RowSequence<Row>,
   { batchSize, signal, onProgress, onScores }: EvaluateOptions,
 ): Promise<LogRecord> {
   const { rank, size } = run.collective;

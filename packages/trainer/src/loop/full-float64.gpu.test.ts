@@ -109,7 +109,7 @@ test("KTO, a head of its own: loss, gradient norm and every weight of a float64 
     weights,
     config,
     args: kto,
-    updates: inUpdates(prepared, kto),
+    updates: inUpdates([...prepared], kto),
     lossOf: (logProbs, batch) =>
       ktoInFloat64(logProbs, {
         refLogProbs: rowLogProbs(reference, config, batch),

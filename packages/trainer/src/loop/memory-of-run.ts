@@ -1,6 +1,7 @@
 import { wholeBatches, type PassLayout } from "../memory/passes.js";
 import type { MemoryPlan } from "../memory/memory-plan.js";
 import { planRunMemory } from "../memory/run-memory.js";
+import { sketchedRows, type RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import { recordMicroBatch } from "./micro-batch.js";
 import { rowOrder } from "./row-order.js";
@@ -9,9 +10,9 @@ import { rehearseMicroBatch, rehearseOptimizer, type UpdateContext } from "./upd
 
 /** Rows of a run, and where it begins. */
 export interface RowsOfRun<Row> {
-  rows: readonly Row[];
+  rows: RowSequence<Row>;
   /** None without evaluations. */
-  evalRows: readonly Row[];
+  evalRows: RowSequence<Row>;
   /** Updates that are done already. */
   startStep: number;
 }
@@ -27,19 +28,23 @@ export function planMemoryOfRun<Row extends SourceRow>(
   const updatesLeft = Math.max(0, counts.totalUpdates - startStep);
   // Every epoch has the micro-batches of the first, unless rows are shuffled.
   const numUpdates = method.shuffleSeed === undefined ? Math.min(counts.updatesPerEpoch, updatesLeft) : updatesLeft;
-  const trainingBatches = Array.from({ length: numUpdates }, (_, index) => startStep + index).flatMap((update) => {
-    const ofEpoch = order(Math.floor(update / counts.updatesPerEpoch));
-    return microBatchesOfUpdate(update, counts, args, collective).map(({ start, end }) => ofEpoch.slice(start, end));
-  });
+  const trainingBatches = function* (): Generator<Row[]> {
+    for (let update = startStep; update < startStep + numUpdates; update++) {
+      const ofEpoch = order(Math.floor(update / counts.updatesPerEpoch));
+      for (const { start, end } of microBatchesOfUpdate(update, counts, args, collective)) yield sketchedRows(ofEpoch, start, end);
+    }
+  };
   const { perDeviceEvalBatchSize: evalSize } = args;
+  const evaluationBatches = function* (): Generator<Row[]> {
+    for (let start = 0; start < evalRows.length; start += evalSize)
+      yield sketchedRows(evalRows, start, Math.min(start + evalSize, evalRows.length));
+  };
   const under = (layout: PassLayout): UpdateContext<Row> => ({ ...run, context: { ...run.context, layout } });
   return planRunMemory<Row>({
     model: base,
     gradientCheckpointing: args.gradientCheckpointing,
     trainingBatches,
-    evaluationBatches: Array.from({ length: Math.ceil(evalRows.length / evalSize) }, (_, index) =>
-      evalRows.slice(index * evalSize, (index + 1) * evalSize),
-    ),
+    evaluationBatches,
     passesOf: (batch) => method.passes(batch),
     recordMicroBatch: (layout, batch, onForward) => rehearseMicroBatch(under(layout), batch, onForward),
     recordEvaluation: (layout, batch) => void recordMicroBatch(under(layout), batch, undefined),

@@ -1,6 +1,7 @@
 import type { DataRow, Dataset } from "@kto/datasets";
 import type { GradientSink, Tensor } from "@kto/tensor";
 import type { RowLengths } from "../data/lengths.js";
+import type { RowSequence } from "../data/row-sequence.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
 import type { DroppedRow, SourceRow } from "../data/rows.js";
 import type { AnswerScore } from "../evaluation/answer-score.js";
@@ -16,7 +17,8 @@ export type NamedValues = Readonly<Record<string, ArrayLike<number>>>;
 
 /** Rows that a method can train on. */
 export interface PreparedRows<Row> {
-  rows: readonly Row[];
+  /** An array, or rows that are read when they are asked for. */
+  rows: RowSequence<Row>;
   dropped: readonly DroppedRow[];
   lengths: RowLengths;
 }
@@ -57,9 +59,9 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
   /** Rows with what is computed once, before the first update. */
   precompute?(
     context: MethodContext,
-    rows: readonly Row[],
+    rows: RowSequence<Row>,
     options: { signal?: AbortSignal | undefined; onProgress?(done: number): void },
-  ): Promise<readonly Row[]>;
+  ): Promise<RowSequence<Row>>;
   /**
    * What a micro-batch counts in the loss of its update: its scored tokens, say, where the loss is a mean over tokens. The loss of the update is then the mean of
    * those of its micro-batches, on all ranks, by this; without it all count alike.

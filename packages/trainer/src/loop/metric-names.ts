@@ -1,5 +1,6 @@
 import { excerpt } from "@kto/core";
 import { TrainerConfigError } from "../config/check-config.js";
+import { sketchedRows, type RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import { wholeBatches } from "../memory/passes.js";
 import { followedMetric } from "./best-model.js";
@@ -17,7 +18,7 @@ export interface EvaluatedRun<Row extends SourceRow> {
 }
 
 /** Throws TrainerConfigError where a run goes by a metric that no evaluation of these rows will log, with the names of those that it will. */
-export function expectLogged<Row extends SourceRow>(args: TrainingConfig, run: EvaluatedRun<Row>, rows: readonly Row[]): void {
+export function expectLogged<Row extends SourceRow>(args: TrainingConfig, run: EvaluatedRun<Row>, rows: RowSequence<Row>): void {
   const metric = followedMetric(args);
   if (metric === undefined || rows.length === 0) return;
   const names = evaluatedMetrics(run, rows, args.perDeviceEvalBatchSize);
@@ -37,11 +38,11 @@ export function expectLogged<Row extends SourceRow>(args: TrainingConfig, run: E
 /** Names of what an evaluation logs. A batch is rehearsed on the host to know what its results are called; nothing is computed. */
 function evaluatedMetrics<Row extends SourceRow>(
   { method, context }: EvaluatedRun<Row>,
-  rows: readonly Row[],
+  rows: RowSequence<Row>,
   batchSize: number,
 ): string[] {
   const batches = Array.from({ length: Math.ceil(rows.length / batchSize) }, (_, index) =>
-    rows.slice(index * batchSize, (index + 1) * batchSize),
+    sketchedRows(rows, index * batchSize, Math.min((index + 1) * batchSize, rows.length)),
   );
   const first = batches[0]!;
   const sizes = new Map<string, number>(); // by row

@@ -1,7 +1,8 @@
 import { randperm } from "@kto/datasets";
+import { selectedRows, type RowSequence } from "../data/row-sequence.js";
 
 /** The rows of an epoch (from 0) in the order in which they are trained on. */
-export type RowOrder<Row> = (epoch: number) => readonly Row[];
+export type RowOrder<Row> = (epoch: number) => RowSequence<Row>;
 
 /**
  * The order of rows in each epoch: that of the data, or, with a seed, that of torch's `randperm` under seed + epoch. It depends on nothing else, so that a run that
@@ -9,11 +10,11 @@ export type RowOrder<Row> = (epoch: number) => readonly Row[];
  *
  * @see transformers 5, Trainer; accelerate's SeedableRandomSampler
  */
-export function rowOrder<Row>(rows: readonly Row[], seed: number | undefined): RowOrder<Row> {
+export function rowOrder<Row>(rows: RowSequence<Row>, seed: number | undefined): RowOrder<Row> {
   if (seed === undefined) return () => rows;
-  let last: { epoch: number; rows: readonly Row[] } | undefined;
+  let last: { epoch: number; rows: RowSequence<Row> } | undefined;
   return (epoch) => {
-    if (last?.epoch !== epoch) last = { epoch, rows: Array.from(randperm(rows.length, seed + epoch), (index) => rows[index]!) };
+    if (last?.epoch !== epoch) last = { epoch, rows: selectedRows(rows, randperm(rows.length, seed + epoch)) };
     return last.rows;
   };
 }

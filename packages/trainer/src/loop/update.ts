@@ -1,5 +1,6 @@
 import type { Optimizer } from "@kto/optim";
 import type { ParameterBucket, Tensor } from "@kto/tensor";
+import type { RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import type { TrainerEvent } from "./events.js";
 import type { BackwardPass } from "./method.js";
@@ -41,7 +42,7 @@ interface Place {
 /** Records the passes of one update, and the optimizer's step; nothing is read back. */
 export async function recordUpdate<Row extends SourceRow>(
   run: UpdateContext<Row>,
-  rows: readonly Row[],
+  rows: RowSequence<Row>,
   { step, learningRate, emit }: { step: number; learningRate: number; emit(event: TrainerEvent): void },
 ): Promise<PendingUpdate<Row>> {
   const { args, counts, collective, optimizer, gradients } = run;

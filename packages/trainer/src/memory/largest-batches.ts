@@ -13,7 +13,7 @@ export interface LargestBatches<Row> {
 
 /** Looks for the batches whose steps need the most memory. `passesOf` gives the sequences of each forward pass of a batch, always as many passes. */
 export function largestBatches<Row>(
-  batches: readonly (readonly Row[])[],
+  batches: Iterable<readonly Row[]>,
   passesOf: (batch: readonly Row[]) => readonly (readonly PassUnit[])[],
 ): LargestBatches<Row> {
   const largest: LargestBatches<Row> = { batches: [], mostTokens: 0, longestRow: 0 };

@@ -1,16 +1,16 @@
 import type { CausalLM } from "@kto/tensor";
 import { largestBatches } from "./largest-batches.js";
 import { planMemory, type MemoryPlan } from "./memory-plan.js";
-import { largestPass, type PassLayout, type PassUnit } from "./passes.js";
+import { largestPass, type PassLayout, type PassSize, type PassUnit } from "./passes.js";
 
 /** What the memory of a run is planned from. */
 export interface RunMemoryInput<Row> {
   model: CausalLM;
   gradientCheckpointing: boolean | "auto";
-  /** Micro-batches of the updates that are left, of one epoch at most. */
-  trainingBatches: readonly (readonly Row[])[];
+  /** Goes through the micro-batches of the updates that are left; they are gone through several times and never all kept. */
+  trainingBatches(): Iterable<readonly Row[]>;
   /** None without evaluations. */
-  evaluationBatches: readonly (readonly Row[])[];
+  evaluationBatches(): Iterable<readonly Row[]>;
   /** The sequences of each forward pass of a batch. */
   passesOf(batch: readonly Row[]): readonly (readonly PassUnit[])[];
   /** Records a micro-batch with its backward pass; calls `onForward` when activations have been kept. */
@@ -22,9 +22,12 @@ export interface RunMemoryInput<Row> {
 /** How a run is laid out to fit into memory, by its largest micro-batches and evaluation batches; throws OutOfMemoryError if it cannot be. */
 export function planRunMemory<Row>(input: RunMemoryInput<Row>): MemoryPlan {
   const { model, trainingBatches, evaluationBatches, passesOf } = input;
-  const passes = [...trainingBatches, ...evaluationBatches].flatMap(passesOf);
-  const training = largestBatches(trainingBatches, passesOf);
-  const evaluation = largestBatches(evaluationBatches, passesOf);
+  const passes = function* (): Generator<readonly PassUnit[]> {
+    for (const batches of [trainingBatches, evaluationBatches]) for (const batch of batches()) yield* passesOf(batch);
+  };
+  const sizes = new Map<number, PassSize>();
+  const training = largestBatches(trainingBatches(), passesOf);
+  const evaluation = largestBatches(evaluationBatches(), passesOf);
   model.prepare?.(Math.max(training.longestRow, evaluation.longestRow));
   return planMemory({
     device: model.device,
@@ -33,7 +36,11 @@ export function planRunMemory<Row>(input: RunMemoryInput<Row>): MemoryPlan {
     budgetBytes: model.device.memory.budgetBytes,
     largestMicroBatch: training.mostTokens,
     longestRow: training.longestRow,
-    largestPass: (tokensPerPass) => largestPass(passes, tokensPerPass),
+    largestPass(tokensPerPass) {
+      const size = sizes.get(tokensPerPass) ?? largestPass(passes(), tokensPerPass);
+      sizes.set(tokensPerPass, size);
+      return size;
+    },
     record: (layout, onForward) => {
       for (const batch of training.batches) input.recordMicroBatch(layout, batch, onForward);
       for (const batch of evaluation.batches) input.recordEvaluation(layout, batch);

@@ -32,7 +32,7 @@ describe("preparePairDataset makes trl's columns", () => {
   it.each(listFixtures("dpo", "tokenized").map((file) => file.replace(".jsonl", "")))("%s", async (name) => {
     const { rows } = await prepare(name);
     const side = (promptIds: number[], completionIds: number[]): ScoredRow => cutRow({ promptIds, completionIds }, maxLength);
-    expect(rows).toEqual(
+    expect([...rows]).toEqual(
       readFixtureJsonl<TrlRow>("dpo", "tokenized", `${name}.jsonl`).map((row) => ({
         sourceIndex: row.row,
         chosen: side(row.prompt_ids, row.chosen_ids),
@@ -53,7 +53,7 @@ it("pairs are cut as trl's collator cuts them, chosen first and then rejected", 
   const { rows } = await prepare("main");
   const batches = readFixtureJson<TrlBatch[]>("dpo", "collated", "main.json");
   for (const { rows: places, ...expected } of batches) {
-    const pairs = places.map((place) => rows[place]!);
+    const pairs = places.map((place) => rows.at(place)!);
     const answers = [...pairs.map(({ chosen }) => chosen), ...pairs.map(({ rejected }) => rejected)];
     const width = Math.max(...answers.map(({ promptIds, completionIds }) => promptIds.length + completionIds.length));
     const column = (of: (row: ScoredRow) => number[], padding: number): number[][] =>

@@ -1,9 +1,12 @@
 import { DataNotes, isPaired, layoutOfDataset, rowError, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
-import { rowLengths, type RowLengths } from "../data/lengths.js";
+import { rowLengths, sequenceLengths, type RowLengths } from "../data/lengths.js";
 import { DataPreparationError } from "../data/errors.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
+import { GrowingArray } from "../data/growing-array.js";
 import { checkRows, tokenizeRows, type CheckedRows, type CheckOptions, type TokenizedRow } from "../data/read-rows.js";
-import { cutRow, rowLength, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
+import { lazyRows, mappedRows, selectedRows, sketchesOf, type RowSequence } from "../data/row-sequence.js";
+import type { CachedTokens } from "../data/tokenize-all.js";
+import { cutRow, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
 
 /** A pair as trainers take it: two answers to one prompt, each cut to `maxLength`. */
 export interface PairRow extends SourceRow {
@@ -16,7 +19,8 @@ export interface PairRow extends SourceRow {
 
 /** What {@link preparePairDataset} gives. */
 export interface PreparedPairDataset {
-  rows: PairRow[];
+  /** Each is read when it is asked for. */
+  rows: RowSequence<PairRow>;
   /** Sides that were dropped; the other side of such a pair is not trained on either. */
   dropped: DroppedRow[];
   /** Form of the rows given. */
@@ -28,9 +32,11 @@ export interface PreparedPairDataset {
   /** Of both answers of all pairs. */
   lengths: RowLengths;
   /** Tokens of both answers of each pair, each with its prompt, before they were cut. */
-  sequenceLengths: number[];
+  sequenceLengths: Uint32Array;
   /** What is worth knowing of how the rows were read, one of a kind. */
   notes: DataNote[];
+  /** Where the tokenised rows are kept, if anywhere. */
+  cache?: CachedTokens | undefined;
 }
 
 /**
@@ -46,7 +52,12 @@ export async function preparePairDataset(dataset: Dataset<DataRow>, options: Pre
   const { maxLength = 1024, notes = new DataNotes() } = options;
   expectPairs(dataset);
   const { rows: sides, ...read } = await tokenizeRows(dataset, { ...options, notes });
-  const pairs = joinSides(sides);
+  const places = joinSides(sides);
+  const pairs = lazyRows(
+    places.length,
+    pairAt(places, (side) => sides.at(side)!),
+    pairAt(places, sketchesOf(sides)),
+  );
   if (pairs.length === 0)
     throw new DataPreparationError({
       operation: "data",
@@ -56,15 +67,15 @@ export async function preparePairDataset(dataset: Dataset<DataRow>, options: Pre
       advice: "mend them, or raise {maxLength}",
       fields: ["maxLength"],
     });
-  const numIdentical = pairs.filter(({ chosen, rejected }) => isSame(chosen.completionIds, rejected.completionIds)).length;
+  const numIdentical = countIdentical(pairs);
   if (numIdentical > 0) {
     const count =
       numIdentical === 1 ? "1 pair has the same answer twice: it teaches" : `${numIdentical} pairs have the same answer twice: they teach`;
     notes.add("identical answers", `${count} nothing`);
   }
-  const answers = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
+  const answers = selectedRows(sides, places.sides);
   return {
-    rows: pairs.map(({ chosen, rejected, sourceIndex }) => ({
+    rows: mappedRows(pairs, ({ chosen, rejected, sourceIndex }) => ({
       chosen: cutRow(chosen, maxLength),
       rejected: cutRow(rejected, maxLength),
       sourceIndex,
@@ -72,7 +83,7 @@ export async function preparePairDataset(dataset: Dataset<DataRow>, options: Pre
     ...read,
     numIdentical,
     lengths: rowLengths(answers, maxLength),
-    sequenceLengths: answers.map(rowLength),
+    sequenceLengths: sequenceLengths(answers),
     notes: notes.list(),
   };
 }
@@ -96,13 +107,49 @@ function expectPairs(dataset: Dataset<DataRow>): void {
   });
 }
 
-/** Pairs of which both sides are there, in the order of the data. */
-function joinSides(sides: readonly TokenizedRow[]): { chosen: ScoredRow; rejected: ScoredRow; sourceIndex: number }[] {
-  const rejectedOf = new Map(sides.filter(({ label }) => !label).map((row) => [row.sourceIndex, row]));
-  return sides.flatMap((row) => {
-    const rejected = row.label && rejectedOf.get(row.sourceIndex);
-    return rejected ? [{ chosen: idsOf(row), rejected: idsOf(rejected), sourceIndex: row.sourceIndex }] : [];
-  });
+/** Pairs of which both sides are there, in the order of the data: the places of their sides among the tokenised rows, chosen and rejected in turn. */
+interface PairPlaces {
+  readonly length: number;
+  readonly sides: Uint32Array;
+}
+
+function joinSides(sides: RowSequence<TokenizedRow>): PairPlaces {
+  const sketchAt = sketchesOf(sides);
+  let numPairs = 0;
+  for (let side = 0; side < sides.length; side++) numPairs = Math.max(numPairs, sketchAt(side).sourceIndex + 1);
+  const rejectedOf = new Int32Array(numPairs).fill(-1);
+  for (let side = 0; side < sides.length; side++) {
+    const { label, sourceIndex } = sketchAt(side);
+    if (!label) rejectedOf[sourceIndex] = side;
+  }
+  const found = new GrowingArray(new Uint32Array(0));
+  for (let side = 0; side < sides.length; side++) {
+    const { label, sourceIndex } = sketchAt(side);
+    if (!label || rejectedOf[sourceIndex]! < 0) continue;
+    found.push(side);
+    found.push(rejectedOf[sourceIndex]!);
+  }
+  return { length: found.length / 2, sides: found.toArray() };
+}
+
+function pairAt({ sides }: PairPlaces, sideAt: (side: number) => TokenizedRow): (index: number) => PairRow {
+  return (index) => {
+    const chosen = sideAt(sides[2 * index]!);
+    return { chosen: idsOf(chosen), rejected: idsOf(sideAt(sides[2 * index + 1]!)), sourceIndex: chosen.sourceIndex };
+  };
+}
+
+/** Pairs of the same answer twice. Only those are read whose answers are as long as each other. */
+function countIdentical(pairs: RowSequence<PairRow>): number {
+  const sketchAt = sketchesOf(pairs);
+  let count = 0;
+  for (let index = 0; index < pairs.length; index++) {
+    const sketch = sketchAt(index);
+    if (sketch.chosen.completionIds.length !== sketch.rejected.completionIds.length) continue;
+    const { chosen, rejected } = pairs.at(index)!;
+    if (isSame(chosen.completionIds, rejected.completionIds)) count++;
+  }
+  return count;
 }
 
 function idsOf({ promptIds, completionIds }: ScoredRow): ScoredRow {

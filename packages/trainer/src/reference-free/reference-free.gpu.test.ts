@@ -31,7 +31,7 @@ beforeAll(async () => {
   const { config, weights } = await loadAdapter(fixturePath(cases.adapter), base);
   model = getPeftModel(base, config, { weights });
   const rows = readFixtureJsonl<DataRow>("dpo", "rows.jsonl").slice(0, 4);
-  ({ rows: pairs } = await preparePairDataset(Dataset.from(rows), { tokenizer: await loadTokenizer(fixturePath("model")) }));
+  pairs = [...(await preparePairDataset(Dataset.from(rows), { tokenizer: await loadTokenizer(fixturePath("model")) })).rows];
 });
 afterAll(() => {
   model.dispose();

@@ -1,3 +1,5 @@
+import type { RowSequence } from "../data/row-sequence.js";
+
 /** How rows are gone through in batches. */
 export interface BatchOptions {
   /** Rows at a time. */
@@ -7,17 +9,16 @@ export interface BatchOptions {
   onProgress?(done: number): void;
 }
 
-/** What `of` makes of each row, a batch of them at a time, in their order. Throws `signal.reason` between two batches. */
-export async function inBatches<Row, Result>(
-  rows: readonly Row[],
+/** Goes through rows a batch at a time, in their order; `start` is the index of a batch's first. Throws `signal.reason` between two batches. */
+export async function inBatches<Row>(
+  rows: RowSequence<Row>,
   { batchSize, signal, onProgress }: BatchOptions,
-  of: (batch: readonly Row[]) => Promise<Result[]>,
-): Promise<Result[]> {
-  const done: Result[] = [];
+  each: (batch: readonly Row[], start: number) => Promise<void>,
+): Promise<void> {
   for (let start = 0; start < rows.length; start += batchSize) {
     signal?.throwIfAborted();
-    done.push(...(await of(rows.slice(start, start + batchSize))));
-    onProgress?.(done.length);
+    const end = Math.min(start + batchSize, rows.length);
+    await each(rows.slice(start, end), start);
+    onProgress?.(end);
   }
-  return done;
 }

@@ -80,7 +80,7 @@ export async function expectRecordedRun<Config>(device: Device, { kind, name, ch
   const noise = readFixtureJson<RunNoise>(kind, "runs", name, "f32-vs-f64.json");
   const log = trainer.progress.logHistory.filter(({ loss }) => loss !== undefined) as unknown as LogRecord[];
   const batchSize = config.arguments["per_device_train_batch_size"] as number;
-  expect(trajectoryFailures(log, expected, noise, { run: name, count: count(rows, batchSize) })).toEqual([]);
+  expect(trajectoryFailures(log, expected, noise, { run: name, count: count([...rows], batchSize) })).toEqual([]);
   await expectFinalAdapter(model, fixturePath(kind, "runs", name), noise);
 }
 

@@ -19,7 +19,7 @@ export function tinyPairs(count: number): PreparedPairDataset {
     unreadColumns: [],
     numIdentical: 0,
     lengths: rowLengths(answers, 16),
-    sequenceLengths: answers.map(rowLength),
+    sequenceLengths: Uint32Array.from(answers, rowLength),
     notes: [],
   };
 }

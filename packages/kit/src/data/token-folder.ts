@@ -1,0 +1,222 @@
+import { createHash, randomUUID, type Hash } from "node:crypto";
+import { closeSync, fsyncSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { homedir, hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { expandHome, SourceError, WriteError } from "@kto/core";
+import type { KeyPart, StoredTokens, TokenCache, TokenWriter } from "@kto/trainer";
+
+/** What a whole entry ends with, behind the lengths of its three parts and before their SHA-256. */
+const MARK = "kto tok1";
+const TRAILER_BYTES = 3 * 8 + MARK.length + 32;
+const PIECE_BYTES = 2 ** 22;
+
+/** The folder of tokenised rows: `$KTO_CACHE/tokens`, `$XDG_CACHE_HOME/kto/tokens`, `~/.cache/kto/tokens`. Whatever lies in it may be removed at any time. */
+export function tokenCacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  const home = env["HOME"] || homedir();
+  const own = env["KTO_CACHE"] || join(env["XDG_CACHE_HOME"] || join(home, ".cache"), "kto");
+  return join(resolve(expandHome(own, home)), "tokens");
+}
+
+/**
+ * A folder as a cache of tokenised rows, a file for each entry, named by the SHA-256 of its key. An entry is written beside its place and renamed when it is
+ * whole, and read through once before it is used: one that is damaged or cut off is removed and counts as none. Processes that make the same entry write the
+ * same bytes; what one that was killed left behind is removed by the next.
+ *
+ * @param onNote  is told, in a sentence, where the folder cannot be written to; then nothing is cached
+ */
+export function tokenFolder(folder: string, { onNote }: { onNote?: ((note: string) => void) | undefined } = {}): TokenCache {
+  const pathOf = (key: readonly KeyPart[]): string => join(folder, `${digest(key)}.tokens`);
+  return {
+    async open(key, signal) {
+      const path = pathOf(key);
+      const file = openedFile(path);
+      if (!file) return undefined;
+      const entry = await checkedEntry(file, path, signal);
+      if (entry) return entry;
+      rmSync(path, { force: true });
+      return undefined;
+    },
+    async create(key) {
+      const path = pathOf(key);
+      try {
+        await mkdir(folder, { recursive: true });
+        await removeLeftOvers(folder);
+        return new EntryWriter(path);
+      } catch (error) {
+        const { code, syscall } = error as NodeJS.ErrnoException;
+        if (syscall === undefined) throw error;
+        onNote?.(`tokens are not cached: ${folder} cannot be written to (${code}); KTO_CACHE names another folder`);
+        return undefined;
+      }
+    },
+  };
+}
+
+function digest(key: readonly KeyPart[]): string {
+  const hash = createHash("sha256");
+  for (const part of key) {
+    const bytes = typeof part === "string" ? Buffer.from(part) : part;
+    hash.update(`${bytes.byteLength} `).update(bytes);
+  }
+  return hash.digest("hex");
+}
+
+/** Temporary files say who writes them: those of processes of this machine that are gone are removed. */
+async function removeLeftOvers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const [, host, pid] = /^\w+\.([^/]*)\.(\d+)\.[-\w]+\.tmp$/.exec(name) ?? [];
+    if (pid !== undefined && host === hostname() && !lives(Number(pid))) await rm(join(folder, name), { force: true });
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Closes files that nothing reads from any more. */
+const unused = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor));
+
+/** An open file of the cache, which stays readable when it is removed or replaced. */
+class OpenFile {
+  readonly descriptor: number;
+
+  constructor(descriptor: number) {
+    this.descriptor = descriptor;
+    unused.register(this, descriptor);
+  }
+
+  read(start: number, end: number): Uint8Array {
+    const bytes = new Uint8Array(end - start);
+    for (let done = 0; done < bytes.byteLength;) {
+      const count = readSync(this.descriptor, bytes, done, Math.min(bytes.byteLength - done, 2 ** 30), start + done);
+      if (count === 0) throw new SourceError("tokens: a file of the cache became shorter while it was used; expected it to stay as it is; start again", {});
+      done += count;
+    }
+    return bytes;
+  }
+}
+
+function openedFile(path: string): OpenFile | undefined {
+  try {
+    return new OpenFile(openSync(path, "r"));
+  } catch {
+    return undefined; // none, or not for us to read
+  }
+}
+
+/** The entry in a file; undefined where its sum or its form is another. */
+async function checkedEntry(file: OpenFile, path: string, signal: AbortSignal | undefined): Promise<StoredTokens | undefined> {
+  const { size } = fstatSync(file.descriptor);
+  if (size < TRAILER_BYTES) return undefined;
+  const hash = createHash("sha256");
+  const end = size - 32;
+  for (let start = 0; start < end; start += PIECE_BYTES) {
+    hash.update(file.read(start, Math.min(start + PIECE_BYTES, end)));
+    await new Promise((resume) => setImmediate(resume));
+    signal?.throwIfAborted();
+  }
+  if (!hash.digest().equals(file.read(end, size))) return undefined;
+  const trailer = file.read(size - TRAILER_BYTES, end);
+  const [idBytes, indexBytes, factBytes] = new Float64Array(trailer.slice(0, 24).buffer) as unknown as [number, number, number];
+  const isEntry = Buffer.from(trailer.subarray(24)).toString() === MARK && idBytes + indexBytes + factBytes + TRAILER_BYTES === size;
+  return isEntry ? entryOf(file, path, { idBytes, indexBytes, factBytes }) : undefined;
+}
+
+function entryOf(file: OpenFile, path: string, sizes: { idBytes: number; indexBytes: number; factBytes: number }): StoredTokens {
+  const { idBytes, indexBytes, factBytes } = sizes;
+  return {
+    read: (start, end) => file.read(start, end),
+    index: file.read(idBytes, idBytes + indexBytes),
+    facts: Buffer.from(file.read(idBytes + indexBytes, idBytes + indexBytes + factBytes)).toString(),
+    place: path,
+    byteLength: idBytes + indexBytes + factBytes + TRAILER_BYTES,
+  };
+}
+
+/** An entry in the making. */
+class EntryWriter implements TokenWriter {
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #file: OpenFile;
+  readonly #hash: Hash = createHash("sha256");
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #written = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#temporary = `${path.replace(/\.tokens$/, "")}.${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`;
+    this.#file = new OpenFile(openSync(this.#temporary, "wx+"));
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.byteLength;
+    if (this.#waitingBytes >= PIECE_BYTES) this.#flush();
+  }
+
+  read(start: number, end: number): Uint8Array {
+    this.#flush();
+    return this.#file.read(start, end);
+  }
+
+  async finish(index: Uint8Array, facts: string): Promise<StoredTokens> {
+    this.#flush();
+    const idBytes = this.#written;
+    const text = new TextEncoder().encode(facts);
+    this.append(index);
+    this.append(text);
+    this.append(new Uint8Array(new Float64Array([idBytes, index.byteLength, text.byteLength]).buffer));
+    this.append(new TextEncoder().encode(MARK));
+    this.#flush();
+    this.append(this.#hash.copy().digest());
+    this.#flush();
+    this.#orFull(() => fsyncSync(this.#file.descriptor));
+    renameSync(this.#temporary, this.#path);
+    return entryOf(this.#file, this.#path, { idBytes, indexBytes: index.byteLength, factBytes: text.byteLength });
+  }
+
+  discard(): void {
+    rmSync(this.#temporary, { force: true });
+  }
+
+  #flush(): void {
+    if (this.#waitingBytes === 0) return;
+    const bytes = Buffer.concat(this.#waiting, this.#waitingBytes);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#hash.update(bytes);
+    this.#orFull(() => {
+      for (let done = 0; done < bytes.byteLength;) {
+        const count = writeSync(this.#file.descriptor, bytes, done, bytes.byteLength - done, this.#written);
+        done += count;
+        this.#written += count;
+      }
+    });
+  }
+
+  #orFull(write: () => void): void {
+    try {
+      write();
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      throw new WriteError(
+        {
+          operation: "tokens",
+          problem: `${this.#path} was not written`,
+          expected: "room for the tokenised rows",
+          got: code === "ENOSPC" || code === "EDQUOT" ? `${code}: the disk is full` : String(code),
+          advice: "free some space, name another folder with KTO_CACHE, or do without: {tokenCache}: false",
+          fields: ["tokenCache"],
+        },
+        { path: this.#path, ...(code !== undefined && { reason: code }), cause },
+      );
+    }
+  }
+}

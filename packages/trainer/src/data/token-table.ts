@@ -1,0 +1,179 @@
+import { decodeIds, encodeIds } from "./id-bytes.js";
+import { GrowingArray } from "./growing-array.js";
+import type { ScoredRow } from "./rows.js";
+import type { TokenBytes } from "./token-cache.js";
+
+/** Tokenised rows: numbers of each in typed arrays, 25 bytes a row, and their ids in bytes that are read when they are asked for. */
+export interface TokenTable {
+  readonly length: number;
+  /** Index of each row in the data as it was gone through (pairs: unpaired). */
+  readonly places: Uint32Array;
+  readonly promptLengths: Uint32Array;
+  readonly completionLengths: Uint32Array;
+  /** 1 for a desirable row, 0 for another. */
+  readonly labels: Uint8Array;
+  /** Reads the ids of a row. */
+  rowAt(index: number): ScoredRow;
+  /** The lengths of a row as ids that say nothing. */
+  sketchAt(index: number): ScoredRow;
+}
+
+/** A row as bytes: its ids, and behind them a bit for each token of the completion where some are not scored. */
+export interface EncodedRow {
+  bytes: Uint8Array;
+  promptLength: number;
+  completionLength: number;
+  /** Of a row with a mask. */
+  numScored: number | undefined;
+}
+
+/** A row as bytes. */
+export function encodeRow({ promptIds, completionIds, scoredMask }: ScoredRow): EncodedRow {
+  const ids = encodeIds([promptIds, completionIds]);
+  const sizes = { promptLength: promptIds.length, completionLength: completionIds.length };
+  if (scoredMask === undefined) return { bytes: ids, ...sizes, numScored: undefined };
+  const bytes = new Uint8Array(ids.byteLength + Math.ceil(completionIds.length / 8));
+  bytes.set(ids);
+  let numScored = 0;
+  scoredMask.forEach((isScored, at) => {
+    bytes[ids.byteLength + (at >>> 3)]! |= isScored << (at & 7);
+    numScored += isScored;
+  });
+  return { bytes, ...sizes, numScored };
+}
+
+/** Where a row stands, and what it is. */
+export interface TableRow {
+  place: number;
+  label: boolean;
+}
+
+/** Columns in the order in which they are written. */
+interface Columns {
+  ends: Float64Array;
+  places: Uint32Array;
+  promptLengths: Uint32Array;
+  completionLengths: Uint32Array;
+  /** One more than the scored tokens of a row that has a mask; 0 for one without. */
+  scored: Uint32Array;
+  labels: Uint8Array;
+}
+
+/** Puts rows together to a table. */
+export class TableBuilder {
+  readonly #columns = {
+    ends: new GrowingArray(new Float64Array(0)),
+    places: new GrowingArray(new Uint32Array(0)),
+    promptLengths: new GrowingArray(new Uint32Array(0)),
+    completionLengths: new GrowingArray(new Uint32Array(0)),
+    scored: new GrowingArray(new Uint32Array(0)),
+    labels: new GrowingArray(new Uint8Array(0)),
+  };
+  readonly #bytes: TokenBytes & { append(bytes: Uint8Array): void };
+  #end = 0;
+
+  constructor(bytes: TokenBytes & { append(bytes: Uint8Array): void }) {
+    this.#bytes = bytes;
+  }
+
+  get length(): number {
+    return this.#columns.places.length;
+  }
+
+  /** Adds a row, as it is or encoded. */
+  add(given: ScoredRow | EncodedRow, { place, label }: TableRow): void {
+    const { bytes, promptLength, completionLength, numScored } = "bytes" in given ? given : encodeRow(given);
+    this.#bytes.append(bytes);
+    this.#end += bytes.byteLength;
+    this.#columns.ends.push(this.#end);
+    this.#columns.places.push(place);
+    this.#columns.promptLengths.push(promptLength);
+    this.#columns.completionLengths.push(completionLength);
+    this.#columns.scored.push(numScored === undefined ? 0 : numScored + 1);
+    this.#columns.labels.push(label ? 1 : 0);
+  }
+
+  /** The columns as bytes, for a cache. */
+  index(): Uint8Array {
+    const columns = Object.values(this.#finished());
+    const bytes = new Uint8Array(columns.reduce((sum, column) => sum + column.byteLength, 0));
+    let at = 0;
+    for (const column of columns) {
+      bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
+      at += column.byteLength;
+    }
+    return bytes;
+  }
+
+  table(): TokenTable {
+    return tableOf(this.#finished(), this.#bytes);
+  }
+
+  #finished(): Columns {
+    const { ends, places, promptLengths, completionLengths, scored, labels } = this.#columns;
+    return {
+      ends: ends.toArray(),
+      places: places.toArray(),
+      promptLengths: promptLengths.toArray(),
+      completionLengths: completionLengths.toArray(),
+      scored: scored.toArray(),
+      labels: labels.toArray(),
+    };
+  }
+}
+
+/** The table of `length` rows whose columns were kept as `index`. */
+export function openTable(length: number, index: Uint8Array, bytes: TokenBytes): TokenTable {
+  let at = 0;
+  const take = (bytesOfOne: number): ArrayBuffer => {
+    const column = index.slice(at, at + length * bytesOfOne).buffer; // at a place of its own, so that any typed array fits over it
+    at += length * bytesOfOne;
+    return column;
+  };
+  const ends = new Float64Array(take(8));
+  const [places, promptLengths] = [new Uint32Array(take(4)), new Uint32Array(take(4))];
+  const [completionLengths, scored] = [new Uint32Array(take(4)), new Uint32Array(take(4))];
+  return tableOf({ ends, places, promptLengths, completionLengths, scored, labels: new Uint8Array(take(1)) }, bytes);
+}
+
+/** How many bytes `openTable` takes for so many rows. */
+export function indexBytes(length: number): number {
+  return 25 * length;
+}
+
+function tableOf({ ends, places, promptLengths, completionLengths, scored, labels }: Columns, bytes: TokenBytes): TokenTable {
+  return {
+    length: places.length,
+    places,
+    promptLengths,
+    completionLengths,
+    labels,
+    rowAt(index) {
+      const read = bytes.read(index === 0 ? 0 : ends[index - 1]!, ends[index]!);
+      const length = completionLengths[index]!;
+      const [promptIds, completionIds] = decodeIds(read, [promptLengths[index]!, length]) as [number[], number[]];
+      if (scored[index] === 0) return { promptIds, completionIds };
+      const bits = read.subarray(read.byteLength - Math.ceil(length / 8));
+      return { promptIds, completionIds, scoredMask: completionIds.map((_, at) => (bits[at >>> 3]! >>> (at & 7)) & 1) };
+    },
+    sketchAt(index) {
+      const row = { promptIds: zeros(promptLengths[index]!), completionIds: zeros(completionLengths[index]!) };
+      if (scored[index] === 0) return row;
+      const from = row.completionIds.length - (scored[index]! - 1);
+      return { ...row, scoredMask: row.completionIds.map((_, at) => (at >= from ? 1 : 0)) };
+    },
+  };
+}
+
+const lists = new Map<number, readonly number[]>();
+/** Longer lists are seldom of a length that comes again. */
+const MAX_KEPT_LENGTH = 4096;
+
+/** So many ids that say nothing. */
+function zeros(length: number): readonly number[] {
+  const known = lists.get(length);
+  if (known) return known;
+  const list: readonly number[] = new Array<number>(length).fill(0);
+  if (length <= MAX_KEPT_LENGTH) lists.set(length, list);
+  return list;
+}
