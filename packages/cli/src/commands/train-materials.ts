@@ -1,9 +1,10 @@
+import { dirname } from "node:path";
 import { excerpt } from "@kto/core";
 import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
-import { hasSplits, isHubId, openRunPushes, type RunPushes } from "@kto/kit/node";
+import { hasSplits, isHubId, openRunPushes, tokenCacheFolder, tokenFolder, tokenizeWorkers, type RunPushes } from "@kto/kit/node";
 import type { DataRow, Dataset } from "@kto/datasets";
-import type { PrepareProgress, TrainingConfig } from "@kto/trainer";
+import type { CachedTokens, PrepareOptions, PrepareProgress, TrainingConfig } from "@kto/trainer";
 import { defaultHubModelId, trainerArguments, type TrainConfig } from "../config/train-config.js";
 import { sharedFields, type TrainValues } from "../config/train-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
@@ -12,6 +13,7 @@ import { withColumns } from "../load/columns.js";
 import { findAdapter, findModel, openData, openDataFile, type DataChoice } from "../load/inputs.js";
 import { ConfigError } from "../errors.js";
 import type { PreparedData } from "../methods/index.js";
+import { formatBytes } from "../render/format.js";
 import { LeftOutDisplay } from "../render/left-out.js";
 import { wantedCheckpoint, type WantedCheckpoint } from "../resume.js";
 import type { CommandInput } from "./command.js";
@@ -58,9 +60,12 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
     const progress = console.progress(split === "train" ? "tokenizing" : "tokenizing eval data", 100);
     try {
       const options = { maxLength: args.maxLength, tokenizer: model.tokenizer, chatTemplate, strict: values.strict, signal: io.signal };
-      const onProgress = ({ done, total }: PrepareProgress): void =>
-        progress.update(Math.floor((100 * done) / total), `% of ${total} rows`);
-      return await method.prepare(dataset, { ...options, split, onProgress }, args);
+      const onProgress = ({ done, total, stage }: PrepareProgress): void =>
+        progress.update(Math.floor((100 * done) / total), `% of ${total} rows${stage === "checking" ? " looked at" : ""}`);
+      const data = await method.prepare(dataset, { ...options, split, ...tokenOptions(values, io.env, onNote), onProgress }, args);
+      progress.stop();
+      if (data.cache) sayWhereTokensAre(data.cache, console);
+      return data;
     } finally {
       progress.stop();
     }
@@ -68,6 +73,24 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   const train = await prepare(trainData, "train");
   const prepared = { train, ...(evalData ? { eval: await prepare(evalData, "eval") } : {}) };
   return { config, args, model, adapter, hub, pushes, chatTemplate, prepared, checkpoint };
+}
+
+/** Where tokens are kept, and who makes them. */
+function tokenOptions(
+  { tokenCache, datasetNumProc }: Pick<TrainValues, "tokenCache" | "datasetNumProc">,
+  env: CommandInput["io"]["env"],
+  onNote: (note: string) => void,
+): Pick<PrepareOptions, "cache" | "workers"> {
+  const folder = tokenCache === true ? tokenCacheFolder(env) : tokenCache;
+  return {
+    ...(folder !== false && { cache: tokenFolder(folder, { onNote }) }),
+    ...((datasetNumProc ?? 1) > 1 && { workers: tokenizeWorkers(datasetNumProc!) }),
+  };
+}
+
+function sayWhereTokensAre({ place, byteLength, isHit }: CachedTokens, console: CommandInput["console"]): void {
+  const where = `${dirname(place)}, ${formatBytes(byteLength)}`;
+  console.fact("tokens", isHit ? `from the cache (${where}); what lies there may be removed` : `kept for the next run (${where})`);
 }
 
 /** `push_to_hub`: finds out whether it will be allowed, before weights are fetched and hours are spent. */

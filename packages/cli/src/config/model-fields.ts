@@ -1,4 +1,4 @@
-import { boolean, choice, field, integer, orNull, path, redeclared, requiredField, text } from "@kto/core/config";
+import { boolean, booleanOrPath, choice, field, integer, orNull, path, redeclared, requiredField, text } from "@kto/core/config";
 import { loraFields } from "@kto/lora";
 import { rowFields } from "./row-fields.js";
 
@@ -72,8 +72,15 @@ export const modelFields = {
   datasetNumProc: field(orNull(integer(1)), null, {
     group: "data",
     fate: "different",
-    help: "no effect",
-    notes: "rows are prepared in one process, as trl does with one",
+    help: "worker threads that tokenise; null is none, and the rows are the same either way",
+    notes: "threads, not processes; no effect on SFT",
+  }),
+  tokenCache: field(booleanOrPath(), true, {
+    group: "data",
+    fate: "ours",
+    help: "keeps tokenised rows from one run to the next: true in the cache of kto, or a folder; false does not",
+    notes:
+      "`$KTO_CACHE/tokens`, else `~/.cache/kto/tokens`; what lies there may be removed at any time. No effect on SFT, whose rows are in memory",
   }),
   shuffleDataset: field(orNull(boolean()), null, {
     group: "data",

@@ -3,6 +3,7 @@ import type { DataNote, DataRow, Dataset, LayoutChoice, RowFormat } from "@kto/d
 import type { LoadedModel } from "@kto/kit";
 import type { PeftModel } from "@kto/lora";
 import type {
+  CachedTokens,
   CheckedRows,
   CheckOptions,
   DataReport,
@@ -22,6 +23,8 @@ export interface PreparedData extends PreparedRows<SourceRow> {
   format: RowFormat;
   unreadColumns: readonly string[];
   notes: readonly DataNote[];
+  /** Where the tokenised rows are kept, if anywhere. */
+  cache?: CachedTokens | undefined;
 }
 
 /** A column of the table of logs. */

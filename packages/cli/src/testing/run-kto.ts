@@ -14,6 +14,10 @@ export interface Outcome {
 /** No hub, and an empty cache. */
 const noHub = { HF_HUB_OFFLINE: "1", HF_HOME: join(tmpdir(), "kto-no-such-cache") };
 
+/** Tokens of the tests of this process, which go with it. */
+const cache = mkdtempSync(join(tmpdir(), "kto-cli-cache-"));
+process.once("exit", () => rmSync(cache, { recursive: true, force: true }));
+
 /** Runs `kto` in this process with recorders for streams; the software GPU unless KTO_DEVICE says otherwise, and no hub unless `env` names one. */
 export async function kto(
   argv: readonly string[],
@@ -50,7 +54,7 @@ export async function kto(
         onStderr?.(text);
       },
     },
-    env: { KTO_DEVICE: process.env["KTO_DEVICE"] ?? "software", ...noHub, ...env },
+    env: { KTO_DEVICE: process.env["KTO_DEVICE"] ?? "software", ...noHub, KTO_CACHE: cache, ...env },
     ...(stdin && { stdin }),
     ...(signal ? { signal } : {}),
   });
