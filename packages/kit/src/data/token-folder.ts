@@ -95,7 +95,11 @@ class OpenFile {
     const bytes = new Uint8Array(end - start);
     for (let done = 0; done < bytes.byteLength;) {
       const count = readSync(this.descriptor, bytes, done, Math.min(bytes.byteLength - done, 2 ** 30), start + done);
-      if (count === 0) throw new SourceError("tokens: a file of the cache became shorter while it was used; expected it to stay as it is; start again", {});
+      if (count === 0)
+        throw new SourceError(
+          "tokens: a file of the cache became shorter while it was used; expected it to stay as it is; start again",
+          {},
+        );
       done += count;
     }
     return bytes;
