@@ -153,7 +153,7 @@ function expectRead({ rows, dropped = [], samples = [], says = [] }: DataRead, o
 
   const trained = outcomes.get("train")!;
   const { desirable, undesirable } = report.classBalance;
-  expect(trained.stderr).toContain(`${rows} rows: ${desirable} desirable, ${undesirable} undesirable`);
+  expect(trained.stderr).toContain(`${rows} ${rows === 1 ? "row" : "rows"}: ${desirable} desirable, ${undesirable} undesirable`);
   for (const text of says) {
     if (text.source.startsWith("note")) expect(stderr).toMatch(text);
     for (const { stderr: said } of [scored, trained]) expect(said.replaceAll(/\n {2,}/g, " ")).toMatch(text);
