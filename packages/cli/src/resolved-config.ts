@@ -28,6 +28,7 @@ export function formatResolvedConfig(
     adapterNameOrPath: absolute(values.adapterNameOrPath),
     trainFile: absolute(trainFile ?? (dataset !== null && !hasSplits(dataset) ? dataset : null)),
     datasetName: dataset !== null && hasSplits(dataset) ? absolute(dataset) : null,
+    datasets: values.datasets?.map((part) => ({ ...part, path: absolute(part.path) })) ?? null,
     evalFile: absolute(values.evalFile),
     outputDir: resolve(values.outputDir),
     dtype,

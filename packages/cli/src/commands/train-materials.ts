@@ -2,15 +2,15 @@ import { dirname } from "node:path";
 import { excerpt } from "@kto/core";
 import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
-import { hasSplits, isHubId, openRunPushes, tokenCacheFolder, tokenFolder, tokenizeWorkers, type RunPushes } from "@kto/kit/node";
+import { isHubId, openRunPushes, tokenCacheFolder, tokenFolder, tokenizeWorkers, type RunPushes } from "@kto/kit/node";
 import type { DataRow, Dataset } from "@kto/datasets";
 import type { CachedTokens, PrepareOptions, PrepareProgress, TrainingConfig } from "@kto/trainer";
 import { defaultHubModelId, trainerArguments, type TrainConfig } from "../config/train-config.js";
-import { sharedFields, type TrainValues } from "../config/train-fields.js";
+import type { TrainValues } from "../config/train-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess, pushWay, type HubAccess } from "../load/hub-access.js";
-import { withColumns } from "../load/columns.js";
-import { findAdapter, findModel, openData, openDataFile, type DataChoice } from "../load/inputs.js";
+import { findAdapter, findModel } from "../load/inputs.js";
+import { openEvalData, openTrainData } from "../load/train-data.js";
 import { ConfigError } from "../errors.js";
 import type { PreparedData } from "../methods/index.js";
 import { formatBytes } from "../render/format.js";
@@ -47,9 +47,8 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   // What is small comes first: a misspelt file or split is not found out after gigabytes of weights.
   const chatTemplate = await readChatTemplate(values.chatTemplate);
   const onNote = (note: string): void => console.note(note);
-  const trainData = withColumns(await openTrainData(values, hub, onNote), values, onNote);
-  const evalFile = await openEvalData(values, hub, onNote);
-  const evalData = evalFile && withColumns(evalFile, values, onNote);
+  const trainData = await openTrainData(values, hub, onNote);
+  const evalData = await openEvalData(values, hub, onNote);
   const adapter = values.adapterNameOrPath === null ? undefined : await findAdapter(values.adapterNameOrPath, hub);
   const pushes = values.pushToHub ? await openPushes(config, hub, console) : undefined;
   const model = await findModel(values.modelNameOrPath, hub, console, {
@@ -116,27 +115,4 @@ function revisionOf({ modelNameOrPath: given, modelRevision: revision }: TrainVa
   throw new ConfigError([
     `model_revision: ${given} names a revision too; expected one of the two, got ${excerpt(revision)} and ${excerpt(named)}; remove one`,
   ]);
-}
-
-async function openTrainData(values: TrainValues, hub: HubAccess, onNote: (note: string) => void): Promise<Dataset<DataRow>> {
-  const { trainFile: file, datasetName: name, maxTrainSamples: maxRows } = values;
-  const choice = { ...choiceOf("datasetTrainSplit", file ?? name!, values), maxRows, onNote };
-  const dataset = await (file === null ? openData(name!, hub, choice) : openDataFile(file, hub, choice));
-  if (maxRows !== null && dataset.length < maxRows)
-    onNote(`max_train_samples: ${maxRows} rows are asked for, and the data has ${dataset.length}`);
-  return dataset;
-}
-
-/** What is evaluated on, if anything: the file named for it, else that split of the data set. */
-async function openEvalData(values: TrainValues, hub: HubAccess, onNote: (note: string) => void): Promise<Dataset<DataRow> | undefined> {
-  const { evalFile: file, datasetName: name, evalStrategy: strategy } = values;
-  if (strategy === "no") return undefined;
-  const choice = { ...choiceOf("datasetTestSplit", file ?? name!, values), onNote };
-  return file === null ? openData(name!, hub, choice) : openDataFile(file, hub, choice);
-}
-
-/** The split and configuration of a data set. Of a single file only what was asked for by name, so that it is refused. */
-function choiceOf(field: "datasetTrainSplit" | "datasetTestSplit", place: string, values: TrainValues): DataChoice {
-  const { [field]: split, datasetConfig: config } = values;
-  return hasSplits(place) || split !== sharedFields[field].initial ? { split, config } : { config };
 }

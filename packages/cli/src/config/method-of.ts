@@ -44,7 +44,12 @@ export function asDeclared(fields: Fields, { values, places }: GivenFields): Giv
   const reread = [...values].map(([name, value]): [string, unknown] => {
     const field = words.get(name);
     const isFlag = places.get(name)?.startsWith("--") === true;
-    return [name, field && isFlag && Array.isArray(value) && field.kind !== "words" ? readFlag(field, value as string[]) : value];
+    return [name, field && isFlag && isWords(value) && field.kind !== "words" ? readFlag(field, value) : value];
   });
   return { values: new Map(reread), places };
+}
+
+/** Whether a flag came as words, which another method's field may read otherwise. */
+function isWords(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((word) => typeof word === "string");
 }

@@ -1,6 +1,30 @@
-import { boolean, booleanOrPath, choice, field, integer, orNull, path, redeclared, requiredField, text } from "@kto/core/config";
+import {
+  boolean,
+  booleanOrPath,
+  choice,
+  field,
+  integer,
+  maps,
+  number,
+  orNull,
+  path,
+  redeclared,
+  requiredField,
+  text,
+} from "@kto/core/config";
 import { loraFields } from "@kto/lora";
 import { rowFields } from "./row-fields.js";
+
+/** One of several places of rows. */
+export interface DatasetPart {
+  /** A file, a folder, or a data set of the hub. */
+  path: string;
+  /** One of its configurations. */
+  name?: string | null;
+  split?: string | null;
+  /** How likely its rows are drawn, beside those of the others. */
+  weight?: number | null;
+}
 
 /** Fields of the model, its adapter and the data: what the trainer is given as objects and the command reads from places. */
 export const modelFields = {
@@ -51,6 +75,21 @@ export const modelFields = {
     notes: "a single file too",
   }),
   datasetConfig: field(orNull(text()), null, { group: "data", help: "one of the configurations that the data set's README.md declares" }),
+  datasets: field(
+    maps<DatasetPart>(
+      { path: path(), name: text(), split: text(), weight: number({ above: 0 }) },
+      ["path"],
+      "a list of maps with path, and name, split and weight where wanted",
+    ),
+    null,
+    {
+      group: "data",
+      fate: "different",
+      help: "several places of rows, in place of one: one after the other, or mixed by weight under seed until the first is through",
+      notes:
+        "each a map of `path` (a file, a folder, a data set of the hub), `name` (a configuration), `split` and `weight`; all with a weight, or none. trl's has `data_dir`, `data_files` and `columns` besides, and no weights; the order is that of datasets' `interleave_datasets`",
+    },
+  ),
   datasetTrainSplit: field(text(), "train", {
     group: "data",
     help: "the split of the data set to train on",

@@ -15,7 +15,6 @@ export const otherFields: OtherFields = {
   dataset_kwargs: refusedUnless({}),
   dataset_mixture: refusedUnless(),
   dataset_streaming: ignored("rows are read before the run"),
-  datasets: refusedUnless([]),
   force_use_ref_model: replaced(gone, "set reference: initial or base"),
   generate_during_eval: ignored(),
   ignore_bias_buffers: ignored(),

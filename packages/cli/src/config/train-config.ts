@@ -7,7 +7,7 @@ import type { TrainingConfig } from "@kto/trainer";
 import { ConfigError, fieldName } from "../errors.js";
 import type { Io } from "../io.js";
 import { hasSplits } from "@kto/kit/node";
-import { checkGiven, mistakeLine } from "./check-command.js";
+import { checkGiven, mistakeLine, withHome } from "./check-command.js";
 import type { TrainMethod } from "../methods/index.js";
 import { asDeclared, chosenMethod, fieldOfOthers } from "./method-of.js";
 import { settleUnread } from "./unread-values.js";
@@ -22,6 +22,9 @@ export interface TrainConfig {
   given: ReadonlySet<string>;
   notes: string[];
 }
+
+/** Where rows may be named besides `train_file`: where one of them is wrong, something is named. */
+const otherPlaces: readonly TrainField[] = ["datasetName", "datasets"];
 
 /** Keys of `resolved_config.yaml` that are no fields. */
 const recordKeys: readonly string[] = ["versions", "commits"];
@@ -43,6 +46,7 @@ export function trainConfig(input: GivenFields, env: Io["env"] = process.env, na
   const values: TrainValues = { ...(checked.values as TrainValues), method: method.name };
   if (raw.values.has("data") && values.trainFile !== null && hasSplits(values.trainFile) && values.datasetName === null)
     [values.datasetName, values.trainFile] = [values.trainFile, null];
+  if (values.datasets) values.datasets = values.datasets.map((part) => ({ ...part, path: withHome(part.path, env) }));
   const command = named?.name ?? "train";
   const placeOf = (field: string): string => places.get(field) ?? diskName(field, fields[field]!)!;
   const wrong = new Set<string>();
@@ -67,7 +71,8 @@ export function trainConfig(input: GivenFields, env: Io["env"] = process.env, na
     ...orderContradictions(method, values, given),
     ...method.contradictions(argumentsOf(method, values)),
   ])
-    if (!wrong.has(rule.field)) add({ kind: "unusable", place: placeOf(rule.field), ...rule });
+    if (!wrong.has(rule.field) && !(rule.field === "trainFile" && otherPlaces.some((field) => wrong.has(field))))
+      add({ kind: "unusable", place: placeOf(rule.field), ...rule });
   const schedule = wrong.has("lrSchedulerType") || wrong.has("lrSchedulerKwargs") ? undefined : scheduleMistake(values);
   if (schedule !== undefined) lines.push(`${placeOf("lrSchedulerKwargs")}: ${schedule}`);
   if (lines.length > 0) throw new ConfigError(lines);
@@ -81,19 +86,30 @@ function contradictions(values: TrainValues): RuleMistake[] {
   const expect = (holds: boolean, field: TrainField, problem: string, expected: string, got: string, advice?: string): void => {
     if (!holds) found.push({ field, problem, expected, got, advice });
   };
-  const { trainFile, datasetName, bf16, fp16, useDora, pushToHub, hubModelId } = values;
+  const { trainFile, datasetName, datasets, bf16, fp16, useDora, pushToHub, hubModelId } = values;
+  const named = { trainFile, datasetName, datasets };
+  const places = (Object.keys(named) as (keyof typeof named)[]).filter((field) => named[field] !== null);
+  const numWeighted = datasets?.filter(({ weight }) => (weight ?? null) !== null).length ?? 0;
   const isFp4 = values.loadIn4bit && values.bnb4bitQuantType === "fp4";
   const hasEvalData = values.evalFile !== null || (datasetName !== null && hasSplits(datasetName));
   const resumes = (values.resumeFromCheckpoint ?? false) !== false;
   expect(
-    trainFile !== null || datasetName !== null,
+    places.length > 0,
     "trainFile",
     "no data is named",
     "a data file",
     "none",
     "give --train_file, or --dataset_name for a data set of the hub",
   );
-  expect(trainFile === null || datasetName === null, "datasetName", "there is a {trainFile} too", "one of the two", "both", "remove one");
+  expect(places.length < 2, places.at(-1) ?? "trainFile", `there is a {${places[0]}} too`, "one place of rows", "both", "remove one");
+  expect(
+    numWeighted === 0 || numWeighted === datasets!.length,
+    "datasets",
+    "some parts have a weight and some have none",
+    `${datasets?.length} weights, or none`,
+    String(numWeighted),
+    "give each part a weight, or take them out to have one after the other",
+  );
   expect(
     !(trainsEveryWeight(values) && values.loadIn4bit),
     "loadIn4bit",

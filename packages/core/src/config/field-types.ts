@@ -102,6 +102,28 @@ export function mapOf<Value>(of: FieldType<Value>, expected: string): FieldType<
   return { kind: "map", schema: z.record(z.string(), of.schema), expected };
 }
 
+/** A list of maps with these keys and no others; those that are not `required` may be left out, or null. An empty list is null. */
+export function maps<Value extends object>(
+  keys: { readonly [Key in keyof Value]-?: FieldType<NonNullable<Value[Key]>> },
+  required: readonly (keyof Value)[],
+  expected: string,
+): FieldType<readonly Value[] | null> {
+  const shape = Object.entries<FieldType<unknown>>(keys).map(([key, { schema }]) => [
+    key,
+    required.includes(key as keyof Value) ? schema : z.optional(z.nullable(schema)),
+  ]);
+  const one = z.strictObject(Object.fromEntries(shape) as Record<string, z.ZodMiniType>);
+  return {
+    kind: "map",
+    schema: z.nullable(z.array(one).check(z.minLength(1))) as unknown as z.ZodMiniType<readonly Value[] | null>,
+    expected: `${expected} (as a flag: its JSON), or null`,
+    convert: (given) => {
+      const read = typeof given === "string" && given.trimStart().startsWith("[") ? (readJson(given) ?? given) : given;
+      return Array.isArray(read) && read.length === 0 ? null : read;
+    },
+  };
+}
+
 /** One value, or a list of at least one. */
 export function oneOrMore<Value>(of: FieldType<Value>, expected: string): FieldType<Value | readonly Value[]> {
   const isNumber = of.kind === "number";

@@ -25,6 +25,7 @@ export {
   integer,
   map,
   mapOf,
+  maps,
   names,
   number,
   numberOr,

@@ -1,0 +1,93 @@
+import { excerpt } from "@kto/core";
+import { Dataset, interleaveDatasets, layoutOfDataset, supervisedLayouts, type DataRow } from "@kto/datasets";
+import { hasSplits } from "@kto/kit/node";
+import type { DatasetPart } from "../config/model-fields.js";
+import { sharedFields, type TrainValues } from "../config/train-fields.js";
+import { ConfigError } from "../errors.js";
+import { withColumns } from "./columns.js";
+import type { HubAccess } from "./hub-access.js";
+import { openData, openDataFile, type DataChoice } from "./inputs.js";
+
+type OnNote = (note: string) => void;
+
+/** The rows to train on: of a file, of a data set, or of several, with the columns under the names that are read. */
+export async function openTrainData(values: TrainValues, hub: HubAccess, onNote: OnNote): Promise<Dataset<DataRow>> {
+  const { trainFile: file, datasetName: name, datasets: parts, maxTrainSamples: maxRows } = values;
+  const dataset = parts
+    ? await openParts(parts, values, hub, onNote)
+    : withColumns(
+        await openOne(file, name, { ...choiceOf("datasetTrainSplit", file ?? name!, values), maxRows, onNote }, hub),
+        values,
+        onNote,
+      );
+  if (maxRows === null) return dataset;
+  if (dataset.length < maxRows) onNote(`max_train_samples: ${maxRows} rows are asked for, and the data has ${dataset.length}`);
+  return dataset.take(maxRows);
+}
+
+/** What is evaluated on, if anything: the file named for it, else that split of the data set. */
+export async function openEvalData(values: TrainValues, hub: HubAccess, onNote: OnNote): Promise<Dataset<DataRow> | undefined> {
+  const { evalFile: file, datasetName: name, evalStrategy: strategy } = values;
+  if (strategy === "no") return undefined;
+  return withColumns(await openOne(file, name, { ...choiceOf("datasetTestSplit", file ?? name!, values), onNote }, hub), values, onNote);
+}
+
+function openOne(file: string | null, name: string | null, choice: DataChoice, hub: HubAccess): Promise<Dataset<DataRow>> {
+  return file === null ? openData(name!, hub, choice) : openDataFile(file, hub, choice);
+}
+
+/** The rows of `datasets`: one part after the other, or mixed by their weights. Throws ConfigError for parts without rows, or of different layouts. */
+async function openParts(parts: readonly DatasetPart[], values: TrainValues, hub: HubAccess, onNote: OnNote): Promise<Dataset<DataRow>> {
+  const opened: Dataset<DataRow>[] = [];
+  for (const { path, name, split } of parts) {
+    const choice = {
+      config: name ?? values.datasetConfig,
+      ...(hasSplits(path) ? { split: split ?? values.datasetTrainSplit } : split != null && { split }),
+      onNote,
+    };
+    opened.push(withColumns(await openData(path, hub, choice), values, onNote));
+  }
+  const mistakes = parts.flatMap((part, index) => partMistakes(part, opened[index]!, index, { path: parts[0]!.path, dataset: opened[0]! }));
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  const weights = parts.flatMap(({ weight }) => weight ?? []);
+  const whole =
+    weights.length > 0 ? interleaveDatasets(opened, { probabilities: weights, seed: values.seed }) : Dataset.concatenate(opened);
+  const counts = opened.map(({ length }) => length).join(" + ");
+  onNote(
+    weights.length > 0
+      ? `datasets: ${whole.length} rows, drawn from ${counts} by weight until the first part was through`
+      : `datasets: ${counts} rows, one part after the other`,
+  );
+  return whole;
+}
+
+function partMistakes(
+  { path }: DatasetPart,
+  dataset: Dataset<DataRow>,
+  index: number,
+  first: { path: string; dataset: Dataset<DataRow> },
+): string[] {
+  if (dataset.length === 0) return [`datasets[${index}]: ${excerpt(path)} has no rows; expected at least one, got none; leave it out`];
+  const [layout, expected] = [layoutTitle(dataset), layoutTitle(first.dataset)];
+  if (layout === expected) return [];
+  return [
+    `datasets[${index}]: the rows of ${excerpt(path)} are of another layout than those of ${excerpt(first.path)}; expected ${expected ?? "rows of its columns"}, got ${layout ?? excerpt(dataset.columnNames)}; bring them into one layout`,
+  ];
+}
+
+/** What the rows of a part are called; undefined for those that no method reads, which preparing them tells. */
+function layoutTitle(dataset: Dataset<DataRow>): string | undefined {
+  for (const choice of [undefined, supervisedLayouts()])
+    try {
+      return layoutOfDataset(dataset, choice).title;
+    } catch {
+      // the next choice may have it
+    }
+  return undefined;
+}
+
+/** The split and configuration of a data set. Of a single file only what was asked for by name, so that it is refused. */
+function choiceOf(field: "datasetTrainSplit" | "datasetTestSplit", place: string, values: TrainValues): DataChoice {
+  const { [field]: split, datasetConfig: config } = values;
+  return hasSplits(place) || split !== sharedFields[field].initial ? { split, config } : { config };
+}
