@@ -76,15 +76,15 @@ describe.each([
   });
 });
 
-it("only score does without labels, where the data has none at all", async () => {
+it("only score does without labels, where the data has none at all, and evaluate, which then takes it as answers to learn", async () => {
   using folder = temporaryFolder();
   const [unlabelled, partly] = [folder.file("unlabelled.jsonl"), folder.file("partly.jsonl")];
   writeFileSync(unlabelled, '{"prompt": "Q", "completion": " a"}\n');
   writeFileSync(partly, '{"prompt": "Q", "completion": " a", "label": true}\n{"prompt": "Q", "completion": " a"}\n');
   const status = async (data: string, ...argv: string[]): Promise<number> => (await kto([...argv, "--data", data])).status;
   const train = ["train", "--model", model, "--use_peft", "--output_dir", folder.file("out")];
-  expect(await status(unlabelled, "score", "--model", model)).toBe(0);
-  for (const argv of [["data"], ["data", "--model", model], ["evaluate", "--model", model], train])
+  for (const command of ["score", "evaluate"]) expect(await status(unlabelled, command, "--model", model)).toBe(0);
+  for (const argv of [["data"], ["data", "--model", model], ["evaluate", "--method", "kto", "--model", model], train])
     expect(await status(unlabelled, ...argv)).toBe(2);
   for (const argv of [["data"], ["score", "--model", model], train]) expect(await status(partly, ...argv)).toBe(2);
 });

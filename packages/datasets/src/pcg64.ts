@@ -10,6 +10,7 @@ const POOL_SIZE = 4;
 /** The generator PCG64 (XSL-RR 128/64) as numpy seeds it: `numpy.random.default_rng(seed)`. @see numpy 2.4, SeedSequence and PCG64 */
 export class Pcg64 {
   #state = 0n;
+  #high: number | undefined;
   readonly #increment: bigint;
 
   /** @param seed  an integer of at least 0 */
@@ -27,11 +28,24 @@ export class Pcg64 {
 
   /** The next number in [0, 1), a multiple of 2⁻⁵³: `Generator.random()`. */
   nextDouble(): number {
+    return Number(this.#output() >> 11n) * 2 ** -53;
+  }
+
+  /** The next number of 32 bits: the low half of an output, and then its high one. */
+  nextUint32(): number {
+    const high = this.#high;
+    this.#high = undefined;
+    if (high !== undefined) return high;
+    const output = this.#output();
+    this.#high = Number(output >> 32n);
+    return Number(output & 0xffffffffn);
+  }
+
+  #output(): bigint {
     this.#step();
     const mixed = (this.#state >> 64n) ^ (this.#state & MASK_64);
     const turn = this.#state >> 122n;
-    const turned = ((mixed >> turn) | (mixed << (64n - turn))) & MASK_64;
-    return Number(turned >> 11n) * 2 ** -53;
+    return ((mixed >> turn) | (mixed << (64n - turn))) & MASK_64;
   }
 
   #step(): void {
