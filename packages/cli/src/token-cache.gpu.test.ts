@@ -17,9 +17,25 @@ it("a run with tokens from the cache is the run that made them, to the bit, also
   const train = async (name: string, ...flags: string[]): Promise<{ stderr: string; adapter: Buffer; metrics: string }> => {
     const { status, stderr } = await kto(
       [
-        ...["train", "--model", fixturePath("model"), "--data", folder.file("rows.jsonl"), "--use_peft", "--max_steps", "2"],
-        ...["--per_device_train_batch_size", "2", "--logging_steps", "1", "--learning_rate", "1e-2", "--save_strategy", "no"],
-        ...["--output_dir", folder.file(name), ...flags],
+        "train",
+        "--model",
+        fixturePath("model"),
+        "--data",
+        folder.file("rows.jsonl"),
+        "--use_peft",
+        "--max_steps",
+        "2",
+        "--per_device_train_batch_size",
+        "2",
+        "--logging_steps",
+        "1",
+        "--learning_rate",
+        "1e-2",
+        "--save_strategy",
+        "no",
+        "--output_dir",
+        folder.file(name),
+        ...flags,
       ],
       { env: { KTO_CACHE: folder.file("cache") } },
     );

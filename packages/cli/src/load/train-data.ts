@@ -42,7 +42,7 @@ async function openParts(parts: readonly DatasetPart[], values: TrainValues, hub
   for (const { path, name, split } of parts) {
     const choice = {
       config: name ?? values.datasetConfig,
-      ...(hasSplits(path) ? { split: split ?? values.datasetTrainSplit } : split != null && { split }),
+      ...(hasSplits(path) ? { split: split ?? values.datasetTrainSplit } : (split ?? null) !== null && { split }),
       onNote,
     };
     opened.push(withColumns(await openData(path, hub, choice), values, onNote));

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-// dpo-trainer.gpu.test.ts has one of them.
+// `npm test` has one of them, through the command (parity.gpu.test.ts of @kto/cli).
 it.each(listFixtures("dpo", "runs"))(
   "DPOTrainer follows trl's run %s within the rule of fixtures/README.md, in float32",
   (name) => expectDpoRun(device, name),

@@ -8,7 +8,6 @@ import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { requestDevice, type Device } from "@kto/tensor";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DPOTrainer, TrainerConfigError, type DPOConfig, type MemoryPlan, type TrainLog } from "../index.js";
-import { expectDpoRun } from "../testing/dpo-runs.js";
 import { tinyModel } from "../testing/tiny-model.js";
 import { tinyPairs } from "../testing/tiny-pairs.js";
 
@@ -38,13 +37,6 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "dpo-trainer-"));
 });
 afterEach(() => rm(folder, { recursive: true }));
-
-// The other recorded runs: dpo-runs.exhaustive.gpu.test.ts.
-it(
-  "follows trl's run sigmoid-shuffled within the rule of fixtures/README.md, in float32",
-  () => expectDpoRun(device, "sigmoid-shuffled"),
-  300_000,
-);
 
 describe("a run", () => {
   it("begins at log 2, learns, and reports like trl", async () => {

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-// sft-trainer.gpu.test.ts has one of them.
+// `npm test` has one of them, through the command (parity.gpu.test.ts of @kto/cli).
 it.each(listFixtures("sft", "runs"))(
   "SFTTrainer follows trl's run %s within the rule of fixtures/README.md, in float32",
   (name) => expectSftRun(device, name),

@@ -18,7 +18,6 @@ import {
   type TrainLog,
 } from "../index.js";
 import { meetingPlace } from "../testing/meeting-place.js";
-import { expectSftRun } from "../testing/sft-runs.js";
 import { tinyModel } from "../testing/tiny-model.js";
 
 const lora: Partial<LoraConfig> = { r: 4, loraAlpha: 8, targetModules: "all-linear" };
@@ -50,9 +49,6 @@ function tinyDocuments(count: number): DataRow[] {
     return { input_ids, assistant_masks: bits };
   });
 }
-
-// The other recorded runs: sft-runs.exhaustive.gpu.test.ts.
-it("follows trl's run shuffled within the rule of fixtures/README.md, in float32", () => expectSftRun(device, "shuffled"), 300_000);
 
 describe("a run", () => {
   it("learns, and logs and evaluates under trl's names", async () => {
