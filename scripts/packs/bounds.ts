@@ -4,7 +4,7 @@
  */
 export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/chat-templates": 85,
-  "@kto/cli": 108,
+  "@kto/cli": 135,
   "@kto/core": 55,
   "@kto/datasets": 125,
   "@kto/generate": 38,
@@ -12,7 +12,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/hub": 70,
   "@kto/kit": 60,
   "@kto/lora": 48,
-  "@kto/losses": 35,
+  "@kto/losses": 42,
   "@kto/merge": 30,
   "@kto/nf4": 45,
   "@kto/optim": 25,
@@ -23,6 +23,6 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/software-gpu": 15,
   "@kto/tensor": 200,
   "@kto/tokenizer": 36,
-  "@kto/trainer": 104,
+  "@kto/trainer": 180,
   kto: 10,
 };
