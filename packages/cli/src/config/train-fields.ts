@@ -55,9 +55,13 @@ export const sharedFields = withCommand(trainingFields);
 /** Fields of `kto train` with KTO, the method where none is named. */
 export const trainFields = withCommand({ ...ktoFields, ...ktoMoreFields });
 
+const byMethod: ReadonlyMap<string, Fields> = new Map(
+  methods.map(({ name, fields, moreFields }) => [name, withCommand({ ...fields, ...moreFields })]),
+);
+
 /** Every field of `kto train` with a method, which are those of its kto.yaml: the trainer's and the command's own. Defaults are trl 1.16's, peft's and transformers 5's. */
-export function fieldsOf({ fields, moreFields }: TrainMethod): Fields {
-  return withCommand({ ...fields, ...moreFields });
+export function fieldsOf({ name }: TrainMethod): Fields {
+  return byMethod.get(name)!;
 }
 
 /** The fields of all methods together, by default those of `kto train`. Of fields that take a list with one method and a word with another, the list. */
