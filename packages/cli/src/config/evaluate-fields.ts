@@ -16,14 +16,17 @@ import { listed } from "@kto/datasets";
 import { methods, type TrainMethod } from "../methods/index.js";
 import { inputFields } from "./input-fields.js";
 import { referenceField } from "./reference-field.js";
-import { sharedFields } from "./train-fields.js";
+import { sharedFields, unionOf } from "./train-fields.js";
 
 const place = path("a path or a name on the hub");
+
+/** Arguments of every trainer that an evaluation takes. */
+const sharedArguments = ["maxLength", "perDeviceTrainBatchSize", "perDeviceEvalBatchSize", "seed"] as const;
 
 /** Fields of `kto evaluate` whatever the method. */
 export const sharedEvaluateFields = {
   ...inputFields,
-  ...pickFields(sharedFields, "maxLength", "perDeviceTrainBatchSize", "perDeviceEvalBatchSize", "seed"),
+  ...pickFields(sharedFields, ...sharedArguments),
   method: field(orNull(choice(methods.map(({ name }) => name))), null, {
     group: "model",
     fate: "ours",
@@ -76,10 +79,8 @@ export function evaluateFieldsOf(method: TrainMethod): Fields {
   return { ...sharedEvaluateFields, ...argumentFields(method), ...(hasReference(method) && { reference }) };
 }
 
-const ofEach = methods.flatMap((method) => Object.entries(evaluateFieldsOf(method)));
-
-/** The fields of all methods. Of those that take a list with one method and a word with another, the list. */
-export const evaluateFields: Fields = Object.fromEntries([...ofEach, ...ofEach.filter(([, { kind }]) => kind === "list")]);
+/** The fields of all methods. */
+export const evaluateFields: Fields = unionOf(evaluateFieldsOf);
 
 /** What is given of the fields that say where everything is: all that can be checked before the rows say which method it is. */
 export function givenOfAll({ values, places }: GivenFields): GivenFields {
@@ -89,8 +90,7 @@ export function givenOfAll({ values, places }: GivenFields): GivenFields {
 
 /** The arguments of a method's trainer. */
 export function evaluateArguments(method: TrainMethod, values: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const shared = ["maxLength", "perDeviceTrainBatchSize", "perDeviceEvalBatchSize", "seed"];
-  return Object.fromEntries([...shared, ...Object.keys(argumentFields(method))].map((name) => [name, values[name]]));
+  return Object.fromEntries([...sharedArguments, ...Object.keys(argumentFields(method))].map((name) => [name, values[name]]));
 }
 
 /** What is given without the fields that only other methods have, each of which is a mistake. */
