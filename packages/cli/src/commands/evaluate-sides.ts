@@ -1,10 +1,10 @@
 import { loadAdapter, type AdapterFiles, type LoadedModel, type ModelFiles } from "@kto/kit";
 import { getPeftModel, type PeftModel } from "@kto/lora";
 import { preferenceMetrics, type AnswerScore, type LogRecord } from "@kto/trainer";
-import { evaluateArguments, hasReference, type EvaluateValues } from "../config/evaluate-fields.js";
+import { evaluateArguments, type EvaluateValues } from "../config/evaluate-fields.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import type { AdapterOrModel } from "../load/adapter-or-model.js";
-import type { MethodTrainer, PreparedData, TrainMethod } from "../methods/index.js";
+import { hasReference, type MethodTrainer, type PreparedData, type TrainMethod } from "../methods/index.js";
 import type { CommandInput } from "./command.js";
 
 /** What is evaluated, found and read. */

@@ -8,7 +8,6 @@ import {
   evaluateFields,
   evaluateFieldsOf,
   givenOfAll,
-  hasReference,
   sharedEvaluateFields,
   withoutFieldsOfOthers,
 } from "../config/evaluate-fields.js";
@@ -18,7 +17,7 @@ import { findAdapterOrModel } from "../load/adapter-or-model.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess } from "../load/hub-access.js";
 import { findAdapter, findModel } from "../load/inputs.js";
-import { methods, type PreparedData, type TrainMethod } from "../methods/index.js";
+import { hasReference, methods, type PreparedData, type TrainMethod } from "../methods/index.js";
 import { describeData } from "../render/banner.js";
 import { comparisonJson, comparisonLines, metricLines } from "../render/evaluation.js";
 import type { Command, CommandInput } from "./command.js";

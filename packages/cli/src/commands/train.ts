@@ -13,7 +13,7 @@ import { anyFields, fieldsOf, type TrainValues } from "../config/train-fields.js
 import { ConfigError, exitStatus, fieldName } from "../errors.js";
 import { pushing } from "../load/hub-access.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
-import { methods, type MethodTrainer, type TrainMethod } from "../methods/index.js";
+import { hasReference, methods, type MethodTrainer, type TrainMethod } from "../methods/index.js";
 import { formatDataSummary } from "../load/data-summary.js";
 import { RunReport } from "../load/run-report.js";
 import { describeData, describeDevice, describeMemory, describeModel, describePlan, describeTrained } from "../render/banner.js";
@@ -118,7 +118,7 @@ function expectRoom({ config: { method, values }, args, model }: Materials, devi
     numParameters: parametersOf(specs),
     numEmbeddingParameters: parametersOf(specs.filter(({ isEmbedding }) => isEmbedding)),
     optim: values.optim,
-    keepsReference: "reference" in method.moreFields && !(precomputeRefLogProbs && values.evalStrategy === "no"),
+    keepsReference: hasReference(method) && !(precomputeRefLogProbs && values.evalStrategy === "no"),
     budgetBytes: device.memory.budgetBytes,
   });
 }

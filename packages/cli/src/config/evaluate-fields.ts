@@ -13,7 +13,7 @@ import {
 } from "@kto/core/config";
 import { excerpt } from "@kto/core";
 import { listed } from "@kto/datasets";
-import { methods, type TrainMethod } from "../methods/index.js";
+import { hasReference, methods, type TrainMethod } from "../methods/index.js";
 import { inputFields } from "./input-fields.js";
 import { referenceField } from "./reference-field.js";
 import { sharedFields, unionOf } from "./train-fields.js";
@@ -66,11 +66,6 @@ function argumentFields({ fields }: TrainMethod): Fields {
   return Object.fromEntries(
     Object.entries(fields).filter(([name, { group }]) => (group === "loss" && !name.startsWith("precompute")) || ofData.has(name)),
   );
-}
-
-/** True for a method that compares with a reference. */
-export function hasReference({ moreFields }: TrainMethod): boolean {
-  return Object.hasOwn(moreFields, "reference");
 }
 
 /** Fields of `kto evaluate` with a method. */

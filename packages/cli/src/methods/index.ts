@@ -15,4 +15,9 @@ export function methodNamed(name: string): TrainMethod {
   return method;
 }
 
+/** True for a method that compares with a reference. */
+export function hasReference({ moreFields }: TrainMethod): boolean {
+  return Object.hasOwn(moreFields, "reference");
+}
+
 export type { CheckedView, DataView, Fact, LogColumn, MethodTrainer, PreparedData, RunDisplay, TrainMethod } from "./method.js";
