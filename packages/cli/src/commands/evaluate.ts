@@ -17,7 +17,7 @@ import { findAdapterOrModel } from "../load/adapter-or-model.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess } from "../load/hub-access.js";
 import { findAdapter, findModel } from "../load/inputs.js";
-import { hasReference, methods, type PreparedData, type TrainMethod } from "../methods/index.js";
+import { hasReference, methodNamed, methods, type PreparedData, type TrainMethod } from "../methods/index.js";
 import { describeData } from "../render/banner.js";
 import { comparisonJson, comparisonLines, metricLines } from "../render/evaluation.js";
 import type { Command, CommandInput } from "./command.js";
@@ -74,14 +74,13 @@ async function gather(input: CommandInput): Promise<ToEvaluate> {
   const dataset = await openRows(places, access, input);
   const method = named ?? methodOf(dataset);
   const values = named ? places : valuesOf(method, input);
-  const args = evaluateArguments(method, values);
-  method.config(args);
+  const args = method.config(evaluateArguments(method, values));
   const choice = { prefer4bitCheckpoint: values.prefer4bitCheckpoint };
   const adapter = values.adapter === null ? undefined : await findAdapter(values.adapter, access);
   const model = await findModel(values.model, access, console, choice);
   const { maxLength, strict } = values;
   const prepare = ({ tokenizer }: ModelFiles): Promise<PreparedData> =>
-    method.prepare(dataset, { maxLength, strict, tokenizer, chatTemplate, signal: io.signal }, method.config(args));
+    method.prepare(dataset, { maxLength, strict, tokenizer, chatTemplate, signal: io.signal }, args);
   const prepared = await prepare(model);
   const reference = values.referenceModel === null ? undefined : await findModel(values.referenceModel, access, console, choice);
   const other = values.against === null ? undefined : await findAdapterOrModel(values.against, access, console, choice);
@@ -127,8 +126,7 @@ function valuesOf(method: TrainMethod, input: CommandInput): ToEvaluate["values"
 function methodOf(dataset: Dataset<DataRow>): TrainMethod {
   const { type } = detectFormat(dataset);
   const isSupervised = ["messages", "text", "input-ids", "prompt-completion"].includes(type);
-  const name = isPaired(type) ? "dpo" : isSupervised ? "sft" : "kto";
-  return methods.find((method) => method.name === name) ?? methods[0]!;
+  return methodNamed(isPaired(type) ? "dpo" : isSupervised ? "sft" : "kto");
 }
 
 function areSameRows({ rows }: PreparedData, { rows: others }: PreparedData): boolean {
