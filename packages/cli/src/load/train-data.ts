@@ -42,12 +42,12 @@ async function openParts(parts: readonly DatasetPart[], values: TrainValues, hub
   for (const { path, name, split } of parts) {
     const choice = {
       config: name ?? values.datasetConfig,
-      ...(hasSplits(path) ? { split: split ?? values.datasetTrainSplit } : (split ?? null) !== null && { split }),
+      split: split ?? (hasSplits(path) ? values.datasetTrainSplit : null), // a single file has none
       onNote,
     };
     opened.push(withColumns(await openData(path, hub, choice), values, onNote));
   }
-  const mistakes = parts.flatMap((part, index) => partMistakes(part, opened[index]!, index, { path: parts[0]!.path, dataset: opened[0]! }));
+  const mistakes = partMistakes(parts, opened);
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const weights = parts.flatMap(({ weight }) => weight ?? []);
   const whole =
@@ -61,18 +61,18 @@ async function openParts(parts: readonly DatasetPart[], values: TrainValues, hub
   return whole;
 }
 
-function partMistakes(
-  { path }: DatasetPart,
-  dataset: Dataset<DataRow>,
-  index: number,
-  first: { path: string; dataset: Dataset<DataRow> },
-): string[] {
-  if (dataset.length === 0) return [`datasets[${index}]: ${excerpt(path)} has no rows; expected at least one, got none; leave it out`];
-  const [layout, expected] = [layoutTitle(dataset), layoutTitle(first.dataset)];
-  if (layout === expected) return [];
-  return [
-    `datasets[${index}]: the rows of ${excerpt(path)} are of another layout than those of ${excerpt(first.path)}; expected ${expected ?? "rows of its columns"}, got ${layout ?? excerpt(dataset.columnNames)}; bring them into one layout`,
-  ];
+/** Parts without rows, and those of another layout than the first. */
+function partMistakes(parts: readonly DatasetPart[], opened: readonly Dataset<DataRow>[]): string[] {
+  const layouts = opened.map(layoutTitle);
+  const expected = layouts[0] ?? "rows of its columns";
+  return parts.flatMap(({ path }, index): string[] => {
+    if (opened[index]!.length === 0)
+      return [`datasets[${index}]: ${excerpt(path)} has no rows; expected at least one, got none; leave it out`];
+    if (layouts[index] === layouts[0]) return [];
+    return [
+      `datasets[${index}]: the rows of ${excerpt(path)} are of another layout than those of ${excerpt(parts[0]!.path)}; expected ${expected}, got ${layouts[index] ?? excerpt(opened[index]!.columnNames)}; bring them into one layout`,
+    ];
+  });
 }
 
 /** What the rows of a part are called; undefined for those that no method reads, which preparing them tells. */
