@@ -56,18 +56,14 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
     prefer4bitCheckpoint: values.prefer4bitCheckpoint,
   });
   const prepare = async (dataset: Dataset<DataRow>, split: "train" | "eval"): Promise<PreparedData> => {
+    const options = { maxLength: args.maxLength, tokenizer: model.tokenizer, chatTemplate, strict: values.strict, signal: io.signal };
+    const tokens = tokenOptions(values, io.env, onNote);
     const progress = console.progress(split === "train" ? "tokenizing" : "tokenizing eval data", 100);
-    try {
-      const options = { maxLength: args.maxLength, tokenizer: model.tokenizer, chatTemplate, strict: values.strict, signal: io.signal };
-      const onProgress = ({ done, total, stage }: PrepareProgress): void =>
-        progress.update(Math.floor((100 * done) / total), `% of ${total} rows${stage === "checking" ? " looked at" : ""}`);
-      const data = await method.prepare(dataset, { ...options, split, ...tokenOptions(values, io.env, onNote), onProgress }, args);
-      progress.stop();
-      if (data.cache) sayWhereTokensAre(data.cache, console);
-      return data;
-    } finally {
-      progress.stop();
-    }
+    const onProgress = ({ done, total, stage }: PrepareProgress): void =>
+      progress.update(Math.floor((100 * done) / total), `% of ${total} rows${stage === "checking" ? " looked at" : ""}`);
+    const data = await method.prepare(dataset, { ...options, split, ...tokens, onProgress }, args).finally(() => progress.stop());
+    if (data.cache) sayWhereTokensAre(data.cache, console);
+    return data;
   };
   const train = await prepare(trainData, "train");
   const prepared = { train, ...(evalData ? { eval: await prepare(evalData, "eval") } : {}) };
