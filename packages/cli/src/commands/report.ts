@@ -7,6 +7,7 @@ import { readRun, reportHtml, type Run } from "@kto/report";
 import { commandValues, withHome } from "../config/check-command.js";
 import { defaultOf } from "../config/field-defaults.js";
 import { exitStatus } from "../errors.js";
+import { reportFile } from "../load/run-report.js";
 import type { Command, CommandInput } from "./command.js";
 
 const reportFields = {
@@ -39,7 +40,7 @@ async function report(input: CommandInput): Promise<number> {
     for (const problem of run.problems) console.warn(join(folder, problem));
     runs.push(run);
   }
-  const out = values.out ?? (folders.length === 1 ? join(folders[0]!, "report.html") : "report.html");
+  const out = values.out ?? (folders.length === 1 ? join(folders[0]!, reportFile) : reportFile);
   input.begin();
   const html = new TextEncoder().encode(await reportHtml(runs));
   await writeFileAtomic(out, (sink) => sink.write(html));
