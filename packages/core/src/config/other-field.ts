@@ -24,9 +24,9 @@ export function refused(why: string): OtherField {
   return { fate: "refused", why, off: [false, [], {}] };
 }
 
-/** Declares a field that is refused unless it is off, or holds one of these values, for which something else stands: `instead` says what to write. */
-export function replaced(why: string, instead: string, ...off: readonly unknown[]): OtherField {
-  return { fate: "refused", why, instead, off: [false, [], {}, ...off] };
+/** Declares a field that is refused likewise and in whose place something else stands: `instead` says what to write. */
+export function replaced(why: string, instead: string): OtherField {
+  return { ...refused(why), instead };
 }
 
 /** Declares a field that is taken without effect. */
