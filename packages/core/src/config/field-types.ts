@@ -93,8 +93,13 @@ export function map(): FieldType<Record<string, unknown>> {
     kind: "map",
     schema: z.record(z.string(), z.unknown()),
     expected: "a map (as a flag: its JSON)",
-    convert: (given) => (typeof given === "string" && given.trimStart().startsWith("{") ? (readJson(given) ?? given) : given),
+    convert: (given) => jsonThatBegins("{", given),
   };
+}
+
+/** What the JSON of a text stands for that begins so; anything else is given back as it is. */
+function jsonThatBegins(opening: "{" | "[", given: unknown): unknown {
+  return typeof given === "string" && given.trimStart().startsWith(opening) ? (readJson(given) ?? given) : given;
 }
 
 /** A map from names to values of one type. */
@@ -118,7 +123,7 @@ export function maps<Value extends object>(
     schema: z.nullable(z.array(one).check(z.minLength(1))) as unknown as z.ZodMiniType<readonly Value[] | null>,
     expected: `${expected} (as a flag: its JSON), or null`,
     convert: (given) => {
-      const read = typeof given === "string" && given.trimStart().startsWith("[") ? (readJson(given) ?? given) : given;
+      const read = jsonThatBegins("[", given);
       return Array.isArray(read) && read.length === 0 ? null : read;
     },
   };
