@@ -15,6 +15,7 @@ import { excerpt } from "@kto/core";
 import { listed } from "@kto/datasets";
 import { hasReference, methods, type TrainMethod } from "../methods/index.js";
 import { inputFields } from "./input-fields.js";
+import { ownersOf } from "./method-of.js";
 import { referenceField } from "./reference-field.js";
 import { sharedFields, unionOf } from "./train-fields.js";
 
@@ -90,11 +91,10 @@ export function evaluateArguments(method: TrainMethod, values: Readonly<Record<s
 
 /** What is given without the fields that only other methods have, each of which is a mistake. */
 export function withoutFieldsOfOthers(method: TrainMethod, { values, places }: GivenFields): { given: GivenFields; mistakes: string[] } {
-  const own = diskNames(evaluateFieldsOf(method));
   const kept = new Map(values);
   const mistakes: string[] = [];
   for (const [name, value] of values) {
-    const owners = own.has(name) ? [] : methods.filter((other) => diskNames(evaluateFieldsOf(other)).has(name)).map((other) => other.name);
+    const owners = ownersOf(name, method, evaluateFieldsOf);
     if (owners.length === 0) continue;
     kept.delete(name);
     mistakes.push(

@@ -25,12 +25,18 @@ export function chosenMethod({ values, places }: GivenFields, named: TrainMethod
   return { method: named, mistake: `${place}: the command is kto ${named.name}; expected ${named.name}, got ${method.name}; ${advice}` };
 }
 
+/** The methods that have a field of that name, where this one has not: of the fields of `kto train`, or of another command. */
+export function ownersOf(name: string, chosen: TrainMethod, fieldsFor: (method: TrainMethod) => Fields = fieldsOf): string[] {
+  const hasIt = (method: TrainMethod): boolean => diskNames(fieldsFor(method)).has(name);
+  return hasIt(chosen) ? [] : methods.filter(hasIt).map((owner) => owner.name);
+}
+
 /** A mistake as what is wrong with a field that other methods have and this one has not; undefined for other mistakes. */
 export function fieldOfOthers(mistake: Mistake, chosen: TrainMethod, given: GivenFields): string | undefined {
-  if (mistake.kind === "unusable" || diskNames(fieldsOf(chosen)).has(mistake.name)) return undefined;
-  const { name: method } = chosen;
-  const owners = methods.filter((other) => diskNames(fieldsOf(other)).has(mistake.name)).map((other) => other.name);
+  if (mistake.kind === "unusable") return undefined;
+  const owners = ownersOf(mistake.name, chosen);
   if (owners.length === 0) return undefined;
+  const { name: method } = chosen;
   const value = excerpt(given.values.get(mistake.name));
   const advice = `remove it, or set method: ${owners.join(" or ")}`;
   return `${mistake.place}: a field of ${listed(owners)}, and the method is ${method}; expected fields of ${method}, got ${value}; ${advice}`;
