@@ -87,8 +87,7 @@ function dataArguments(
   values: Values<Fields>,
   places: GivenFields["places"],
 ): TrainingConfig {
-  const own = Object.fromEntries(["maxLength", "seed", ...names].map((name) => [name, values[name]]));
-  const args = { ...defaultsOf(fields), ...own } as unknown as TrainingConfig;
+  const args = { ...defaultsOf(fields), ...pickFields(values, "maxLength", "seed", ...names) } as unknown as TrainingConfig;
   const mistakes = contradictions(args).map((rule) => {
     const name = diskName(rule.field, fields[rule.field]!)!;
     return mistakeLine("data", declared, { kind: "unusable", place: places.get(name) ?? name, ...rule });

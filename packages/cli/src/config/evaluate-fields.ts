@@ -86,7 +86,7 @@ export function givenOfAll({ values, places }: GivenFields): GivenFields {
 
 /** The arguments of a method's trainer. */
 export function evaluateArguments(method: TrainMethod, values: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries([...sharedArguments, ...Object.keys(argumentFields(method))].map((name) => [name, values[name]]));
+  return pickFields(values, ...sharedArguments, ...Object.keys(argumentFields(method)));
 }
 
 /** What is given without the fields that only other methods have, each of which is a mistake. */

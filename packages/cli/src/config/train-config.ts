@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { describeError } from "@kto/core";
-import { diskName, overlay, type GivenFields, type Mistake, type RuleMistake } from "@kto/core/config";
+import { diskName, overlay, pickFields, type GivenFields, type Mistake, type RuleMistake } from "@kto/core/config";
 import { isRepoId } from "@kto/hub";
 import { createSchedule, optimizerKind, optimizerNote, scheduleKwargsFromDisk, type OptimizerKind } from "@kto/optim";
 import type { TrainingConfig } from "@kto/trainer";
@@ -223,17 +223,11 @@ export function trainerArguments({ method, values }: Pick<TrainConfig, "method" 
 
 /** Values of the fields that the command reads for the method besides its trainer's. */
 export function moreValues({ method, values }: Pick<TrainConfig, "method" | "values">): object {
-  return pick(values, Object.keys(method.moreFields));
+  return pickFields(values as Record<string, unknown>, ...Object.keys(method.moreFields));
 }
 
 /** Values of the fields of a method's trainer. */
 function argumentsOf({ fields }: TrainMethod, values: TrainValues): TrainingConfig {
-  return pick(
-    values,
-    Object.keys(fields).filter((name) => fields[name]!.onDisk !== null),
-  ) as unknown as TrainingConfig;
-}
-
-function pick(values: object, names: readonly string[]): object {
-  return Object.fromEntries(names.map((name) => [name, (values as Record<string, unknown>)[name]]));
+  const names = Object.keys(fields).filter((name) => fields[name]!.onDisk !== null);
+  return pickFields(values as Record<string, unknown>, ...names) as unknown as TrainingConfig;
 }

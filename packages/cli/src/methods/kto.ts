@@ -1,4 +1,4 @@
-import { field, integer, orNull, type Values } from "@kto/core/config";
+import { field, integer, orNull, pickFields, type Values } from "@kto/core/config";
 import {
   describeBalance,
   ktoConfig,
@@ -6,7 +6,6 @@ import {
   ktoFields,
   KTOTrainer,
   prepareKtoDataset,
-  type ClassWeights,
   type KTOConfig,
   type PreparedKtoDataset,
 } from "@kto/trainer";
@@ -28,6 +27,8 @@ export const ktoMoreFields = {
   }),
 };
 
+const dataFields = ["perDeviceTrainBatchSize", "lossType", "desirableWeight", "undesirableWeight"] as const;
+
 const klAtZero =
   "kl 0: the policy rates other rows' completions no higher than the reference does. The estimate never falls below 0, and runs that learn often stay there.";
 
@@ -43,9 +44,9 @@ export const ktoTrainMethod: TrainMethod<KTOConfig, Values<typeof ktoMoreFields>
   moreFields: ktoMoreFields,
   config: ktoConfig,
   contradictions: ktoContradictions,
-  dataFields: ["perDeviceTrainBatchSize", "lossType", "desirableWeight", "undesirableWeight"],
-  prepare: (dataset, options, args) => prepareKtoDataset(dataset, { ...options, ...dataArguments(args) }),
-  view: (dataset, options, args) => ktoView(dataset, { ...options, ...dataArguments(args) }),
+  dataFields,
+  prepare: (dataset, options, args) => prepareKtoDataset(dataset, { ...options, ...pickFields(args, ...dataFields) }),
+  view: (dataset, options, args) => ktoView(dataset, { ...options, ...pickFields(args, ...dataFields) }),
   check: ktoCheck,
   trainer: ({ more: { reference }, ...options }) => new KTOTrainer({ ...options, reference }),
   describe({ rows, classBalance }) {
@@ -66,8 +67,3 @@ export const ktoTrainMethod: TrainMethod<KTOConfig, Values<typeof ktoMoreFields>
     };
   },
 };
-
-function dataArguments(args: KTOConfig): ClassWeights & Pick<KTOConfig, "perDeviceTrainBatchSize" | "lossType"> {
-  const { perDeviceTrainBatchSize, lossType, desirableWeight, undesirableWeight } = args;
-  return { perDeviceTrainBatchSize, lossType, desirableWeight, undesirableWeight };
-}

@@ -1,3 +1,4 @@
+import { pickFields } from "@kto/core/config";
 import {
   prepareSftDataset,
   sftConfig,
@@ -5,7 +6,6 @@ import {
   sftFields,
   SFTTrainer,
   type PreparedSftDataset,
-  type PrepareSftOptions,
   type SFTConfig,
 } from "@kto/trainer";
 import { formatCounted } from "../render/format.js";
@@ -21,7 +21,7 @@ const dataFields = [
   "datasetTextField",
   "eosToken",
   "shuffleDataset",
-] as const satisfies readonly (keyof SFTConfig)[];
+] as const;
 
 /** Texts and conversations as they are to be said. */
 export const sftTrainMethod: TrainMethod<SFTConfig, object, PreparedSftDataset> = {
@@ -36,8 +36,8 @@ export const sftTrainMethod: TrainMethod<SFTConfig, object, PreparedSftDataset> 
   config: sftConfig,
   contradictions: sftContradictions,
   dataFields,
-  prepare: (dataset, options, args) => prepareSftDataset(dataset, { ...options, ...dataArguments(args) }),
-  view: (dataset, options, args) => sftView(dataset, { ...options, ...dataArguments(args) }),
+  prepare: (dataset, options, args) => prepareSftDataset(dataset, { ...options, ...pickFields(args, "seed", ...dataFields) }),
+  view: (dataset, options, args) => sftView(dataset, { ...options, ...pickFields(args, "seed", ...dataFields) }),
   check: (dataset, options, { datasetTextField }) => sftCheck(dataset, { ...options, datasetTextField }),
   trainer: ({ more: _more, ...options }) => new SFTTrainer(options),
   describe({ rows, packing, tokens }) {
@@ -54,7 +54,3 @@ export const sftTrainMethod: TrainMethod<SFTConfig, object, PreparedSftDataset> 
     evaluation: [{ title: "accuracy", metric: "mean_token_accuracy" }],
   }),
 };
-
-function dataArguments(args: SFTConfig): PrepareSftOptions {
-  return { ...Object.fromEntries(dataFields.map((name) => [name, args[name]])), seed: args.seed };
-}

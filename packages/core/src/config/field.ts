@@ -91,12 +91,9 @@ export function defaultsOf<Declared extends Fields>(fields: Declared): Values<De
   return Object.fromEntries(Object.entries(fields).map(([name, { initial }]) => [name, initial])) as Values<Declared>;
 }
 
-/** Some fields of many, by name. */
-export function pickFields<Declared extends Fields, Name extends keyof Declared & string>(
-  fields: Declared,
-  ...names: readonly Name[]
-): Pick<Declared, Name> {
-  return Object.fromEntries(names.map((name) => [name, fields[name]])) as Pick<Declared, Name>;
+/** Some fields of many, or their values, by name. */
+export function pickFields<Of extends object, Name extends keyof Of & string>(fields: Of, ...names: readonly Name[]): Pick<Of, Name> {
+  return Object.fromEntries(names.map((name) => [name, fields[name]])) as Pick<Of, Name>;
 }
 
 /** The fields in the order of their groups; within a group their order stays. A group that is not listed is an error. */
