@@ -7,7 +7,7 @@ import { describeDrops, type MemoryPlan, type PlannedRun } from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import type { TrainValues } from "../config/train-fields.js";
 import { adapterInfo } from "../load/adapter-info.js";
-import { methods, type PreparedData, type TrainMethod } from "../methods/index.js";
+import type { PreparedData, TrainMethod } from "../methods/index.js";
 import type { Console } from "./console.js";
 import { formatBytes, formatCount, formatCounted } from "./format.js";
 
@@ -59,7 +59,7 @@ export function describeTrained(console: Console, model: PeftModel<DecoderForCau
 }
 
 /** Rows, lengths, and what is dropped or cut and why; warnings of the method's that prepared them. */
-export function describeData(console: Console, prepared: PreparedData, name: string, method: TrainMethod = methods[0]!): void {
+export function describeData(console: Console, prepared: PreparedData, name: string, method: TrainMethod): void {
   const { sequence, completion, numTruncated } = prepared.lengths;
   const { rows, warnings } = method.describe(prepared);
   console.fact(name, rows);
