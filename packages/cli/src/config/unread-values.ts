@@ -1,7 +1,6 @@
 import { diskName, spellOnDisk, type RuleMistake } from "@kto/core/config";
 import type { TrainMethod } from "../methods/index.js";
-import type { TrainValues } from "./train-fields.js";
-import { fieldsOf } from "./train-fields.js";
+import { fieldsOf, type TrainValues } from "./train-fields.js";
 
 /** Puts values that trl takes and no loss of the config reads to what asks for nothing, as trl treats them, and says so. */
 export function settleUnread(method: TrainMethod, values: TrainValues, unread: readonly RuleMistake[]): string[] {
