@@ -2,15 +2,11 @@ import { excerpt } from "@kto/core";
 import type { DataRow, Dataset } from "../dataset.js";
 import { RowError, rowError } from "../errors.js";
 import { columnOf, isGiven } from "../rows.js";
-import { conversationLayouts } from "./conversation-layouts.js";
-import { instructionLayouts } from "./instruction-layouts.js";
+import { conversationPairs, conversations, rejectedMessages, rejectedResponse } from "./conversation-layouts.js";
+import { instructionPairs, instructionRejected, instructions } from "./instruction-layouts.js";
 import type { Layout, LayoutChoice } from "./layout.js";
 import { openaiLayout } from "./openai-layout.js";
-import { trlLayouts } from "./trl-layouts.js";
-
-const [tokenized, paired, implicitPrompt, unpaired, tokenizedPairs] = trlLayouts as [Layout, Layout, Layout, Layout, Layout];
-const [conversationPairs, ...otherConversations] = conversationLayouts as [Layout, ...Layout[]];
-const [instructionPairs, ...otherInstructions] = instructionLayouts as [Layout, ...Layout[]];
+import { implicitPrompt, paired, tokenized, tokenizedPairs, unpaired } from "./trl-layouts.js";
 
 /** Every layout that is read. A row is of the first that it has the columns of. */
 export const layouts: readonly Layout[] = [
@@ -22,8 +18,11 @@ export const layouts: readonly Layout[] = [
   implicitPrompt,
   openaiLayout,
   unpaired,
-  ...otherConversations,
-  ...otherInstructions,
+  rejectedResponse,
+  rejectedMessages,
+  conversations,
+  instructionRejected,
+  instructions,
 ];
 
 /** What preference training reads. */

@@ -10,52 +10,53 @@ const instructionColumns = ["instruction", "query"];
 const answerColumns = ["output", "response"];
 const shared = ["instruction", "input", "query", "history", "system", ...templateColumns];
 
-/** Alpaca's layouts, as tools for fine-tuning read them: instruction and input are the user's turn, a line each. */
-export const instructionLayouts: readonly Layout[] = [
-  {
-    name: "instruction-pairs",
-    title: "alpaca rows with two answers",
-    columns: "`instruction`, [`input`], `chosen`, `rejected`, [`history`], [`system`]; or `query` for `instruction`",
-    becomes: "the turns of `history`, then instruction and input as the user's turn, are the prompt; the answers the assistant's turns",
-    reads: [...shared, "chosen", "rejected"],
-    shape: "paired",
-    needs: [instructionColumns, ["chosen"], ["rejected"]],
-    when: (row) => !isGiven(row["prompt"]) && !Array.isArray(row["chosen"]),
-    toTrl: (row, index) =>
-      trlRow(row, {
-        prompt: promptOf(row, index),
-        chosen: answerOf(row, "chosen", index),
-        rejected: answerOf(row, "rejected", index),
-      }),
-  },
-  {
-    name: "instruction-rejected",
-    title: "alpaca rows with a rejected answer",
-    columns: "`query` or `instruction`, `response` or `output`, `rejected_response`, [`history`], [`system`]",
-    becomes: "as alpaca rows with two answers",
-    reads: [...shared, "output", "response", "rejected_response"],
-    shape: "paired",
-    needs: [instructionColumns, answerColumns, ["rejected_response"]],
-    when: (row) => !isGiven(row["prompt"]),
-    toTrl: (row, index) =>
-      trlRow(row, {
-        prompt: promptOf(row, index),
-        chosen: outputOf(row, index),
-        rejected: answerOf(row, "rejected_response", index),
-      }),
-  },
-  {
-    name: "instructions",
-    title: "alpaca rows",
-    columns: "`instruction`, [`input`], `output`, `label` or `kto_tag`, [`history`], [`system`]; or `query` and `response`",
-    becomes: "the turns of `history`, then instruction and input as the user's turn, are the prompt; the output is the assistant's turn",
-    reads: [...shared, "output", "response", ...labelColumns],
-    shape: "unpaired",
-    needs: [instructionColumns, answerColumns],
-    when: (row) => !isGiven(row["prompt"]),
-    toTrl: (row, index) => trlRow(row, { prompt: promptOf(row, index), completion: outputOf(row, index) }),
-  },
-];
+// Alpaca's layouts, as tools for fine-tuning read them: instruction and input are the user's turn, a line each.
+
+export const instructionPairs: Layout = {
+  name: "instruction-pairs",
+  title: "alpaca rows with two answers",
+  columns: "`instruction`, [`input`], `chosen`, `rejected`, [`history`], [`system`]; or `query` for `instruction`",
+  becomes: "the turns of `history`, then instruction and input as the user's turn, are the prompt; the answers the assistant's turns",
+  reads: [...shared, "chosen", "rejected"],
+  shape: "paired",
+  needs: [instructionColumns, ["chosen"], ["rejected"]],
+  when: (row) => !isGiven(row["prompt"]) && !Array.isArray(row["chosen"]),
+  toTrl: (row, index) =>
+    trlRow(row, {
+      prompt: promptOf(row, index),
+      chosen: answerOf(row, "chosen", index),
+      rejected: answerOf(row, "rejected", index),
+    }),
+};
+
+export const instructionRejected: Layout = {
+  name: "instruction-rejected",
+  title: "alpaca rows with a rejected answer",
+  columns: "`query` or `instruction`, `response` or `output`, `rejected_response`, [`history`], [`system`]",
+  becomes: "as alpaca rows with two answers",
+  reads: [...shared, "output", "response", "rejected_response"],
+  shape: "paired",
+  needs: [instructionColumns, answerColumns, ["rejected_response"]],
+  when: (row) => !isGiven(row["prompt"]),
+  toTrl: (row, index) =>
+    trlRow(row, {
+      prompt: promptOf(row, index),
+      chosen: outputOf(row, index),
+      rejected: answerOf(row, "rejected_response", index),
+    }),
+};
+
+export const instructions: Layout = {
+  name: "instructions",
+  title: "alpaca rows",
+  columns: "`instruction`, [`input`], `output`, `label` or `kto_tag`, [`history`], [`system`]; or `query` and `response`",
+  becomes: "the turns of `history`, then instruction and input as the user's turn, are the prompt; the output is the assistant's turn",
+  reads: [...shared, "output", "response", ...labelColumns],
+  shape: "unpaired",
+  needs: [instructionColumns, answerColumns],
+  when: (row) => !isGiven(row["prompt"]),
+  toTrl: (row, index) => trlRow(row, { prompt: promptOf(row, index), completion: outputOf(row, index) }),
+};
 
 function outputOf(row: DataRow, index: number): Message[] {
   const column = answerColumns.find((name) => isGiven(row[name]))!;

@@ -1,13 +1,7 @@
 import { labelColumns } from "../labels.js";
-import { conversationLayouts } from "./conversation-layouts.js";
-import { instructionLayouts } from "./instruction-layouts.js";
+import { conversations } from "./conversation-layouts.js";
+import { layouts } from "./index.js";
 import { templateColumns, trlRow, type Layout, type LayoutChoice } from "./layout.js";
-import { openaiLayout } from "./openai-layout.js";
-import { trlLayouts } from "./trl-layouts.js";
-
-const [tokenized, paired, implicitPrompt, unpaired, tokenizedPairs] = trlLayouts as [Layout, Layout, Layout, Layout, Layout];
-const [conversationPairs, rejectedResponse, rejectedMessages, conversations] = conversationLayouts as [Layout, Layout, Layout, Layout];
-const [instructionPairs, instructionRejected, instructions] = instructionLayouts as [Layout, Layout, Layout];
 
 /** What `SFTTrainer` takes as it is: ids, with masks of what is scored. */
 const inputIds: Layout = {
@@ -37,7 +31,7 @@ const messages: Layout = {
 
 /**
  * Every layout that supervised fine-tuning reads, in trl's order: ids, prompt and completion, conversations, plain text in the column `textField`; then those
- * that trl has no name for. Pairs are there for their chosen answers.
+ * that trl has no name for. They are those of preference training, pairs for their chosen answers, but that a conversation is read whole.
  */
 export function supervisedLayouts(textField = "text"): LayoutChoice {
   const text: Layout = {
@@ -50,23 +44,7 @@ export function supervisedLayouts(textField = "text"): LayoutChoice {
     needs: [[textField]],
   };
   return {
-    layouts: [
-      inputIds,
-      tokenized,
-      tokenizedPairs,
-      conversationPairs,
-      instructionPairs,
-      paired,
-      implicitPrompt,
-      openaiLayout,
-      unpaired,
-      rejectedResponse,
-      rejectedMessages,
-      messages,
-      text,
-      instructionRejected,
-      instructions,
-    ],
+    layouts: [inputIds, ...layouts.flatMap((layout) => (layout === conversations ? [messages, text] : layout))],
     expected: `prompt and completion; or conversations (messages); or ${textField}; or instruction and output; or prompt, chosen and rejected; or input_ids`,
     advice:
       "say which column is which (--dataset_text_field, --prompt_column, --completion_column, --messages_column; datasetTextField and renameColumns in code)",
