@@ -1,6 +1,7 @@
 import { openSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import type { ByteSource } from "@kto/core";
+import { OpenFile } from "@kto/core/node";
 import { DescriptorBytes, versionOf } from "./bytes/descriptor-bytes.js";
 import type { CanLast, LastingBytes } from "./bytes/lasting-bytes.js";
 import { DataFileError } from "./errors.js";
@@ -32,7 +33,7 @@ export class FileSource implements ByteSource, CanLast {
 
   /** The same file, opened once more; it refuses to be read when it is another by now. */
   lasting(): LastingBytes {
-    return new DescriptorBytes(openSync(this.#path, "r"), this.#path, this.#version);
+    return new DescriptorBytes(new OpenFile(openSync(this.#path, "r")), this.#path, this.#version);
   }
 
   dispose(): Promise<void> {

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
-import { openSync, rmSync, writeSync } from "node:fs";
+import { openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
+import { OpenFile } from "@kto/core/node";
 import { DescriptorBytes } from "../bytes/descriptor-bytes.js";
 import type { Spool } from "../bytes/lasting-bytes.js";
 import type { Hasher } from "../fingerprint.js";
@@ -14,17 +15,17 @@ export const unpackBrotli: ((packed: Uint8Array, size: number) => Uint8Array) | 
 /** A file in the system's folder for temporary ones, without a name as soon as it is open: it goes with the process, however that ends. */
 export const openSpool: (() => Spool) | undefined = () => {
   const path = join(tmpdir(), `kto-rows-${randomUUID()}`);
-  const descriptor = openSync(path, "wx+");
+  const file = new OpenFile(openSync(path, "wx+"));
   try {
     rmSync(path);
   } catch {
     process.once("exit", () => rmSync(path, { force: true })); // a system that removes no open file
   }
-  const bytes = new DescriptorBytes(descriptor, path);
+  const bytes = new DescriptorBytes(file, path);
   let length = 0;
   return {
     append(added) {
-      for (let done = 0; done < added.byteLength;) done += writeSync(descriptor, added, done, added.byteLength - done, length + done);
+      file.write(added, length);
       const place = length;
       length += added.byteLength;
       return place;

@@ -1,9 +1,10 @@
 import { createHash, randomUUID, type Hash } from "node:crypto";
-import { closeSync, fsyncSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { fsyncSync, fstatSync, openSync, renameSync, rmSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { expandHome, SourceError, WriteError } from "@kto/core";
+import { OpenFile } from "@kto/core/node";
 import type { KeyPart, StoredTokens, TokenCache, TokenWriter } from "@kto/trainer";
 
 /** What a whole entry ends with, behind the lengths of its three parts and before their SHA-256. */
@@ -79,31 +80,11 @@ function lives(pid: number): boolean {
   }
 }
 
-/** Closes files that nothing reads from any more. */
-const unused = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor));
-
-/** An open file of the cache, which stays readable when it is removed or replaced. */
-class OpenFile {
-  readonly descriptor: number;
-
-  constructor(descriptor: number) {
-    this.descriptor = descriptor;
-    unused.register(this, descriptor);
-  }
-
-  read(start: number, end: number): Uint8Array {
-    const bytes = new Uint8Array(end - start);
-    for (let done = 0; done < bytes.byteLength;) {
-      const count = readSync(this.descriptor, bytes, done, Math.min(bytes.byteLength - done, 2 ** 30), start + done);
-      if (count === 0)
-        throw new SourceError(
-          "tokens: a file of the cache became shorter while it was used; expected it to stay as it is; start again",
-          {},
-        );
-      done += count;
-    }
-    return bytes;
-  }
+/** Bytes [start, end) of a file of the cache. */
+function readFrom(file: OpenFile, start: number, end: number): Uint8Array {
+  const bytes = file.read(start, end);
+  if (bytes.byteLength === end - start) return bytes;
+  throw new SourceError("tokens: a file of the cache became shorter while it was used; expected it to stay as it is; start again", {});
 }
 
 function openedFile(path: string): OpenFile | undefined {
@@ -121,12 +102,12 @@ async function checkedEntry(file: OpenFile, path: string, signal: AbortSignal | 
   const hash = createHash("sha256");
   const end = size - 32;
   for (let start = 0; start < end; start += PIECE_BYTES) {
-    hash.update(file.read(start, Math.min(start + PIECE_BYTES, end)));
+    hash.update(readFrom(file, start, Math.min(start + PIECE_BYTES, end)));
     await new Promise((resume) => setImmediate(resume));
     signal?.throwIfAborted();
   }
-  if (!hash.digest().equals(file.read(end, size))) return undefined;
-  const trailer = file.read(size - TRAILER_BYTES, end);
+  if (!hash.digest().equals(readFrom(file, end, size))) return undefined;
+  const trailer = readFrom(file, size - TRAILER_BYTES, end);
   const [idBytes, indexBytes, factBytes] = new Float64Array(trailer.slice(0, 24).buffer) as unknown as [number, number, number];
   const isEntry = Buffer.from(trailer.subarray(24)).toString() === MARK && idBytes + indexBytes + factBytes + TRAILER_BYTES === size;
   return isEntry ? entryOf(file, path, { idBytes, indexBytes, factBytes }) : undefined;
@@ -135,9 +116,9 @@ async function checkedEntry(file: OpenFile, path: string, signal: AbortSignal | 
 function entryOf(file: OpenFile, path: string, sizes: { idBytes: number; indexBytes: number; factBytes: number }): StoredTokens {
   const { idBytes, indexBytes, factBytes } = sizes;
   return {
-    read: (start, end) => file.read(start, end),
-    index: file.read(idBytes, idBytes + indexBytes),
-    facts: Buffer.from(file.read(idBytes + indexBytes, idBytes + indexBytes + factBytes)).toString(),
+    read: (start, end) => readFrom(file, start, end),
+    index: readFrom(file, idBytes, idBytes + indexBytes),
+    facts: Buffer.from(readFrom(file, idBytes + indexBytes, idBytes + indexBytes + factBytes)).toString(),
     place: path,
     byteLength: idBytes + indexBytes + factBytes + TRAILER_BYTES,
   };
@@ -167,7 +148,7 @@ class EntryWriter implements TokenWriter {
 
   read(start: number, end: number): Uint8Array {
     this.#flush();
-    return this.#file.read(start, end);
+    return readFrom(this.#file, start, end);
   }
 
   async finish(index: Uint8Array, facts: string): Promise<StoredTokens> {
@@ -196,13 +177,8 @@ class EntryWriter implements TokenWriter {
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#hash.update(bytes);
-    this.#orFull(() => {
-      for (let done = 0; done < bytes.byteLength;) {
-        const count = writeSync(this.#file.descriptor, bytes, done, bytes.byteLength - done, this.#written);
-        done += count;
-        this.#written += count;
-      }
-    });
+    this.#orFull(() => this.#file.write(bytes, this.#written));
+    this.#written += bytes.byteLength;
   }
 
   #orFull(write: () => void): void {
