@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { expandHome, SourceError, WriteError } from "@kto/core";
 import { OpenFile } from "@kto/core/node";
 import type { KeyPart, StoredTokens, TokenCache, TokenWriter } from "@kto/trainer";
+import { processRuns } from "../output/process-runs.js";
 
 /** What a whole entry ends with, behind the lengths of its three parts and before their SHA-256. */
 const MARK = "kto tok1";
@@ -67,16 +68,7 @@ function digest(key: readonly KeyPart[]): string {
 async function removeLeftOvers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const [, host, pid] = /^\w+\.([^/]*)\.(\d+)\.[-\w]+\.tmp$/.exec(name) ?? [];
-    if (pid !== undefined && host === hostname() && !lives(Number(pid))) await rm(join(folder, name), { force: true });
-  }
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if (pid !== undefined && host === hostname() && !processRuns(Number(pid))) await rm(join(folder, name), { force: true });
   }
 }
 

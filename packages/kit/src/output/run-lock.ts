@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { OutputError } from "./output-error.js";
+import { processRuns } from "./process-runs.js";
 
 const lockName = ".kto.lock";
 
@@ -90,12 +91,7 @@ function readLock(path: string): Lock | undefined {
 
 /** True while the process that took a lock runs; another one with the same number does not count. */
 function isAlive({ pid, started }: Lock): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
-  }
-  return started === null || startOf(pid) === started;
+  return processRuns(pid) && (started === null || startOf(pid) === started);
 }
 
 /** Field 22 of /proc/<pid>/stat, counted after the name in brackets. */
