@@ -102,17 +102,14 @@ async function checkedEntry(file: OpenFile, path: string, signal: AbortSignal | 
   const trailer = readFrom(file, size - TRAILER_BYTES, end);
   const [idBytes, indexBytes, factBytes] = new Float64Array(trailer.slice(0, 24).buffer) as unknown as [number, number, number];
   const isEntry = Buffer.from(trailer.subarray(24)).toString() === MARK && idBytes + indexBytes + factBytes + TRAILER_BYTES === size;
-  return isEntry ? entryOf(file, path, { idBytes, indexBytes, factBytes }) : undefined;
-}
-
-function entryOf(file: OpenFile, path: string, sizes: { idBytes: number; indexBytes: number; factBytes: number }): StoredTokens {
-  const { idBytes, indexBytes, factBytes } = sizes;
+  if (!isEntry) return undefined;
+  const indexEnd = idBytes + indexBytes;
   return {
     read: (start, end) => readFrom(file, start, end),
-    index: readFrom(file, idBytes, idBytes + indexBytes),
-    facts: Buffer.from(readFrom(file, idBytes + indexBytes, idBytes + indexBytes + factBytes)).toString(),
+    index: readFrom(file, idBytes, indexEnd),
+    facts: Buffer.from(readFrom(file, indexEnd, indexEnd + factBytes)).toString(),
     place: path,
-    byteLength: idBytes + indexBytes + factBytes + TRAILER_BYTES,
+    byteLength: size,
   };
 }
 
@@ -156,7 +153,8 @@ class EntryWriter implements TokenWriter {
     this.#flush();
     this.#orFull(() => fsyncSync(this.#file.descriptor));
     renameSync(this.#temporary, this.#path);
-    return entryOf(this.#file, this.#path, { idBytes, indexBytes: index.byteLength, factBytes: text.byteLength });
+    const file = this.#file;
+    return { read: (start, end) => readFrom(file, start, end), index, facts, place: this.#path, byteLength: this.#written };
   }
 
   discard(): void {

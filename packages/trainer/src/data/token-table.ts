@@ -48,7 +48,7 @@ export interface TableRow {
   label: boolean;
 }
 
-/** Columns in the order in which they are written. */
+/** Columns of a table, an entry a row. */
 interface Columns {
   ends: Float64Array;
   places: Uint32Array;
@@ -95,50 +95,39 @@ export class TableBuilder {
 
   /** The columns as bytes, for a cache. */
   index(): Uint8Array {
-    const columns = Object.values(this.#finished());
-    const bytes = new Uint8Array(columns.reduce((sum, column) => sum + column.byteLength, 0));
-    let at = 0;
-    for (const column of columns) {
-      bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
-      at += column.byteLength;
-    }
-    return bytes;
+    const index = new Uint8Array(indexBytes(this.length));
+    const columns = columnsIn(index, this.length);
+    for (const name of Object.keys(columns) as (keyof Columns)[]) columns[name].set(this.#columns[name].toArray());
+    return index;
   }
 
   table(): TokenTable {
-    return tableOf(this.#finished(), this.#bytes);
-  }
-
-  #finished(): Columns {
-    const { ends, places, promptLengths, completionLengths, scored, labels } = this.#columns;
-    return {
-      ends: ends.toArray(),
-      places: places.toArray(),
-      promptLengths: promptLengths.toArray(),
-      completionLengths: completionLengths.toArray(),
-      scored: scored.toArray(),
-      labels: labels.toArray(),
-    };
+    return openTable(this.length, this.index(), this.#bytes);
   }
 }
 
 /** The table of `length` rows whose columns were kept as `index`. */
 export function openTable(length: number, index: Uint8Array, bytes: TokenBytes): TokenTable {
-  let at = 0;
-  const take = (bytesOfOne: number): ArrayBuffer => {
-    const column = index.slice(at, at + length * bytesOfOne).buffer; // at a place of its own, so that any typed array fits over it
-    at += length * bytesOfOne;
-    return column;
-  };
-  const ends = new Float64Array(take(8));
-  const [places, promptLengths] = [new Uint32Array(take(4)), new Uint32Array(take(4))];
-  const [completionLengths, scored] = [new Uint32Array(take(4)), new Uint32Array(take(4))];
-  return tableOf({ ends, places, promptLengths, completionLengths, scored, labels: new Uint8Array(take(1)) }, bytes);
+  return tableOf(columnsIn(index, length), bytes);
 }
 
 /** How many bytes `openTable` takes for so many rows. */
 export function indexBytes(length: number): number {
   return 25 * length;
+}
+
+/** The columns of `length` rows as they lie in an index, one behind the other; it is copied only where numbers of eight bytes cannot begin where it does. */
+function columnsIn(index: Uint8Array, length: number): Columns {
+  const { buffer, byteOffset } = index.byteOffset % 8 === 0 ? index : new Uint8Array(index);
+  const numbers = (bytesBefore: number): Uint32Array => new Uint32Array(buffer, byteOffset + bytesBefore * length, length);
+  return {
+    ends: new Float64Array(buffer, byteOffset, length),
+    places: numbers(8),
+    promptLengths: numbers(12),
+    completionLengths: numbers(16),
+    scored: numbers(20),
+    labels: new Uint8Array(buffer, byteOffset + 24 * length, length),
+  };
 }
 
 function tableOf({ ends, places, promptLengths, completionLengths, scored, labels }: Columns, bytes: TokenBytes): TokenTable {
