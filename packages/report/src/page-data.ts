@@ -43,20 +43,22 @@ const mostSamples = 50;
 
 /** What the page needs of some runs: curves thinned where there are more points than a screen shows, numbers with nine digits. */
 export function pageData(runs: readonly Run[]): PageData {
-  const counts = runs.map(({ records, evaluations }) => namesIn(records).length + namesIn(evaluations).length);
-  const most = Math.max(400, Math.min(mostPoints, Math.floor(mostOfAll / Math.max(1, sum(counts)))));
-  return { runs: runs.map((run) => pageRun(run, most)) };
+  const curves = runs.map(({ records, evaluations }) => [...curvesIn(records), ...curvesIn(evaluations)]);
+  const most = Math.max(400, Math.min(mostPoints, Math.floor(mostOfAll / Math.max(1, curves.flat().length))));
+  return { runs: runs.map((run, index) => pageRun(run, curves[index]!, most)) };
 }
 
-function pageRun({ name, isFinished, records, evaluations, config, results, data, samples, problems }: Run, most: number): PageRun {
+function pageRun(
+  { name, isFinished, records, config, results, data, samples, problems }: Run,
+  curves: readonly (readonly [metric: string, rows: readonly Metrics[]])[],
+  most: number,
+): PageRun {
   const steps = new SharedSteps();
-  const seriesOf = (rows: readonly Metrics[]): PageSeries[] =>
-    namesIn(rows).map((metric) => {
-      const having = rows.filter((row) => metric in row);
-      const points = thin({ x: having.map((row) => row["step"]!), y: having.map((row) => shortNumber(row[metric]!)) }, most);
-      return { name: metric, steps: steps.place(points.x), values: points.y };
-    });
-  const series = [...seriesOf(records), ...seriesOf(evaluations)];
+  const series = curves.map(([metric, rows]): PageSeries => {
+    const having = rows.filter((row) => metric in row);
+    const points = thin({ x: having.map((row) => row["step"]!), y: having.map((row) => shortNumber(row[metric]!)) }, most);
+    return { name: metric, steps: steps.place(points.x), values: points.y };
+  });
   return {
     name,
     isFinished,
@@ -86,17 +88,14 @@ class SharedSteps {
   }
 }
 
-/** Names of the curves in some records, in the order in which they are met. */
-function namesIn(records: readonly Metrics[]): string[] {
-  return [...new Set(records.flatMap((record) => Object.keys(record)))].filter((name) => !noCurves.has(name));
+/** The curves in some records, in the order in which they are met, each with these records. */
+function curvesIn(records: readonly Metrics[]): [metric: string, rows: readonly Metrics[]][] {
+  const names = new Set(records.flatMap((record) => Object.keys(record)));
+  return [...names].filter((name) => !noCurves.has(name)).map((name) => [name, records]);
 }
 
 /** A number with nine significant digits, an integer with all of its. */
 function shortNumber(value: number | null): number | null {
   if (value === null || Number.isInteger(value)) return value;
   return Number(value.toPrecision(9));
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
