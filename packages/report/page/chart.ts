@@ -74,8 +74,6 @@ export class Chart {
     this.#settings = settings;
     this.#plot?.destroy();
     const data = alignedData(this.#curves, settings.smoothing);
-    const xs = data[0];
-    if (xs.length === 0) return;
     const colours = this.#colours();
     const curves: uPlot.Series[] = this.#curves.flatMap((curve, index) => {
       const show = !this.#hidden.has(index);
@@ -227,11 +225,12 @@ function curvesOf(metrics: readonly string[], { runs }: PageData): Curve[] {
       if (!series) return [];
       const isEvaluation = metric.startsWith("eval_");
       const base = metrics.filter((name) => !name.startsWith("eval_")).indexOf(metric.replace(/^eval_/, ""));
+      const ownColour = base < 0 ? metricIndex : base; // an evaluation has that of the metric beside it, if there is one
       return [
         {
           label: runs.length === 1 ? metric : `${run.name} ${metric}`,
           metric,
-          colour: (runs.length === 1 ? Math.max(base, isEvaluation && base < 0 ? metricIndex : 0) : runIndex) % numColours,
+          colour: (runs.length === 1 ? ownColour : runIndex) % numColours,
           isDashed: isEvaluation || (runs.length > 1 && metric.endsWith("rejected")),
           x: run.steps[series.steps]!,
           y: series.values,
@@ -247,12 +246,10 @@ function alignedData(curves: readonly Curve[], smoothing: number): uPlot.Aligned
     const columns = isSmoothed(curve, smoothing) ? [[...curve.y], smooth(curve.y, smoothing)] : [[...curve.y]];
     return [[...curve.x], ...columns] as uPlot.AlignedData;
   });
-  return tables.length === 0
-    ? [[]]
-    : uPlot.join(
-        tables,
-        tables.map((columns) => columns.map(() => 2)),
-      );
+  return uPlot.join(
+    tables,
+    tables.map((columns) => columns.map(() => 2)),
+  );
 }
 
 /** Evaluations are few, and stay as they are. */

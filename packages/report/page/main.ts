@@ -17,7 +17,8 @@ const setRange = (range: ChartSettings["range"]): void => {
   whole.disabled = range === undefined;
 };
 const showStep = (step: number): void => charts.forEach((chart) => chart.showStep(step));
-const charts = chartsOf(data).map((spec) => new Chart(spec, data, { showRange: setRange, showStep }));
+const specs = chartsOf(data);
+const charts = specs.map((spec) => new Chart(spec, data, { showRange: setRange, showStep }));
 const draw = (): void => charts.forEach((chart) => chart.draw(settings));
 
 const smoothing = element("input", { type: "range", id: "smoothing", min: "0", max: "0.99", step: "0.01", value: "0" });
@@ -63,7 +64,7 @@ const curves = section("curves", "Curves", [
 ]);
 const sections = [
   curves,
-  charts.length > 0 ? numbersSection(data) : undefined,
+  charts.length > 0 ? numbersSection(data, specs) : undefined,
   configSection(data),
   ...ofEach(dataSection, "data", "Data"),
   ...ofEach(samplesSection, "samples", "Samples"),

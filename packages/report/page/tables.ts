@@ -1,12 +1,12 @@
 import type { PageData, PageRun } from "../src/page-data.js";
-import { chartsOf } from "./chart-list.js";
+import type { ChartSpec } from "./chart-list.js";
 import { element, section, table } from "./elements.js";
 import { shown, shownMetric } from "./numbers.js";
 
 /** First, last, lowest and highest value of every curve: what the charts show, for who reads rather than looks. */
-export function numbersSection(data: PageData): HTMLElement {
+export function numbersSection(data: PageData, charts: readonly ChartSpec[]): HTMLElement {
   const isOne = data.runs.length === 1;
-  const rows = chartsOf(data).flatMap(({ metrics }) =>
+  const rows = charts.flatMap(({ metrics }) =>
     metrics.flatMap((metric) =>
       data.runs.flatMap((run) => rowOf(run, metric).map((row) => [isOne ? metric : `${run.name}: ${metric}`, ...row])),
     ),
