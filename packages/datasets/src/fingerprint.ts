@@ -1,5 +1,6 @@
 import type { ByteSource } from "@kto/core";
 import { createHasher } from "#platform";
+import { canLast, type CanLast } from "./bytes/lasting-bytes.js";
 
 /** Sums up bytes and texts, in order. */
 export interface Hasher {
@@ -32,7 +33,7 @@ export function watchBytes(source: ByteSource): WatchedBytes {
   if (!hasher) return { source, fingerprint: () => undefined };
   const seen = new Set<string>();
   let result: string | undefined;
-  const watched: ByteSource & { lasting?: unknown } = {
+  const watched: ByteSource & Partial<CanLast> = {
     byteLength: source.byteLength,
     name: source.name,
     async slice(start, end) {
@@ -46,7 +47,7 @@ export function watchBytes(source: ByteSource): WatchedBytes {
       return bytes;
     },
   };
-  if ("lasting" in source) watched.lasting = () => (source as { lasting(): unknown }).lasting();
+  if (canLast(source)) watched.lasting = () => source.lasting();
   return {
     source: watched,
     fingerprint(settings) {

@@ -25,11 +25,15 @@ export interface CanLast {
   lasting(): LastingBytes;
 }
 
+export function canLast(source: ByteSource): source is ByteSource & CanLast {
+  return "lasting" in source;
+}
+
 /** The text of a source where it lies, if it lasts and is UTF-8 as it stands; undefined for one that is compressed, UTF-16, or gone when its reader is done. */
 export async function lastingTextOf(source: ByteSource): Promise<LastingText | undefined> {
-  if (!("lasting" in source)) return undefined;
+  if (!canLast(source)) return undefined;
   const head = await headOf(source);
   const { encoding, markBytes } = textEncodingOf(head);
   if (compressionOf(head) !== undefined || encoding !== "utf-8") return undefined;
-  return { bytes: (source as ByteSource & CanLast).lasting(), start: markBytes };
+  return { bytes: source.lasting(), start: markBytes };
 }
