@@ -96,21 +96,30 @@ const squaresOfState = wgsl`
   let oldSquares = select(state[at + 6u], 0.0, isFirst);
   state[at + 6u] = oldSquares * oldScale * oldScale + chunkSquares * chunkScale * chunkScale;`;
 
-/** logProbs[row] = labelLogit − max − ln(sum),  logSumExp[row] = max + ln(sum).  One thread per row. */
-export type LogProbsSpec = { workgroupSize: number };
+/** A kernel of one thread per row, over the state of rows that are done. */
+export type RowStateSpec = { workgroupSize: number };
 
-export const logProbsKernel: Kernel<LogProbsSpec, "state" | "logProbs" | "logSumExp", "numRows"> = defineKernel<LogProbsSpec>()({
+const threadPerRow = {
+  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
+  grid: ({ numRows }: { numRows: number }, { workgroupSize }: RowStateSpec) => oneThreadPer(numRows, workgroupSize),
+  examples: [{}],
+};
+
+/** Statements that define the `row` of this thread and where its state begins, `at`, and leave where there is no row. */
+const rowOfThread = wgsl`
+  let row = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
+  if (row >= params.numRows) { return; }
+  let at = row * ${softmaxStateSize}u;`;
+
+/** logProbs[row] = labelLogit − max − ln(sum),  logSumExp[row] = max + ln(sum).  One thread per row. */
+export const logProbsKernel: Kernel<RowStateSpec, "state" | "logProbs" | "logSumExp", "numRows"> = defineKernel<RowStateSpec>()({
+  ...threadPerRow,
   name: "logProbs",
   bindings: { state: read("f32"), logProbs: write("f32"), logSumExp: write("f32") },
   params: { numRows: "u32" },
-  variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-  grid: ({ numRows }, { workgroupSize }) => oneThreadPer(numRows, workgroupSize),
-  examples: [{}],
   wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
-      let row = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (row >= params.numRows) { return; }
-      let at = row * ${softmaxStateSize}u;
+      ${rowOfThread}
       let logSum = log(state[at + 1u]);
       logProbs[row] = state[at + 4u] - state[at] - logSum;
       logSumExp[row] = state[at] + logSum;
@@ -118,21 +127,15 @@ export const logProbsKernel: Kernel<LogProbsSpec, "state" | "logProbs" | "logSum
 });
 
 /** entropy[row] = ln(sum) − tilt / sum (nats),  meanLogit[row] = total / vocabSize,  argmax[row].  One thread per row. */
-export type LogitMetricsSpec = { workgroupSize: number };
-
-export const logitMetricsKernel: Kernel<LogitMetricsSpec, "state" | "entropy" | "meanLogit" | "argmax", "numRows" | "vocabSize"> =
-  defineKernel<LogitMetricsSpec>()({
+export const logitMetricsKernel: Kernel<RowStateSpec, "state" | "entropy" | "meanLogit" | "argmax", "numRows" | "vocabSize"> =
+  defineKernel<RowStateSpec>()({
+    ...threadPerRow,
     name: "logitMetrics",
     bindings: { state: read("f32"), entropy: write("f32"), meanLogit: write("f32"), argmax: write("u32") },
     params: { numRows: "u32", vocabSize: "u32" },
-    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-    grid: ({ numRows }, { workgroupSize }) => oneThreadPer(numRows, workgroupSize),
-    examples: [{}],
     wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
-      let row = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (row >= params.numRows) { return; }
-      let at = row * ${softmaxStateSize}u;
+      ${rowOfThread}
       let sum = state[at + 1u];
       entropy[row] = log(sum) - state[at + 2u] / sum;
       meanLogit[row] = state[at + 3u] / f32(params.vocabSize);
@@ -141,21 +144,14 @@ export const logitMetricsKernel: Kernel<LogitMetricsSpec, "state" | "entropy" | 
   });
 
 /** collisionEntropy[row] = 2 ln(sum) − ln(squares) (nats).  One thread per row. */
-export type CollisionEntropySpec = { workgroupSize: number };
-
-export const collisionEntropyKernel: Kernel<CollisionEntropySpec, "state" | "collisionEntropy", "numRows"> =
-  defineKernel<CollisionEntropySpec>()({
-    name: "collisionEntropy",
-    bindings: { state: read("f32"), collisionEntropy: write("f32") },
-    params: { numRows: "u32" },
-    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-    grid: ({ numRows }, { workgroupSize }) => oneThreadPer(numRows, workgroupSize),
-    examples: [{}],
-    wgsl: (spec) => wgsl`
+export const collisionEntropyKernel: Kernel<RowStateSpec, "state" | "collisionEntropy", "numRows"> = defineKernel<RowStateSpec>()({
+  ...threadPerRow,
+  name: "collisionEntropy",
+  bindings: { state: read("f32"), collisionEntropy: write("f32") },
+  params: { numRows: "u32" },
+  wgsl: (spec) => wgsl`
     ${computeMain(spec)} {
-      let row = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (row >= params.numRows) { return; }
-      let at = row * ${softmaxStateSize}u;
+      ${rowOfThread}
       collisionEntropy[row] = 2.0 * log(state[at + 1u]) - log(state[at + 6u]);
     }`,
-  });
+});
