@@ -1,4 +1,4 @@
-import { byteSize, ParameterBucket, sizeOf, type Device, type Tensor, type TensorSpace } from "@kto/tensor";
+import { bucketShare, byteSize, ParameterBucket, type Device, type Tensor, type TensorSpace } from "@kto/tensor";
 import type { WeightSpec } from "./weight-specs.js";
 
 /** Weights that optimizers treat alike. */
@@ -41,7 +41,7 @@ function withinBytes(specs: readonly WeightSpec[], mostBytes: number): WeightSpe
   const parts: WeightSpec[][] = [];
   let room = -1;
   for (const spec of specs) {
-    const byteLength = Math.ceil((sizeOf(spec.shape) * byteSize("f32")) / bindingAlignment) * bindingAlignment;
+    const byteLength = bucketShare(spec.shape) * byteSize("f32");
     if (byteLength > room) {
       parts.push([]);
       room = mostBytes;
@@ -51,9 +51,6 @@ function withinBytes(specs: readonly WeightSpec[], mostBytes: number): WeightSpe
   }
   return parts;
 }
-
-/** Where a binding may start, in bytes. */
-const bindingAlignment = 256;
 
 /** The weights of buckets by name. */
 export function weightsIn(buckets: readonly ParameterBucket[]): Map<string, Tensor> {

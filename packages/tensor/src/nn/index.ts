@@ -12,5 +12,5 @@ export { EmbeddingModule, isEmbeddingModule, type EmbeddingReplacement } from ".
 export { Linear, type LinearAdapter, type LinearModule, type LowRankDelta, partsTogether } from "./linear.js";
 export type { LinearShape, ModuleTree } from "./module-tree.js";
 export { slabShare, type TensorRegion, TensorSlabs, type TensorSpace } from "./slabs.js";
-export { ParameterBucket, type ParameterShape, type ParameterTreatment } from "./parameter-bucket.js";
+export { bucketShare, ParameterBucket, type ParameterShape, type ParameterTreatment } from "./parameter-bucket.js";
 export type { TrainableWeights } from "./trainable-weights.js";

@@ -14,6 +14,11 @@ export interface ParameterShape {
   shape: Shape;
 }
 
+/** Elements that a parameter of this shape takes in a bucket, with the gap behind it. */
+export function bucketShare(shape: Shape): number {
+  return Math.ceil(sizeOf(shape) / alignment) * alignment;
+}
+
 /** How optimizers treat the parameters of a bucket: what torch says by its parameter groups. */
 export interface ParameterTreatment {
   /** False for biases and the weights of norms, which transformers keeps out of weight decay; default true. */
@@ -48,7 +53,7 @@ export class ParameterBucket implements Disposable {
     let size = 0;
     const offsets = shapes.map(({ shape }) => {
       const offset = size;
-      size += Math.ceil(sizeOf(shape) / alignment) * alignment;
+      size += bucketShare(shape);
       return offset;
     });
     this.flat = device.unscoped(() => device.zeros([Math.max(size, 1)], "f32", label));
