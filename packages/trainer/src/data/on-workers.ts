@@ -103,12 +103,7 @@ async function takeBatch<Job, Facts>(
       const [, kind, text, isOfRow] = said[note]!;
       notes.add(kind, text, isOfRow ? source.sourceIndex(index) : undefined);
     }
-    const row: EncodedRow = {
-      bytes: bytes.subarray(at, at + byteLength),
-      promptLength,
-      completionLength,
-      numScored: scored === 0 ? undefined : scored - 1,
-    };
+    const row: EncodedRow = { bytes: bytes.subarray(at, at + byteLength), promptLength, completionLength, scored };
     at += byteLength;
     await take(index, () => row);
   }

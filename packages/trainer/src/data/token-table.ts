@@ -23,15 +23,15 @@ export interface EncodedRow {
   bytes: Uint8Array;
   promptLength: number;
   completionLength: number;
-  /** Of a row with a mask. */
-  numScored: number | undefined;
+  /** One more than the scored tokens of a row that has a mask; 0 for one without. */
+  scored: number;
 }
 
 /** A row as bytes. */
 export function encodeRow({ promptIds, completionIds, scoredMask }: ScoredRow): EncodedRow {
   const ids = encodeIds([promptIds, completionIds]);
   const sizes = { promptLength: promptIds.length, completionLength: completionIds.length };
-  if (scoredMask === undefined) return { bytes: ids, ...sizes, numScored: undefined };
+  if (scoredMask === undefined) return { bytes: ids, ...sizes, scored: 0 };
   const bytes = new Uint8Array(ids.byteLength + Math.ceil(completionIds.length / 8));
   bytes.set(ids);
   let numScored = 0;
@@ -39,7 +39,7 @@ export function encodeRow({ promptIds, completionIds, scoredMask }: ScoredRow): 
     bytes[ids.byteLength + (at >>> 3)]! |= isScored << (at & 7);
     numScored += isScored;
   });
-  return { bytes, ...sizes, numScored };
+  return { bytes, ...sizes, scored: numScored + 1 };
 }
 
 /** Where a row stands, and what it is. */
@@ -54,7 +54,6 @@ interface Columns {
   places: Uint32Array;
   promptLengths: Uint32Array;
   completionLengths: Uint32Array;
-  /** One more than the scored tokens of a row that has a mask; 0 for one without. */
   scored: Uint32Array;
   labels: Uint8Array;
 }
@@ -82,14 +81,14 @@ export class TableBuilder {
 
   /** Adds a row, as it is or encoded. */
   add(given: ScoredRow | EncodedRow, { place, label }: TableRow): void {
-    const { bytes, promptLength, completionLength, numScored } = "bytes" in given ? given : encodeRow(given);
+    const { bytes, promptLength, completionLength, scored } = "bytes" in given ? given : encodeRow(given);
     this.#bytes.append(bytes);
     this.#end += bytes.byteLength;
     this.#columns.ends.push(this.#end);
     this.#columns.places.push(place);
     this.#columns.promptLengths.push(promptLength);
     this.#columns.completionLengths.push(completionLength);
-    this.#columns.scored.push(numScored === undefined ? 0 : numScored + 1);
+    this.#columns.scored.push(scored);
     this.#columns.labels.push(label ? 1 : 0);
   }
 

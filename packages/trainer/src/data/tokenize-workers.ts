@@ -24,7 +24,7 @@ export interface RowBatch {
 
 /** What became of the rows of a batch. */
 export interface BatchTokens {
-  /** Of each row: bytes, tokens of the prompt, of the completion, and one more than the scored ones (0 without a mask). 0 bytes for one to be done again. */
+  /** Of each row: bytes, tokens of the prompt, of the completion, and `scored` of `EncodedRow`. 0 bytes for one to be done again. */
   sizes: Uint32Array;
   /** The rows one after another. */
   bytes: Uint8Array;
@@ -65,8 +65,8 @@ export function tokenizeBatch(
     try {
       const ids = tokenizing.tokenize(readJob(job), places[row]!, { tokenizer, notes });
       if (known.size > fieldsKnown.length) return; // decided here, where it is not known what other rows said before
-      const { bytes, promptLength, completionLength, numScored } = encodeRow(ids);
-      sizes.set([bytes.byteLength, promptLength, completionLength, numScored === undefined ? 0 : numScored + 1], SIZES_PER_ROW * row);
+      const { bytes, promptLength, completionLength, scored } = encodeRow(ids);
+      sizes.set([bytes.byteLength, promptLength, completionLength, scored], SIZES_PER_ROW * row);
       parts.push(bytes);
       for (const { kind, text, count } of notes.list()) said.push([row, kind, text, count !== undefined]);
     } catch {
