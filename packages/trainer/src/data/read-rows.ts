@@ -13,7 +13,7 @@ import {
 import { DataPreparationError } from "./errors.js";
 import { expectMaxLength, letOthersRun, type PrepareOptions } from "./prepare-options.js";
 import { lazyRows, type RowSequence } from "./row-sequence.js";
-import { describeDrops, EmptyRowError, reasonToDrop, type DroppedRow, type DropReason, type ScoredRow, type SourceRow } from "./rows.js";
+import { describeDrops, orEmpty, reasonToDrop, type DroppedRow, type DropReason, type ScoredRow, type SourceRow } from "./rows.js";
 import { tokenizeAll, type AllTokens, type CachedTokens, type CheckedSource } from "./tokenize-all.js";
 import { tokenizeRow } from "./tokenize-row.js";
 import { toPreferenceRows, type PreferenceRows } from "./preference-rows.js";
@@ -49,7 +49,7 @@ export interface CheckOptions extends Pick<PrepareOptions, "notes" | "strict" | 
 }
 
 /** Rows that are checked between two turns of the event loop. */
-const rowsAtOnce = 5000;
+export const rowsAtOnce = 5000;
 
 /**
  * Looks at every row as training would, up to the tokenizer: layouts are told apart, pairs unpaired, labels read. Everything that is wrong with rows is
@@ -207,7 +207,7 @@ async function checkAll(
   const mistakes = new RowMistakes();
   for (let index = 0; index < rows.length; index++) {
     labels[index] = mistakes.try(() => rows.labelAt(index)) ? 1 : 0;
-    const reason = mistakes.try(() => reasonIfEmpty(() => rows.textAt(index)));
+    const reason = mistakes.try(() => orEmpty(() => void rows.textAt(index)));
     if (reason !== undefined) empty.set(index, reason);
     if ((index + 1) % rowsAtOnce !== 0) continue;
     onProgress?.({ done: index + 1, total: rows.length, stage: "checking" });
@@ -215,17 +215,6 @@ async function checkAll(
   }
   mistakes.throwIfAny(numRows);
   return { labels, empty };
-}
-
-/** Why a row is dropped, where reading it says so. */
-function reasonIfEmpty(read: () => unknown): DropReason | undefined {
-  try {
-    read();
-    return undefined;
-  } catch (error) {
-    if (error instanceof EmptyRowError) return error.reason;
-    throw error;
-  }
 }
 
 /** Throws where every row was dropped, or any under `strict`. */

@@ -68,6 +68,16 @@ export class EmptyRowError extends RowError {
   }
 }
 
+/** What `read` gives, or why the row is dropped. */
+export function orEmpty<Read>(read: () => Read): Read | DropReason {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof EmptyRowError) return error.reason;
+    throw error;
+  }
+}
+
 /** Tokens of a row. */
 export function rowLength({ promptIds, completionIds }: ScoredRow): number {
   return promptIds.length + completionIds.length;

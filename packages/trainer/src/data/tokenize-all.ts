@@ -1,7 +1,7 @@
 import { RowMistakes, type DataNote, type DataNotes } from "@kto/datasets";
 import { reportProgress, type PrepareOptions } from "./prepare-options.js";
 import type { Tokenizing } from "./row-job.js";
-import { EmptyRowError, type DropReason, type ScoredRow } from "./rows.js";
+import { orEmpty, type DropReason, type ScoredRow } from "./rows.js";
 import { cacheKey } from "./cache-key.js";
 import { indexBytes, openTable, TableBuilder, type EncodedRow, type TokenTable } from "./token-table.js";
 import { TokensInMemory, type KeyPart, type StoredTokens, type TokenBytes, type TokenWriter } from "./token-cache.js";
@@ -114,16 +114,6 @@ async function makeTokens<Job, Facts>(
   const stored = await writer.finish(builder.index(), JSON.stringify(entry));
   const table = openTable(builder.length, stored.index, stored);
   return { facts, table, empty, length, cache: { place: stored.place, byteLength: stored.byteLength, isHit: false } };
-}
-
-/** What `read` gives, or why the row is empty. */
-function orEmpty<Read>(read: () => Read): Read | DropReason {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof EmptyRowError) return error.reason;
-    throw error;
-  }
 }
 
 /** What an entry holds; undefined for one that is not of this form. */

@@ -1,11 +1,8 @@
 import { DataNotes, RowMistakes, type DataRow, type Dataset } from "@kto/datasets";
 import { letOthersRun } from "../data/prepare-options.js";
-import { expectRows, expectRowsLeft, type CheckedRows, type CheckOptions } from "../data/read-rows.js";
-import { EmptyRowError, type DroppedRow, type DropReason, type SourceRow } from "../data/rows.js";
+import { expectRows, expectRowsLeft, rowsAtOnce, type CheckedRows, type CheckOptions } from "../data/read-rows.js";
+import { orEmpty, type DroppedRow } from "../data/rows.js";
 import { toSftRows, type SftRows } from "./sft-rows.js";
-
-/** Rows that are checked between two turns of the event loop. */
-const rowsAtOnce = 5000;
 
 /**
  * Looks at every row as `prepareSftDataset` would, up to the tokenizer. Throws `RowError` for everything that is wrong with rows, `DataFileError` for a dataset
@@ -31,20 +28,10 @@ export async function checkAllRows(source: SftRows, signal: AbortSignal | undefi
   const mistakes = new RowMistakes();
   const dropped: DroppedRow[] = [];
   for (let index = 0; index < source.length; index++) {
-    const read = mistakes.try(() => droppedOr(index, () => source.at(index)));
-    if (read !== undefined && "reason" in read) dropped.push({ index, reason: read.reason });
+    const reason = mistakes.try(() => orEmpty(() => void source.at(index)));
+    if (reason !== undefined) dropped.push({ index, reason });
     if ((index + 1) % rowsAtOnce === 0) await letOthersRun(signal);
   }
   mistakes.throwIfAny(source.length);
   return dropped;
-}
-
-/** What `read` gives, or why the row is dropped. */
-export function droppedOr<Read>(index: number, read: () => Read): Read | ({ reason: DropReason } & SourceRow) {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof EmptyRowError) return { reason: error.reason, sourceIndex: index };
-    throw error;
-  }
 }

@@ -9,6 +9,7 @@ import { expectRows, expectRowsLeft } from "../data/read-rows.js";
 import {
   cutRow,
   numScoredTokens,
+  orEmpty,
   reasonToDrop,
   rowLength,
   type DroppedRow,
@@ -17,7 +18,7 @@ import {
   type SourceRow,
 } from "../data/rows.js";
 import { expectAssistantMarks } from "./assistant-marks.js";
-import { checkAllRows, droppedOr } from "./check-sft-rows.js";
+import { checkAllRows } from "./check-sft-rows.js";
 import { withEosToken } from "./eos-token.js";
 import { isScoredAnywhere } from "./documents.js";
 import { packDocuments, type SftDocument } from "./pack-documents.js";
@@ -159,17 +160,22 @@ function expectOptionsOf({ format, hasCompletionMask }: SftRows, options: Prepar
     notes.add("unused template", "the chat template that is given has no effect: the rows are not conversations");
 }
 
+/** A row of the data that is no document. */
+interface EmptyRow extends SourceRow {
+  reason: DropReason;
+}
+
 /** Every row as ids, or why it is dropped. What is wrong with rows is told at once: first of all before anything is tokenised. */
 async function tokenizeAll(
   source: SftRows,
   options: PrepareSftOptions & SFTConfig & { notes: DataNotes },
-): Promise<(SftDocument | ({ reason: DropReason } & SourceRow))[]> {
+): Promise<(SftDocument | EmptyRow)[]> {
   await checkAllRows(source, options.signal);
-  const documents: (SftDocument | ({ reason: DropReason } & SourceRow))[] = [];
+  const documents: (SftDocument | EmptyRow)[] = [];
   const mistakes = new RowMistakes();
   for (let index = 0; index < source.length; index++) {
-    const read = mistakes.try(() => droppedOr(index, () => ({ ...tokenizeSftRow(source.at(index), index, options), sourceIndex: index })));
-    if (read !== undefined) documents.push(read);
+    const read = mistakes.try(() => orEmpty(() => tokenizeSftRow(source.at(index), index, options)));
+    if (read !== undefined) documents.push("kind" in read ? { reason: read, sourceIndex: index } : { ...read, sourceIndex: index });
     await reportProgress(index + 1, source.length, options);
   }
   mistakes.throwIfAny(source.length);
