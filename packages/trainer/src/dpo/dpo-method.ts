@@ -1,5 +1,5 @@
 import { dpoLoss, wpoWeights } from "@kto/losses";
-import { backward, concat, mean, type Tensor } from "@kto/tensor";
+import { concat, mean, type Tensor } from "@kto/tensor";
 import { lossTypesOf, lossWeightsOf, type DPOConfig } from "../config/dpo-config.js";
 import type { BackwardPass, Method, MethodContext } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
@@ -7,6 +7,7 @@ import { answerLengths, answersOf, meanChosenLength, sidesOf } from "../pairs/pa
 import { pairScores } from "../pairs/pair-scores.js";
 import { preparePairDataset, type PairRow, type PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
 import type { ReferenceKind } from "../scoring/reference.js";
+import { policyPass, sendBack } from "../scoring/policy-pass.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
 import { dpoMicroBatchMetrics } from "./dpo-metrics.js";
@@ -76,21 +77,19 @@ interface PairPass {
 
 /** Policy and reference on some of a micro-batch's pairs, their losses, and their share of the gradient of the mean over the `whole` of it. */
 function pairPass(
-  { model, reference, layout }: MethodContext,
+  context: MethodContext,
   args: DPOConfig,
   { pairs, whole, ...passOptions }: PassOptions & { pairs: readonly PairRow[]; whole: readonly PairRow[] },
   backwardPass: BackwardPass | undefined,
 ): PairPass {
-  const { device, base } = model;
+  const { device, base } = context.model;
   const { beta, labelSmoothing, discopopTau, fDivergenceType, fAlphaDivergenceCoef } = args;
   const batch = packScoredBatch(base, answersOf(pairs), passOptions);
   const ldWeights = tokenWeights(pairs, args.ldAlpha);
-  const refLogProbs = precomputed(device, pairs) ?? reference.run((model) => scoreBatch(model, batch, ldWeights).logProbs); // [2b]
-  const gradientCheckpointing = backwardPass ? layout.checkpointedLayers : 0;
-  const policyPass = (): ReturnType<typeof scoreBatch> =>
-    scoreBatch(base, batch, { ...ldWeights, gradientCheckpointing, metrics: true, accuracy: true, aligned: args.useWeighting });
-  const policy = backwardPass ? policyPass() : device.noGrad(policyPass);
-  backwardPass?.onForward?.();
+  const refLogProbs = precomputed(device, pairs) ?? context.reference.run((model) => scoreBatch(model, batch, ldWeights).logProbs); // [2b]
+  const policy = policyPass(context, backwardPass, (gradientCheckpointing) =>
+    scoreBatch(base, batch, { ...ldWeights, gradientCheckpointing, metrics: true, accuracy: true, aligned: args.useWeighting }),
+  );
   const [policyChosenLogProbs, policyRejectedLogProbs] = sidesOf(policy.logProbs); // [b] each
   const [refChosenLogProbs, refRejectedLogProbs] = sidesOf(refLogProbs); // [b] each
   const chosenLengths = answerLengths(device, pairs, "chosen"); // [b]
@@ -112,9 +111,7 @@ function pairPass(
     fDivergenceType,
     fAlphaDivergenceCoef,
   });
-  if (backwardPass && loss.node) {
-    backward(loss, { scale: (backwardPass.scale * pairs.length) / whole.length, sink: backwardPass.sink }).dispose();
-  }
+  sendBack(loss, { numRows: pairs.length, numWhole: whole.length }, backwardPass);
   return {
     loss: loss.detach(),
     losses: losses.detach(),

@@ -1,10 +1,11 @@
 import { ktoLoss } from "@kto/losses";
-import { backward, concat, mean, type CausalLM, type Tensor } from "@kto/tensor";
+import { concat, mean, type CausalLM, type Tensor } from "@kto/tensor";
 import type { KTOConfig } from "../config/kto-config.js";
 import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
 import { inPasses, type PassOptions } from "../memory/passes.js";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { ReferenceKind } from "../scoring/reference.js";
+import { policyPass, sendBack } from "../scoring/policy-pass.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
 import { ktoMicroBatchMetrics } from "./kto-metrics.js";
@@ -74,19 +75,18 @@ interface MatchedPass {
 
 /** Reference and policy on some of a micro-batch's rows, their losses, and their share of the gradient of the mean over all `numRows`. */
 function matchedPass(
-  { model, reference, layout }: MethodContext,
+  context: MethodContext,
   { beta, desirableWeight, undesirableWeight, lossType }: KTOConfig,
   { rows, numRows, ...passOptions }: PassOptions & { rows: readonly KtoRow[]; numRows: number },
   kl: NamedTensors,
   backwardPass: BackwardPass | undefined,
 ): MatchedPass {
-  const { device, base } = model;
+  const { device, base } = context.model;
   const batch = packScoredBatch(base, rows, passOptions);
-  const refLogProbs = precomputed(model.device, rows, "refLogProb") ?? reference.run((model) => scoreBatch(model, batch).logProbs);
-  const policyPass = (): ReturnType<typeof scoreBatch> =>
-    scoreBatch(base, batch, { gradientCheckpointing: backwardPass ? layout.checkpointedLayers : 0, metrics: true });
-  const policy = backwardPass ? policyPass() : device.noGrad(policyPass);
-  backwardPass?.onForward?.();
+  const refLogProbs = precomputed(device, rows, "refLogProb") ?? context.reference.run((model) => scoreBatch(model, batch).logProbs);
+  const policy = policyPass(context, backwardPass, (gradientCheckpointing) =>
+    scoreBatch(base, batch, { gradientCheckpointing, metrics: true }),
+  );
   const labels = device.tensor(
     rows.map(({ label }) => (label ? 1 : 0)),
     [rows.length],
@@ -103,9 +103,7 @@ function matchedPass(
     undesirableWeight,
     lossType,
   });
-  if (backwardPass && result.loss.node) {
-    backward(result.loss, { scale: (backwardPass.scale * rows.length) / numRows, sink: backwardPass.sink }).dispose();
-  }
+  sendBack(result.loss, { numRows: rows.length, numWhole: numRows }, backwardPass);
   return {
     loss: result.loss.detach(),
     losses: result.losses.detach(),

@@ -1,11 +1,12 @@
 import type { ReferenceFreePairs } from "@kto/losses";
-import { backward, concat, scale, sum, view, type Tensor } from "@kto/tensor";
+import { concat, scale, sum, view, type Tensor } from "@kto/tensor";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
 import { answerLengths, everyNth } from "../pairs/pair-answers.js";
 import { pairScores } from "../pairs/pair-scores.js";
 import { preparePairDataset, type PairRow, type PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
+import { policyPass, sendBack } from "../scoring/policy-pass.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
 import { referenceFreeMetrics } from "./reference-free-metrics.js";
@@ -85,17 +86,15 @@ interface PassInput extends PassOptions {
 
 /** The policy on some of a micro-batch's pairs, their loss, and their share of the gradient of the mean over all `numPairs`. */
 function pairPass(
-  { model, layout }: MethodContext,
+  context: MethodContext,
   { pairs, sequences, numPairs, meanChosenLength, objective, ...passOptions }: PassInput,
   backwardPass: BackwardPass | undefined,
 ): PairPass {
-  const { device, base } = model;
+  const { device, base } = context.model;
   const batch = packScoredBatch(base, sequences, passOptions);
-  const gradientCheckpointing = backwardPass ? layout.checkpointedLayers : 0;
-  const policyPass = (): ReturnType<typeof scoreBatch> =>
-    scoreBatch(base, batch, { gradientCheckpointing, metrics: true, bounds: partsOf(pairs, sequences) });
-  const policy = backwardPass ? policyPass() : device.noGrad(policyPass);
-  backwardPass?.onForward?.();
+  const policy = policyPass(context, backwardPass, (gradientCheckpointing) =>
+    scoreBatch(base, batch, { gradientCheckpointing, metrics: true, bounds: partsOf(pairs, sequences) }),
+  );
   const ofPart = (sums: Tensor, part: 0 | 1 | 2): Tensor => everyNth(sums, 3, part); // [b]
   const { loss, nll, ofPairs } = objective({
     chosenPromptLogProbs: ofPart(policy.logProbs, 0),
@@ -105,9 +104,7 @@ function pairPass(
     rejectedLengths: answerLengths(device, pairs, "rejected"),
     meanChosenLength,
   });
-  if (backwardPass && loss.node) {
-    backward(loss, { scale: (backwardPass.scale * pairs.length) / numPairs, sink: backwardPass.sink }).dispose();
-  }
+  sendBack(loss, { numRows: pairs.length, numWhole: numPairs }, backwardPass);
   const meanLogits = { chosenMeanLogit: ofPart(policy.meanLogit!, 1), rejectedMeanLogit: ofPart(policy.meanLogit!, 2) };
   return { loss: loss.detach(), nll, ofPairs: { ...ofPairs, ...meanLogits }, numPairs: pairs.length };
 }

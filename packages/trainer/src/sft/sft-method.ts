@@ -5,6 +5,7 @@ import { isPaddingFree, type SFTConfig } from "../config/sft-config.js";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { BackwardPass, Method, MethodContext, NamedValues } from "../loop/method.js";
 import { inPasses, type PassOptions } from "../memory/passes.js";
+import { policyPass } from "../scoring/policy-pass.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
 import { prepareSftDataset, type PreparedSftDataset, type SftRow } from "./prepare-sft-dataset.js";
 
@@ -65,12 +66,12 @@ interface DocumentsPass {
 
 /** Some documents of a micro-batch, their part of its loss, and their share of its gradient. */
 function documentsPass(
-  { model, layout }: MethodContext,
+  context: MethodContext,
   { lossType }: SFTConfig,
   { documents, numItemsInBatch, ...passOptions }: PassOptions & { documents: readonly ScoredRow[]; numItemsInBatch: number },
   backwardPass: BackwardPass | undefined,
 ): DocumentsPass {
-  const { device, base } = model;
+  const { device, base } = context.model;
   return device.scope("sft pass", () => {
     const { tokens, scored } = packScoredBatch(base, documents, passOptions);
     if (!scored) {
@@ -78,13 +79,10 @@ function documentsPass(
       const results = { loss: zeros(), entropy: zeros(), numCorrect: zeros() };
       return backwardPass ? results : { ...results, logProbs: zeros(documents.length) };
     }
-    const gradientCheckpointing = backwardPass ? layout.checkpointedLayers : 0;
-    const forward = (): ReturnType<typeof base.logProbs> => {
+    const { logProbs, entropy, argmax } = policyPass(context, backwardPass, (gradientCheckpointing) => {
       const hidden = base.hiddenStates(tokens, { gradientCheckpointing }); // [numTokens, hiddenSize]
       return base.logProbs(gatherRows(hidden, scored.positions), scored.labels, { metrics: true }); // [numScored]
-    };
-    const { logProbs, entropy, argmax } = backwardPass ? forward() : device.noGrad(forward);
-    backwardPass?.onForward?.();
+    });
     const loss = sftLoss({ tokenLogProbs: logProbs, numItemsInBatch, lossType }); // []
     if (backwardPass) backward(loss, backwardPass).dispose();
     const single = (scalar: Tensor): Tensor => view(scalar, [1]);
