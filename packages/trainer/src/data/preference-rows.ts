@@ -133,6 +133,12 @@ function notOneKind({ prompt, completion }: DataRow, index: number, answer: stri
   });
 }
 
+/** Notes a template that no row is rendered with. */
+export function noteUnusedTemplate(chatTemplate: string | undefined, { conversational }: RowFormat, notes: DataNotes): void {
+  if (chatTemplate !== undefined && !conversational)
+    notes.add("unused template", "the chat template that is given has no effect: the rows are not conversations");
+}
+
 /** Notes what the rows are, where they are not laid out as trl lays them out. */
 export function noteLayout(
   dataset: Dataset<DataRow>,

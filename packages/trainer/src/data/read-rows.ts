@@ -16,7 +16,7 @@ import { lazyRows, type RowSequence } from "./row-sequence.js";
 import { describeDrops, orEmpty, reasonToDrop, type DroppedRow, type DropReason, type ScoredRow, type SourceRow } from "./rows.js";
 import { tokenizeAll, type AllTokens, type CachedTokens, type CheckedSource } from "./tokenize-all.js";
 import { tokenizeRow } from "./tokenize-row.js";
-import { toPreferenceRows, type PreferenceRows } from "./preference-rows.js";
+import { noteUnusedTemplate, toPreferenceRows, type PreferenceRows } from "./preference-rows.js";
 
 /** What data says of itself before anything is tokenised. */
 export interface CheckedRows {
@@ -124,8 +124,7 @@ async function openSource(
 ): Promise<CheckedSource<DataRow, DataFacts>> {
   const rows = openRows(dataset, options);
   const { format, hasLabels, unreadColumns } = rows;
-  if (options.chatTemplate !== undefined && !format.conversational)
-    options.notes.add("unused template", "the chat template that is given has no effect: the rows are not conversations");
+  noteUnusedTemplate(options.chatTemplate, format, options.notes);
   const { labels, empty } = await checkAll(rows, dataset.length, options);
   return {
     length: rows.length,

@@ -4,6 +4,7 @@ import { sftContradictions, type SFTConfig } from "../config/sft-config.js";
 import { sftFields } from "../config/sft-fields.js";
 import { DataPreparationError } from "../data/errors.js";
 import { rowLengths, type RowLengths } from "../data/lengths.js";
+import { noteUnusedTemplate } from "../data/preference-rows.js";
 import { expectMaxLength, reportProgress, type PrepareOptions } from "../data/prepare-options.js";
 import { expectRows, expectRowsLeft } from "../data/read-rows.js";
 import {
@@ -156,8 +157,7 @@ function expectOptionsOf({ format, hasCompletionMask }: SftRows, options: Prepar
     refuse("completionOnlyLoss", "needs to know where the completion begins", "rows of prompt and completion, or a completion_mask");
   if (assistantOnlyLoss && !format.conversational) refuse("assistantOnlyLoss", "needs turns of an assistant", "conversations");
   if (assistantOnlyLoss) expectAssistantMarks(options);
-  if (chatTemplate !== undefined && !format.conversational)
-    notes.add("unused template", "the chat template that is given has no effect: the rows are not conversations");
+  noteUnusedTemplate(chatTemplate, format, notes);
 }
 
 /** A row of the data that is no document. */
