@@ -1,6 +1,6 @@
-import type { RowSequence } from "./row-sequence.js";
 import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
 import { lengthHistogram, type HistogramBin, type RowLengths } from "./lengths.js";
+import type { PreparedDataset } from "./prepared-dataset.js";
 import { reportTokens, type ReportToken } from "./report-tokens.js";
 import type { DroppedRow, ScoredRow } from "./rows.js";
 import type { Tokenizer } from "./tokenizer.js";
@@ -37,22 +37,10 @@ export interface ReportOptions {
   head?: number | undefined;
 }
 
-/** What a method prepared, as far as reports of every method tell of it. */
-interface PreparedForReport<Row> {
-  rows: RowSequence<Row>;
-  dropped: DroppedRow[];
-  format: RowFormat;
-  unreadColumns: string[];
-  lengths: RowLengths;
-  /** Tokens of each sequence before it was cut. */
-  sequenceLengths: readonly number[] | Uint32Array;
-  notes: DataNote[];
-}
-
 /** The report of data that was prepared; `sampleOf` shows one of its rows. */
 export function reportOf<Row, Sample extends object>(
   dataset: Dataset<DataRow>,
-  { rows, dropped, format, unreadColumns, lengths, sequenceLengths, notes }: PreparedForReport<Row>,
+  { rows, dropped, format, unreadColumns, lengths, sequenceLengths, notes }: PreparedDataset<Row>,
   { head = 3 }: ReportOptions,
   sampleOf: (row: Row) => Sample,
 ): DataReport<Sample> {

@@ -2,6 +2,7 @@ export { type DataReport, type ReportOptions, type ReportSequence } from "./data
 export { DataPreparationError } from "./errors.js";
 export { lengthHistogram, rowLengths, type HistogramBin, type LengthSummary, type RowLengths } from "./lengths.js";
 export type { PrepareOptions, PrepareProgress } from "./prepare-options.js";
+export type { PreparedDataset } from "./prepared-dataset.js";
 export type { ReportToken } from "./report-tokens.js";
 export {
   cutRow,

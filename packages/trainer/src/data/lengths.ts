@@ -1,5 +1,5 @@
 import { sketchesOf, type RowSequence } from "./row-sequence.js";
-import { rowLength, type ScoredRow } from "./rows.js";
+import type { ScoredRow } from "./rows.js";
 
 /** Smallest, mean, median and largest of some lengths, in tokens. */
 export interface LengthSummary {
@@ -28,6 +28,11 @@ export interface HistogramBin {
 
 /** Lengths of rows that are not cut yet; `maxLength` null means that nothing will be. */
 export function rowLengths(rows: RowSequence<ScoredRow>, maxLength: number | null): RowLengths {
+  return measureRows(rows, maxLength).lengths;
+}
+
+/** Those lengths, and the tokens of each row. */
+export function measureRows(rows: RowSequence<ScoredRow>, maxLength: number | null): { lengths: RowLengths; sequenceLengths: Uint32Array } {
   const sketchAt = sketchesOf(rows);
   const prompts = new Uint32Array(rows.length);
   const completions = new Uint32Array(rows.length);
@@ -37,18 +42,13 @@ export function rowLengths(rows: RowSequence<ScoredRow>, maxLength: number | nul
     completions[index] = completionIds.length;
   }
   const sequence = prompts.map((length, index) => length + completions[index]!);
-  return {
+  const lengths = {
     prompt: summarize(prompts),
     completion: summarize(completions),
     sequence: summarize(sequence),
     numTruncated: maxLength === null ? 0 : sequence.reduce((count, length) => count + (length > maxLength ? 1 : 0), 0),
   };
-}
-
-/** Tokens of each row. */
-export function sequenceLengths(rows: RowSequence<ScoredRow>): Uint32Array {
-  const sketchAt = sketchesOf(rows);
-  return Uint32Array.from({ length: rows.length }, (_, index) => rowLength(sketchAt(index)));
+  return { lengths, sequenceLengths: sequence };
 }
 
 /** A histogram of lengths in at most `maxBins` bins, whose equal width is the least power of two that allows it. */

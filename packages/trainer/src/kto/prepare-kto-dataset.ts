@@ -1,17 +1,17 @@
-import { DataNotes, isPaired, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
+import { DataNotes, isPaired, type DataRow, type Dataset } from "@kto/datasets";
 import { klCompletionSources, type KtoLossType } from "@kto/losses/plain";
 
 import { checkConfig } from "../config/check-config.js";
 import { ktoContradictions } from "../config/kto-config.js";
 import { ktoFields } from "../config/kto-fields.js";
 import { DataPreparationError } from "../data/errors.js";
-import { rowLengths, sequenceLengths, type RowLengths } from "../data/lengths.js";
+import { measureRows } from "../data/lengths.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
+import type { PreparedDataset } from "../data/prepared-dataset.js";
 import { lazyRows, sketchesOf, type RowSequence } from "../data/row-sequence.js";
-import { cutRow, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
+import { cutRow, type ScoredRow, type SourceRow } from "../data/rows.js";
 import { classBalance, type ClassBalance, type ClassWeights } from "./class-balance.js";
 import { tokenizeRows, type TokenizedRow } from "../data/read-rows.js";
-import type { CachedTokens } from "../data/tokenize-all.js";
 
 /** One row as the KTO trainer takes it, cut to `maxLength`. */
 export interface KtoRow extends ScoredRow, SourceRow {
@@ -34,22 +34,8 @@ export interface PrepareKtoOptions extends PrepareOptions, ClassWeights {
 }
 
 /** What {@link prepareKtoDataset} gives. */
-export interface PreparedKtoDataset {
-  /** Each is read when it is asked for. */
-  rows: RowSequence<KtoRow>;
-  dropped: DroppedRow[];
-  /** Form of the rows given. */
-  format: RowFormat;
-  /** Columns of the data that are not read. */
-  unreadColumns: string[];
+export interface PreparedKtoDataset extends PreparedDataset<KtoRow> {
   classBalance: ClassBalance;
-  lengths: RowLengths;
-  /** Tokens of each row before it was cut. */
-  sequenceLengths: Uint32Array;
-  /** What is worth knowing of how the rows were read, one of a kind. */
-  notes: DataNote[];
-  /** Where the tokenised rows are kept, if anywhere. */
-  cache?: CachedTokens | undefined;
 }
 
 /**
@@ -93,8 +79,7 @@ export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: Prep
     ...read,
     notes: notes.list(),
     classBalance: classBalance(labelsOf(tokenized), options),
-    lengths: rowLengths(tokenized, maxLength),
-    sequenceLengths: sequenceLengths(tokenized),
+    ...measureRows(tokenized, maxLength),
   };
 }
 

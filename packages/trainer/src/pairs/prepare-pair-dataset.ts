@@ -1,12 +1,12 @@
-import { DataNotes, isPaired, layoutOfDataset, rowError, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
-import { rowLengths, sequenceLengths, type RowLengths } from "../data/lengths.js";
+import { DataNotes, isPaired, layoutOfDataset, rowError, type DataRow, type Dataset } from "@kto/datasets";
+import { measureRows } from "../data/lengths.js";
 import { DataPreparationError } from "../data/errors.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
+import type { PreparedDataset } from "../data/prepared-dataset.js";
 import { GrowingArray } from "../data/growing-array.js";
 import { checkRows, tokenizeRows, type CheckedRows, type CheckOptions, type TokenizedRow } from "../data/read-rows.js";
 import { lazyRows, mappedRows, selectedRows, sketchesOf, type RowSequence } from "../data/row-sequence.js";
-import type { CachedTokens } from "../data/tokenize-all.js";
-import { cutRow, type DroppedRow, type ScoredRow, type SourceRow } from "../data/rows.js";
+import { cutRow, type ScoredRow, type SourceRow } from "../data/rows.js";
 
 /** A pair as trainers take it: two answers to one prompt, each cut to `maxLength`. */
 export interface PairRow extends SourceRow {
@@ -17,26 +17,13 @@ export interface PairRow extends SourceRow {
   refRejectedLogProb?: number;
 }
 
-/** What {@link preparePairDataset} gives. */
-export interface PreparedPairDataset {
-  /** Each is read when it is asked for. */
-  rows: RowSequence<PairRow>;
-  /** Sides that were dropped; the other side of such a pair is not trained on either. */
-  dropped: DroppedRow[];
-  /** Form of the rows given. */
-  format: RowFormat;
-  /** Columns of the data that are not read. */
-  unreadColumns: string[];
+/**
+ * What {@link preparePairDataset} gives. What is dropped are sides; the other side of such a pair is not trained on either. Lengths are those of both answers of all
+ * pairs, each with its prompt.
+ */
+export interface PreparedPairDataset extends PreparedDataset<PairRow> {
   /** Pairs whose two answers are the same tokens: they teach nothing, and are trained on, as in trl. */
   numIdentical: number;
-  /** Of both answers of all pairs. */
-  lengths: RowLengths;
-  /** Tokens of both answers of each pair, each with its prompt, before they were cut. */
-  sequenceLengths: Uint32Array;
-  /** What is worth knowing of how the rows were read, one of a kind. */
-  notes: DataNote[];
-  /** Where the tokenised rows are kept, if anywhere. */
-  cache?: CachedTokens | undefined;
 }
 
 /**
@@ -82,8 +69,7 @@ export async function preparePairDataset(dataset: Dataset<DataRow>, options: Pre
     })),
     ...read,
     numIdentical,
-    lengths: rowLengths(answers, maxLength),
-    sequenceLengths: sequenceLengths(answers),
+    ...measureRows(answers, maxLength),
     notes: notes.list(),
   };
 }

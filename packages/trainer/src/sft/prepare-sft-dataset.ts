@@ -1,11 +1,12 @@
-import { DataNotes, numpyPermutation, RowMistakes, type DataNote, type DataRow, type Dataset, type RowFormat } from "@kto/datasets";
+import { DataNotes, numpyPermutation, RowMistakes, type DataRow, type Dataset } from "@kto/datasets";
 import { checkConfig } from "../config/check-config.js";
 import { sftContradictions, type SFTConfig } from "../config/sft-config.js";
 import { sftFields } from "../config/sft-fields.js";
 import { DataPreparationError } from "../data/errors.js";
-import { rowLengths, type RowLengths } from "../data/lengths.js";
+import { measureRows } from "../data/lengths.js";
 import { noteUnusedTemplate } from "../data/preference-rows.js";
 import { expectMaxLength, reportProgress, type PrepareOptions } from "../data/prepare-options.js";
+import type { PreparedDataset } from "../data/prepared-dataset.js";
 import { expectRows, expectRowsLeft } from "../data/read-rows.js";
 import {
   cutRow,
@@ -46,25 +47,16 @@ type DataFields =
 /** Options of {@link prepareSftDataset}; what is not given is as trl has it. */
 export interface PrepareSftOptions extends PrepareOptions, Partial<Pick<SFTConfig, DataFields>> {}
 
-/** What {@link prepareSftDataset} gives. */
-export interface PreparedSftDataset {
+/**
+ * What {@link prepareSftDataset} gives. What is dropped are rows of the data of which nothing is scored; packed rows hold them along, as in trl. Lengths are those of the
+ * documents: what is scored begins where the completion does.
+ */
+export interface PreparedSftDataset extends PreparedDataset<SftRow> {
   rows: SftRow[];
-  /** Rows of the data of which nothing is scored. Packed rows hold them along, as in trl. */
-  dropped: DroppedRow[];
-  /** Form of the rows given. */
-  format: RowFormat;
-  /** Columns of the data that are not read. */
-  unreadColumns: string[];
   /** How documents were packed; null where they were not. */
   packing: { strategy: SFTConfig["packingStrategy"]; numDocuments: number } | null;
   /** Of all rows together, as they are trained on. */
   tokens: { total: number; scored: number };
-  /** Of the documents: what is scored begins where the completion does. */
-  lengths: RowLengths;
-  /** Tokens of each document before it was cut. */
-  sequenceLengths: number[];
-  /** What is worth knowing of how the rows were read, one of a kind. */
-  notes: DataNote[];
 }
 
 /**
@@ -110,8 +102,7 @@ export async function prepareSftDataset(dataset: Dataset<DataRow>, options: Prep
     unreadColumns: source.unreadColumns,
     packing: isPacked ? { strategy: args.packingStrategy, numDocuments: whole.length } : null,
     tokens: { total: sumOf(trained, rowLength), scored: sumOf(trained, numScoredTokens) },
-    lengths: rowLengths(whole, isCut ? maxLength : null),
-    sequenceLengths: whole.map(rowLength),
+    ...measureRows(whole, isCut ? maxLength : null),
     notes: notes.list(),
   };
 }

@@ -1,4 +1,5 @@
-import { rowLength, rowLengths, type PairRow, type PreparedPairDataset } from "../index.js";
+import { measureRows } from "../data/lengths.js";
+import type { PairRow, PreparedPairDataset } from "../index.js";
 
 /** Pairs of which the chosen answer repeats the prompt's first token. */
 export function tinyPairs(count: number): PreparedPairDataset {
@@ -18,8 +19,7 @@ export function tinyPairs(count: number): PreparedPairDataset {
     format: { type: "paired", layout: "paired", conversational: false },
     unreadColumns: [],
     numIdentical: 0,
-    lengths: rowLengths(answers, 16),
-    sequenceLengths: Uint32Array.from(answers, rowLength),
+    ...measureRows(answers, 16),
     notes: [],
   };
 }
