@@ -33,19 +33,20 @@ export interface SftRow extends SourceRow {
 }
 
 /** Fields of `SFTConfig` that say how data is prepared. */
-type DataFields =
-  | "completionOnlyLoss"
-  | "assistantOnlyLoss"
-  | "packing"
-  | "packingStrategy"
-  | "evalPacking"
-  | "datasetTextField"
-  | "eosToken"
-  | "shuffleDataset"
-  | "seed";
+const dataFields = [
+  "completionOnlyLoss",
+  "assistantOnlyLoss",
+  "packing",
+  "packingStrategy",
+  "evalPacking",
+  "datasetTextField",
+  "eosToken",
+  "shuffleDataset",
+  "seed",
+] as const satisfies readonly (keyof SFTConfig)[];
 
 /** Options of {@link prepareSftDataset}; what is not given is as trl has it. */
-export interface PrepareSftOptions extends PrepareOptions, Partial<Pick<SFTConfig, DataFields>> {}
+export interface PrepareSftOptions extends PrepareOptions, Partial<Pick<SFTConfig, (typeof dataFields)[number]>> {}
 
 /**
  * What {@link prepareSftDataset} gives. What is dropped are rows of the data of which nothing is scored; packed rows hold them along, as in trl. Lengths are those of the
@@ -109,23 +110,11 @@ export async function prepareSftDataset(dataset: Dataset<DataRow>, options: Prep
 
 /** The fields that say how data is prepared, checked. Throws DataPreparationError. */
 function dataArguments(options: PrepareSftOptions, maxLength: number | null): SFTConfig {
-  const { completionOnlyLoss, assistantOnlyLoss, packing, packingStrategy, evalPacking } = options;
-  const { datasetTextField, eosToken, shuffleDataset, seed } = options;
+  const given = Object.fromEntries(dataFields.map((field) => [field, options[field]])) as Partial<SFTConfig>;
   return checkConfig(
     "prepareSftDataset",
     sftFields,
-    {
-      maxLength,
-      completionOnlyLoss,
-      assistantOnlyLoss,
-      packing,
-      packingStrategy,
-      evalPacking,
-      datasetTextField,
-      eosToken,
-      shuffleDataset,
-      seed,
-    },
+    { maxLength, ...given },
     { contradictions: sftContradictions, toError: (text) => new DataPreparationError(text) },
   );
 }
