@@ -1,7 +1,6 @@
 import { exp, mul, scale, sum, type Tensor } from "@kto/tensor";
-import { LossInputError } from "../errors.js";
-import { expectNumItems } from "./num-items.js";
-import { sftLossTypes, type SftLossType } from "./sft-loss-types.js";
+import { checkSftInputs } from "./check-sft-inputs.js";
+import type { SftLossType } from "./sft-loss-types.js";
 
 /** Log-probabilities of the scored tokens of a batch on the device, and what their sum is divided by. */
 export interface SftLossInputs {
@@ -26,15 +25,9 @@ export interface SftLossInputs {
  * @see arXiv 2508.05629 (dynamic fine-tuning); trl 1.16, SFTTrainer
  */
 export function sftLoss({ tokenLogProbs, numItemsInBatch, lossType = "nll" }: SftLossInputs): Tensor {
-  expectNumItems("sftLoss", numItemsInBatch);
-  return tokenLogProbs.device.scope("sftLoss", () => scale(sum(terms(tokenLogProbs, lossType)), -1 / numItemsInBatch));
-}
-
-/** [numTokens], what is added up. */
-function terms(tokenLogProbs: Tensor, lossType: SftLossType): Tensor {
-  if (lossType === "nll" || lossType === "chunked_nll") return tokenLogProbs;
-  if (lossType === "dft") return mul(exp(tokenLogProbs.detach()), tokenLogProbs);
-  throw new LossInputError(`sftLoss: there is no lossType ${JSON.stringify(lossType)}; expected one of ${sftLossTypes.join(", ")}`, {
-    field: "lossType",
+  checkSftInputs("sftLoss", { lossType, numItemsInBatch });
+  return tokenLogProbs.device.scope("sftLoss", () => {
+    const terms = lossType === "dft" ? mul(exp(tokenLogProbs.detach()), tokenLogProbs) : tokenLogProbs; // [numTokens]
+    return scale(sum(terms), -1 / numItemsInBatch);
   });
 }

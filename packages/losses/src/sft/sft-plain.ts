@@ -1,6 +1,5 @@
-import { LossInputError } from "../errors.js";
-import { expectNumItems } from "./num-items.js";
-import { sftLossTypes, type SftLossType } from "./sft-loss-types.js";
+import { checkSftInputs } from "./check-sft-inputs.js";
+import type { SftLossType } from "./sft-loss-types.js";
 
 /** Log-probabilities of the scored tokens of a batch, and what their sum is divided by. */
 export interface SftPlainInputs {
@@ -27,11 +26,7 @@ export interface SftPlainResult {
  * Throws LossInputError for no tokens, an unknown `lossType`, and a `numItemsInBatch` below 1.
  */
 export function sftLossPlain({ tokenLogProbs, numItemsInBatch = tokenLogProbs.length, lossType = "nll" }: SftPlainInputs): SftPlainResult {
-  if (!sftLossTypes.includes(lossType))
-    throw new LossInputError(`sftLossPlain: there is no lossType ${JSON.stringify(lossType)}; expected one of ${sftLossTypes.join(", ")}`, {
-      field: "lossType",
-    });
-  expectNumItems("sftLossPlain", numItemsInBatch);
+  checkSftInputs("sftLossPlain", { lossType, numItemsInBatch });
   const weights = Float64Array.from(tokenLogProbs, (logProb) => (lossType === "dft" ? Math.exp(logProb) : 1));
   let total = 0;
   for (let token = 0; token < weights.length; token++) total -= weights[token]! * tokenLogProbs[token]!;
