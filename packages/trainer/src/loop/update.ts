@@ -3,7 +3,7 @@ import type { ParameterBucket, Tensor } from "@kto/tensor";
 import type { RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import type { TrainerEvent } from "./events.js";
-import type { BackwardPass } from "./method.js";
+import type { BackwardPass, Method } from "./method.js";
 import { disposeAll, recordMicroBatch, recordMicroBatchTogether, type MicroBatchContext, type RecordedMicroBatch } from "./micro-batch.js";
 import type { Policy } from "./policy.js";
 import { microBatchesOfUpdate, type RunPlan } from "./run-plan.js";
@@ -45,24 +45,17 @@ export async function recordUpdate<Row extends SourceRow>(
   rows: RowSequence<Row>,
   { step, learningRate, emit }: { step: number; learningRate: number; emit(event: TrainerEvent): void },
 ): Promise<PendingUpdate<Row>> {
-  const { args, counts, collective, optimizer, gradients } = run;
+  const { args, counts, collective, optimizer, gradients, method } = run;
   const { rank, size } = collective;
   const ranges = Array.from({ length: size }, (_, other) => microBatchesOfUpdate(step - 1, counts, args, { rank: other, size }));
   const count = ranges[rank]!.length;
-  const rowsAt = (ofRank: number, index: number): readonly Row[] => {
-    const { start, end } = ranges[ofRank]![index]!;
-    return rows.slice(start, end);
-  };
-  const { method } = run;
-  const weightAt = (ofRank: number, index: number): number => method.weightOf?.(rowsAt(ofRank, index)) ?? 1;
-  const total = ranges.flatMap((ofRank, other) => ofRank.map((_, index) => weightAt(other, index))).reduce((a, b) => a + b, 0);
+  const batches = Array.from({ length: count }, (_, index) => ranges.map((ofRank) => rows.slice(ofRank[index]!.start, ofRank[index]!.end)));
+  const shares = sharesOf(method, batches);
   const microBatches: RecordedMicroBatch<Row>[] = [];
   for (const bucket of gradients) bucket.clear();
   try {
-    for (let index = 0; index < count; index++) {
-      const rowsByRank = ranges.map((_, other) => rowsAt(other, index));
-      const share = method.weightOf && weightAt(rank, index) / Math.max(total, 1);
-      const place = { step, index, count, share };
+    for (const [index, rowsByRank] of batches.entries()) {
+      const place = { step, index, count, share: shares?.[index]![rank] };
       const dropout = <T>(body: () => T): T => withDropout(run, place, body);
       const tensors = await recordMicroBatchTogether(run, rowsByRank[rank]!, backwardPass(run, place), dropout);
       microBatches.push({ rowsByRank, tensors });
@@ -75,6 +68,17 @@ export async function recordUpdate<Row extends SourceRow>(
     disposeAll(microBatches);
     throw error;
   }
+}
+
+/** What each micro-batch counts in the loss of its update, by index and rank; undefined where the method does not weigh. */
+function sharesOf<Row extends SourceRow>(method: Method<Row>, batches: readonly (readonly (readonly Row[])[])[]): number[][] | undefined {
+  if (!method.weightOf) return undefined;
+  const weights = batches.map((rowsByRank) => rowsByRank.map((rows) => method.weightOf!(rows)));
+  const total = Math.max(
+    weights.flat().reduce((sum, weight) => sum + weight, 0),
+    1,
+  );
+  return weights.map((ofRanks) => ofRanks.map((weight) => weight / total));
 }
 
 /** Records one micro-batch as an update would, for planning memory: its results go with the scope. */
