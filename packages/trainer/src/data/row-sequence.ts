@@ -55,6 +55,11 @@ export function sketchesOf<Row>(rows: RowSequence<Row>): (index: number) => Row 
   return (index) => rows.sketchAt?.(index) ?? rows.at(index)!;
 }
 
+/** Batches of rows in their order, for their lengths alone; one at a time. */
+export function* sketchedBatches<Row>(rows: RowSequence<Row>, batchSize: number): Generator<Row[]> {
+  for (let start = 0; start < rows.length; start += batchSize) yield sketchedRows(rows, start, Math.min(start + batchSize, rows.length));
+}
+
 /** Rows from `start` to `end`, for their lengths alone. */
 export function sketchedRows<Row>(rows: RowSequence<Row>, start: number, end: number): Row[] {
   const sketchAt = sketchesOf(rows);

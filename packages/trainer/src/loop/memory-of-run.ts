@@ -1,7 +1,7 @@
 import { wholeBatches, type PassLayout } from "../memory/passes.js";
 import type { MemoryPlan } from "../memory/memory-plan.js";
 import { planRunMemory } from "../memory/run-memory.js";
-import { sketchedRows, type RowSequence } from "../data/row-sequence.js";
+import { sketchedBatches, sketchedRows, type RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import { recordMicroBatch } from "./micro-batch.js";
 import { rowOrder } from "./row-order.js";
@@ -34,17 +34,12 @@ export function planMemoryOfRun<Row extends SourceRow>(
       for (const { start, end } of microBatchesOfUpdate(update, counts, args, collective)) yield sketchedRows(ofEpoch, start, end);
     }
   };
-  const { perDeviceEvalBatchSize: evalSize } = args;
-  const evaluationBatches = function* (): Generator<Row[]> {
-    for (let start = 0; start < evalRows.length; start += evalSize)
-      yield sketchedRows(evalRows, start, Math.min(start + evalSize, evalRows.length));
-  };
   const under = (layout: PassLayout): UpdateContext<Row> => ({ ...run, context: { ...run.context, layout } });
   return planRunMemory<Row>({
     model: base,
     gradientCheckpointing: args.gradientCheckpointing,
     trainingBatches,
-    evaluationBatches,
+    evaluationBatches: () => sketchedBatches(evalRows, args.perDeviceEvalBatchSize),
     passesOf: (batch) => method.passes(batch),
     recordMicroBatch: (layout, batch, onForward) => rehearseMicroBatch(under(layout), batch, onForward),
     recordEvaluation: (layout, batch) => void recordMicroBatch(under(layout), batch, undefined),

@@ -1,6 +1,6 @@
 import { excerpt } from "@kto/core";
 import { TrainerConfigError } from "../config/check-config.js";
-import { sketchedRows, type RowSequence } from "../data/row-sequence.js";
+import { sketchedBatches, sketchedRows, type RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import { wholeBatches } from "../memory/passes.js";
 import { followedMetric } from "./best-model.js";
@@ -41,17 +41,14 @@ function evaluatedMetrics<Row extends SourceRow>(
   rows: RowSequence<Row>,
   batchSize: number,
 ): string[] {
-  const batches = Array.from({ length: Math.ceil(rows.length / batchSize) }, (_, index) =>
-    sketchedRows(rows, index * batchSize, Math.min((index + 1) * batchSize, rows.length)),
-  );
-  const first = batches[0]!;
+  const first = sketchedRows(rows, 0, Math.min(batchSize, rows.length));
   const sizes = new Map<string, number>(); // by row
   context.model.device.memory.rehearse(() => {
     const results = recordMicroBatch({ method, context: { ...context, layout: wholeBatches } }, first, undefined);
     for (const [name, { size }] of Object.entries(results)) sizes.set(name, size / first.length);
   });
   const names = new Set(always);
-  for (const batch of batches) {
+  for (const batch of sketchedBatches(rows, batchSize)) {
     const zeros = Object.fromEntries([...sizes].map(([name, size]) => [name, new Float32Array(Math.ceil(size * batch.length))]));
     for (const name of Object.keys(method.metrics(zeros, batch))) names.add(name);
   }
