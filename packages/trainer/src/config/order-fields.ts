@@ -12,3 +12,15 @@ export function orderFields(rows: string): { trainSamplingStrategy: Field<"rando
     dataSeed: field(orNull(integer(0)), null, { group: "seeds", help: `seed of the order of ${rows}; null is seed` }),
   };
 }
+
+/** The arguments that say in which order rows are trained on. */
+export interface OrderArguments {
+  trainSamplingStrategy: "random" | "sequential";
+  dataSeed: number | null;
+  seed: number;
+}
+
+/** Seed of the order of rows; undefined where it is that of the data. */
+export function shuffleSeedOf({ trainSamplingStrategy, dataSeed, seed }: OrderArguments): number | undefined {
+  return trainSamplingStrategy === "random" ? (dataSeed ?? seed) : undefined;
+}

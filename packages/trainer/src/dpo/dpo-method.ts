@@ -1,6 +1,7 @@
 import { dpoLoss, wpoWeights } from "@kto/losses";
 import { concat, mean, type Tensor } from "@kto/tensor";
 import { lossTypesOf, lossWeightsOf, type DPOConfig } from "../config/dpo-config.js";
+import { shuffleSeedOf } from "../config/order-fields.js";
 import type { BackwardPass, Method, MethodContext } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
 import { answerLengths, answersOf, meanChosenLength, sidesOf } from "../pairs/pair-answers.js";
@@ -23,7 +24,7 @@ export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial")
   return {
     name: "dpo",
     reference,
-    ...(args.trainSamplingStrategy === "random" && { shuffleSeed: args.dataSeed ?? args.seed }),
+    shuffleSeed: shuffleSeedOf(args),
     prepare: preparePairDataset,
     passes: (pairs) => [units(pairs).map(answersOf)],
     ...(args.precomputeRefLogProbs && {

@@ -1,5 +1,6 @@
 import type { ReferenceFreePairs } from "@kto/losses";
 import { concat, scale, sum, view, type Tensor } from "@kto/tensor";
+import { shuffleSeedOf, type OrderArguments } from "../config/order-fields.js";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
@@ -32,7 +33,7 @@ export interface PairObjective {
 /** What sets one method without a reference apart from another. */
 export interface ReferenceFreeOptions {
   name: string;
-  args: { trainSamplingStrategy: "random" | "sequential"; dataSeed: number | null; seed: number };
+  args: OrderArguments;
   /** Whether the prompts of chosen rows are learnt too. */
   scoresPrompts: boolean;
   objective(pairs: ScoredPairs): PairObjective;
@@ -46,7 +47,7 @@ export function referenceFreeMethod({ name, args, scoresPrompts, objective }: Re
   ];
   return {
     name,
-    ...(args.trainSamplingStrategy === "random" && { shuffleSeed: args.dataSeed ?? args.seed }),
+    shuffleSeed: shuffleSeedOf(args),
     prepare: preparePairDataset,
     passes: (pairs) => [pairs.map(sequencesOf)],
     record: (context, pairs, _statistics, backwardPass) => {

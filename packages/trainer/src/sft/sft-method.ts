@@ -1,6 +1,7 @@
 import { sftLoss } from "@kto/losses";
 import { sftMetrics } from "@kto/losses/plain";
 import { backward, concat, equal, gatherRows, segmentSum, sum, view, type Tensor } from "@kto/tensor";
+import { shuffleSeedOf } from "../config/order-fields.js";
 import { isPaddingFree, type SFTConfig } from "../config/sft-config.js";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { BackwardPass, Method, MethodContext, NamedValues } from "../loop/method.js";
@@ -11,11 +12,10 @@ import { prepareSftDataset, type PreparedSftDataset, type SftRow } from "./prepa
 
 /** Supervised fine-tuning as the loop trains it: the mean of −log π over the scored tokens of an update, and nothing to compare with. */
 export function sftMethod(args: SFTConfig): Method<SftRow, PreparedSftDataset> {
-  const isShuffled = args.trainSamplingStrategy === "random" && args.shuffleDataset !== false;
   return {
     name: "sft",
     isPaddingFree: isPaddingFree(args),
-    ...(isShuffled && { shuffleSeed: args.dataSeed ?? args.seed }),
+    shuffleSeed: args.shuffleDataset === false ? undefined : shuffleSeedOf(args),
     prepare: (dataset, options) => prepareSftDataset(dataset, { ...args, ...options }),
     passes: (rows) => [documentsOf(rows)],
     weightOf: (rows) => numScored(documentsOf(rows)),
