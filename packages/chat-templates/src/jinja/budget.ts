@@ -9,10 +9,10 @@ export interface RenderLimits {
 }
 
 /**
- * The longest rows that people train on take some ten thousand steps and ten times their length in bytes. Four million steps are under a second on a
+ * The longest rows that people train on take some ten thousand steps and ten times their length in bytes. Two million steps are half a second on a
  * slow machine, 128 MiB fit into any, and both are a hundred times what a template needs that means no harm.
  */
-export const DEFAULT_LIMITS: Readonly<RenderLimits> = { steps: 4_000_000, bytes: 2 ** 27 };
+export const DEFAULT_LIMITS: Readonly<RenderLimits> = { steps: 2_000_000, bytes: 2 ** 27 };
 
 /** Bytes of an entry of a list, with what V8 keeps free behind it. */
 const ITEM_BYTES = 16;

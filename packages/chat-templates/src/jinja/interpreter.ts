@@ -23,7 +23,7 @@ type Outcome = "done" | "break" | "continue";
 const MAX_CALLS = 400;
 
 /** What binding the arguments of a filter takes. */
-const FILTER_STEPS = 5;
+const FILTER_STEPS = 8;
 /** What binding the arguments of a macro takes. */
 const CALL_STEPS = 30;
 

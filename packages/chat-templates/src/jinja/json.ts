@@ -27,6 +27,7 @@ export function toJson(value: Value, options: JsonOptions, indentation = "\n"): 
   const inner = options.indent === null ? "" : indentation + options.indent;
   const outer = options.indent === null ? "" : indentation;
   const wrap = (open: string, items: string[], close: string): string => {
+    spend(6); // its items' texts are gathered and joined: as much work as several expressions
     spendText(inner.length + outer.length);
     return items.length === 0 ? open + close : open + inner + joinTexts(items, options.itemSeparator + inner) + outer + close;
   };

@@ -1,4 +1,4 @@
-import { spendItems, spendText } from "./budget.js";
+import { spend, spendItems, spendText } from "./budget.js";
 import { Undefined, type Value } from "./values.js";
 
 /** Bytes of an empty scope: a macro that is kept keeps those it was made in. */
@@ -34,6 +34,7 @@ export class Output {
   readonly generations: { start: number; end: number }[] = [];
 
   add(text: string): void {
+    spend(2);
     spendText(text.length);
     this.text += text;
   }
