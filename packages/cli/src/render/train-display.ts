@@ -48,6 +48,8 @@ export class TrainDisplay {
       const shown = evaluation.map(({ title, metric }) => `, ${title} ${formatNumber(event.record[`eval_${metric}`], 3)}`);
       console.line(`evaluation: loss ${formatNumber(event.record["eval_loss"], 6)}${shown.join("")}`);
     } else if (event.type === "checkpoint") console.line(console.colors.dim(`checkpoint: ${event.path}`));
+    else if (event.type === "pause") console.line(`paused after update ${event.step}`);
+    else if (event.type === "resume") console.line(`goes on after ${formatSeconds(event.pausedMs / 1000)}`);
     else if (event.type === "earlyStop")
       console.line(`stopped early after update ${event.step}: ${formatCounted(event.evaluations, "evaluation")} without progress`);
     else if (event.type === "bestModel") this.#best = event;

@@ -12,6 +12,7 @@ export type TrainerEvent =
       startStep: number;
       totalUpdates: number;
       numTokens: number;
+      /** Without what a `TrainingControl` held up. */
       elapsedMs: number;
       gpuMemoryBytes: number;
     }
@@ -20,6 +21,9 @@ export type TrainerEvent =
   | { type: "evaluate"; record: LogRecord }
   | { type: "checkpoint"; step: number; path: string }
   | { type: "checkpointRemoved"; name: string }
+  /** A `TrainingControl` holds the run up after this update, and has let it go on. */
+  | { type: "pause"; step: number }
+  | { type: "resume"; step: number; pausedMs: number }
   /** The run ends before its last update: so many evaluations in a row were no progress. */
   | { type: "earlyStop"; step: number; evaluations: number }
   /** At the end of a run that goes by a metric. */

@@ -3,6 +3,7 @@ import type { DamagedFile } from "./checkpoint-error.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { SettingDifference } from "./differences.js";
 import type { RunPlan } from "./run-plan.js";
+import type { RunOptions } from "./trainer-options.js";
 import type { TrainingRun } from "./training-run.js";
 
 /** What is known of a run before it starts. */
@@ -35,9 +36,9 @@ export class PlannedRun implements RunFacts {
   readonly damaged: readonly DamagedFile[];
   readonly differences: readonly SettingDifference[];
   readonly isFinished: boolean;
-  readonly #train: (run: PlannedRun, options: { signal?: AbortSignal | undefined }) => TrainingRun;
+  readonly #train: (run: PlannedRun, options: RunOptions) => TrainingRun;
 
-  constructor(facts: RunFacts, train: (run: PlannedRun, options: { signal?: AbortSignal | undefined }) => TrainingRun) {
+  constructor(facts: RunFacts, train: (run: PlannedRun, options: RunOptions) => TrainingRun) {
     this.counts = facts.counts;
     this.numWarmupUpdates = facts.numWarmupUpdates;
     this.memory = facts.memory;
@@ -59,7 +60,7 @@ export class PlannedRun implements RunFacts {
   }
 
   /** Trains; see `Trainer.train`. */
-  train(options: { signal?: AbortSignal | undefined } = {}): TrainingRun {
+  train(options: RunOptions = {}): TrainingRun {
     return this.#train(this, options);
   }
 }

@@ -22,20 +22,22 @@ export interface CheckpointedRun {
 }
 
 /**
- * Writes the checkpoint of the update that was done last, and removes the oldest beyond the limit.
+ * Writes the checkpoint of the update that was done last, removes the oldest beyond the limit, and gives its path.
  *
  * @param state  makes the text of its `trainer_state.json`, which says whether it is the best
- * @param isDue  false for one that is written because the run was interrupted, which no other run would have: it is never the best one
+ * @param isDue  false for one that is written because the run was interrupted or somebody asked for it, which no other run would have: it is never the best one
  */
-export async function saveCheckpoint(run: CheckpointedRun, state: () => string, isDue: boolean): Promise<void> {
+export async function saveCheckpoint(run: CheckpointedRun, state: () => string, isDue: boolean): Promise<string> {
   const { store, files, optimizer, progress, args, rank, emit } = run;
   const { globalStep: step, best } = progress;
   const name = checkpointName(step);
+  const path = store.folder(name).name;
   if (isDue && best.globalStep === step) best.checkpoint = name;
-  if (rank > 0) return;
+  if (rank > 0) return path;
   await store.writeFolder(name, (folder) => writeCheckpoint(folder, files, optimizer, state()));
-  emit({ type: "checkpoint", step, path: store.folder(name).name });
+  emit({ type: "checkpoint", step, path });
   await remove(run, checkpointsToRemove(await listCheckpoints(store), args.saveTotalLimit, best.checkpoint));
+  return path;
 }
 
 /**

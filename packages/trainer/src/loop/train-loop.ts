@@ -1,6 +1,7 @@
 import type { Schedule } from "@kto/optim";
 import type { SourceRow } from "../data/rows.js";
 import { isStoppedEarly, type EvaluationOutcome } from "./best-model.js";
+import { TrainerUsageError } from "./errors.js";
 import type { TrainerEvent, TrainLog } from "./events.js";
 import { countTokens, disposeAll, readMicroBatches, weightedMean } from "./micro-batch.js";
 import { expectFiniteLoss } from "./non-finite.js";
@@ -8,6 +9,7 @@ import { dueAfter, epochAfter } from "./run-plan.js";
 import type { RowOrder } from "./row-order.js";
 import { takeLog } from "./take-log.js";
 import type { RunProgress } from "./trainer-state.js";
+import type { ControlledRun, TrainingControl } from "./training-control.js";
 import { recordUpdate, type PendingUpdate, type UpdateContext } from "./update.js";
 
 /** What the loop goes through. */
@@ -17,23 +19,26 @@ export interface TrainLoop<Row extends SourceRow> extends UpdateContext<Row> {
   /** Goes on from where it stands, and is kept up to date. */
   progress: RunProgress;
   signal: AbortSignal | undefined;
+  control: TrainingControl | undefined;
   emit(event: TrainerEvent): void;
   /** Evaluates, keeps the record, and says what it means for the run. */
   evaluate(): Promise<EvaluationOutcome>;
-  /** Writes a checkpoint, one that is due or one of an interrupted run; undefined where there is no place for one. */
-  save: ((isDue: boolean) => Promise<void>) | undefined;
+  /** Writes a checkpoint, one that is due or one of an interrupted run, and gives its path; undefined where there is no place for one. */
+  save: ((isDue: boolean) => Promise<string>) | undefined;
 }
 
 /**
  * Update after update: record, wait, and at a log, an evaluation, a checkpoint or the end read what was left on the device. Gives a log at every logging
  * step. When the signal is aborted it finishes the update in flight, writes a checkpoint and throws the signal's reason; an evaluation that is left out
- * for it is the first thing of the run that goes on. Ends early after an evaluation that says so.
+ * for it is the first thing of the run that goes on. Ends early after an evaluation that says so. What the control asks for is done between updates.
  */
-export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): AsyncGenerator<TrainLog, void, undefined> {
-  const { args, counts, schedule, progress, signal, emit, save } = run;
+export async function* trainLoop<Row extends SourceRow>(given: TrainLoop<Row>): AsyncGenerator<TrainLog, void, undefined> {
+  const saves = new Saves(given);
+  const run = { ...given, save: given.save && ((isDue: boolean) => saves.write(isDue)) };
+  const { args, counts, schedule, progress, signal, control, emit, save } = run;
   const { device } = run.context.model;
   const { base } = run.context.model;
-  const started = performance.now();
+  let started = performance.now();
   const startStep = progress.globalStep;
   if (progress.owesEvaluation) await evaluateAndSave(run, dueAfter(startStep, counts, args).save);
   if (progress.owesEvaluation) signal?.throwIfAborted();
@@ -42,7 +47,14 @@ export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): As
   let windowStarted = started;
   let windowTokens = progress.numTokens;
   let pending: PendingUpdate<Row>[] = [];
+  const attend = async (mayPause: boolean, write: ControlledRun["save"]): Promise<void> => {
+    const tookMs = (await control?.attend({ step: progress.globalStep, mayPause, save: write, signal, emit })) ?? 0;
+    started += tookMs;
+    windowStarted += tookMs;
+  };
   try {
+    await attend(true, undefined);
+    if (control) signal?.throwIfAborted();
     for (let step = startStep + 1; step <= counts.totalUpdates; step++) {
       const learningRate = schedule.rate(step - 1);
       const rows = run.order(Math.floor((step - 1) / counts.updatesPerEpoch));
@@ -88,12 +100,19 @@ export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): As
         yield log;
       }
       const { stops } = due.evaluate ? await evaluateAndSave(run, due.save) : { stops: false };
-      if (!due.evaluate && save && (due.save || (signal?.aborted && !isLast))) await save(due.save);
+      if (!due.evaluate && save && due.save) await save(true);
       if (due.log || due.evaluate || isSaveDue) {
         windowStarted = performance.now();
         windowTokens = progress.numTokens;
       }
+      const writeNow = async (): Promise<string> => {
+        await collect(run, pending);
+        pending = [];
+        return saves.write(false);
+      };
+      await attend(!isLast && !stops, writeNow);
       if (stops) return;
+      if (save && signal?.aborted && !isLast) await writeNow();
       if (!isLast || progress.owesEvaluation) signal?.throwIfAborted();
     }
   } finally {
@@ -101,6 +120,26 @@ export async function* trainLoop<Row extends SourceRow>(run: TrainLoop<Row>): As
       disposeAll(microBatches);
       gradNorm.dispose();
     }
+  }
+}
+
+/** Checkpoints of a run, of each update one. */
+class Saves {
+  readonly #run: Pick<TrainLoop<SourceRow>, "save" | "progress">;
+  #last: { step: number; path: string } | undefined;
+
+  constructor(run: Pick<TrainLoop<SourceRow>, "save" | "progress">) {
+    this.#run = run;
+  }
+
+  /** Writes that of the update that was done last, unless it is there, and gives its path. */
+  async write(isDue: boolean): Promise<string> {
+    const { save, progress } = this.#run;
+    if (!save)
+      throw new TrainerUsageError("save: there is no place for checkpoints; expected an output, got none; give the trainer an output");
+    const { globalStep: step } = progress;
+    if (this.#last?.step !== step) this.#last = { step, path: await save(isDue) };
+    return this.#last.path;
   }
 }
 

@@ -10,6 +10,7 @@ import type { Method, PreparedRows } from "./method.js";
 import type { RunOutput } from "./output.js";
 import type { TrainableModel } from "./trained-model.js";
 import type { TrainingConfig } from "./training-config.js";
+import type { TrainingControl } from "./training-control.js";
 
 /** What every trainer is told besides its method and arguments. */
 export interface SharedTrainerOptions<Prepared> {
@@ -51,6 +52,16 @@ export interface PlanOptions {
   /** Name of a checkpoint in `output`, or true for the newest there that is whole, if any; or the folder of a checkpoint somewhere else. */
   resumeFrom?: string | true | ByteDirectory | undefined;
 }
+
+/** Options of `PlannedRun.train`. */
+export interface RunOptions {
+  signal?: AbortSignal | undefined;
+  /** Holds the run up and has it write checkpoints; of one run, and of one rank. */
+  control?: TrainingControl | undefined;
+}
+
+/** Options of `Trainer.train`. */
+export interface TrainOptions extends PlanOptions, RunOptions {}
 
 /** Options of `Trainer.evaluate`. */
 export interface EvaluationOptions {

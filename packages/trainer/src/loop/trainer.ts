@@ -31,7 +31,7 @@ import { saveTrained } from "./save-trained.js";
 import { trainLoop } from "./train-loop.js";
 import { trainOutput } from "./train-output.js";
 import { expectOptions, trainedModel, type NamedModel } from "./trained-model.js";
-import type { EvaluationOptions, PlanOptions, TrainerOptions } from "./trainer-options.js";
+import type { EvaluationOptions, PlanOptions, RunOptions, TrainerOptions, TrainOptions } from "./trainer-options.js";
 import { TrainingRun } from "./training-run.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
 import type { TrainingConfig } from "./training-config.js";
@@ -152,7 +152,7 @@ export class Trainer<
           : [],
         isFinished: isAtEnd && !before.owesEvaluation,
       },
-      (run, options) => new TrainingRun(this.#train(() => Promise.resolve(run), options.signal)),
+      (run, options) => new TrainingRun(this.#train(() => Promise.resolve(run), options)),
     );
   }
 
@@ -161,10 +161,10 @@ export class Trainer<
    * holds too.
    *
    * Throws as `plan` does, NonFiniteLossError if the loss is NaN or infinite, TrainerUsageError for a second run of the same trainer, and `signal.reason`
-   * if it was cancelled (after the update in flight and its checkpoint).
+   * if it was cancelled (after the update in flight and its checkpoint). A `control` holds it up and has it write checkpoints.
    */
-  train({ signal, resumeFrom }: PlanOptions = {}): TrainingRun {
-    return new TrainingRun(this.#train(() => this.plan({ signal, resumeFrom }), signal));
+  train({ signal, resumeFrom, control }: TrainOptions = {}): TrainingRun {
+    return new TrainingRun(this.#train(() => this.plan({ signal, resumeFrom }), { signal, control }));
   }
 
   /**
@@ -229,16 +229,22 @@ export class Trainer<
     this.dispose();
   }
 
-  async *#train(plan: () => Promise<PlannedRun>, signal: AbortSignal | undefined): AsyncGenerator<TrainLog, TrainOutput, undefined> {
+  async *#train(plan: () => Promise<PlannedRun>, options: RunOptions): AsyncGenerator<TrainLog, TrainOutput, undefined> {
     try {
-      return yield* this.#run(plan, signal);
+      return yield* this.#run(plan, options);
     } catch (error) {
       const store = this.#output?.store;
       throw adviseOnMemory(store ? await writeErrorInRun(error, store) : error, whatSavesMemory);
+    } finally {
+      options.control?.end();
     }
   }
 
-  async *#run(plan: () => Promise<PlannedRun>, signal: AbortSignal | undefined): AsyncGenerator<TrainLog, TrainOutput, undefined> {
+  async *#run(plan: () => Promise<PlannedRun>, { signal, control }: RunOptions): AsyncGenerator<TrainLog, TrainOutput, undefined> {
+    if (control && this.#collective.size > 1)
+      throw new TrainerUsageError(
+        `train: a control holds up one trainer; expected no other rank, got ${this.#collective.size}; leave it out, or train on one device`,
+      );
     if (this.#hasTrained)
       throw new TrainerUsageError(
         "train: this trainer has trained already; expected one run a trainer; make a new one, or resume from a checkpoint with it",
@@ -289,6 +295,7 @@ export class Trainer<
         order: rowOrder(precomputed ?? rows, this.#options.method.shuffleSeed),
         progress,
         signal,
+        control,
         emit: (event) => this.#emit(event),
         evaluate: async () => followEvaluation(await this.#evaluate(context, { signal }), { ...followed, schedule }),
         save: checkpointed && ((isDue) => saveCheckpoint(checkpointed, () => this.state(), isDue)),
@@ -298,7 +305,7 @@ export class Trainer<
       this.result = trainOutput(run, {
         progress,
         args: this.args,
-        elapsedMs: performance.now() - started,
+        elapsedMs: performance.now() - started - (control?.pausedMs ?? 0),
         peakBytes: device.memory.info().peakBytes,
       });
       await this.#endWithBest(checkpointed);
