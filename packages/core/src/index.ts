@@ -24,6 +24,9 @@ export {
 } from "./errors.js";
 export { excerpt, shorten } from "./excerpt.js";
 export { expandHome } from "./expand-home.js";
+export { eventStream, eventStreamHeaders } from "./http/event-stream.js";
+export { isLocalHost } from "./http/local-host.js";
+export { Secret } from "./http/secret.js";
 export { Float, floatText, isFloat } from "./json/float.js";
 export { JsonReader, parseJson, type JsonPlace } from "./json/parse-json.js";
 export { stringifyJson } from "./json/stringify-json.js";

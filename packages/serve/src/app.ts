@@ -1,4 +1,4 @@
-import { ArgumentError } from "@kto/core";
+import { ArgumentError, eventStream, eventStreamHeaders } from "@kto/core";
 import { maxNewTokensOf, samplingSettings } from "@kto/generate";
 import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
@@ -14,7 +14,6 @@ import { isStopping, unknownModel, unknownPath, wrongMethod } from "./http/reque
 import { defaultMaxBodyBytes, defaultMaxQueue, defaultMaxRunning, type ServedModel, type ServeOptions } from "./options.js";
 import { ChatReply } from "./replies/chat-reply.js";
 import { CompletionReply } from "./replies/completion-reply.js";
-import { eventStream } from "./replies/event-stream.js";
 import type { Reply } from "./replies/reply.js";
 import { TokenTexts } from "./replies/token-texts.js";
 import { type GenerationRequest, readChatRequest, readCompletionRequest } from "./request/generation-request.js";
@@ -117,11 +116,7 @@ export function createApp(options: ServeOptions): ServeApp {
     const written = reply(request, texts);
     if (!request.stream) return c.json(written.whole(await resultsOf(answer)));
     const body = eventStream(chunksOf(answer, request, written, onError), answer.leave);
-    return c.body(body, 200, {
-      "Content-Type": "text/event-stream; charset=utf-8",
-      "Cache-Control": "no-cache",
-      "X-Accel-Buffering": "no",
-    });
+    return c.body(body, 200, { ...eventStreamHeaders });
   };
   app.post("/v1/chat/completions", (c) => answer(c, { read: readChatRequest, reply: (request, shown) => new ChatReply(request, shown) }));
   app.post("/v1/completions", (c) =>

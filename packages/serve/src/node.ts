@@ -1,2 +1,2 @@
 export { isLoopback } from "./node/loopback.js";
-export { expectFreePort, type RunningServer, serve, type ServerOptions } from "./node/serve.js";
+export { type RunningServer, serve, type ServerOptions } from "./node/serve.js";

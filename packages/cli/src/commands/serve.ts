@@ -1,7 +1,8 @@
 import { isKtoError } from "@kto/core";
+import { expectFreePort } from "@kto/core/node";
 import { TextGenerator } from "@kto/generate";
 import type { ServedModel, ServedRequest } from "@kto/serve";
-import { expectFreePort, isLoopback, serve } from "@kto/serve/node";
+import { isLoopback, serve } from "@kto/serve/node";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { environmentKey, serveFields } from "../config/serve-fields.js";
 import { errorLines, InterruptedError } from "../errors.js";

@@ -1,18 +1,14 @@
-import { excerpt } from "@kto/core";
+import { excerpt, isLocalHost } from "@kto/core";
 import { RequestError } from "../errors.js";
 
-const ipAddress = /^(\d+(\.\d+){3}|\[[\da-f:.]+\])$/;
-
 /**
- * Throws RequestError, with status 403, unless a request was sent to an IP address, to localhost or to one of these names. A page of another site may point
- * a name of its own at this machine and read answers as if they were its own; with addresses and localhost it cannot.
+ * Throws RequestError, with status 403, unless a request was sent to an IP address, to localhost or to one of these names: see `isLocalHost`.
  *
  * @param url  of the request: its host is what the Host header says
  */
 export function expectHost(url: string, names: readonly string[]): void {
   const host = new URL(url).hostname.replace(/\.$/, "");
-  if (ipAddress.test(host) || host === "localhost" || host.endsWith(".localhost")) return;
-  if (names.some((name) => name.toLowerCase() === host)) return;
+  if (isLocalHost(host) || names.some((name) => name.toLowerCase() === host)) return;
   throw new RequestError(
     {
       operation: "request",

@@ -1,7 +1,7 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import { type AddressInfo, isIP } from "node:net";
 import { getRequestListener } from "@hono/node-server";
-import { SourceError } from "@kto/core";
+import { listen } from "@kto/core/node";
 import { createApp } from "../app.js";
 import { asRequestError } from "../http/answer-request.js";
 import type { ServeOptions } from "../options.js";
@@ -79,40 +79,6 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
       return numCut;
     },
   };
-}
-
-/**
- * Looks whether an address can be listened on, before what takes long.
- *
- * @throws SourceError as {@link serve}
- */
-export async function expectFreePort(host: string, port: number): Promise<void> {
-  const server = createServer();
-  await listen(server, host, port);
-  await new Promise((resolve) => server.close(resolve));
-}
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  }).catch((cause: NodeJS.ErrnoException) => {
-    const inUse = cause.code === "EADDRINUSE";
-    throw new SourceError(
-      {
-        operation: "serve",
-        problem: inUse ? `port ${port} of ${host} is in use` : `${host}:${port} cannot be listened on`,
-        expected: inUse ? "a free one" : "an address of this machine, and a port that this user may take",
-        got: cause.code ?? cause.message,
-        advice: inUse ? "choose another {port}, or 0 for any that is free" : "choose another {host} or {port}",
-        fields: ["host", "port"],
-      },
-      { source: `${host}:${port}`, ...(cause.code !== undefined && { reason: cause.code }), cause },
-    );
-  });
 }
 
 /** Waits until these answers have left, for a moment. */
