@@ -12,8 +12,10 @@ const noNumbers = /(?<=[:,[]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g;
 /**
  * The objects of a file of JSON lines. A last line without its end was being written, or its writer was killed: it is left out and told of; so are others that are no
  * objects. NaN and infinities become null.
+ *
+ * @param before  lines of the file that stand before the text
  */
-export function jsonLines(file: string, text: string): JsonLines {
+export function jsonLines(file: string, text: string, before = 0): JsonLines {
   const values: Record<string, unknown>[] = [];
   const problems: string[] = [];
   const lines = text.split("\n");
@@ -22,7 +24,7 @@ export function jsonLines(file: string, text: string): JsonLines {
     const value = objectOf(line);
     if (value) values.push(value);
     else if (index === lines.length - 1) problems.push(`${file}: the last line is cut off and was left out`);
-    else problems.push(`${file}: line ${index + 1} is no JSON object and was left out`);
+    else problems.push(`${file}: line ${before + index + 1} is no JSON object and was left out`);
   });
   return { values, problems };
 }

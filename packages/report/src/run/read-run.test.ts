@@ -1,6 +1,7 @@
 import { memoryStore, type Store } from "@kto/core";
 import { beforeEach, describe, expect, it } from "vitest";
-import { readRun, runsIn } from "./read-run.js";
+import { readRun } from "./read-run.js";
+import { runsIn } from "./run-folder.js";
 
 const line = (values: object): string => `${JSON.stringify(values)}\n`;
 const log = (step: number): object => ({ step, epoch: step / 10, loss: 0.5 / step, kl: 0 });
