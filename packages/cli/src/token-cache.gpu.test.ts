@@ -11,6 +11,31 @@ const rows = Array.from({ length: 8 }, (_, index) =>
   }),
 ).join("\n");
 
+it("SFT that goes on from a checkpoint with tokens from the cache is the run straight through, to the bit", async () => {
+  using folder = temporaryFolder();
+  const conversations = rows.split("\n").map((row) => {
+    const { prompt, completion } = JSON.parse(row) as Record<"prompt" | "completion", object[]>;
+    return JSON.stringify({ messages: [...prompt, ...completion] });
+  });
+  writeFileSync(folder.file("rows.jsonl"), conversations.join("\n"));
+  const train = async (name: string, ...flags: string[]): Promise<{ stderr: string; adapter: Buffer }> => {
+    const given = ["--data", folder.file("rows.jsonl"), "--packing", "--max_length", "40", "--output_dir", folder.file(name)];
+    const settings = ["--use_peft", "--max_steps", "2", "--per_device_train_batch_size", "1", "--learning_rate", "1e-2"];
+    const { status, stderr } = await kto(["sft", "--model", fixturePath("model"), ...given, ...settings, ...flags], {
+      env: { KTO_CACHE: folder.file("cache") },
+    });
+    expect(stderr.match(/kto: error.*/)?.[0]).toBeUndefined();
+    expect(status).toBe(0);
+    return { stderr, adapter: readFileSync(folder.file(name, "adapter_model.safetensors")) };
+  };
+  const straight = await train("straight", "--save_steps", "1");
+  expect(straight.stderr).toMatch(/^tokens +kept for the next run/m);
+  const resumed = await train("resumed", "--save_strategy", "no", "--resume_from_checkpoint", folder.file("straight", "checkpoint-1"));
+  expect(resumed.stderr).toMatch(/^tokens +from the cache/m);
+  expect(resumed.adapter.equals(straight.adapter)).toBe(true);
+  expect(readFileSync(folder.file("straight", "checkpoint-1", "adapter_model.safetensors")).equals(straight.adapter)).toBe(false);
+});
+
 it("a run with tokens from the cache is the run that made them, to the bit, also by workers and without a cache", async () => {
   using folder = temporaryFolder();
   writeFileSync(folder.file("rows.jsonl"), rows);

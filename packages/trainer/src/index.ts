@@ -1,3 +1,4 @@
+export { batchTokenizer } from "./batch-tokenizer.js";
 export { TrainerConfigError } from "./config/check-config.js";
 export { cpoConfig, cpoContradictions, cpoDefaults, type CPOConfig } from "./config/cpo-config.js";
 export { cpoFields } from "./config/cpo-fields.js";

@@ -112,14 +112,13 @@ export const modelFields = {
     group: "data",
     fate: "different",
     help: "worker threads that tokenise; null is none, and the rows are the same either way",
-    notes: "threads, not processes; no effect on SFT",
+    notes: "threads, not processes",
   }),
   tokenCache: field(booleanOrPath(), true, {
     group: "data",
     fate: "ours",
     help: "keeps tokenised rows from one run to the next: true in the cache of kto, or a folder; false does not",
-    notes:
-      "`$KTO_CACHE/tokens`, else `~/.cache/kto/tokens`; what lies there may be removed at any time. No effect on SFT, whose rows are in memory",
+    notes: "`$KTO_CACHE/tokens`, else `~/.cache/kto/tokens`; what lies there may be removed at any time",
   }),
   shuffleDataset: field(orNull(boolean()), null, {
     group: "data",

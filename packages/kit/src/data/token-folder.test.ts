@@ -4,9 +4,18 @@ import { join } from "node:path";
 import { DataNotes, type DataRow, type Dataset } from "@kto/datasets";
 import { loadDataset } from "@kto/datasets/node";
 import { fixturePath } from "@kto/testing";
-import { Tokenizer } from "@kto/tokenizer";
+import { Tokenizer, type TokenizerParts } from "@kto/tokenizer";
 import { loadTokenizer } from "@kto/tokenizer/node";
-import { prepareKtoDataset, preparePairDataset, type PrepareOptions, type TokenCache } from "@kto/trainer";
+import {
+  batchTokenizer,
+  prepareKtoDataset,
+  preparePairDataset,
+  prepareSftDataset,
+  type OpenWorkers,
+  type PrepareOptions,
+  type PrepareSftOptions,
+  type TokenCache,
+} from "@kto/trainer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tokenCacheFolder, tokenFolder } from "./token-folder.js";
 import { tokenizeWorkers } from "../tokenize-workers.js";
@@ -43,6 +52,45 @@ const pairs: DataRow[] = Array.from({ length: 51 }, (_, index) => ({
   rejected: index % 50 === 0 ? " yes".repeat(1 + (index % 5)) : " no",
 }));
 
+const marked = readFileSync(fixturePath("templates", "chatml-generation.jinja"), "utf8");
+const texts: DataRow[] = Array.from({ length: 60 }, (_, index) => ({
+  text: index % 17 === 3 ? "" : `Text ${index} ${"word ".repeat(index % 30)}`,
+}));
+const completions: DataRow[] = rows.map(({ prompt, completion, tools }) => ({ prompt, completion, ...(tools !== undefined && { tools }) }));
+const conversations: DataRow[] = rows.map(({ prompt, completion }) => ({
+  messages: [...(prompt as DataRow[]), ...(completion as DataRow[]), turn("user", "And?"), turn("assistant", "So.")],
+}));
+const sequences: DataRow[] = texts.map((_row, index) => ({
+  input_ids: Array.from({ length: 3 + (index % 20) }, (_id, at) => at + index),
+  assistant_masks: Array.from({ length: 3 + (index % 20) }, (_id, at) => Number((at + index) % 5 < 2)),
+}));
+const sftCases: [string, DataRow[], PrepareSftOptions][] = [
+  ["texts", texts, {}],
+  ["texts with another EOS, packed", texts, { eosToken: "<|im_end|>", packing: true, maxLength: 40 }],
+  ["completions", completions, { maxLength: 60 }],
+  ["completions with their prompts, shuffled", completions, { completionOnlyLoss: false, shuffleDataset: true }],
+  ["what the assistant says", conversations, { assistantOnlyLoss: true, chatTemplate: marked }],
+  [
+    "what the assistant says, wrapped",
+    conversations,
+    { assistantOnlyLoss: true, chatTemplate: marked, packing: true, packingStrategy: "wrapped", maxLength: 30 },
+  ],
+  ["ids with masks, in pieces", sequences, { packing: true, packingStrategy: "bfd_split", maxLength: 16 }],
+];
+
+/** What threads do, without any. */
+const inPlace: OpenWorkers = async (setup) => {
+  const { tokenizer: parts, ...asked } = structuredClone(setup);
+  const tokenize = batchTokenizer({ ...asked, tokenizer: parts }, Tokenizer.fromParts(parts as TokenizerParts));
+  return { size: 2, tokenize: async (batch) => structuredClone(tokenize(structuredClone(batch))), dispose: () => {} };
+};
+
+/** All that comes of preparing for SFT, but where it is kept. */
+async function preparedSft(dataset: Dataset, options: PrepareSftOptions): Promise<unknown> {
+  const { rows: lazy, cache: _, ...rest } = await prepareSftDataset(dataset, { tokenizer, ...options });
+  return { rows: [...lazy], ...rest };
+}
+
 /** All that comes of preparing, but where it is kept. */
 async function prepared(dataset: Dataset, options: PrepareOptions): Promise<unknown> {
   const { rows: lazy, cache: _, ...rest } = await prepareKtoDataset(dataset, { tokenizer, maxLength: 60, ...options });
@@ -76,6 +124,35 @@ describe("tokens from the cache", () => {
     expect(fresh).toMatchObject({ numIdentical: 2 });
     expect(await prepare({ cache })).toEqual(fresh);
     expect(await prepare({ cache })).toEqual(fresh);
+  });
+
+  it.each(sftCases)("are those made afresh for SFT too, and those of workers: %s", async (_what, given, options) => {
+    const dataset = await load(given);
+    const cache = tokenFolder(newFolder());
+    const fresh = await preparedSft(dataset, options);
+    expect((fresh as { rows: unknown[] }).rows.length).toBeGreaterThan(5);
+    expect(await preparedSft(dataset, { ...options, workers: inPlace, cache }), "by workers").toEqual(fresh);
+    expect(await preparedSft(dataset, { ...options, cache, onProgress: () => expect.unreachable() }), "read").toEqual(fresh);
+    const shorter = { ...options, maxLength: 24 };
+    expect(await preparedSft(dataset, { ...shorter, cache }), "of another length").toEqual(await preparedSft(dataset, shorter));
+  });
+
+  it("are not taken for SFT that scores something else or reads another column", async () => {
+    const dataset = await load(texts.map((row) => ({ ...row, prompt: "Q", completion: " A" })));
+    const cache = tokenFolder(newFolder());
+    const isSftHit = async (options: PrepareSftOptions): Promise<boolean> =>
+      (await prepareSftDataset(dataset, { tokenizer, cache, ...options })).cache!.isHit;
+    expect(await isSftHit({})).toBe(false);
+    for (const options of [
+      { completionOnlyLoss: false },
+      { datasetTextField: "body" },
+      { eosToken: "<|im_end|>" },
+      { completionOnlyLoss: true },
+    ]) {
+      expect(await isSftHit(options), JSON.stringify(options)).toBe(false);
+      expect(await isSftHit(options)).toBe(true);
+    }
+    expect(await isSftHit({ packing: true, shuffleDataset: true, maxLength: 9 })).toBe(true);
   });
 
   it("are not taken for other rows, templates or tokenizers, nor for rows that a program made", async () => {
@@ -177,13 +254,16 @@ describe("worker threads", () => {
     const fresh = await prepared(dataset, { notes });
     expect(await prepared(dataset, { notes: ofWorkers, workers: tokenizeWorkers(2) })).toEqual(fresh);
     expect(ofWorkers.list()).toEqual(notes.list());
+    const options = { assistantOnlyLoss: true, chatTemplate: marked };
+    const chats = await load(conversations);
+    expect(await preparedSft(chats, { ...options, workers: tokenizeWorkers(1) }), "for SFT").toEqual(await preparedSft(chats, options));
   });
 
   it("tell what is wrong as one thread does", async () => {
     const wrong = rows.map((row, index) => (index % 40 === 39 ? { ...row, tools: "no list" } : row));
     const dataset = await load(wrong);
     const errorOf = (options: PrepareOptions): Promise<unknown> => prepared(dataset, options).catch((error: unknown) => error);
-    const [alone, together] = [await errorOf({}), await errorOf({ workers: tokenizeWorkers(2) })];
+    const [alone, together] = [await errorOf({}), await errorOf({ workers: inPlace })];
     expect((together as Error).message).toBe((alone as Error).message);
     expect((alone as Error).message).toMatch(/"tools" is not a list.*rows 39, 79/);
   });

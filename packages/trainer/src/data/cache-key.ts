@@ -3,15 +3,15 @@ import type { TokenizeInput } from "./tokenize-all.js";
 import type { KeyPart } from "./token-cache.js";
 
 /** Raised when the same rows become other ids, notes or facts than before, or are written otherwise. */
-const TOKENS_VERSION = 1;
+const TOKENS_VERSION = 2;
 
 /**
  * All that decides what rows become: their contents, how they are read, the tokenizer with its templates and special tokens, and this code. Undefined where it is
  * not known: rows that a program made, a tokenizer that does not tell what it is made of. Lengths are no part of it, since what is kept is not cut yet.
  */
-export function cacheKey<Job, Facts>(
-  { fingerprint, key, tokenizing }: TokenizeInput<Job, Facts>,
-  { tokenizer, chatTemplate }: PrepareOptions,
+export function cacheKey<Facts>(
+  { fingerprint, key, tokenizing }: TokenizeInput<Facts>,
+  { tokenizer }: Pick<PrepareOptions, "tokenizer">,
 ): KeyPart[] | undefined {
   const parts = tokenizer?.parts?.();
   if (fingerprint === undefined || (tokenizer !== undefined && parts === undefined)) return undefined;
@@ -21,7 +21,6 @@ export function cacheKey<Job, Facts>(
     tokenizing.name,
     JSON.stringify(tokenizing.settings),
     ...key,
-    chatTemplate === undefined ? "the template of the model" : `template ${chatTemplate}`,
     JSON.stringify([tokenizer?.bosToken, tokenizer?.bosTokenId, tokenizer?.eosToken, tokenizer?.eosTokenId]),
     ...flattened("tokenizer", parts),
   ];

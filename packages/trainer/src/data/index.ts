@@ -24,13 +24,6 @@ export { checkRows, tokenizeRows, type CheckedRows, type CheckOptions, type Toke
 export type { RowSequence } from "./row-sequence.js";
 export type { KeyPart, StoredTokens, TokenBytes, TokenCache, TokenWriter } from "./token-cache.js";
 export type { CachedTokens } from "./tokenize-all.js";
-export {
-  tokenizeBatch,
-  type BatchTokens,
-  type OpenWorkers,
-  type RowBatch,
-  type TokenizeWorkers,
-  type WorkerSetup,
-} from "./tokenize-workers.js";
+export type { BatchTokens, OpenWorkers, RowBatch, TokenizeWorkers, WorkerSetup } from "./tokenize-workers.js";
 export { tokenizePrompt, tokenizeRow, type TokenizeOptions } from "./tokenize-row.js";
 export type { ChatMessage, ChatTemplateOptions, RenderedConversation, Tokenizer } from "./tokenizer.js";

@@ -30,9 +30,9 @@ interface Pending {
 }
 
 /** Tokenises rows on threads and takes them in order: what comes out is what a single thread makes of them. */
-export async function tokenizeOnWorkers<Job, Facts>(
-  source: CheckedSource<Job, Facts>,
-  { name, settings }: Tokenizing<Job>,
+export async function tokenizeOnWorkers<Facts>(
+  source: CheckedSource<Facts>,
+  { name, settings }: Tokenizing,
   openWorkers: OpenWorkers,
   options: Taking,
 ): Promise<void> {
@@ -56,7 +56,7 @@ export async function tokenizeOnWorkers<Job, Facts>(
   }
 }
 
-function send<Job, Facts>(source: CheckedSource<Job, Facts>, start: number, workers: TokenizeWorkers, notes: DataNotes): Pending {
+function send<Facts>(source: CheckedSource<Facts>, start: number, workers: TokenizeWorkers, notes: DataNotes): Pending {
   const jobs: string[] = [];
   const places: number[] = [];
   const jobOf = new Map<number, number>();
@@ -73,7 +73,7 @@ function send<Job, Facts>(source: CheckedSource<Job, Facts>, start: number, work
   return { start, end, jobOf, tokens: workers.tokenize({ jobs, places, fieldsKnown: [...fieldsKnownOf(notes)] }) };
 }
 
-function jobText<Job, Facts>(source: CheckedSource<Job, Facts>, index: number): string | undefined {
+function jobText<Facts>(source: CheckedSource<Facts>, index: number): string | undefined {
   try {
     return writeJob(source.jobAt(index));
   } catch {
@@ -81,8 +81,8 @@ function jobText<Job, Facts>(source: CheckedSource<Job, Facts>, index: number): 
   }
 }
 
-async function takeBatch<Job, Facts>(
-  source: CheckedSource<Job, Facts>,
+async function takeBatch<Facts>(
+  source: CheckedSource<Facts>,
   { start, end, jobOf, tokens }: Pending,
   { notes, again, take }: Taking,
 ): Promise<void> {

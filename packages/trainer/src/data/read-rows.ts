@@ -1,21 +1,13 @@
 import { excerpt } from "@kto/core";
-import {
-  DataFileError,
-  DataNotes,
-  RowError,
-  RowMistakes,
-  unpairedPlace,
-  type DataNote,
-  type DataRow,
-  type Dataset,
-  type RowFormat,
-} from "@kto/datasets";
-import { DataPreparationError } from "./errors.js";
-import { expectMaxLength, letOthersRun, type PrepareOptions } from "./prepare-options.js";
+import { DataNotes, RowError, unpairedPlace, type DataNote, type DataRow, type Dataset, type RowFormat, type RowMistakes } from "@kto/datasets";
+import { droppedRows } from "./dropped-rows.js";
+import { expectRows, expectRowsLeft, lookAtRows } from "./look-at-rows.js";
+import { expectMaxLength, type PrepareOptions } from "./prepare-options.js";
+import { pickColumns, tokenizingWith, type Tokenizing } from "./row-job.js";
 import { lazyRows, type RowSequence } from "./row-sequence.js";
-import { describeDrops, orEmpty, reasonToDrop, type DroppedRow, type DropReason, type ScoredRow, type SourceRow } from "./rows.js";
-import { tokenizeAll, type AllTokens, type CachedTokens, type CheckedSource } from "./tokenize-all.js";
-import { tokenizeRow } from "./tokenize-row.js";
+import { orEmpty, reasonToDrop, type DroppedRow, type DropReason, type ScoredRow, type SourceRow } from "./rows.js";
+import { tokenizeAll, type CachedTokens, type CheckedSource } from "./tokenize-all.js";
+import { tokenizedColumns, tokenizeRow, type TokenizeOptions } from "./tokenize-row.js";
 import { noteUnusedTemplate, toPreferenceRows, type PreferenceRows } from "./preference-rows.js";
 
 /** What data says of itself before anything is tokenised. */
@@ -47,9 +39,6 @@ export interface CheckOptions extends Pick<PrepareOptions, "notes" | "strict" | 
   /** `false` for rows that are scored only, and may all be without a label. Default true. */
   needsLabels?: boolean | undefined;
 }
-
-/** Rows that are checked between two turns of the event loop. */
-export const rowsAtOnce = 5000;
 
 /**
  * Looks at every row as training would, up to the tokenizer: layouts are told apart, pairs unpaired, labels read. Everything that is wrong with rows is
@@ -83,17 +72,17 @@ export async function tokenizeRows(dataset: Dataset<DataRow>, options: CheckOpti
     {
       fingerprint: dataset.fingerprint,
       key: [needsLabels ? "with labels" : "labels or none"],
-      tokenizing: {
-        name: "row",
-        tokenize: (row: DataRow, index, given) => tokenizeRow(row, index, { ...given, chatTemplate }),
-        settings: chatTemplate === undefined ? {} : { chatTemplate },
-      },
+      tokenizing: preferenceTokenizing({ chatTemplate }),
       open: () => openSource(dataset, { ...options, notes }),
     },
     { ...options, notes },
   );
   const { facts, table, length } = all;
-  const { dropped, kept } = droppedRows(all, maxLength);
+  const { dropped, kept } = droppedRows(
+    all,
+    (sketch) => reasonToDrop(sketch, maxLength),
+    (index) => sourceOf(facts, index),
+  );
   expectRowsLeft(dropped, length, options);
   const rowOf = (ids: ScoredRow, row: number): TokenizedRow => ({
     ...ids,
@@ -106,6 +95,11 @@ export async function tokenizeRows(dataset: Dataset<DataRow>, options: CheckOpti
     (index) => rowOf(table.sketchAt(kept[index]!), kept[index]!),
   );
   return { format: facts.format, rows, dropped, unreadColumns: facts.unreadColumns, notes: notes.list(), cache: all.cache };
+}
+
+/** Prompts and completions as ids. */
+export function preferenceTokenizing(settings: Pick<TokenizeOptions, "chatTemplate">): Tokenizing {
+  return tokenizingWith("preference", tokenizeRow, settings);
 }
 
 /** What is known of data as a whole. */
@@ -121,7 +115,7 @@ interface DataFacts {
 async function openSource(
   dataset: Dataset<DataRow>,
   options: CheckOptions & PrepareOptions & { notes: DataNotes },
-): Promise<CheckedSource<DataRow, DataFacts>> {
+): Promise<CheckedSource<DataFacts>> {
   const rows = openRows(dataset, options);
   const { format, hasLabels, unreadColumns } = rows;
   noteUnusedTemplate(options.chatTemplate, format, options.notes);
@@ -132,15 +126,9 @@ async function openSource(
     facts: { format, hasLabels, unreadColumns, numPairs: rows.isPairs ? dataset.length : null },
     sourceIndex: rows.sourceIndex,
     empty,
-    jobAt: (index) => tokenizedColumns(rows.textAt(index)),
+    jobAt: (index) => pickColumns(rows.textAt(index), tokenizedColumns),
     labelAt: (index) => labels[index] === 1,
   };
-}
-
-/** The columns that `tokenizeRow` reads. */
-function tokenizedColumns(row: DataRow): DataRow {
-  const columns = ["prompt", "completion", "tools", "chat_template_kwargs", "prompt_ids", "completion_ids"];
-  return Object.fromEntries(columns.flatMap((column) => (row[column] === undefined ? [] : [[column, row[column]]])));
 }
 
 /** Where row `index` comes from; for pairs which side it is. */
@@ -148,29 +136,6 @@ function sourceOf({ numPairs }: DataFacts, index: number): { index: number; labe
   if (numPairs === null) return { index };
   const { pair, label } = unpairedPlace(index, numPairs);
   return { index: pair, label };
-}
-
-/** Rows that are not trained on, in their order, and the others by their numbers in the table. */
-function droppedRows(
-  { facts, table, empty }: AllTokens<DataFacts>,
-  maxLength: number | null,
-): { dropped: DroppedRow[]; kept: Uint32Array } {
-  const dropped: DroppedRow[] = [];
-  const kept = new Uint32Array(table.length);
-  let numKept = 0;
-  let nextEmpty = 0;
-  for (let row = 0; row <= table.length; row++) {
-    const place = table.places[row] ?? Infinity;
-    for (; nextEmpty < empty.length && empty[nextEmpty]![0] < place; nextEmpty++) {
-      const [index, reason] = empty[nextEmpty]!;
-      dropped.push({ ...sourceOf(facts, index), reason });
-    }
-    if (row === table.length) break;
-    const reason = reasonToDrop(table.sketchAt(row), maxLength);
-    if (reason) dropped.push({ ...sourceOf(facts, place), reason });
-    else kept[numKept++] = row;
-  }
-  return { dropped, kept: kept.slice(0, numKept) };
 }
 
 function openRows(dataset: Dataset<DataRow>, { notes, needsLabels = true }: CheckOptions & { notes: DataNotes }): PreferenceRows {
@@ -189,45 +154,16 @@ function openRows(dataset: Dataset<DataRow>, { notes, needsLabels = true }: Chec
   );
 }
 
-/** Throws DataFileError for a dataset without rows. */
-export function expectRows(dataset: Dataset<DataRow>): void {
-  if (dataset.length > 0) return;
-  throw new DataFileError("data: the dataset is empty; expected at least 1 row, got 0; check that it is the data you mean");
-}
-
 /** Labels of all rows (1 is true), and which are empty. Throws the RowError of everything that is wrong. */
 async function checkAll(
   rows: PreferenceRows,
-  numRows: number,
-  { signal, onProgress }: Pick<PrepareOptions, "signal" | "onProgress">,
+  numSourceRows: number,
+  options: Pick<PrepareOptions, "signal" | "onProgress">,
 ): Promise<{ labels: Uint8Array; empty: Map<number, DropReason> }> {
   const labels = new Uint8Array(rows.length);
-  const empty = new Map<number, DropReason>();
-  const mistakes = new RowMistakes();
-  for (let index = 0; index < rows.length; index++) {
+  const look = (index: number, mistakes: RowMistakes): DropReason | undefined => {
     labels[index] = mistakes.try(() => rows.labelAt(index)) ? 1 : 0;
-    const reason = mistakes.try(() => orEmpty(() => void rows.textAt(index)));
-    if (reason !== undefined) empty.set(index, reason);
-    if ((index + 1) % rowsAtOnce !== 0) continue;
-    onProgress?.({ done: index + 1, total: rows.length, stage: "checking" });
-    await letOthersRun(signal);
-  }
-  mistakes.throwIfAny(numRows);
-  return { labels, empty };
-}
-
-/** Throws where every row was dropped, or any under `strict`. */
-export function expectRowsLeft(dropped: readonly DroppedRow[], numRows: number, { strict = false }: CheckOptions): void {
-  if (dropped.length === 0 || (!strict && dropped.length < numRows)) return;
-  const fillsLength = dropped.some(({ reason }) => reason.kind === "prompt fills maxLength");
-  const mend = fillsLength ? "mend them, or raise {maxLength}" : "mend them";
-  throw new DataPreparationError({
-    operation: "data",
-    problem:
-      dropped.length === numRows ? "every row was dropped" : `${dropped.length} ${dropped.length === 1 ? "row" : "rows"} would be dropped`,
-    expected: strict ? "none, as {strict} asks" : "at least one row to train on",
-    got: describeDrops(dropped, (field) => `{${field}}`).join("; "),
-    advice: strict && dropped.length < numRows ? `${mend}; or leave {strict} out` : mend,
-    fields: ["maxLength", "strict"],
-  });
+    return mistakes.try(() => orEmpty(() => void rows.textAt(index)));
+  };
+  return { labels, empty: await lookAtRows({ length: rows.length, numSourceRows, look }, options) };
 }

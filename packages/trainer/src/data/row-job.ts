@@ -1,16 +1,7 @@
 import { isFloat, parseJson, stringifyJson } from "@kto/core";
-import type { DataNotes } from "@kto/datasets";
+import type { DataNotes, DataRow } from "@kto/datasets";
 import type { ScoredRow } from "./rows.js";
 import type { Tokenizer } from "./tokenizer.js";
-
-/** How a row becomes ids: a function, and what it is called where it is run by others. */
-export interface Tokenizing<Job> {
-  /** `row` for `tokenizeRow`. */
-  name: "row";
-  tokenize(job: Job, index: number, options: TokenizingOptions): ScoredRow;
-  /** What it is told besides rows and tokenizer; JSON. */
-  settings: Readonly<Record<string, unknown>>;
-}
 
 /** What rows are tokenised with. */
 export interface TokenizingOptions {
@@ -18,14 +9,39 @@ export interface TokenizingOptions {
   notes?: DataNotes | undefined;
 }
 
+/** How rows become ids: the columns that are read of a row are all that it is given of it. */
+export type RowTokenizer<Settings extends object = object> = (
+  row: DataRow,
+  index: number,
+  options: TokenizingOptions & Settings,
+) => ScoredRow;
+
+/** A tokenizer of rows with its settings, and what threads know it by. */
+export interface Tokenizing {
+  name: string;
+  /** What it is told besides rows and tokenizer; JSON. */
+  settings: object;
+  tokenize: RowTokenizer;
+}
+
+/** A tokenizer of rows with its settings. */
+export function tokenizingWith<Settings extends object>(name: string, tokenize: RowTokenizer<Settings>, settings: Settings): Tokenizing {
+  return { name, settings, tokenize: (row, index, options) => tokenize(row, index, { ...options, ...settings }) };
+}
+
 /** A row as text, for another thread: exactly what `readJob` gives back. Undefined for one that JSON has no words for. */
-export function writeJob(job: unknown): string | undefined {
-  return isWritable(job) ? stringifyJson(job) : undefined;
+export function writeJob(row: DataRow): string | undefined {
+  return isWritable(row) ? stringifyJson(row) : undefined;
 }
 
 /** The row of a text that `writeJob` made. */
-export function readJob(text: string): unknown {
-  return parseJson(text, { operation: "readJob" });
+export function readJob(text: string): DataRow {
+  return parseJson(text, { operation: "readJob" }) as DataRow;
+}
+
+/** Those of these columns that a row has. */
+export function pickColumns(row: DataRow, columns: readonly string[]): DataRow {
+  return Object.fromEntries(columns.flatMap((column) => (row[column] === undefined ? [] : [[column, row[column]]])));
 }
 
 /** True for values that come back from their JSON as they are: no NaN, no −0, no object of a class, no keys that would be reordered. */

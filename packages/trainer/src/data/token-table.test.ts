@@ -1,3 +1,4 @@
+import type { DataRow } from "@kto/datasets";
 import { describe, expect, it } from "vitest";
 import { decodeIds, encodeIds } from "./id-bytes.js";
 import { readJob, writeJob } from "./row-job.js";
@@ -68,7 +69,7 @@ it("lazy rows are what an array of them is", () => {
 });
 
 describe("a row as text for a worker", () => {
-  it.each<[unknown]>([
+  it.each<[DataRow]>([
     [
       {
         prompt: "a\u2028\ud83d",
@@ -80,7 +81,7 @@ describe("a row as text for a worker", () => {
     expect(readJob(writeJob(job)!)).toEqual(job);
   });
 
-  it.each<[string, unknown]>([
+  it.each<[string, DataRow]>([
     ["NaN", { a: [Number.NaN] }],
     ["−0", { a: -0 }],
     ["keys that are reordered", { a: { 10: 1 } }],

@@ -14,7 +14,7 @@ export interface TokenTable {
   readonly labels: Uint8Array;
   /** Reads the ids of a row. */
   rowAt(index: number): ScoredRow;
-  /** The lengths of a row as ids that say nothing. */
+  /** The lengths of a row as ids that say nothing; of a mask as many are scored, but they are the first, as the first of a row with a mask is. */
   sketchAt(index: number): ScoredRow;
 }
 
@@ -147,8 +147,8 @@ function tableOf({ ends, places, promptLengths, completionLengths, scored, label
     sketchAt(index) {
       const row = { promptIds: zeros(promptLengths[index]!), completionIds: zeros(completionLengths[index]!) };
       if (scored[index] === 0) return row;
-      const from = row.completionIds.length - (scored[index]! - 1);
-      return { ...row, scoredMask: row.completionIds.map((_, at) => (at >= from ? 1 : 0)) };
+      const end = scored[index]! - 1;
+      return { ...row, scoredMask: row.completionIds.map((_, at) => (at < end ? 1 : 0)) };
     },
   };
 }

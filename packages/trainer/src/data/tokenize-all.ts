@@ -1,4 +1,4 @@
-import { RowMistakes, type DataNote, type DataNotes } from "@kto/datasets";
+import { RowMistakes, type DataNote, type DataNotes, type DataRow } from "@kto/datasets";
 import { reportProgress, type PrepareOptions } from "./prepare-options.js";
 import type { Tokenizing } from "./row-job.js";
 import { orEmpty, type DropReason, type ScoredRow } from "./rows.js";
@@ -8,7 +8,7 @@ import { TokensInMemory, type KeyPart, type StoredTokens, type TokenBytes, type 
 import { tokenizeOnWorkers } from "./on-workers.js";
 
 /** Rows that were looked at and can be tokenised. */
-export interface CheckedSource<Job, Facts> {
+export interface CheckedSource<Facts> {
   length: number;
   /** Rows of the dataset, which several of these may come from. */
   numSourceRows: number;
@@ -17,20 +17,20 @@ export interface CheckedSource<Job, Facts> {
   sourceIndex(index: number): number;
   /** Rows that are known to be empty. */
   empty: ReadonlyMap<number, DropReason>;
-  /** Throws RowError and EmptyRowError. */
-  jobAt(index: number): Job;
+  /** What is tokenised of a row. Throws RowError and EmptyRowError. */
+  jobAt(index: number): DataRow;
   labelAt(index: number): boolean;
 }
 
 /** What rows are tokenised from. */
-export interface TokenizeInput<Job, Facts> {
+export interface TokenizeInput<Facts> {
   /** Fingerprint of the dataset; without one nothing is cached. */
   fingerprint: string | undefined;
   /** What decides, besides dataset, tokenizer and settings, what comes of it. */
   key: readonly KeyPart[];
-  tokenizing: Tokenizing<Job>;
+  tokenizing: Tokenizing;
   /** Opens and checks the rows; not called where all is in the cache. Throws RowError. */
-  open(): Promise<CheckedSource<Job, Facts>>;
+  open(): Promise<CheckedSource<Facts>>;
 }
 
 /** Rows as ids, before any is dropped for its length or cut. */
@@ -62,8 +62,8 @@ interface EntryFacts<Facts> {
 }
 
 /** Every row as ids: from the cache, or made on this thread or on workers and put there. Notes come out the same either way. Throws RowError. */
-export async function tokenizeAll<Job, Facts>(
-  input: TokenizeInput<Job, Facts>,
+export async function tokenizeAll<Facts>(
+  input: TokenizeInput<Facts>,
   options: PrepareOptions & { notes: DataNotes },
 ): Promise<AllTokens<Facts>> {
   const { cache, notes, signal } = options;
@@ -85,9 +85,9 @@ export async function tokenizeAll<Job, Facts>(
   }
 }
 
-async function makeTokens<Job, Facts>(
-  source: CheckedSource<Job, Facts>,
-  tokenizing: Tokenizing<Job>,
+async function makeTokens<Facts>(
+  source: CheckedSource<Facts>,
+  tokenizing: Tokenizing,
   writer: TokenWriter | undefined,
   options: PrepareOptions & { notes: DataNotes },
 ): Promise<AllTokens<Facts>> {

@@ -26,6 +26,16 @@ export interface TokenizeOptions {
   notes?: DataNotes | undefined;
 }
 
+/** The columns that {@link tokenizeRow} reads. */
+export const tokenizedColumns: readonly string[] = [
+  "prompt",
+  "completion",
+  "tools",
+  "chat_template_kwargs",
+  "prompt_ids",
+  "completion_ids",
+];
+
 /**
  * Ids of a row `prompt, completion` or `prompt_ids, completion_ids`, with trl 1.16's rules, before anything is cut.
  *

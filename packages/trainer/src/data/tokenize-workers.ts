@@ -1,13 +1,11 @@
 import { DataNotes } from "@kto/datasets";
-import { readJob, type Tokenizing } from "./row-job.js";
+import { readJob, type RowTokenizer, type Tokenizing } from "./row-job.js";
 import { fieldsKnownOf } from "./template-notes.js";
 import { encodeRow } from "./token-table.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /** What workers need to know before they are given rows. */
-export interface WorkerSetup {
-  name: Tokenizing<unknown>["name"];
-  settings: Readonly<Record<string, unknown>>;
+export interface WorkerSetup extends Pick<Tokenizing, "name" | "settings"> {
   /** What the tokenizer is made of: `Tokenizer.parts()`. */
   tokenizer: object;
 }
@@ -50,11 +48,7 @@ export const SIZES_PER_ROW = 4;
  * What a worker does with a batch. A row that cannot be tokenised, or of which a note depends on rows that others have, comes back without bytes: who put the
  * batch together does it again, in its turn, so that errors and notes are those of a single thread.
  */
-export function tokenizeBatch(
-  { jobs, places, fieldsKnown }: RowBatch,
-  tokenizing: Pick<Tokenizing<unknown>, "tokenize">,
-  tokenizer: Tokenizer,
-): BatchTokens {
+export function tokenizeBatch({ jobs, places, fieldsKnown }: RowBatch, tokenize: RowTokenizer, tokenizer: Tokenizer): BatchTokens {
   const sizes = new Uint32Array(SIZES_PER_ROW * jobs.length);
   const parts: Uint8Array[] = [];
   const said: BatchTokens["notes"] = [];
@@ -63,7 +57,7 @@ export function tokenizeBatch(
     const known = fieldsKnownOf(notes);
     for (const [field, isUnread] of fieldsKnown) known.set(field, isUnread);
     try {
-      const ids = tokenizing.tokenize(readJob(job), places[row]!, { tokenizer, notes });
+      const ids = tokenize(readJob(job), places[row]!, { tokenizer, notes });
       if (known.size > fieldsKnown.length) return; // decided here, where it is not known what other rows said before
       const { bytes, promptLength, completionLength, scored } = encodeRow(ids);
       sizes.set([bytes.byteLength, promptLength, completionLength, scored], SIZES_PER_ROW * row);

@@ -1,7 +1,8 @@
-import { DataNotes, RowMistakes, type DataRow, type Dataset } from "@kto/datasets";
-import { letOthersRun } from "../data/prepare-options.js";
-import { expectRows, expectRowsLeft, rowsAtOnce, type CheckedRows, type CheckOptions } from "../data/read-rows.js";
-import { orEmpty, type DroppedRow } from "../data/rows.js";
+import { DataNotes, type DataRow, type Dataset } from "@kto/datasets";
+import { expectRows, expectRowsLeft, lookAtRows } from "../data/look-at-rows.js";
+import type { PrepareOptions } from "../data/prepare-options.js";
+import type { CheckedRows, CheckOptions } from "../data/read-rows.js";
+import { orEmpty, type DropReason } from "../data/rows.js";
 import { toSftRows, type SftRows } from "./sft-rows.js";
 
 /**
@@ -14,24 +15,22 @@ export async function checkSftRows(
   dataset: Dataset<DataRow>,
   options: CheckOptions & { datasetTextField?: string | undefined } = {},
 ): Promise<Omit<CheckedRows, "labels">> {
-  const { notes = new DataNotes(), datasetTextField = "text", signal } = options;
+  const { notes = new DataNotes(), datasetTextField = "text" } = options;
   expectRows(dataset);
   const source = toSftRows(dataset, datasetTextField, notes);
-  const dropped = await checkAllRows(source, signal);
+  const dropped = Array.from(await checkAllRows(source, options), ([index, reason]) => ({ index, reason }));
   expectRowsLeft(dropped, source.length, options);
   const { format, unreadColumns } = source;
   return { format, dropped, unreadColumns, notes: notes.list() };
 }
 
 /** Reads every row once. Throws the RowError of everything that is wrong; gives those that are empty. */
-export async function checkAllRows(source: SftRows, signal: AbortSignal | undefined): Promise<DroppedRow[]> {
-  const mistakes = new RowMistakes();
-  const dropped: DroppedRow[] = [];
-  for (let index = 0; index < source.length; index++) {
-    const reason = mistakes.try(() => orEmpty(() => void source.at(index)));
-    if (reason !== undefined) dropped.push({ index, reason });
-    if ((index + 1) % rowsAtOnce === 0) await letOthersRun(signal);
-  }
-  mistakes.throwIfAny(source.length);
-  return dropped;
+export function checkAllRows(
+  { length, at }: SftRows,
+  options: Pick<PrepareOptions, "signal" | "onProgress">,
+): Promise<Map<number, DropReason>> {
+  return lookAtRows(
+    { length, numSourceRows: length, look: (index, mistakes) => mistakes.try(() => orEmpty(() => void at(index))) },
+    options,
+  );
 }

@@ -52,7 +52,7 @@ describe("prepareSftDataset makes trl's columns", () => {
   it.each(listFixtures("sft", "tokenized").map((file) => file.replace(".jsonl", "")))("%s", async (name) => {
     const { rows, dropped, lengths } = await prepare(name);
     const expected = readFixtureJsonl<TrlRow>("sft", "tokenized", `${name}.jsonl`);
-    expect(rows.every(({ documents }) => documents.length === 1)).toBe(true);
+    expect([...rows].every(({ documents }) => documents.length === 1)).toBe(true);
     expect(
       rows.map(({ documents: [row], sourceIndex }) => ({ row: sourceIndex, input_ids: idsOfRow(row!), labels: labelsOf(row!) })),
     ).toEqual(expected);
@@ -91,7 +91,7 @@ interface TrlBatch {
 it.each(listFixtures("sft", "collated"))("micro-batches hold what trl's collator pads: %s", async (file) => {
   const { rows } = await prepare(file.replace(".json", ""));
   for (const { rows: places, ...expected } of readFixtureJson<TrlBatch[]>("sft", "collated", file)) {
-    const documents = places.map((place) => rows[place]!.documents[0]!);
+    const documents = places.map((place) => rows.at(place)!.documents[0]!);
     const width = Math.max(...documents.map((document) => idsOfRow(document).length));
     const padded = (values: number[], padding: number): number[] => [...values, ...Array<number>(width - values.length).fill(padding)];
     expect({

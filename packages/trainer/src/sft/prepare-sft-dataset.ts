@@ -1,36 +1,26 @@
-import { DataNotes, numpyPermutation, RowMistakes, type DataRow, type Dataset } from "@kto/datasets";
+import { DataNotes, numpyPermutation, type DataRow, type Dataset } from "@kto/datasets";
 import { checkConfig } from "../config/check-config.js";
 import { sftContradictions, type SFTConfig } from "../config/sft-config.js";
 import { sftFields } from "../config/sft-fields.js";
+import { droppedRows } from "../data/dropped-rows.js";
 import { DataPreparationError } from "../data/errors.js";
 import { measureRows } from "../data/lengths.js";
+import { expectRows, expectRowsLeft } from "../data/look-at-rows.js";
 import { noteUnusedTemplate } from "../data/preference-rows.js";
-import { expectMaxLength, reportProgress, type PrepareOptions } from "../data/prepare-options.js";
+import { expectMaxLength, type PrepareOptions } from "../data/prepare-options.js";
 import type { PreparedDataset } from "../data/prepared-dataset.js";
-import { expectRows, expectRowsLeft } from "../data/read-rows.js";
-import {
-  cutRow,
-  numScoredTokens,
-  orEmpty,
-  reasonToDrop,
-  rowLength,
-  type DroppedRow,
-  type DropReason,
-  type ScoredRow,
-  type SourceRow,
-} from "../data/rows.js";
+import { lazyRows, selectedRows, type RowSequence } from "../data/row-sequence.js";
+import { reasonToDrop, type DropReason, type ScoredRow } from "../data/rows.js";
+import type { TokenTable } from "../data/token-table.js";
+import { tokenizeAll, type AllTokens, type CheckedSource } from "../data/tokenize-all.js";
+import { countAllTokens, packedRows, singleRows, type SftRow, type TokenCounts } from "./arrange-rows.js";
 import { expectAssistantMarks } from "./assistant-marks.js";
 import { checkAllRows } from "./check-sft-rows.js";
-import { withEosToken } from "./eos-token.js";
 import { isScoredAnywhere } from "./documents.js";
-import { packDocuments, type SftDocument } from "./pack-documents.js";
+import { withEosToken } from "./eos-token.js";
+import type { SftDocument } from "./pack-documents.js";
 import { toSftRows, type SftRows } from "./sft-rows.js";
-import { tokenizeSftRow } from "./tokenize-sft-row.js";
-
-/** One row as the SFT trainer takes it: documents that do not attend to each other, cut to `maxLength` together. Unpacked, a row is one document. */
-export interface SftRow extends SourceRow {
-  documents: readonly ScoredRow[];
-}
+import { sftTokenizing, type TokenizeSftSettings } from "./tokenize-sft-row.js";
 
 /** Fields of `SFTConfig` that say how data is prepared. */
 const dataFields = [
@@ -53,11 +43,10 @@ export interface PrepareSftOptions extends PrepareOptions, Partial<Pick<SFTConfi
  * documents: what is scored begins where the completion does.
  */
 export interface PreparedSftDataset extends PreparedDataset<SftRow> {
-  rows: SftRow[];
   /** How documents were packed; null where they were not. */
   packing: { strategy: SFTConfig["packingStrategy"]; numDocuments: number } | null;
   /** Of all rows together, as they are trained on. */
-  tokens: { total: number; scored: number };
+  tokens: TokenCounts;
 }
 
 /**
@@ -74,38 +63,75 @@ export async function prepareSftDataset(dataset: Dataset<DataRow>, options: Prep
   const { maxLength = 1024, split = "train", notes = new DataNotes() } = options;
   expectMaxLength(maxLength);
   const args = dataArguments(options, maxLength);
-  expectRows(dataset);
-  const source = toSftRows(dataset, args.datasetTextField, notes);
-  const tokenizing = { ...options, ...args, maxLength, notes, tokenizer: withEosToken(options.tokenizer, args.eosToken) };
-  expectOptionsOf(source, tokenizing);
-  const documents = await tokenizeAll(source, tokenizing);
-  const isPacked = split === "eval" ? (args.evalPacking ?? args.packing) : args.packing;
-  const isCut = !isPacked || args.packingStrategy === "bfd";
-  const reasonOf = (document: ScoredRow): DropReason | undefined =>
-    isCut ? reasonToDrop(document, maxLength) : isScoredAnywhere(document) ? undefined : { kind: "nothing scored" };
-  const dropped = documents.flatMap((document): DroppedRow[] => {
-    const reason = "reason" in document ? document.reason : reasonOf(document);
-    return reason ? [{ index: document.sourceIndex, reason }] : [];
+  const { packingStrategy: strategy } = args;
+  const all = await tokenizeDocuments(dataset, args, {
+    ...options,
+    notes,
+    tokenizer: withEosToken(options.tokenizer, args.eosToken),
   });
-  expectRowsLeft(dropped, source.length, options);
-  const whole = documents.filter((document): document is SftDocument => !("reason" in document));
-  const without = new Set(dropped.map(({ index }) => index));
-  const shuffled = <Row>(rows: Row[]): Row[] =>
-    args.shuffleDataset ? Array.from(numpyPermutation(rows.length, args.seed), (index) => rows[index]!) : rows;
+  const isPacked = split === "eval" ? (args.evalPacking ?? args.packing) : args.packing;
+  const isCut = !isPacked || strategy === "bfd";
+  const { dropped, kept } = droppedRows(all, (document): DropReason | undefined =>
+    isCut ? reasonToDrop(document, maxLength) : isScoredAnywhere(document) ? undefined : { kind: "nothing scored" },
+  );
+  expectRowsLeft(dropped, all.length, options);
+  const documents = documentsOf(all.table);
+  const shuffled = <Row>(rows: RowSequence<Row>): RowSequence<Row> =>
+    args.shuffleDataset ? selectedRows(rows, numpyPermutation(rows.length, args.seed)) : rows;
   const rows = isPacked
-    ? shuffled(packedRows(shuffled(whole), maxLength!, args.packingStrategy))
-    : shuffled(whole.filter(({ sourceIndex }) => !without.has(sourceIndex)).map((document) => oneDocument(document, maxLength)));
-  const trained = rows.flatMap((row) => row.documents);
+    ? shuffled(packedRows(shuffled(documents), maxLength!, strategy))
+    : shuffled(singleRows(selectedRows(documents, kept), maxLength));
   return {
     rows,
     dropped,
-    format: source.format,
-    unreadColumns: source.unreadColumns,
-    packing: isPacked ? { strategy: args.packingStrategy, numDocuments: whole.length } : null,
-    tokens: { total: sumOf(trained, rowLength), scored: sumOf(trained, numScoredTokens) },
-    ...measureRows(whole, isCut ? maxLength : null),
+    ...all.facts,
+    packing: isPacked ? { strategy, numDocuments: documents.length } : null,
+    tokens: countAllTokens(rows),
+    ...measureRows(documents, isCut ? maxLength : null),
     notes: notes.list(),
+    cache: all.cache,
   };
+}
+
+/** What is known of data as a whole. */
+type SftFacts = Pick<PreparedSftDataset, "format" | "unreadColumns">;
+
+/** Every row as ids. What is wrong with rows is told at once: first of all before anything is tokenised. */
+function tokenizeDocuments(
+  dataset: Dataset<DataRow>,
+  { datasetTextField, completionOnlyLoss, assistantOnlyLoss }: SFTConfig,
+  options: PrepareOptions & { notes: DataNotes },
+): Promise<AllTokens<SftFacts>> {
+  expectRows(dataset);
+  const settings = { completionOnlyLoss, assistantOnlyLoss, chatTemplate: options.chatTemplate };
+  const open = async (): Promise<CheckedSource<SftFacts>> => {
+    const source = toSftRows(dataset, datasetTextField, options.notes);
+    expectOptionsOf(source, { ...options, ...settings });
+    const { length, format, unreadColumns } = source;
+    return {
+      length,
+      numSourceRows: length,
+      facts: { format, unreadColumns },
+      sourceIndex: (index) => index,
+      empty: await checkAllRows(source, options),
+      jobAt: source.at,
+      labelAt: () => false,
+    };
+  };
+  return tokenizeAll(
+    { fingerprint: dataset.fingerprint, key: [`text in ${datasetTextField}`], tokenizing: sftTokenizing(settings), open },
+    options,
+  );
+}
+
+/** The rows of a table, each read when it is asked for. */
+function documentsOf(table: TokenTable): RowSequence<SftDocument> {
+  const documentOf = (row: ScoredRow, index: number): SftDocument => ({ ...row, sourceIndex: table.places[index]! });
+  return lazyRows(
+    table.length,
+    (index) => documentOf(table.rowAt(index), index),
+    (index) => documentOf(table.sketchAt(index), index),
+  );
 }
 
 /** The fields that say how data is prepared, checked. Throws DataPreparationError. */
@@ -120,7 +146,10 @@ function dataArguments(options: PrepareSftOptions, maxLength: number | null): SF
 }
 
 /** Throws DataPreparationError for options that the rows cannot answer to. */
-function expectOptionsOf({ format, hasCompletionMask }: SftRows, options: PrepareSftOptions & { notes: DataNotes }): void {
+function expectOptionsOf(
+  { format, hasCompletionMask }: SftRows,
+  options: PrepareOptions & TokenizeSftSettings & { notes: DataNotes },
+): void {
   const { completionOnlyLoss, assistantOnlyLoss, chatTemplate, notes } = options;
   const refuse = (field: string, problem: string, expected: string): never => {
     throw new DataPreparationError({
@@ -138,41 +167,4 @@ function expectOptionsOf({ format, hasCompletionMask }: SftRows, options: Prepar
   if (assistantOnlyLoss && !format.conversational) refuse("assistantOnlyLoss", "needs turns of an assistant", "conversations");
   if (assistantOnlyLoss) expectAssistantMarks(options);
   noteUnusedTemplate(chatTemplate, format, notes);
-}
-
-/** A row of the data that is no document. */
-interface EmptyRow extends SourceRow {
-  reason: DropReason;
-}
-
-/** Every row as ids, or why it is dropped. What is wrong with rows is told at once: first of all before anything is tokenised. */
-async function tokenizeAll(
-  source: SftRows,
-  options: PrepareSftOptions & SFTConfig & { notes: DataNotes },
-): Promise<(SftDocument | EmptyRow)[]> {
-  await checkAllRows(source, options.signal);
-  const documents: (SftDocument | EmptyRow)[] = [];
-  const mistakes = new RowMistakes();
-  for (let index = 0; index < source.length; index++) {
-    const read = mistakes.try(() => orEmpty(() => tokenizeSftRow(source.at(index), index, options)));
-    if (read !== undefined) documents.push("kind" in read ? { reason: read, sourceIndex: index } : { ...read, sourceIndex: index });
-    await reportProgress(index + 1, source.length, options);
-  }
-  mistakes.throwIfAny(source.length);
-  return documents;
-}
-
-function oneDocument({ sourceIndex, ...document }: SftDocument, maxLength: number | null): SftRow {
-  return { documents: [cutRow(document, maxLength)], sourceIndex };
-}
-
-/** Packed rows, but those in which nothing is scored. */
-function packedRows(documents: readonly SftDocument[], length: number, strategy: SFTConfig["packingStrategy"]): SftRow[] {
-  return packDocuments(documents, length, strategy)
-    .filter((row) => row.documents.some((document) => numScoredTokens(document) > 0))
-    .map((row) => ({ documents: row.documents, sourceIndex: row.packedFrom[0]!, packedFrom: row.packedFrom }));
-}
-
-function sumOf(rows: readonly ScoredRow[], of: (row: ScoredRow) => number): number {
-  return rows.reduce((total, row) => total + of(row), 0);
 }

@@ -8,7 +8,8 @@ import type { BackwardPass, Method, MethodContext, NamedValues } from "../loop/m
 import { inPasses, type PassOptions } from "../memory/passes.js";
 import { policyPass } from "../scoring/policy-pass.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
-import { prepareSftDataset, type PreparedSftDataset, type SftRow } from "./prepare-sft-dataset.js";
+import type { SftRow } from "./arrange-rows.js";
+import { prepareSftDataset, type PreparedSftDataset } from "./prepare-sft-dataset.js";
 
 /** Supervised fine-tuning as the loop trains it: the mean of −log π over the scored tokens of an update, and nothing to compare with. */
 export function sftMethod(args: SFTConfig): Method<SftRow, PreparedSftDataset> {

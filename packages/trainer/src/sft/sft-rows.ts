@@ -16,18 +16,12 @@ import {
   type RowFormat,
 } from "@kto/datasets";
 import { bothKinds, expectOneKind, noteLayout, withPrompt } from "../data/preference-rows.js";
+import { pickColumns } from "../data/row-job.js";
 import { EmptyRowError } from "../data/rows.js";
+import { tokenizedColumns } from "../data/tokenize-row.js";
 
-/** A row as supervised fine-tuning reads it, before it is tokenised. */
-export type SftSource =
-  /** Whole conversations. */
-  | { kind: "messages"; row: DataRow; messages: Message[] }
-  /** Plain text. */
-  | { kind: "text"; text: string }
-  /** `prompt` and `completion`, texts or conversations, or `prompt_ids` and `completion_ids`. */
-  | { kind: "completion"; row: DataRow }
-  /** `input_ids`, with masks. */
-  | { kind: "ids"; row: DataRow };
+const idColumns = ["input_ids", "labels", "completion_mask", "assistant_masks"];
+const messageColumns = ["messages", "tools", "chat_template_kwargs"];
 
 /** Rows of a dataset as supervised fine-tuning reads them. Each is made and checked when it is read. */
 export interface SftRows {
@@ -37,8 +31,11 @@ export interface SftRows {
   unreadColumns: string[];
   /** Rows of ids that say where the completion is. */
   hasCompletionMask: boolean;
-  /** Throws `RowError`, and `EmptyRowError` for a row that is dropped. */
-  at(index: number): SftSource;
+  /**
+   * What is tokenised of a row: `input_ids` with masks; or `text`; or whole `messages`; or `prompt` and `completion`, or `prompt_ids` and `completion_ids`.
+   * Throws `RowError`, and `EmptyRowError` for a row that is dropped.
+   */
+  at(index: number): DataRow;
 }
 
 /** Tells what the rows of a dataset are. Throws `RowError` for columns that are none of those. What is worth knowing is noted. */
@@ -68,23 +65,22 @@ function sourceOf(
   index: number,
   { shape, toTrl }: Layout,
   { format, textField, notes }: { format: RowFormat; textField: string; notes: DataNotes },
-): SftSource {
-  if (shape === "input-ids") return { kind: "ids", row };
-  if (shape === "tokenized") return { kind: "completion", row };
-  if (shape === "tokenized-pairs") return { kind: "completion", row: { prompt_ids: row["prompt_ids"], completion_ids: row["chosen_ids"] } };
-  if (shape === "text") return { kind: "text", text: textIn(row, textField, index) };
+): DataRow {
+  if (shape === "input-ids") return pickColumns(row, idColumns);
+  if (shape === "tokenized") return pickColumns(row, tokenizedColumns);
+  if (shape === "tokenized-pairs") return { prompt_ids: row["prompt_ids"], completion_ids: row["chosen_ids"] };
+  if (shape === "text") return { text: textIn(row, textField, index) };
   const read = toTrl?.(row, index, notes) ?? row;
   if (shape === "messages") {
-    const messages = read["messages"] as Message[];
-    if (messages.length === 0) throw new EmptyRowError(index, "no messages");
-    return { kind: "messages", row: read, messages };
+    if ((read["messages"] as Message[]).length === 0) throw new EmptyRowError(index, "no messages");
+    return pickColumns(read, messageColumns);
   }
   const { chosen, rejected: _rejected, ...rest } = shape === "implicit-prompt" ? withPrompt(read, index) : read;
   const isPairs = isPaired(shape);
   const text = isPairs ? { ...rest, completion: chosen } : read;
   expectOneKind(text, index, format, isPairs ? "chosen" : "completion");
   if ((typeof text["prompt"] === "string") === format.conversational) notes.add("texts and conversations", bothKinds, index);
-  return { kind: "completion", row: text };
+  return pickColumns(text, tokenizedColumns);
 }
 
 function textIn(row: DataRow, column: string, index: number): string {

@@ -15,6 +15,7 @@ import {
   type Collective,
   type PreparedSftDataset,
   type SFTConfig,
+  type SftRow,
   type TrainLog,
 } from "../index.js";
 import { meetingPlace } from "../testing/meeting-place.js";
@@ -83,7 +84,7 @@ describe("a run", () => {
     const { tokenLogProbs } = device.scope(() =>
       scoreBatch(
         base,
-        prepared.rows.flatMap(({ documents }) => documents),
+        [...prepared.rows].flatMap(({ documents }) => documents),
       ),
     );
     const { loss } = sftLossPlain({ tokenLogProbs: await tokenLogProbs!.read(), lossType });
@@ -176,7 +177,7 @@ describe("a run", () => {
   });
 
   it("with a micro-batch in which nothing is scored goes on with the others", async () => {
-    const row = (promptIds: number[], completionIds: number[], sourceIndex: number): PreparedSftDataset["rows"][number] => ({
+    const row = (promptIds: number[], completionIds: number[], sourceIndex: number): SftRow => ({
       documents: [{ promptIds, completionIds }],
       sourceIndex,
     });

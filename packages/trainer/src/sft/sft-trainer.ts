@@ -3,7 +3,8 @@ import { expectOptions, tokenizerOf } from "../loop/trained-model.js";
 import { Trainer } from "../loop/trainer.js";
 import type { SharedTrainerOptions } from "../loop/trainer-options.js";
 import { withEosToken } from "./eos-token.js";
-import type { PreparedSftDataset, SftRow } from "./prepare-sft-dataset.js";
+import type { SftRow } from "./arrange-rows.js";
+import type { PreparedSftDataset } from "./prepare-sft-dataset.js";
 import { sftMethod } from "./sft-method.js";
 
 /** What `SFTTrainer` is made of. */

@@ -1,21 +1,28 @@
 import { excerpt } from "@kto/core";
 import { columnOf, idsOf, isGiven, rowError, textOf, type DataRow, type Message } from "@kto/datasets";
 import { idsOfRow, scoredRow } from "./documents.js";
+import { tokenizingWith, type Tokenizing } from "../data/row-job.js";
 import type { ScoredRow } from "../data/rows.js";
 import { noteTokens } from "../data/template-notes.js";
 import { expectTokenizer, rendering, templateOptions, tokenizeRow, withEos, type TokenizeOptions } from "../data/tokenize-row.js";
-import type { SftSource } from "./sft-rows.js";
 
-/** What decides how a row becomes ids, and which of them are scored. */
-export interface TokenizeSftOptions extends TokenizeOptions {
+/** What decides, besides the tokenizer, how a row becomes ids and which of them are scored. */
+export interface TokenizeSftSettings extends Pick<TokenizeOptions, "chatTemplate"> {
   /** Scores the completion alone; null: where there is one. */
   completionOnlyLoss: boolean | null;
   /** Scores what the template marks as the assistant's. */
   assistantOnlyLoss: boolean;
 }
 
+type TokenizeSftOptions = TokenizeOptions & TokenizeSftSettings;
+
+/** Rows of `SftRows` as ids. */
+export function sftTokenizing(settings: TokenizeSftSettings): Tokenizing {
+  return tokenizingWith("sft", tokenizeSftRow, settings);
+}
+
 /**
- * Ids of a row for supervised fine-tuning, and which are scored, with trl 1.16's rules, before anything is cut.
+ * Ids of a row of `SftRows` for supervised fine-tuning, and which are scored, with trl 1.16's rules, before anything is cut.
  *
  * Conversations are rendered whole, without a generation prompt. Plain text gets EOS at its end unless it ends with it; both are encoded with special tokens.
  * Prompt and completion are told apart as for KTO and DPO. A token is scored where every mask that applies says so. Throws `RowError`, `EmptyRowError` and
@@ -23,18 +30,18 @@ export interface TokenizeSftOptions extends TokenizeOptions {
  *
  * @see trl 1.16, SFTTrainer
  */
-export function tokenizeSftRow(source: SftSource, index: number, options: TokenizeSftOptions): ScoredRow {
-  if (source.kind === "ids") return readIds(source.row, index, options);
-  if (source.kind === "completion") return completionRow(source.row, index, options);
+export function tokenizeSftRow(row: DataRow, index: number, options: TokenizeSftOptions): ScoredRow {
+  if ("input_ids" in row) return readIds(row, index, options);
+  if (!("text" in row) && !("messages" in row)) return completionRow(row, index, options);
   const tokenizer = expectTokenizer(options);
   const { notes, chatTemplate, assistantOnlyLoss } = options;
-  if (source.kind === "text") {
+  if ("text" in row) {
     if (assistantOnlyLoss) throw noConversation(index);
-    const ids = tokenizer.encode(withEos(source.text, tokenizer.eosToken), { addSpecialTokens: true });
+    const ids = tokenizer.encode(withEos(row["text"] as string, tokenizer.eosToken), { addSpecialTokens: true });
     if (notes) noteTokens(notes, { index, tokenizer, shorter: [], longer: ids, boundary: 0 });
     return { promptIds: [], completionIds: ids };
   }
-  const { row, messages } = source;
+  const messages = row["messages"] as Message[];
   const ofTemplate = templateOptions(row, index, chatTemplate);
   const { ids, mask } = assistantOnlyLoss
     ? maskedIds(row, messages, index, options)
