@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
@@ -42,6 +43,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: "unit",
+          maxWorkers: Math.max(2, availableParallelism() - 1), // one worker, vitest's choice on two cores, leaves the other core idle
           include: ["{packages,examples,scripts}/**/*.test.ts"],
           exclude: [...nowhere, "**/*.gpu.test.ts"],
           testTimeout: 60_000,
