@@ -24,6 +24,7 @@ const exhaustive = "{packages,examples,scripts}/**/*.exhaustive.gpu.test.ts";
 const onGpu = {
   setupFiles: "packages/testing/src/gpu-setup.ts",
   pool: "forks",
+  isolate: false, // the files of a worker share its lent devices, and so what was compiled there
   maxWorkers: 2,
   testTimeout: 600_000,
   hookTimeout: 120_000,
