@@ -31,6 +31,7 @@ export function formatResolvedConfig(
     datasets: values.datasets?.map((part) => ({ ...part, path: absolute(part.path) })) ?? null,
     evalFile: absolute(values.evalFile),
     outputDir: resolve(values.outputDir),
+    loggingDir: values.loggingDir === null ? null : resolve(values.loggingDir),
     dtype,
     resumeFromCheckpoint: null,
     overwriteOutputDir: false,

@@ -1,6 +1,7 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { PageData } from "@kto/report";
-import { fixturePath } from "@kto/testing";
+import { fixturePath, readEvents } from "@kto/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorLinesOf, kto, temporaryFolder } from "./testing/run-kto.js";
 
@@ -100,7 +101,7 @@ describe("kto train", () => {
   it("an interrupted run ends with 130, a checkpoint and its path, and goes on to the same bits", async () => {
     const interrupt = new AbortController();
     const onStderr = (text: string): void => void (/^ +3 /m.test(text) && interrupt.abort(new Error("stop")));
-    const { status, stdout, stderr } = await kto(train("stopped"), { signal: interrupt.signal, onStderr });
+    const { status, stdout, stderr } = await kto(train("stopped", "--report_to", "tensorboard"), { signal: interrupt.signal, onStderr });
     expect({ status, stdout }).toEqual({ status: 130, stdout: "" });
     expect(stderr).toContain(`--resume_from_checkpoint ${folder.file("stopped", "checkpoint-3")}`);
     expect(existsSync(folder.file("stopped", ".kto.lock"))).toBe(false);
@@ -108,9 +109,20 @@ describe("kto train", () => {
     // What a killed process leaves: its lock, and a line that it did not finish.
     writeFileSync(folder.file("stopped", ".kto.lock"), JSON.stringify({ pid: 2 ** 22 + 1, started: "1" }));
     writeFileSync(folder.file("stopped", "metrics.jsonl"), '{"step":4,"loss":1}\n{"step":5,"lo', { flag: "a" });
-    expect((await kto(train("stopped", "--resume_from_checkpoint", "true", "--quiet"))).status).toBe(0);
+    const resumed = train("stopped", "--resume_from_checkpoint", "true", "--quiet", "--report_to", "[tensorboard]");
+    expect((await kto(resumed)).status).toBe(0);
     expect(bytesOf("stopped").equals(bytesOf("whole"))).toBe(true);
     expect(metricsOf("stopped")).toEqual(metricsOf("whole"));
+
+    const [runs, ...otherRuns] = readdirSync(folder.file("stopped", "runs")).map((name) => folder.file("stopped", "runs", name));
+    expect(otherRuns).toEqual([]); // the run goes on where it was
+    const files = readdirSync(runs!).sort();
+    const [first, second] = files.map((name) => readEvents(readFileSync(join(runs!, name))));
+    expect(first!.flatMap(({ texts }) => Object.keys(texts))).toEqual(["args/text_summary", "model_config/text_summary"]);
+    expect(second!.find(({ restarts }) => restarts)).toMatchObject({ step: 4 });
+    const losses = [...first!, ...second!].flatMap(({ step, scalars }) => ("train/loss" in scalars ? [[step, scalars["train/loss"]]] : []));
+    expect(losses).toEqual(metricsOf("whole").map(({ step, loss }) => [step, Math.fround(loss!)]));
+    expect(second!.at(-1)).toMatchObject({ step: 5, scalars: { "train/train_runtime": expect.any(Number) } });
   });
 
   it("resuming a finished run changes nothing, and says so", async () => {

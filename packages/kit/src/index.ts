@@ -18,3 +18,4 @@ export { loadDataset } from "./data/load-dataset.js";
 export { OutputError } from "./output/output-error.js";
 export { metricsFile, resultsFile, RunFolder, type FolderLock, type RunFolderOptions } from "./output/run-folder.js";
 export type { HubPlaceOptions, PlaceOptions } from "./platform/types.js";
+export { tensorBoard, type TensorBoardOptions } from "./tracking/tensorboard.js";

@@ -3,7 +3,7 @@ import { directory, loadAdapter, type AdapterFiles, type LoadedModel } from "@kt
 import { getPeftModel, PeftModel } from "@kto/lora";
 import { weightSpecs } from "@kto/qwen2";
 import { sizeOf, type Device, type FloatDtype } from "@kto/tensor";
-import { expectRoomForWeights, writeErrorInRun, type PlannedRun, type TrainLog, type TrainOutput } from "@kto/trainer";
+import { expectRoomForWeights, logMetrics, writeErrorInRun, type PlannedRun, type TrainOutput } from "@kto/trainer";
 import { describeFields, field, orNull, path, type GivenFields } from "@kto/core/config";
 import { withHome } from "../config/check-command.js";
 import { readConfigFile } from "../config/read-config.js";
@@ -16,6 +16,7 @@ import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { hasReference, methods, type MethodTrainer, type TrainMethod } from "../methods/index.js";
 import { formatDataSummary } from "../load/data-summary.js";
 import { RunReport } from "../load/run-report.js";
+import { trackersOf } from "../load/trackers.js";
 import { describeData, describeDevice, describeMemory, describeModel, describePlan, describeTrained } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
@@ -165,6 +166,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     // The command gives the folder back itself, when everything is in it.
     output: { store: folder.store, check: (asked) => folder.check(asked), begin: (run) => folder.begin(run) },
     chatTemplate,
+    trackers: await trackersOf({ values, model: materials.model, resolved, isResumed: checkpoint?.isInOutput === true }, input),
     onEvent(event) {
       if (event.type === "update") step = event.step;
       else if (event.type === "checkpoint") {
@@ -196,7 +198,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     describeMemory(console, run.memory);
     hasBegun = true;
     for await (const log of run.train({ signal: io.signal })) {
-      await folder.appendMetrics(metricsLine(log));
+      await folder.appendMetrics({ step: log.step, ...logMetrics(log) });
       await report.keepUp();
     }
     display.stop();
@@ -280,20 +282,4 @@ function resultsOf({ metrics, globalStep, peakGpuMemoryBytes, plannedGpuMemoryBy
 function interruption(step: number, path: string | undefined, again = "the same command and"): string {
   if (path === undefined) return "kto: interrupted before the first update; there is nothing to resume from\n";
   return `kto: interrupted after update ${step}; the checkpoint is in ${path}\nkto: go on with ${again} --resume_from_checkpoint ${path}\n`;
-}
-
-/** One line of `metrics.jsonl`. */
-function metricsLine(log: TrainLog): Record<string, number> {
-  return {
-    step: log.step,
-    epoch: log.epoch,
-    loss: log.loss,
-    grad_norm: log.gradNorm,
-    learning_rate: log.learningRate,
-    ...log.metrics,
-    step_time_ms: log.stepTimeMs,
-    tokens_per_second: log.tokensPerSecond,
-    samples_per_second: log.samplesPerSecond,
-    gpu_memory_bytes: log.gpuMemoryBytes,
-  };
 }

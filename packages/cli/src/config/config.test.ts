@@ -80,7 +80,7 @@ it("takes the tutorial's config as it is, with flags over the file", async () =>
     );
     const { values, notes } = trainConfig(await readConfigFile(path));
     expect(values).toMatchObject({ warmupSteps: 0.1, warmupRatio: null, learningRate: 5e-7, optim: "adamw_8bit", loadIn4bit: true });
-    expect(notes).toEqual(["logging_dir has no effect here"]);
+    expect(notes).toEqual(["logging_dir: no effect without report_to: tensorboard"]);
     const over = trainConfig(
       flagsOver(await readConfigFile(path), flags("--load_in_4bit", "false", "--optim", "adamw_torch_fused")),
     ).values;
@@ -117,6 +117,7 @@ it.each<[field: string, spellings: unknown[], value: unknown]>([
   ["optim", ["OptimizerNames.ADAMW_TORCH", "adamw_torch"], "adamw_torch"],
   ["lr_scheduler_kwargs", [{ num_cycles: 2 }, '{"num_cycles": 2}'], { num_cycles: 2 }],
   ["report_to", [["none"]], ["none"]],
+  ["report_to", ["tensorboard", ["tensorboard"]], ["tensorboard"]],
   ["gradient_checkpointing", [null, "auto"], "auto"],
   ["activation_checkpointing", [true, "True", "yes"], true],
 ])("%s as people write it: %j", (field, spellings, value) => {
@@ -229,12 +230,11 @@ it.each([
 });
 
 it("what changes no number is a note", () => {
-  const { notes } = config("--report_to", "wandb", "tensorboard", "--torch_compile", "true", "--run_name", "first", "--use_liger_kernel");
+  const { notes } = config("--report_to", "tensorboard", "--torch_compile", "true", "--run_name", "first", "--use_liger_kernel");
   expect(notes).toEqual([
     "torch_compile has no effect here: there is no torch",
     "run_name has no effect here",
     "use_liger_kernel has no effect here",
-    "report_to: wandb, tensorboard has no effect here: there are no reporting services, and metrics.jsonl holds every number",
   ]);
   expect(config("--report_to", "none").notes).toEqual([]);
 });

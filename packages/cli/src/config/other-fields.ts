@@ -110,7 +110,6 @@ export const otherFields: OtherFields = {
   log_level: ignored(),
   log_level_replica: ignored(),
   log_on_each_node: ignored(),
-  logging_dir: ignored(),
   logging_nan_inf_filter: ignored(),
   neftune_noise_alpha: refusedUnless(),
   no_cuda: ignored("--device says where"),

@@ -20,11 +20,15 @@ export const runFields = {
     group: "output",
     help: "goes on from a checkpoint: true for the newest, a name in output_dir, or a folder",
   }),
-  reportTo: field(orNull(names("names of reporting services, or none")), null, {
+  reportTo: field(orNull(names("none, all or tensorboard")), null, {
     group: "logging",
     fate: "different",
-    help: "no effect: there are no reporting services here, and metrics.jsonl holds every number",
-    notes: "a note says so where it names one",
+    help: "tensorboard, or all, writes event files that TensorBoard opens; metrics.jsonl holds every number anyway",
+    notes: "other services are refused by name",
+  }),
+  loggingDir: field(orNull(path()), null, {
+    group: "logging",
+    help: "transformers 4's folder of event files; by default TENSORBOARD_LOGGING_DIR, else runs/<time>_<host> in output_dir",
   }),
   pushToHub: field(boolean(), false, { group: "push", help: "pushes the folder of the run to the hub, with a model card made from it" }),
   hubModelId: field(orNull(where(text(), isRepoId, 'the name of a repository, "owner/name" or "name"')), null, {

@@ -11,6 +11,7 @@ import { checkGiven, mistakeLine, withHome } from "./check-command.js";
 import type { TrainMethod } from "../methods/index.js";
 import { asDeclared, chosenMethod, fieldOfOthers } from "./method-of.js";
 import { settleUnread } from "./unread-values.js";
+import { reportsTo, reportToMistakes } from "./report-to.js";
 import { orderContradictions, settleOrder } from "./shuffle-dataset.js";
 import { anyFields, fieldsOf, sharedFields, type TrainField, type TrainValues } from "./train-fields.js";
 
@@ -145,7 +146,7 @@ function contradictions(values: TrainValues): RuleMistake[] {
     "both",
     "remove one",
   );
-  return found;
+  return [...found, ...reportToMistakes(values.reportTo)];
 }
 
 /** Whether a run trains every weight of its model: where there is neither an adapter nor one to make. */
@@ -203,11 +204,8 @@ function settle(method: TrainMethod, values: TrainValues, given: ReadonlySet<str
     .filter((field) => /^hub[A-Z]/.test(field) && values[field] !== sharedFields[field].initial)
     .map((field) => diskName(field, sharedFields[field]));
   if (hubFields.length > 0 && !values.pushToHub) notes.push(`${hubFields.join(", ")}: no effect without push_to_hub`);
-  const reports = [values.reportTo ?? []].flat().filter((name) => name !== "none");
-  if (reports.length > 0)
-    notes.push(
-      `report_to: ${reports.join(", ")} has no effect here: there are no reporting services, and metrics.jsonl holds every number`,
-    );
+  if (values.loggingDir !== null && !reportsTo(values.reportTo).includes("tensorboard"))
+    notes.push("logging_dir: no effect without report_to: tensorboard");
   return notes;
 }
 

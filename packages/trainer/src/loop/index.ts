@@ -10,6 +10,7 @@ export type { RunOutput } from "./output.js";
 export type { PlannedRun } from "./planned-run.js";
 export { epochAfter, planRun, type RunPlan } from "./run-plan.js";
 export type { NamedModel, TrainableModel } from "./trained-model.js";
+export { logMetrics, type TrackedRun, type Tracker } from "./tracker.js";
 export { Trainer } from "./trainer.js";
 export type { EvaluationOptions, PlanOptions, RunOptions, SharedTrainerOptions, TrainerOptions, TrainOptions } from "./trainer-options.js";
 export type { LogRecord, RunProgress } from "./trainer-state.js";

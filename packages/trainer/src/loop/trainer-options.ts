@@ -8,6 +8,7 @@ import type { Collective } from "./collective.js";
 import type { TrainerEvent } from "./events.js";
 import type { Method, PreparedRows } from "./method.js";
 import type { RunOutput } from "./output.js";
+import type { Tracker } from "./tracker.js";
 import type { TrainableModel } from "./trained-model.js";
 import type { TrainingConfig } from "./training-config.js";
 import type { TrainingControl } from "./training-control.js";
@@ -28,6 +29,8 @@ export interface SharedTrainerOptions<Prepared> {
   chatTemplate?: string | undefined;
   /** Where checkpoints and the trained model go; without it no checkpoints are written. */
   output?: Store | RunOutput | undefined;
+  /** Keep what the run logs somewhere of their own; `tensorBoard` of `@kto/kit` is one. */
+  trackers?: readonly Tracker[] | undefined;
   /** The other trainers of the run; default none. */
   collective?: Collective | undefined;
   /** Told of progress. */

@@ -5,6 +5,7 @@ import type { SourceRow } from "../data/rows.js";
 import { adviseOnMemory } from "../memory/memory-advice.js";
 import { wholeBatches } from "../memory/passes.js";
 import type { MakeReference, Reference, ReferenceUse } from "../scoring/reference.js";
+import { scoreTokens } from "../scoring/score-tokens.js";
 import { adapterPolicy } from "./adapter-policy.js";
 import { withBelongings, type Belongings } from "./belongings.js";
 import { followedMetric, isStoppedEarly, resumedBest } from "./best-model.js";
@@ -32,6 +33,7 @@ import { trainLoop } from "./train-loop.js";
 import { trainOutput } from "./train-output.js";
 import { expectOptions, trainedModel, type NamedModel } from "./trained-model.js";
 import type { EvaluationOptions, PlanOptions, RunOptions, TrainerOptions, TrainOptions } from "./trainer-options.js";
+import { logMetrics, Trackers, type TrackedRun } from "./tracker.js";
 import { TrainingRun } from "./training-run.js";
 import { formatTrainerState, freshProgress, type LogRecord, type RunProgress } from "./trainer-state.js";
 import type { TrainingConfig } from "./training-config.js";
@@ -265,12 +267,14 @@ export class Trainer<
     const rows = (await this.prepare("train")).rows;
     const isResumed = run.checkpoint !== undefined;
     const output = this.#collective.rank === 0 ? this.#output : undefined; // the others write nothing
+    const trackers = new Trackers(this.#collective.rank === 0 ? this.#options.trackers : []);
     await output?.begin?.({ startStep: isResumed ? run.startStep : undefined });
     try {
       policy.noteChange();
       device.memory.limitBytes = Math.min(run.memory.peakBytes, run.memory.budgetBytes ?? Infinity);
       device.memory.resetPeak();
       await device.recorder.warmUp();
+      await trackers.start(this.#tracked(run, parts.reference, signal));
       const started = performance.now();
       const context = { model: policy, reference: parts.reference, layout: run.memory };
       const precomputed = await this.#options.method.precompute?.(context, rows, {
@@ -287,7 +291,7 @@ export class Trainer<
       const followed = { args: this.args, progress, collective: this.#collective };
       const checkpointed = this.#checkpointed(parts.optimizer);
       for (const metric of progress.scheduleMetrics) schedule.observe?.(metric);
-      yield* trainLoop({
+      const logs = trainLoop({
         ...this.#context(run.counts),
         ...parts,
         context,
@@ -297,23 +301,42 @@ export class Trainer<
         signal,
         control,
         emit: (event) => this.#emit(event),
-        evaluate: async () => followEvaluation(await this.#evaluate(context, { signal }), { ...followed, schedule }),
+        evaluate: async () => {
+          const { step, ...metrics } = await this.#evaluate(context, { signal });
+          await trackers.log(step!, metrics);
+          return followEvaluation(metrics, { ...followed, schedule });
+        },
         save: checkpointed && ((isDue) => saveCheckpoint(checkpointed, () => this.state(), isDue)),
       });
+      for await (const log of logs) {
+        await trackers.log(log.step, logMetrics(log));
+        yield log;
+      }
       if (!run.isFinished && isStoppedEarly(progress.best, this.args))
         this.#emit({ type: "earlyStop", step: progress.globalStep, evaluations: progress.best.patienceCounter });
-      this.result = trainOutput(run, {
+      const result = trainOutput(run, {
         progress,
         args: this.args,
         elapsedMs: performance.now() - started - (control?.pausedMs ?? 0),
         peakBytes: device.memory.info().peakBytes,
       });
       await this.#endWithBest(checkpointed);
+      await trackers.end(result);
+      this.result = { ...result, peakGpuMemoryBytes: device.memory.info().peakBytes }; // what trackers did counts
       return this.result;
     } finally {
+      await trackers.end().catch(() => undefined); // those that are left: what ended the run is thrown
       device.memory.limitBytes = Infinity;
       await output?.end?.();
     }
+  }
+
+  /** A run as trackers are told of it. Of a whole model that changes there is a reference only where a copy of it is kept. */
+  #tracked({ counts, memory, startStep }: PlannedRun, kept: Reference, signal: AbortSignal | undefined): TrackedRun {
+    const { base, isWholeModel } = this.#policy;
+    const reference = isWholeModel && this.#useOfReference !== "throughout" ? undefined : kept;
+    const facts = { method: this.#options.method.name, args: this.args, model: this.model, counts, memory, startStep, signal };
+    return { ...facts, scoreTokens: (rows) => scoreTokens({ base, reference }, rows) };
   }
 
   /** While the policy changes there is a reference to compare with, unless all that is asked of it is computed before. */
