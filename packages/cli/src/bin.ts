@@ -1,15 +1,19 @@
 import { InterruptedError } from "./errors.js";
 import { main } from "./main.js";
+import { wrapOn } from "./render/status-line.js";
 
 const interrupted = new AbortController();
 
+/** Whether the last line of the terminal is a bar. */
+let hasBar = false;
+
 /** The first signal lets the step in flight finish and a checkpoint be written, or what was downloaded be kept; the second stops at once. */
 function onSignal(name: NodeJS.Signals): void {
-  if (interrupted.signal.aborted) {
-    if (process.stderr.isTTY) process.stderr.write("\u001b[?25h\u001b[?7h\n"); // the cursor and line wrapping, which bars turn off
-    process.exit(130);
-  }
-  process.stderr.write(`\nkto: ${name}: stopping in good order; once more to stop at once\n`);
+  // Over a bar, if there is one: it leaves the cursor behind its line.
+  process.stderr.write(hasBar ? "\r\u001b[J" : "\n");
+  hasBar = false;
+  if (interrupted.signal.aborted) process.exit(130);
+  process.stderr.write(`kto: ${name}: stopping in good order; once more to stop at once\n`);
   interrupted.abort(new InterruptedError(`interrupted by ${name}`));
 }
 process.on("SIGINT", onSignal);
@@ -38,7 +42,10 @@ const status = await main(process.argv.slice(2), {
   },
   stdout: process.stdout,
   stderr: {
-    write: (text) => lost !== undefined || process.stderr.write(text),
+    write: (text) => {
+      hasBar = process.stderr.isTTY && text.endsWith(wrapOn);
+      return lost !== undefined || process.stderr.write(text);
+    },
     isTTY: process.stderr.isTTY,
     get columns() {
       return process.stderr.columns;

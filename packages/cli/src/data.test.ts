@@ -1,6 +1,7 @@
+import { writeFileSync } from "node:fs";
 import { fixturePath } from "@kto/testing";
 import { expect, it } from "vitest";
-import { kto } from "./testing/run-kto.js";
+import { kto, temporaryFolder } from "./testing/run-kto.js";
 
 const rows = fixturePath("kto", "rows.jsonl");
 
@@ -90,4 +91,29 @@ it("checks rows of each method without a model", async () => {
   const both = await kto(["data", fixturePath("dpo", "rows.jsonl"), "--method", "orpo", "--head", "1", "--json"]);
   expect((JSON.parse(both.stdout) as { samples: { texts: string[] }[] }).samples[0]!.texts).toHaveLength(2);
   expect((await kto(["data", rows, "--method", "dpo"])).stderr).toContain("there is no pair of answers");
+});
+
+it.each([40, 60, 80])(
+  "in a terminal of %i columns all keeps to the window, the histogram and the balance of the classes too",
+  async (columns) => {
+    const terminal = { isTTY: true, columns };
+    const argv = ["data", rows, "--model", fixturePath("model"), "--max_length", "128", "--head", "1"];
+    const { stdout } = await kto(argv, { terminal, env: { NO_COLOR: "1" } });
+    expect(stdout).not.toContain("\u001b");
+    expect(stdout).toMatch(/35 desirable\s+█{10}░{6}\s+19\s+undesirable$/m);
+    const bars = stdout.match(/^ +\d+–\d+ [█▏▎▍▌▋▊▉]* \d+$/gm)!;
+    expect(bars.length).toBeGreaterThan(4);
+    const longest = Math.max(...bars.map((line) => line.length));
+    expect(longest).toBeLessThanOrEqual(columns);
+    expect(longest).toBeGreaterThan(columns - 4);
+  },
+);
+
+it("text of rows does not reach the terminal as commands to it, and a file gets it whole, without colours", async () => {
+  using folder = temporaryFolder();
+  const file = folder.file("rows.jsonl");
+  writeFileSync(file, `${JSON.stringify({ prompt: "a\u001b[2Jb", completion: " c\u0007", label: true })}\n`);
+  const argv = ["data", file, "--head", "1"];
+  expect((await kto(argv, { terminal: { isTTY: true, columns: 80 }, env: { NO_COLOR: "1" } })).stdout).toContain("a\ufffd[2Jb c\ufffd");
+  expect((await kto(argv)).stdout).toContain("a\u001b[2Jb c\u0007");
 });

@@ -107,7 +107,12 @@ async function run(argv: readonly string[], io: Io, begin: () => void): Promise<
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const options = { ...common, device: chosenDevice(device, io.env) };
-  return command.run({ operands, fields, options, io, console: new Console(io, options), begin });
+  const console = new Console(io, options);
+  try {
+    return await command.run({ operands, fields, options, io, console, begin });
+  } finally {
+    console.end();
+  }
 }
 
 /** `--device`, or `KTO_DEVICE`. Throws ConfigError for another word. */

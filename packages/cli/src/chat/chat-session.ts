@@ -55,7 +55,7 @@ export class ChatSession {
       }
       const outcome = await this.#attempt(() => runChatCommand(turn, state));
       if (outcome?.ends) return;
-      if (outcome) io.stderr.write(`${isTerminal ? colorsOf(io).cyan(outcome.says) : outcome.says}\n`);
+      if (outcome) io.stderr.write(`${isTerminal ? colorsOf(io.stderr, io.env).cyan(outcome.says) : outcome.says}\n`);
     }
   }
 
@@ -91,7 +91,7 @@ export class ChatSession {
   /** Shows an answer as it is made. The result is undefined for one that was stopped. */
   async #show(answer: Generation, opening: string): Promise<{ text: string; numTokens: number; result: GenerationResult | undefined }> {
     const { io, isTerminal } = this.#parts;
-    const { dim } = colorsOf({ stderr: io.stdout, env: io.env });
+    const { dim } = colorsOf(io.stdout, io.env);
     const think = new ThinkText(dim, { isThinking: opening !== "" });
     const write = (shown: string): void => void (shown === "" || io.stdout.write(shown));
     if (isTerminal && opening !== "") write(dim(opening));

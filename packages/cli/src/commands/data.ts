@@ -14,6 +14,8 @@ import { hubAccess } from "../load/hub-access.js";
 import { findTokenizer } from "../load/inputs.js";
 import type { CheckedView, TrainMethod } from "../methods/index.js";
 import { plainDataReport, renderDataView, renderRawView, type RawView } from "../render/data-report.js";
+import { outputStyle } from "../render/output-style.js";
+import { preparingProgress } from "../render/staged-progress.js";
 import type { Command, CommandInput } from "./command.js";
 import { openRows } from "./model-and-data.js";
 
@@ -58,13 +60,16 @@ async function data(input: CommandInput): Promise<number> {
   const chatTemplate = await readChatTemplate(values.chatTemplate);
   const dataset = await openRows({ ...values, data: values.data ?? operands[0]! }, access, input);
   const count = values.head ?? Infinity;
-  const checking = { strict: values.strict, signal: io.signal };
+  using progress = preparingProgress(console);
+  const checking = { strict: values.strict, signal: io.signal, onProgress: progress.onProgress };
   const raw = tokenizer ? undefined : await method.check(dataset, checking, args);
   const isRaw = raw !== undefined && !isTokenized(raw.checked.format.type);
   const shown = isRaw
     ? rawReport(raw, dataset, count, chatTemplate ?? DEFAULT_CHAT_TEMPLATE)
     : await method.view(dataset, { ...checking, head: count, maxLength: args.maxLength, tokenizer, chatTemplate }, args);
   const { report } = shown;
+  const style = outputStyle(io.stdout, io.env);
+  progress.stop();
   begin();
   console.dataNotes(report.notes);
   if (isRaw) {
@@ -76,7 +81,8 @@ async function data(input: CommandInput): Promise<number> {
     console.note(`head: ${count} samples are asked for, and there are ${report.samples.length}`);
   if (options.json) io.stdout.write(`${stringifyJson(plainDataReport(report))}\n`);
   else
-    for (const line of "sequences" in shown ? renderDataView(shown, method, console) : renderRawView(shown)) io.stdout.write(`${line}\n`);
+    for (const line of "sequences" in shown ? renderDataView(shown, method, style) : renderRawView(shown, style))
+      io.stdout.write(`${line}\n`);
   return exitStatus.done;
 }
 

@@ -6,7 +6,7 @@ import { commandValues } from "../config/check-command.js";
 import { exitStatus, isHubError } from "../errors.js";
 import { downloading, hubAccess } from "../load/hub-access.js";
 import { formatCount, formatCounted } from "../render/format.js";
-import { formatSize } from "../render/transfer-line.js";
+import { formatSize } from "../render/progress-line.js";
 import type { Command, CommandInput } from "./command.js";
 
 const downloadFields = {

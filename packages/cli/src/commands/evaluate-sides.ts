@@ -69,24 +69,20 @@ async function evaluateSide(
   { io, console }: CommandInput,
 ): Promise<EvaluatedSide> {
   using model = adapter === undefined ? alone(base) : await loadAdapter(base, adapter);
-  const progress = console.progress(name, prepared.rows.length);
+  using progress = console.progress(name, "rows");
   const trainer = trainerOf(
     method,
     values,
     model,
     prepared,
-    (done) => progress.update(done),
+    (at) => progress.update(at),
     adapter === undefined ? "base" : values.reference,
   );
   const scores: AnswerScore[] = [];
-  try {
-    const evaluated = await trainer.evaluate({ signal: io.signal, onScores: (some) => scores.push(...some) });
-    const hasRewards = scores.every(({ reward }) => reward !== undefined) && scores.some(({ reward }) => reward !== 0);
-    const preference = preferenceMetrics(scores, { hasRewards, resamples: values.bootstrapResamples, seed: values.seed });
-    return { metrics: { ...evaluated, ...preference }, scores, hasRewards };
-  } finally {
-    progress.stop();
-  }
+  const evaluated = await trainer.evaluate({ signal: io.signal, onScores: (some) => scores.push(...some) });
+  const hasRewards = scores.every(({ reward }) => reward !== undefined) && scores.some(({ reward }) => reward !== 0);
+  const preference = preferenceMetrics(scores, { hasRewards, resamples: values.bootstrapResamples, seed: values.seed });
+  return { metrics: { ...evaluated, ...preference }, scores, hasRewards };
 }
 
 /** A model by itself, as trainers take one: with an adapter that adds nothing, since its every B is 0. */
@@ -102,13 +98,9 @@ async function withReference(
 ): Promise<PreparedData> {
   using model = alone(base);
   begin();
-  const progress = console.progress("reference", prepared.rows.length);
-  const trainer = trainerOf(method, values, model, prepared, (done) => progress.update(done), "base");
-  try {
-    return await trainer.precomputeReference({ signal: io.signal });
-  } finally {
-    progress.stop();
-  }
+  using progress = console.progress("reference", "rows");
+  const trainer = trainerOf(method, values, model, prepared, (at) => progress.update(at), "base");
+  return await trainer.precomputeReference({ signal: io.signal });
 }
 
 function trainerOf(
@@ -116,7 +108,7 @@ function trainerOf(
   values: ToEvaluate["values"],
   model: PeftModel<LoadedModel>,
   prepared: PreparedData,
-  onProgress: (done: number) => void,
+  onProgress: (at: { done: number; total: number }) => void,
   reference: "base" | "initial" | undefined,
 ): MethodTrainer {
   const precomputed = hasReference(method) && { precomputeRefLogProbs: true };
@@ -126,6 +118,6 @@ function trainerOf(
     args,
     more: hasReference(method) ? { reference } : {},
     prepared: { eval: prepared },
-    onEvent: (event) => (event.type === "evaluateProgress" || event.type === "precompute") && onProgress(event.done),
+    onEvent: (event) => (event.type === "evaluateProgress" || event.type === "precompute") && onProgress(event),
   });
 }

@@ -20,6 +20,7 @@ import { findAdapter, findModel } from "../load/inputs.js";
 import { hasReference, methodNamed, methods, type PreparedData, type TrainMethod } from "../methods/index.js";
 import { describeData } from "../render/banner.js";
 import { comparisonJson, comparisonLines, metricLines } from "../render/evaluation.js";
+import { preparingProgress } from "../render/staged-progress.js";
 import type { Command, CommandInput } from "./command.js";
 import { writeRowsFile } from "./evaluated-rows.js";
 import { evaluateSides, type ToEvaluate } from "./evaluate-sides.js";
@@ -79,8 +80,10 @@ async function gather(input: CommandInput): Promise<ToEvaluate> {
   const adapter = values.adapter === null ? undefined : await findAdapter(values.adapter, access);
   const model = await findModel(values.model, access, console, choice);
   const { maxLength, strict } = values;
-  const prepare = ({ tokenizer }: ModelFiles): Promise<PreparedData> =>
-    method.prepare(dataset, { maxLength, strict, tokenizer, chatTemplate, signal: io.signal }, args);
+  const prepare = async ({ tokenizer }: ModelFiles): Promise<PreparedData> => {
+    using progress = preparingProgress(console);
+    return await method.prepare(dataset, { maxLength, strict, tokenizer, chatTemplate, signal: io.signal, onProgress: progress.onProgress }, args); // prettier-ignore
+  };
   const prepared = await prepare(model);
   const reference = values.referenceModel === null ? undefined : await findModel(values.referenceModel, access, console, choice);
   const other = values.against === null ? undefined : await findAdapterOrModel(values.against, access, console, choice);

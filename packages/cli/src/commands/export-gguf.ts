@@ -82,7 +82,7 @@ async function writeModel(
     if (model.base === "nf4")
       console.note("the model is in four bits; what is written is what they say, dequantised, and not the 16 bits that it was made from");
     for (const note of model.notes) console.note(note);
-    const { progress, shown } = writing(input);
+    using progress = console.progress("writing", "bytes");
     const { files: written } = await exportGguf(model, {
       store,
       out: basename(values.out),
@@ -91,8 +91,9 @@ async function writeModel(
       splitMaxSize: values.splitMaxSize ?? undefined,
       signal: io.signal,
       onPlan: () => input.begin(),
-      onProgress: progress,
-    }).finally(shown);
+      onProgress: ({ writtenBytes: done, totalBytes: total }) => progress.update({ done, total }),
+    });
+    progress.stop();
     const modelfile = await writeModelfile(written, { files, model, store });
     if (modelfile.note !== undefined) console.note(modelfile.note);
     if (modelfile.path !== undefined) {
@@ -134,14 +135,4 @@ async function readMatrix(path: string): Promise<Awaited<ReturnType<typeof readI
   } finally {
     await source.dispose();
   }
-}
-
-/** A bar of what is written; `shown` takes it away. */
-function writing({ console }: CommandInput): { progress(at: { writtenBytes: number; totalBytes: number }): void; shown(): void } {
-  const bar = console.progress("writing", 100);
-  return {
-    progress: ({ writtenBytes, totalBytes }) =>
-      bar.update(Math.floor((100 * writtenBytes) / totalBytes), `% of ${formatBytes(totalBytes)}`),
-    shown: () => bar.stop(),
-  };
 }

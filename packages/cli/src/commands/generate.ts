@@ -136,7 +136,7 @@ async function answerRows(
   batchSize: number,
   { io, console }: CommandInput,
 ): Promise<void> {
-  const progress = console.progress("answering", prompts.length);
+  using progress = console.progress("answering", "rows", { results: io.stdout });
   const started: Promise<object>[] = [];
   try {
     for (let done = 0; done < prompts.length; done++) {
@@ -147,13 +147,12 @@ async function answerRows(
         started.push(line);
       }
       io.stdout.write(`${JSON.stringify(await started.shift())}\n`);
-      progress.update(done + 1);
+      progress.update({ done: done + 1, total: prompts.length });
     }
   } catch (error) {
     throw interruption(error, io.signal, "interrupted; the rows that are printed are done");
-  } finally {
-    progress.stop();
   }
+  progress.stop();
   const numDropped = prompts.filter((prompt) => "dropped" in prompt).length;
   console.line(`answered ${formatCount(prompts.length - numDropped)} rows${numDropped > 0 ? `, dropped ${formatCount(numDropped)}` : ""}`);
 }

@@ -5,7 +5,7 @@ import { field, integer, path, pickFields, requiredField, spellOnDisk, type Valu
 import { fileSource, folderStore } from "@kto/core/node";
 import { writeImportanceMatrix } from "@kto/gguf-export";
 import { collectImportance, loadAdapter, type AdapterFiles, type ModelFiles } from "@kto/kit";
-import { adviseOnMemory, tokenizeRows } from "@kto/trainer";
+import { adviseOnMemory } from "@kto/trainer";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { inputFields } from "../config/input-fields.js";
 import { rowFields } from "../config/row-fields.js";
@@ -14,10 +14,9 @@ import { hubAccess } from "../load/hub-access.js";
 import { findAdapter, findModel } from "../load/inputs.js";
 import { expectTokenizer } from "../load/model-to-ask.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
-import { describeLeftOut } from "../render/banner.js";
 import { formatCount, formatCounted } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
-import { openModelAndData } from "./model-and-data.js";
+import { openModelAndData, tokenize } from "./model-and-data.js";
 
 const imatrixFields = {
   ...inputFields,
@@ -66,19 +65,18 @@ async function imatrix(input: CommandInput): Promise<number> {
   using base = await loadWeights(files, device, console, { ...values, dtype: operandDtype(values.dtype, device), signal: io.signal });
   using adapted = adapter ? await loadAdapter(base, adapter, { isTrainable: false }) : undefined;
   input.begin();
-  const progress = console.progress("running", total);
+  using progress = console.progress("running", "tokens");
   try {
     const entries = await collectImportance(adapted?.base ?? base, rows, {
       signal: io.signal,
-      onProgress: ({ tokens }) => progress.update(tokens, "tokens"),
+      onProgress: ({ tokens }) => progress.update({ done: tokens, total }),
     });
     const matrix = { entries, datasets: [basename(values.data)], chunkCount: rows.length, chunkSize: values.chunkSize };
     await store.write(out, async (sink) => void (await writeImportanceMatrix(sink, matrix)));
   } catch (error) {
     throw adviseOnMemory(interruption(error, io.signal, "interrupted; nothing was written"), ["chunkSize"]);
-  } finally {
-    progress.stop();
   }
+  progress.stop();
   console.line(
     `${values.out}: ${formatCounted(base.linearLayers.size, "layer")}, ${formatCount(total)} tokens in ${formatCounted(rows.length, "piece")}`,
   );
@@ -134,15 +132,7 @@ async function readWhole(file: string): Promise<string> {
 /** Rows as training sees them: prompt and completion, in pieces where they are longer. */
 async function dataRows(values: ImatrixValues, input: CommandInput): Promise<Calibration> {
   const { dataset, adapter, model, text } = await openModelAndData(values, input);
-  const read = await tokenizeRows(dataset, {
-    ...text,
-    maxLength: null,
-    strict: values.strict,
-    needsLabels: false,
-    signal: input.io.signal,
-  });
-  input.console.dataNotes(read.notes);
-  describeLeftOut(input.console, read);
+  const read = await tokenize(dataset, { ...text, maxLength: null, strict: values.strict, needsLabels: false }, input);
   const rows = [...read.rows].flatMap(({ promptIds, completionIds }) =>
     pieces([...promptIds, ...completionIds], [], values.chunkSize, true),
   );

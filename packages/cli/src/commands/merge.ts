@@ -4,13 +4,13 @@ import { excerpt } from "@kto/core";
 import type { Values } from "@kto/core/config";
 import { folderStore } from "@kto/core/node";
 import { mergeModel, type AdapterFiles, type MergedModelFiles, type ModelFiles, type WeightedAdapter } from "@kto/kit";
-import type { MergeProgress } from "@kto/merge";
 import { commandValues, expectNoOperands, withHome } from "../config/check-command.js";
 import { mergeFields } from "../config/merge-fields.js";
 import { ConfigError, exitStatus, interruption } from "../errors.js";
 import { hubAccess } from "../load/hub-access.js";
 import { findAdapter, findModel } from "../load/inputs.js";
 import { formatBytes, formatCounted, formatNumber } from "../render/format.js";
+import { StagedProgress } from "../render/staged-progress.js";
 import type { Command, CommandInput } from "./command.js";
 
 type MergeValues = Values<typeof mergeFields>;
@@ -89,7 +89,7 @@ async function write(
   input: CommandInput,
 ): Promise<MergedModelFiles> {
   const { io, console } = input;
-  const progress = console.progress("merging", 100);
+  using progress = new StagedProgress(console, { scales: ["measuring", "layers"], weights: ["merging", "bytes"] });
   let merged: MergedModelFiles | undefined;
   try {
     await folderStore(dirname(out)).writeFolder(basename(out), async (folder) => {
@@ -103,20 +103,14 @@ async function write(
           maxShardBytes: maxShardSize ?? undefined,
           signal: io.signal,
           onPlan: () => input.begin(),
-          onProgress: (at) => progress.update(Math.floor((100 * at.done) / at.total), progressText(at)),
+          onProgress: progress.onProgress,
         },
       );
     });
   } catch (error) {
     throw interruption(error, io.signal, "interrupted; nothing was written");
-  } finally {
-    progress.stop();
   }
   return merged!;
-}
-
-function progressText({ stage, done, total }: MergeProgress): string {
-  return stage === "scales" ? `% scales of ${total} layers, ${done} done` : `% of ${formatBytes(total)}`;
 }
 
 function describeInput(

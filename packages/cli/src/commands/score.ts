@@ -2,25 +2,15 @@ import { isPaired, type DataRow, type Dataset } from "@kto/datasets";
 import { pickFields } from "@kto/core/config";
 import { loadAdapter } from "@kto/kit";
 import type { DecoderForCausalLM } from "@kto/qwen2";
-import {
-  adviseOnMemory,
-  cutRow,
-  describeDrop,
-  packScoredBatch,
-  scoreBatch,
-  tokenizeRows,
-  type ScoredRow,
-  type TokenizedRows,
-} from "@kto/trainer";
+import { adviseOnMemory, cutRow, describeDrop, packScoredBatch, scoreBatch, type ScoredRow, type TokenizedRows } from "@kto/trainer";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
 import { inputFields } from "../config/input-fields.js";
 import { trainFields } from "../config/train-fields.js";
 import { exitStatus, fieldName } from "../errors.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
-import { describeLeftOut } from "../render/banner.js";
 import { formatCount } from "../render/format.js";
 import type { Command, CommandInput } from "./command.js";
-import { openModelAndData } from "./model-and-data.js";
+import { openModelAndData, tokenize } from "./model-and-data.js";
 
 const scoreFields = { ...inputFields, ...pickFields(trainFields, "maxLength", "perDeviceEvalBatchSize", "seed") };
 
@@ -49,22 +39,14 @@ async function score(input: CommandInput): Promise<number> {
   const { io, console } = input;
   const values = commandValues("score", scoreFields, input, expectNoOperands("score", input.operands));
   const { dataset, adapter, model: files, text } = await openModelAndData(values, input);
-  const read = await tokenizeRows(dataset, {
-    ...text,
-    maxLength: values.maxLength,
-    strict: values.strict,
-    needsLabels: false,
-    signal: io.signal,
-  });
+  const read = await tokenize(dataset, { ...text, maxLength: values.maxLength, strict: values.strict, needsLabels: false }, input);
   const rows = inOrderOfFile(read, dataset);
-  console.dataNotes(read.notes);
-  describeLeftOut(console, read);
 
   await using device = await commandDevice(input);
   using base = await loadWeights(files, device, console, { ...values, dtype: operandDtype(values.dtype, device), signal: io.signal });
   using model = adapter ? await loadAdapter(base, adapter) : undefined;
   input.begin();
-  const progress = console.progress("scoring", rows.length);
+  using progress = console.progress("scoring", "rows", { results: io.stdout });
   const size = values.perDeviceEvalBatchSize;
   for (let start = 0; start < rows.length; start += size) {
     io.signal?.throwIfAborted();
@@ -79,7 +61,7 @@ async function score(input: CommandInput): Promise<number> {
       const results = row.map((candidate) => ("dropped" in candidate ? candidate : scores.shift()!));
       io.stdout.write(`${JSON.stringify(results.length === 1 ? results[0] : { chosen: results[0], rejected: results[1] })}\n`);
     }
-    progress.update(Math.min(start + size, rows.length));
+    progress.update({ done: Math.min(start + size, rows.length), total: rows.length });
   }
   progress.stop();
   console.line(

@@ -4,7 +4,7 @@ import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
 import { isHubId, openRunPushes, tokenCacheFolder, tokenFolder, tokenizeWorkers, type RunPushes } from "@kto/kit/node";
 import type { DataRow, Dataset } from "@kto/datasets";
-import type { CachedTokens, PrepareOptions, PrepareProgress, TrainingConfig } from "@kto/trainer";
+import type { CachedTokens, PrepareOptions, TrainingConfig } from "@kto/trainer";
 import { defaultHubModelId, trainerArguments, type TrainConfig } from "../config/train-config.js";
 import type { TrainValues } from "../config/train-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
@@ -15,6 +15,7 @@ import { ConfigError } from "../errors.js";
 import type { PreparedData } from "../methods/index.js";
 import { formatBytes } from "../render/format.js";
 import { LeftOutDisplay } from "../render/left-out.js";
+import { preparingProgress } from "../render/staged-progress.js";
 import { wantedCheckpoint, type WantedCheckpoint } from "../resume.js";
 import type { CommandInput } from "./command.js";
 
@@ -58,10 +59,9 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   const prepare = async (dataset: Dataset<DataRow>, split: "train" | "eval"): Promise<PreparedData> => {
     const options = { maxLength: args.maxLength, tokenizer: model.tokenizer, chatTemplate, strict: values.strict, signal: io.signal };
     const tokens = tokenOptions(values, io.env, onNote);
-    const progress = console.progress(split === "train" ? "tokenizing" : "tokenizing eval data", 100);
-    const onProgress = ({ done, total, stage }: PrepareProgress): void =>
-      progress.update(Math.floor((100 * done) / total), `% of ${total} rows${stage === "checking" ? " looked at" : ""}`);
-    const data = await method.prepare(dataset, { ...options, split, ...tokens, onProgress }, args).finally(() => progress.stop());
+    using progress = preparingProgress(console, split === "train" ? "tokenizing" : "tokenizing eval data");
+    const data = await method.prepare(dataset, { ...options, split, ...tokens, onProgress: progress.onProgress }, args);
+    progress.stop();
     if (data.cache) sayWhereTokensAre(data.cache, console);
     return data;
   };

@@ -197,6 +197,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     input.begin();
     describeMemory(console, run.memory);
     hasBegun = true;
+    display.begin(run.startStep, run.counts.totalUpdates);
     for await (const log of run.train({ signal: io.signal })) {
       await folder.appendMetrics({ step: log.step, ...logMetrics(log) });
       await report.keepUp();

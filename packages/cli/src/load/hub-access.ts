@@ -12,6 +12,7 @@ export interface HubAccess {
   readonly hub: HubPlaceOptions & { endpoint: string };
   /** The same for the functions of the kit. */
   readonly place: PlaceOptions;
+  readonly console: Console;
   readonly display: DownloadDisplay;
   /** What was read from the hub: commits by the ids that were asked for, `datasets/` before those of data sets. */
   readonly commits: Map<string, string>;
@@ -30,7 +31,7 @@ export function hubAccess(io: Io, console: Console): HubAccess {
     offline: isOffline(io.env),
     onProgress: display.show,
   } as const;
-  return { hub, place: { hub, signal: io.signal }, display, commits: new Map() };
+  return { hub, place: { hub, signal: io.signal }, console, display, commits: new Map() };
 }
 
 /** The way of a push. */

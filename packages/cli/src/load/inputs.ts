@@ -56,11 +56,20 @@ export async function openDataFile(path: string, access: HubAccess, choice: Data
   return openData(path, access, choice);
 }
 
-/** Rows of a data file, or of a split of a folder or of a data set of the hub; remembers the commit. Throws as `loadDataset` of the kit. */
-export function openData(place: string, access: HubAccess, { split, config, maxRows, onNote }: DataChoice = {}): Promise<Dataset<DataRow>> {
+/** Rows of a data file, or of a split of a folder or of a data set of the hub, read with a bar; remembers the commit. Throws as `loadDataset` of the kit. */
+export async function openData(
+  place: string,
+  access: HubAccess,
+  { split, config, maxRows, onNote }: DataChoice = {},
+): Promise<Dataset<DataRow>> {
   const { hub, signal } = access.place;
   const options = { split: split ?? undefined, config: config ?? undefined, maxRows: maxRows ?? undefined, hub, signal, onNote };
+  using progress = access.console.progress("reading data", "bytes");
   const read = (): Promise<Dataset> =>
-    loadDataset(place, { ...options, onCommit: (commit) => access.commits.set(`datasets/${place}`, commit) });
-  return isHubId(place) ? downloading(access, read) : read();
+    loadDataset(place, {
+      ...options,
+      onProgress: ({ loadedBytes: done, totalBytes: total }) => progress.update({ done, total }),
+      onCommit: (commit) => access.commits.set(`datasets/${place}`, commit),
+    });
+  return await (isHubId(place) ? downloading(access, read) : read());
 }

@@ -1,7 +1,6 @@
 import { loadModel, openDevice, type LoadedModel, type ModelFiles } from "@kto/kit";
 import type { Device, FloatDtype } from "@kto/tensor";
 import type { CommandInput } from "../commands/command.js";
-import { formatBytes } from "../render/format.js";
 import type { Console } from "../render/console.js";
 
 /** Opens the device that the command line chose; says so where it is not the machine's GPU. */
@@ -34,18 +33,11 @@ export async function loadWeights(
   console: Console,
   { useBnbNestedQuant, ...choice }: WeightsChoice,
 ): Promise<LoadedModel> {
-  let progress: ReturnType<Console["progress"]> | undefined;
-  try {
-    return await loadModel(files, {
-      ...choice,
-      device,
-      bnb4bitUseDoubleQuant: useBnbNestedQuant,
-      onProgress: ({ loadedBytes, totalBytes }) => {
-        progress ??= console.progress("weights", 100);
-        progress.update(Math.floor((100 * loadedBytes) / totalBytes), `% of ${formatBytes(totalBytes)}`);
-      },
-    });
-  } finally {
-    progress?.stop();
-  }
+  using progress = console.progress("weights", "bytes");
+  return await loadModel(files, {
+    ...choice,
+    device,
+    bnb4bitUseDoubleQuant: useBnbNestedQuant,
+    onProgress: ({ loadedBytes: done, totalBytes: total }) => progress.update({ done, total }),
+  });
 }

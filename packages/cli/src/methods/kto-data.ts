@@ -2,8 +2,12 @@ import type { DataRow, Dataset } from "@kto/datasets";
 import { checkRows, describeBalance, ktoDataReport, type CheckOptions, type ClassBalance } from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import { formatCount } from "../render/format.js";
+import { balanceBar } from "../render/histogram.js";
 import { preferenceColumns } from "./preference-columns.js";
 import type { CheckedView, DataView, Fact } from "./method.js";
+
+/** Columns of the bar between the counts of the classes: what a window of 40 has room for beside one of them. */
+const balanceWidth = 16;
 
 /** What KTO would see of data. */
 export async function ktoView(dataset: Dataset<DataRow>, options: Parameters<typeof ktoDataReport>[1]): Promise<DataView> {
@@ -31,5 +35,6 @@ export async function ktoCheck(dataset: Dataset<DataRow>, options: CheckOptions)
 }
 
 function classes({ desirable, undesirable }: Pick<ClassBalance, "desirable" | "undesirable">): Fact {
-  return ["classes", `${formatCount(desirable)} desirable, ${formatCount(undesirable)} undesirable`];
+  const balance = balanceBar(desirable, undesirable, balanceWidth);
+  return ["classes", `${formatCount(desirable)} desirable ${balance} ${formatCount(undesirable)} undesirable`];
 }

@@ -1,30 +1,15 @@
-import { MultiBar, type SingleBar } from "cli-progress";
 import { describeNote, type DataNote } from "@kto/datasets";
 import type { Io, TextSink } from "../io.js";
+import { Bars } from "./bars.js";
 import { colorsOf } from "./colors.js";
-import { clip } from "./format.js";
+import { type Progress, Work } from "./progress.js";
+import { progressLine, type ProgressUnit } from "./progress-line.js";
 
 /** Widest line written, whatever the terminal. */
 export const maxWidth = 80;
 
 /** Milliseconds between the lines that stand in for a bar. */
 export const plainLineMs = 5000;
-const barWidth = 10;
-
-/** Something that takes a while. */
-export interface Progress {
-  /** How far it is; `text` says more (speed, loss, …). */
-  update(done: number, text?: string): void;
-  stop(): void;
-}
-
-/** Several lines that change in place, each under a key. */
-export interface Board {
-  set(key: string, text: string): void;
-  remove(key: string): void;
-  /** Removes all of them. */
-  stop(): void;
-}
 
 /** Everything a command says on stderr: headings, notes, warnings, progress. With `quiet` only warnings. */
 export class Console {
@@ -32,22 +17,28 @@ export class Console {
   readonly #stderr: TextSink;
   readonly isQuiet: boolean;
   readonly #noted = new Set<string>();
-  #bars: MultiBar | undefined;
+  readonly #bars: Bars | undefined;
 
   constructor(io: Io, { quiet }: { quiet: boolean }) {
     this.#stderr = io.stderr;
     this.isQuiet = quiet;
-    this.colors = colorsOf(io);
+    this.colors = colorsOf(io.stderr, io.env);
+    if (io.stderr.isTTY === true && io.env["TERM"] !== "dumb") this.#bars = new Bars(io.stderr);
+  }
+
+  /** Whether lines can be changed there, and pictures looked at. */
+  get isTerminal(): boolean {
+    return this.#bars !== undefined;
   }
 
   /** Columns to fill. */
   get width(): number {
-    return Math.min(maxWidth, this.#stderr.columns ?? maxWidth);
+    return Math.min(maxWidth, this.terminalWidth);
   }
 
   /** Columns of the whole terminal, for pictures. */
   get terminalWidth(): number {
-    return this.#stderr.columns ?? maxWidth;
+    return this.#stderr.columns || maxWidth;
   }
 
   /** A line, above the bar if there is one. */
@@ -85,93 +76,42 @@ export class Console {
     for (const part of rest) this.#write(`         ${part}`);
   }
 
-  /** A bar in a terminal; elsewhere a plain line every few seconds. */
-  progress(name: string, total: number): Progress {
-    if (this.isQuiet) return { update: () => undefined, stop: () => undefined };
-    return this.#stderr.isTTY === true ? this.#bar(name, total) : this.#plainProgress(name, total);
+  /**
+   * A bar in a terminal, once the work has taken two seconds; elsewhere a plain line every few seconds. Neither where `results` are written to a terminal line
+   * by line meanwhile, which tell how far it is.
+   */
+  progress(name: string, unit: ProgressUnit, { results }: { results?: TextSink } = {}): Progress {
+    if (this.isQuiet || (this.#bars && results?.isTTY === true)) return silent;
+    return this.#bars?.start(name, unit) ?? this.#plainProgress(name, unit);
   }
 
-  /** Lines that change in place, below all others; only in a terminal, and not when quiet. */
-  board(): Board | undefined {
-    if (this.isQuiet || this.#stderr.isTTY !== true) return undefined;
-    const bars = this.#openBars();
-    const lines = new Map<string, SingleBar>();
-    const remove = (key: string): void => {
-      const line = lines.get(key);
-      if (!line) return;
-      lines.delete(key);
-      line.stop();
-      bars.remove(line);
-    };
-    return {
-      set: (key, text) => {
-        const line = lines.get(key);
-        if (line) line.update(0, { text });
-        else lines.set(key, bars.create(1, 0, { text }, { format: "{text}" }));
-      },
-      remove,
-      stop: () => {
-        for (const key of lines.keys()) remove(key);
-        this.#closeBars(bars);
-      },
-    };
+  /** Takes away what moves. */
+  end(): void {
+    this.#bars?.end();
   }
 
-  #openBars(): MultiBar {
-    return (this.#bars ??= new MultiBar({
-      stream: this.#stderr as unknown as NodeJS.WritableStream,
-      format: `{name} {bar} {value}/{total} {text}`,
-      barCompleteChar: "█",
-      barIncompleteChar: "░",
-      barsize: barWidth,
-      hideCursor: true,
-      clearOnComplete: true,
-      fps: 8,
-      gracefulExit: false,
-      linewrap: null,
-      forceRedraw: false,
-    }));
-  }
-
-  #closeBars(bars: MultiBar): void {
-    if (this.#bars !== bars) return;
-    bars.update(); // writes the lines that wait
-    bars.stop();
-    this.#bars = undefined;
-  }
-
-  #bar(name: string, total: number): Progress {
-    const bars = this.#openBars();
-    const room = this.width - barWidth - name.length - 2 * String(total).length - 5;
-    const bar: SingleBar = bars.create(total, 0, { name, text: "" });
-    return {
-      update: (done, text = "") => bar.update(done, { text: clip(text, room) }),
-      stop: () => {
-        bar.stop();
-        bars.remove(bar);
-        this.#closeBars(bars);
-      },
-    };
-  }
-
-  #plainProgress(name: string, total: number): Progress {
+  #plainProgress(name: string, unit: ProgressUnit): Progress {
+    const work = new Work(name, unit);
     let lastMs = performance.now();
     return {
-      update: (done, text = "") => {
+      ...silent,
+      update: (at) => {
+        work.update(at);
         const now = performance.now();
         if (now - lastMs < plainLineMs) return;
         lastMs = now;
-        this.line(clip(`${name} ${done}/${total} ${text}`.trimEnd(), maxWidth));
+        this.line(progressLine(work.state()!, maxWidth));
       },
-      stop: () => undefined,
     };
   }
 
   #write(text: string): void {
-    if (this.#bars) this.#bars.log(`${text}\u001b[K\n`); // or the end of a longer bar stays behind it
+    if (this.#bars) this.#bars.above(text);
     else this.#stderr.write(`${text}\n`);
   }
 }
+
+const silent: Progress = { update: () => {}, stop: () => {}, [Symbol.dispose]: () => {} };
 
 /** Breaks text at spaces; a word that is too long stays whole. */
 export function wrap(text: string, width: number): string[] {

@@ -2,7 +2,7 @@ import type { FileProgress } from "@kto/hub/node";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Console } from "./console.js";
 import { DownloadDisplay } from "./download-display.js";
-import { formatClock, formatSize, transferLine } from "./transfer-line.js";
+import { formatClock, formatSize, progressLine } from "./progress-line.js";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout", "Date"] }));
 afterEach(() => void vi.useRealTimers());
@@ -39,18 +39,18 @@ function download(shown: DownloadDisplay, more: Partial<FileProgress> = {}): voi
 it("prints sizes and times as Python's progress bars do", () => {
   expect([0, 231, 6770, 11_400_000, 37_700_000, 999_600, 1_810_000_000].map(formatSize)).toEqual("0 231 6.77k 11.4M 37.7M 1.00M 1.81G".split(" ")); // prettier-ignore
   expect([0, 42, 3723, Infinity].map(formatClock)).toEqual(["00:00", "00:42", "1:02:03", "?"]);
-  const transfer = { name: "model.safetensors", loadedBytes: 1.81e9, totalBytes: 1.81e9, elapsedMs: 42_000, bytesPerSecond: 37.7e6 };
-  expect(transferLine(transfer, 80)).toBe("model.safetensors: 100% 1.81G/1.81G [00:42<00:00, 37.7MB/s]");
-  expect(transferLine({ ...transfer, loadedBytes: 0, bytesPerSecond: 0 }, 80)).toBe("model.safetensors:   0% 0/1.81G [00:42<?, ?B/s]");
-  expect(transferLine({ ...transfer, loadedBytes: 0.9e9 }, 80, { bar: true })).toBe("model.safetensors:  49% ████░░░░░░ 900M/1.81G [00:42<00:24, 37.7MB/s]"); // prettier-ignore
+  const transfer = { name: "model.safetensors", unit: "bytes", done: 1.81e9, total: 1.81e9, elapsedMs: 42_000, perSecond: 37.7e6 };
+  expect(progressLine(transfer, 80)).toBe("model.safetensors: 100% 1.81G/1.81G [00:42<00:00, 37.7MB/s]");
+  expect(progressLine({ ...transfer, done: 0, perSecond: 0 }, 80)).toBe("model.safetensors:   0% 0/1.81G [00:42<?, ?B/s]");
+  expect(progressLine({ ...transfer, done: 0.9e9 }, 80, { bar: true })).toBe("model.safetensors:  49% ████░░░░░░ 900M/1.81G [00:42<00:24, 37.7MB/s]"); // prettier-ignore
 });
 
 it.each([80, 60, 50])("keeps to %i columns, and cuts a long name in the middle", (width) => {
   for (const name of ["a", "model-00001-of-00002.safetensors", `data/${"x".repeat(200)}-00000-of-00001.parquet`]) {
-    const transfer = { name, loadedBytes: 555_555_555, totalBytes: 1.81e12, elapsedMs: 360_000_000, bytesPerSecond: 123 };
-    for (const bar of [true, false]) expect(transferLine(transfer, width, { bar }).length).toBeLessThanOrEqual(width);
+    const transfer = { name, unit: "bytes", done: 555_555_555, total: 1.81e12, elapsedMs: 360_000_000, perSecond: 123 };
+    for (const bar of [true, false]) expect(progressLine(transfer, width, { bar }).length).toBeLessThanOrEqual(width);
   }
-  expect(transferLine({ name: "x".repeat(99), loadedBytes: 0, totalBytes: 1, elapsedMs: 0, bytesPerSecond: 0 }, width)).toMatch(/^x+…x+: /);
+  expect(progressLine({ name: "x".repeat(99), unit: "bytes", done: 0, total: 1, elapsedMs: 0, perSecond: 0 }, width)).toMatch(/^x+…x+: /);
 });
 
 it("without a terminal: a line every few seconds, and one for a finished file", () => {
@@ -87,7 +87,7 @@ it("tells of another attempt, and nothing of what was in the cache", () => {
   expect(shown.counts).toEqual({ fetched: 0, cached: 1 });
 });
 
-it("in a terminal: lines that move, and one that stays for a finished file", () => {
+it("in a terminal: a line that moves, and one that stays for a finished file", () => {
   const { shown, text } = display({ isTTY: true, columns: 70, env: { NO_COLOR: "1" } });
   download(shown);
   shown.stop();

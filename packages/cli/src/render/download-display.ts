@@ -1,25 +1,24 @@
 import type { FileProgress } from "@kto/hub/node";
-import type { Board, Console } from "./console.js";
-import { plainLineMs } from "./console.js";
+import type { Console } from "./console.js";
 import { clip } from "./format.js";
-import { transferLine, type Transfer } from "./transfer-line.js";
+import type { Progress, ProgressUpdate } from "./progress.js";
+import { progressLine } from "./progress-line.js";
 
 /** A file on its way. */
-interface Running extends Transfer {
+interface Running extends Required<Omit<ProgressUpdate, "text">> {
   startMs: number;
   /** Bytes that were there when it started. */
   firstBytes: number;
 }
 
 /**
- * What is seen of downloads: in a terminal a line for each file on its way that stays when it is done; elsewhere a line every few seconds and
- * one for each finished file. Files that were in the cache show nothing.
+ * What is seen of transfers: a bar of all files on their way, where there is no terminal a line every few seconds, and a line that stays for each finished file.
+ * Files that were in the cache show nothing.
  */
 export class DownloadDisplay {
   readonly #console: Console;
   readonly #running = new Map<string, Running>();
-  #board: Board | undefined;
-  #lastLineMs = performance.now();
+  #progress: Progress | undefined;
   #numCached = 0;
   #numFetched = 0;
 
@@ -47,9 +46,9 @@ export class DownloadDisplay {
       this.#console.line(clip(`${event.name}: another process is fetching it; waiting`, this.#console.width));
       return;
     }
-    const transfer = this.#track(key, event);
+    this.#track(key, event);
     if (event.state === "retry") this.#console.line(clip(retryLine(event), this.#console.width));
-    else this.#draw(key, transfer);
+    else this.#draw();
   };
 
   /** Says what is waited for, where nothing else was said. */
@@ -57,54 +56,43 @@ export class DownloadDisplay {
     if (this.#running.size === 0 && this.#numFetched === 0) this.#console.line(clip(`waiting for ${endpoint}`, this.#console.width));
   }
 
-  /** Takes away what moves; call it when downloads end, however they end. */
+  /** Takes away what moves; call it when transfers end, however they end. */
   stop(): void {
-    this.#board?.stop();
-    this.#board = undefined;
+    this.#progress?.stop();
+    this.#progress = undefined;
     this.#running.clear();
   }
 
-  #track(key: string, { name, loadedBytes, totalBytes, bytesPerSecond }: FileProgress): Running {
-    const now = performance.now();
+  #track(key: string, { name, loadedBytes: done, totalBytes: total, bytesPerSecond: perSecond }: FileProgress): Running {
     const before = this.#running.get(key);
-    const startMs = before?.startMs ?? now;
-    const firstBytes = Math.min(before?.firstBytes ?? loadedBytes, loadedBytes);
-    const transfer = { name, loadedBytes, totalBytes, bytesPerSecond, startMs, firstBytes, elapsedMs: now - startMs };
+    const startMs = before?.startMs ?? performance.now();
+    const transfer = { name, done, total, perSecond, startMs, firstBytes: Math.min(before?.firstBytes ?? done, done) };
     this.#running.set(key, transfer);
     return transfer;
   }
 
-  #draw(key: string, transfer: Running): void {
-    this.#board ??= this.#console.board();
-    if (this.#board) this.#board.set(key, transferLine(transfer, this.#console.width, { bar: true }));
-    else if (performance.now() - this.#lastLineMs >= plainLineMs) {
-      this.#lastLineMs = performance.now();
-      this.#console.line(transferLine(together([...this.#running.values()]), this.#console.width));
-    }
+  #draw(): void {
+    this.#progress ??= this.#console.progress("", "bytes");
+    this.#progress.update(together([...this.#running.values()]));
   }
 
   #finish(key: string, event: FileProgress): void {
-    const { firstBytes, elapsedMs, ...transfer } = this.#track(key, event);
+    const { startMs, firstBytes, ...transfer } = this.#track(key, event);
     this.#running.delete(key);
-    this.#board?.remove(key);
+    if (this.#running.size > 0) this.#draw();
+    else this.stop();
     this.#numFetched++;
-    const bytesPerSecond = (transfer.loadedBytes - firstBytes) / Math.max(elapsedMs / 1000, 1e-3);
-    this.#console.line(transferLine({ ...transfer, elapsedMs, bytesPerSecond }, this.#console.width));
+    const elapsedMs = performance.now() - startMs;
+    const perSecond = (transfer.done - firstBytes) / Math.max(elapsedMs / 1000, 1e-3);
+    this.#console.line(progressLine({ ...transfer, unit: "bytes", elapsedMs, perSecond }, this.#console.width));
   }
 }
 
 /** Several transfers as one. */
-function together(transfers: readonly Running[]): Transfer {
-  const [first] = transfers;
-  if (transfers.length === 1) return first!;
-  const sum = (of: (transfer: Running) => number): number => transfers.reduce((total, transfer) => total + of(transfer), 0);
-  return {
-    name: `${transfers.length} files`,
-    loadedBytes: sum(({ loadedBytes }) => loadedBytes),
-    totalBytes: sum(({ totalBytes }) => totalBytes),
-    bytesPerSecond: sum(({ bytesPerSecond }) => bytesPerSecond),
-    elapsedMs: Math.max(...transfers.map(({ elapsedMs }) => elapsedMs)),
-  };
+function together(transfers: readonly Running[]): ProgressUpdate {
+  const sum = (of: "done" | "total" | "perSecond"): number => transfers.reduce((total, transfer) => total + transfer[of], 0);
+  const name = transfers.length === 1 ? transfers[0]!.name : `${transfers.length} files`;
+  return { name, done: sum("done"), total: sum("total"), perSecond: sum("perSecond") };
 }
 
 function retryLine({ name, reason, delayMs = 0 }: FileProgress): string {

@@ -11,13 +11,22 @@ const columns: readonly (readonly [title: string, width: number, value: (log: Tr
   ["lr", 9, ({ learningRate }) => learningRate.toExponential(2)],
 ];
 
-/** The head of the table of logs. */
-export function tableHead(more: readonly LogColumn[]): string {
-  return [...columns, ...more.map(({ title, width }) => [title, width] as const)].map(([title, width]) => title.padStart(width)).join("");
+/** The head of the table of logs, of as many columns as fit into `width`. */
+export function tableHead(more: readonly LogColumn[], width = Infinity): string {
+  return fitting([...columns.map(([title, room]) => title.padStart(room)), ...more.map(({ title, width: room }) => title.padStart(room))], width); // prettier-ignore
 }
 
-/** One log as a row of the table. */
-export function tableRow(log: TrainLog, more: readonly LogColumn[]): string {
-  const own = columns.map(([, width, value]) => value(log).padStart(width));
-  return [...own, ...more.map(({ metric, width }) => formatNumber(log.metrics[metric], 3).padStart(width))].join("");
+/** One log as a row of the table, of as many columns as fit into `width`. */
+export function tableRow(log: TrainLog, more: readonly LogColumn[], width = Infinity): string {
+  const own = columns.map(([, room, value]) => value(log).padStart(room));
+  return fitting([...own, ...more.map(({ metric, width: room }) => formatNumber(log.metrics[metric], 3).padStart(room))], width);
+}
+
+function fitting(cells: readonly string[], width: number): string {
+  let row = "";
+  for (const cell of cells) {
+    if (row.length + cell.length > width) break;
+    row += cell;
+  }
+  return row;
 }

@@ -3,7 +3,6 @@ import type { Io } from "../io.js";
 import { kto } from "../testing/run-kto.js";
 import { Console, wrap } from "./console.js";
 import { formatBytes, formatNumber, formatSeconds } from "./format.js";
-import { chart } from "./loss-curve.js";
 
 function recorder(more: { isTTY?: boolean; env?: Record<string, string> } = {}): { io: Io; text(): string } {
   let text = "";
@@ -19,16 +18,6 @@ it("formats amounts in few characters", () => {
 
 it("breaks lines at spaces", () => {
   expect(wrap("one two three", 8)).toEqual(["one two", "three"]);
-});
-
-it.each([40, 79, 200])("draws a curve %i columns wide, of few, of equal and of many values", (width) => {
-  for (const values of [[0.5, 0.4], [0.5, 0.5, 0.5], Array.from({ length: 5000 }, (_, index) => 1 / (index + 1))]) {
-    const lines = chart(values, { width }).split("\n");
-    expect(lines.length).toBeGreaterThan(2);
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
-    expect(Math.max(...lines.map((line) => line.trimEnd().length))).toBeGreaterThanOrEqual(width - 2);
-  }
-  expect(chart([1])).toBe("");
 });
 
 it("colours a terminal, and nothing under NO_COLOR or without one", () => {
@@ -47,7 +36,7 @@ it("quiet keeps warnings only", () => {
   const { io, text } = recorder();
   const console = new Console(io, { quiet: true });
   console.line("a line");
-  console.progress("work", 3).update(2);
+  console.progress("work", "rows").update({ done: 2, total: 3 });
   console.warn("careful");
   expect(text()).toBe("warning: careful\n");
 });

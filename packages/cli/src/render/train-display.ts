@@ -1,18 +1,28 @@
 import type { LogRecord, TrainerEvent, TrainLog } from "@kto/trainer";
 import type { RunDisplay } from "../methods/index.js";
-import type { Console, Progress } from "./console.js";
-import { formatBytes, formatCounted, formatNumber, formatSeconds } from "./format.js";
+import type { Console } from "./console.js";
+import { formatBytes, formatCounted, formatNumber } from "./format.js";
 import { tableHead, tableRow } from "./log-table.js";
-import { chart } from "./loss-curve.js";
+import type { Progress } from "./progress.js";
+import { showCurves } from "./run-curves.js";
+import { sparkline } from "./sparkline.js";
 
 type BestModelEvent = Extract<TrainerEvent, { type: "bestModel" }>;
 
-/** What is seen of a run: a bar, a row of a table at each logging step, and a curve at the end. */
+/** Columns of a terminal from which on the bar has a small curve of the loss in it, and of that curve. */
+const roomyWidth = 110;
+const barCurveWidth = 12;
+
+/** What is seen of a run: a bar, a row of a table at each logging step, and curves at the end. */
 export class TrainDisplay {
   readonly #console: Console;
-  #progress: Progress | undefined;
+  #steps: Progress | undefined;
+  #begun: { done: number; total: number } | undefined;
+  /** Of what goes on between updates: the reference, an evaluation. */
+  #between: { name: string; progress: Progress } | undefined;
   #last: TrainLog | undefined;
-  #hasHead = false;
+  #losses: number[] = [];
+  #head: string | undefined;
   #isExplained = false;
   #best: BestModelEvent | undefined;
   readonly #display: RunDisplay;
@@ -22,29 +32,39 @@ export class TrainDisplay {
     this.#display = display;
   }
 
+  /** The run begins, with so many updates done: the bar is there while the first is under way. */
+  begin(done: number, total: number): void {
+    this.#steps?.stop();
+    this.#steps = this.#console.progress("step", "updates");
+    this.#steps.update({ done, total, text: "" });
+    this.#begun = { done, total };
+  }
+
   show(event: TrainerEvent): void {
     const console = this.#console;
-    const { columns, bar, evaluation, explain } = this.#display;
-    if (event.type === "precompute") this.#track("reference", event.done, event.total);
+    const { columns, evaluation, explain } = this.#display;
+    if (event.type === "precompute") {
+      this.#track("reference", event);
+      if (event.done >= event.total && this.#begun) this.begin(this.#begun.done, this.#begun.total); // whose time is not that of updates
+    } else if (event.type === "evaluateProgress") this.#track("evaluating", event);
     else if (event.type === "update") {
-      const seconds = event.elapsedMs / 1000;
-      const left = (seconds / (event.step - event.startStep)) * (event.totalUpdates - event.step);
-      const loss = this.#last ? `loss ${this.#last.loss.toFixed(4)} ${bar.title} ${formatNumber(this.#last.metrics[bar.metric], 2)} ` : "";
-      this.#track(
-        "step",
-        event.step,
-        event.totalUpdates,
-        `${loss}${Math.round(event.numTokens / seconds)} tok/s ${formatBytes(event.gpuMemoryBytes)} ${formatSeconds(left)} left`,
-      );
+      const speed = `${Math.round(event.numTokens / (event.elapsedMs / 1000))} tok/s`;
+      const text = [this.#lossText(), speed, formatBytes(event.gpuMemoryBytes)].filter((part) => part !== "").join(" ");
+      this.#steps ??= console.progress("step", "updates");
+      this.#steps.update({ done: event.step, total: event.totalUpdates, text });
     } else if (event.type === "log") {
       this.#last = event.log;
-      if (!this.#hasHead) console.line(console.colors.dim(tableHead(columns)));
-      this.#hasHead = true;
-      console.line(tableRow(event.log, columns));
+      this.#losses.push(event.log.loss);
+      const width = console.isTerminal ? console.terminalWidth : Infinity;
+      const head = tableHead(columns, width);
+      if (head !== this.#head) console.line(console.colors.dim(head)); // again, where the window was made so narrow or so wide that columns went or came
+      this.#head = head;
+      console.line(tableRow(event.log, columns, width));
       const explained = this.#isExplained ? undefined : explain?.(event.log);
       this.#isExplained ||= explained !== undefined;
       if (explained !== undefined) console.note(explained);
     } else if (event.type === "evaluate") {
+      this.#stopBetween();
       const shown = evaluation.map(({ title, metric }) => `, ${title} ${formatNumber(event.record[`eval_${metric}`], 3)}`);
       console.line(`evaluation: loss ${formatNumber(event.record["eval_loss"], 6)}${shown.join("")}`);
     } else if (event.type === "checkpoint") console.line(console.colors.dim(`checkpoint: ${event.path}`));
@@ -56,19 +76,16 @@ export class TrainDisplay {
   }
 
   stop(): void {
-    this.#progress?.stop();
-    this.#progress = undefined;
+    this.#stopBetween();
+    this.#steps?.stop();
+    this.#steps = undefined;
   }
 
-  /** Peak memory, the curve of the loss, and where everything is. */
+  /** Curves of what the method looks at, peak memory, and where everything is. */
   finish(history: readonly LogRecord[], peakBytes: number, folder: string, trained: "adapter" | "model"): void {
     const console = this.#console;
     console.line();
-    const curve = chart(
-      history.flatMap((record) => (record["loss"] === undefined ? [] : [record["loss"]])),
-      { width: console.terminalWidth - 1 },
-    );
-    if (curve !== "") console.line(`loss\n${curve}\n`);
+    showCurves(console, [{ title: "loss", metric: "loss" }, this.#display.bar], history, history);
     if (this.#best) describeBest(console, this.#best);
     console.fact("memory", `${formatBytes(peakBytes)} at most on the GPU`);
     console.fact(trained, trained === "adapter" ? `${folder}/adapter_model.safetensors` : `${folder}, in float32`);
@@ -77,13 +94,26 @@ export class TrainDisplay {
     console.fact("config", `${folder}/resolved_config.yaml repeats this run`);
   }
 
-  #name = "";
+  /** The loss that was logged last and what the method looks at beside it; where there is room how the loss went. */
+  #lossText(): string {
+    if (!this.#last) return "";
+    const { title, metric } = this.#display.bar;
+    const isRoomy = this.#console.terminalWidth >= roomyWidth && this.#losses.length > 1;
+    const curve = isRoomy ? ` ${sparkline(this.#losses, barCurveWidth)}` : "";
+    return `loss ${formatNumber(this.#last.loss, 3)}${curve} ${title} ${formatNumber(this.#last.metrics[metric], 2)}`;
+  }
 
-  #track(name: string, done: number, total: number, text?: string): void {
-    if (name !== this.#name) this.stop();
-    this.#name = name;
-    this.#progress ??= this.#console.progress(name, total);
-    this.#progress.update(done, text);
+  /** A bar above that of the updates, which stays for as long as there is no other and gives way when all is done. */
+  #track(name: string, { done, total }: { done: number; total: number }): void {
+    if (this.#between?.name !== name) this.#stopBetween();
+    this.#between ??= { name, progress: this.#console.progress(name, "rows") };
+    this.#between.progress.update({ done, total });
+    if (done >= total) this.#stopBetween();
+  }
+
+  #stopBetween(): void {
+    this.#between?.progress.stop();
+    this.#between = undefined;
   }
 }
 
