@@ -7,7 +7,7 @@ const interrupted = new AbortController();
 /** The first signal ends the step in flight and writes a checkpoint; the second stops at once. */
 function onSignal(): void {
   if (interrupted.signal.aborted) {
-    if (process.stderr.isTTY) process.stderr.write("\u001b[?25h\u001b[?7h\n"); // the cursor and line wrapping, which bars turn off
+    if (process.stderr.isTTY) process.stderr.write("\n"); // below the bar, if there is one
     process.exit(130);
   }
   interrupted.abort();

@@ -18,6 +18,7 @@ import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { readPrompts, type Prompt } from "../load/prompts.js";
 import { formatCount, formatCounted, formatNumber } from "../render/format.js";
 import { shownText } from "../render/terminal-text.js";
+import { preparingProgress } from "../render/staged-progress.js";
 import type { Command, CommandInput } from "./command.js";
 import { openRows } from "./model-and-data.js";
 
@@ -75,7 +76,10 @@ async function generate(input: CommandInput): Promise<number> {
   const adapter = values.adapter === null ? undefined : await findAdapter(values.adapter, access);
   const { files, sampling, room } = await openModelToAsk(values, access, console);
   const { strict, perDeviceEvalBatchSize: batchSize } = values;
-  const rows = dataset && (await readPrompts(dataset, { tokenizer: files.tokenizer, room, strict, signal: io.signal }));
+  using reading = preparingProgress(console);
+  const asked = { tokenizer: files.tokenizer, room, strict, signal: io.signal, onProgress: reading.onProgress };
+  const rows = dataset && (await readPrompts(dataset, asked));
+  reading.stop();
   const promptIds = rows ? [] : onePrompt(messages ?? values.prompt!, expectTokenizer(files), room);
   if (messages) noteStandIn(expectTokenizer(files), console);
   if (rows) console.dataNotes(rows.notes);

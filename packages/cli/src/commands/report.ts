@@ -8,6 +8,7 @@ import { commandValues, withHome } from "../config/check-command.js";
 import { defaultOf } from "../config/field-defaults.js";
 import { exitStatus } from "../errors.js";
 import { reportFile } from "../load/run-report.js";
+import { showCurves, type DrawnMetric } from "../render/run-curves.js";
 import type { Command, CommandInput } from "./command.js";
 
 const reportFields = {
@@ -44,8 +45,18 @@ async function report(input: CommandInput): Promise<number> {
   input.begin();
   const html = new TextEncoder().encode(await reportHtml(runs));
   await writeFileAtomic(out, (sink) => sink.write(html));
+  if (runs.length === 1 && console.isTerminal) showCurves(console, curvesOf(runs[0]!), runs[0]!.records, runs[0]!.evaluations);
   io.stdout.write(`${options.json ? JSON.stringify({ path: resolve(out) }) : out}\n`);
   return exitStatus.done;
+}
+
+/** What is looked at first of a run: its loss, and of what its method has beside it the first that is there. */
+function curvesOf({ records }: Run): DrawnMetric[] {
+  const known = [
+    { title: "margin", metric: "rewards/margins" },
+    { title: "accuracy", metric: "mean_token_accuracy" },
+  ];
+  return [{ title: "loss", metric: "loss" }, ...known.filter(({ metric }) => records.some((record) => record[metric] !== undefined)).slice(0, 1)]; // prettier-ignore
 }
 
 function folderMistake(folder: string): string[] {

@@ -9,7 +9,14 @@ import {
   type DataRow,
   type Dataset,
 } from "@kto/datasets";
-import { DataPreparationError, describeDropKind, EmptyRowError, tokenizePrompt, type TokenizeOptions } from "@kto/trainer";
+import {
+  DataPreparationError,
+  describeDropKind,
+  EmptyRowError,
+  tokenizePrompt,
+  type PrepareProgress,
+  type TokenizeOptions,
+} from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import type { AnswerRoom } from "./answer-room.js";
 
@@ -22,6 +29,7 @@ export interface PromptOptions extends Omit<TokenizeOptions, "notes"> {
   /** Refuses data of which rows would be dropped. */
   strict: boolean;
   signal: AbortSignal | undefined;
+  onProgress?: ((progress: PrepareProgress) => void) | undefined;
 }
 
 /** Rows that are read between two turns of the event loop. */
@@ -34,7 +42,7 @@ const rowsAtOnce = 500;
  */
 export async function readPrompts(
   dataset: Dataset<DataRow>,
-  { room, strict, signal, ...options }: PromptOptions,
+  { room, strict, signal, onProgress, ...options }: PromptOptions,
 ): Promise<{ prompts: Prompt[]; notes: DataNote[] }> {
   if (dataset.length === 0)
     throw new DataFileError("data: the dataset is empty; expected at least 1 row, got 0; check that it is the data you mean");
@@ -45,7 +53,10 @@ export async function readPrompts(
   for (let index = 0; index < dataset.length; index++) {
     const prompt = mistakes.try(() => orDropped(() => tokenizePrompt(promptOf(dataset.at(index), index), index, options)));
     if (prompt) prompts.push("ids" in prompt ? fitted(prompt.ids, room) : prompt);
-    if ((index + 1) % rowsAtOnce === 0) await new Promise((resolve) => setTimeout(resolve));
+    if ((index + 1) % rowsAtOnce === 0) {
+      onProgress?.({ done: index + 1, total: dataset.length, stage: "tokenizing" });
+      await new Promise((resolve) => setTimeout(resolve));
+    }
     signal?.throwIfAborted();
   }
   mistakes.throwIfAny(dataset.length);
