@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { trainConfig } from "../config/train-config.js";
 import { ConfigError } from "../errors.js";
 import { kto, temporaryFolder } from "../testing/run-kto.js";
-import type { HubAccess } from "./hub-access.js";
+import { Console } from "../render/console.js";
+import { hubAccess, type HubAccess } from "./hub-access.js";
 import { openTrainData } from "./train-data.js";
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -18,7 +19,8 @@ function write(name: string, count: number, row: (index: number) => DataRow): vo
   writeFileSync(folder.file(`${name}.jsonl`), Array.from({ length: count }, (_, index) => `${JSON.stringify(row(index))}\n`).join(""));
 }
 
-const noHub = { place: { hub: undefined, signal: undefined }, commits: new Map() } as unknown as HubAccess;
+const io = { stdout: { write: () => true }, stderr: { write: () => true }, env: {} };
+const noHub: HubAccess = hubAccess(io, new Console(io, { quiet: true }));
 const place = (name: string): string => folder.file(`${name}.jsonl`);
 
 /** The completions of what a config trains on, and what is said of them. */

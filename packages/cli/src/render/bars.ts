@@ -49,7 +49,7 @@ export class Bars {
 
   /** Takes everything away, whatever is under way. */
   end(): void {
-    for (const work of [...this.#running]) this.#stop(work);
+    while (this.#running.length > 0) this.#stop(this.#running[0]!);
   }
 
   #stop(work: Work): void {

@@ -1,7 +1,7 @@
 import type { LogRecord, TrainerEvent, TrainLog } from "@kto/trainer";
 import type { RunDisplay } from "../methods/index.js";
 import type { Console } from "./console.js";
-import { formatBytes, formatCounted, formatNumber } from "./format.js";
+import { formatBytes, formatCounted, formatNumber, formatSeconds } from "./format.js";
 import { tableHead, tableRow } from "./log-table.js";
 import type { Progress } from "./progress.js";
 import { showCurves } from "./run-curves.js";
