@@ -3,6 +3,7 @@ import type { HubErrorReason } from "@kto/hub";
 import { deviceChoice, type DeviceChoice } from "@kto/kit";
 import type { Command } from "./commands/command.js";
 import { chatCommand } from "./commands/chat.js";
+import { cacheCommand } from "./commands/cache.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { downloadCommand } from "./commands/download.js";
@@ -41,6 +42,7 @@ const commands: readonly Command[] = [
   chatCommand,
   serveCommand,
   dataCommand,
+  cacheCommand,
   downloadCommand,
   pushCommand,
   mergeCommand,

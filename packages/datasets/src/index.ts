@@ -13,6 +13,7 @@ export { supervisedLayouts } from "./layouts/supervised-layouts.js";
 export { speakers } from "./layouts/turns.js";
 export { readJson } from "./json.js";
 export { detectFileFormat, type FileFormat } from "./file-format.js";
+export type { RowIndexStore, RowIndexWriter } from "./bytes/row-index.js";
 export { loadDataset, type LoadSplitOptions } from "./load-dataset.js";
 export { readParquet, readParquetGroups } from "./parquet.js";
 export { numpyPermutation } from "./numpy-permutation.js";

@@ -1,11 +1,13 @@
-import { excerpt, FormatError, isFloat, JsonReader, type JsonPlace } from "@kto/core";
+import { excerpt, FormatError, isFloat, JsonReader, type ByteSource, type JsonPlace } from "@kto/core";
 import { recordBlocks, type RecordBlock } from "./bytes/record-blocks.js";
 import { openStore } from "./bytes/open-store.js";
+import type { RecordStore } from "./bytes/record-store.js";
+import { KeptIndex } from "./bytes/row-index.js";
 import { decodeUtf8, utf8Pieces } from "./bytes/utf8.js";
 import { Dataset, type DataRow } from "./dataset.js";
 import { isBlank } from "./json/document-cutter.js";
 import { JsonCutter } from "./json/record-cutter.js";
-import { NumberTypes } from "./json/number-types.js";
+import { NumberTypes, type NumberTypesState } from "./json/number-types.js";
 import { refuseWrappedRows } from "./json/wrapped-rows.js";
 import { isObject, setColumn } from "./data-row.js";
 import { expectRows, rowLimit, toByteSource, type DataSource, type ReadOptions } from "./source.js";
@@ -21,7 +23,7 @@ import { expectRows, rowLimit, toByteSource, type DataSource, type ReadOptions }
  * Throws `FormatError` with the line for what is no JSON object, or for one object that holds rows; `DataFileError` when there is no row.
  */
 export async function readJson(source: DataSource, options: ReadOptions = {}): Promise<Dataset> {
-  return readTypedJson(source, options, new NumberTypes());
+  return readTypedJson(toByteSource(source), options, new NumberTypes());
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -29,13 +31,43 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** A larger block holds a long row, which is read by itself: what is wrong with it is then met once. */
 const MAX_SHARED_BYTES = 2 ** 20;
 
-/** As {@link readJson}, with types that the rows of several files share. */
-export async function readTypedJson(source: DataSource, options: ReadOptions, types: NumberTypes): Promise<Dataset> {
-  const { name = "data", onProgress, signal } = options;
-  const bytes = toByteSource(source);
+/** As {@link readJson}, with types that the rows of several files share; `contents` sums up all bytes of the source, once they are read. */
+export async function readTypedJson(
+  bytes: ByteSource,
+  options: ReadOptions,
+  types: NumberTypes,
+  contents?: () => string | undefined,
+): Promise<Dataset> {
   const limit = rowLimit("readJson", options.maxRows);
-  const cutter = new JsonCutter();
   const store = await openStore(bytes, options);
+  const { rowIndex } = options;
+  const kept = rowIndex && contents && store.isLasting && limit === Infinity ? new KeptIndex(rowIndex, bytes, contents) : undefined;
+  const known = await kept?.open(options);
+  let columnNames: string[];
+  if (known) {
+    store.addIndexed(known.index);
+    types.learn(known.facts.types as NumberTypesState);
+    ({ columnNames } = known.facts);
+  } else {
+    const own = new NumberTypes();
+    columnNames = await findRows(bytes, { ...options, limit }, store, kept ? own : types);
+    types.learn(own.state());
+    await kept?.keep({ facts: { columnNames, types: own.state() }, index: store.index() });
+  }
+  const at = (index: number): DataRow | undefined =>
+    index < store.length ? types.apply(rowOf(new JsonReader(decoder.decode(store.at(index))).value() as DataRow)) : undefined;
+  return Dataset.from({ length: store.length, columnNames, at });
+}
+
+/** Goes through a text for its rows, which are put into the store, and learns their types. Gives the names of their columns. */
+async function findRows(
+  bytes: ByteSource,
+  { limit, ...options }: ReadOptions & { limit: number },
+  store: RecordStore,
+  types: NumberTypes,
+): Promise<string[]> {
+  const { name = "data", onProgress, signal } = options;
+  const cutter = new JsonCutter();
   const columnNames = new Set<string>();
   let onlyRow: DataRow | undefined;
   for await (const block of recordBlocks("readJson", utf8Pieces(bytes, name, signal), cutter, name)) {
@@ -59,9 +91,7 @@ export async function readTypedJson(source: DataSource, options: ReadOptions, ty
   }
   expectRows("readJson", store.length, name);
   if (store.length === 1 && onlyRow) refuseWrappedRows(onlyRow, name);
-  const at = (index: number): DataRow | undefined =>
-    index < store.length ? types.apply(rowOf(new JsonReader(decoder.decode(store.at(index))).value() as DataRow)) : undefined;
-  return Dataset.from({ length: store.length, columnNames: [...columnNames], at });
+  return [...columnNames];
 }
 
 /** A row as it is read, and where it begins in its block. */

@@ -49,15 +49,21 @@ async function loadFile(given: DataSource, options: ReadOptions, types: NumberTy
     });
   }
   const format = await detectFileFormat(bytes, name);
-  const dataset = await readAs(format, bytes, options, types);
+  const dataset = await readAs(format, bytes, options, types, () => fingerprint("contents"));
   return { dataset, fingerprint: fingerprint([format, options.maxRows ?? null]) };
 }
 
-function readAs(format: FileFormat, bytes: ByteSource, options: ReadOptions, types: NumberTypes): Promise<Dataset> {
+function readAs(
+  format: FileFormat,
+  bytes: ByteSource,
+  options: ReadOptions,
+  types: NumberTypes,
+  contents: () => string | undefined,
+): Promise<Dataset> {
   switch (format) {
     case "jsonl":
     case "json":
-      return readTypedJson(bytes, options, types);
+      return readTypedJson(bytes, options, types, contents);
     case "csv":
       return readTable(bytes, options, ",");
     case "tsv":
@@ -71,7 +77,7 @@ function readAs(format: FileFormat, bytes: ByteSource, options: ReadOptions, typ
 
 async function loadSplit(
   directory: ListedDirectory,
-  { maxRows, maxResidentBytes, onProgress, signal, onNote, ...choice }: LoadSplitOptions,
+  { maxRows, maxResidentBytes, rowIndex, onProgress, signal, onNote, ...choice }: LoadSplitOptions,
 ): Promise<Dataset> {
   const limit = rowLimit("loadDataset", maxRows);
   const { files, columns, notes } = await findSplitFiles(directory, choice);
@@ -93,6 +99,7 @@ async function loadSplit(
         name,
         ...(limit === Infinity ? {} : { maxRows: limit - rows }),
         ...(signal ? { signal } : {}),
+        ...(rowIndex ? { rowIndex } : {}),
         maxResidentBytes: Math.max(0, residentBytes),
         onProgress: (progress) => onProgress?.({ loadedBytes: bytesBefore + progress.loadedBytes, totalBytes, rows: rows + progress.rows }),
       };

@@ -1,4 +1,5 @@
 import { ArgumentError, blobSource, type ByteSource, bytesSource, type ListedDirectory } from "@kto/core";
+import type { RowIndexStore } from "./bytes/row-index.js";
 import { DataFileError } from "./errors.js";
 
 /** What a reader takes: text, bytes, a `Blob`, or anything that gives ranges of bytes. */
@@ -23,6 +24,8 @@ export interface ReadOptions {
    * not there as a file, from one that is made for them and goes with the process.
    */
   maxResidentBytes?: number;
+  /** Where the index of a large JSON file is kept, so that the next start need not go through its rows to find them. In Node only. */
+  rowIndex?: RowIndexStore;
   /** Called after each piece that was read. */
   onProgress?: (progress: ReadProgress) => void;
   /** Stops the reading; the reader then rejects with `signal.reason`. */

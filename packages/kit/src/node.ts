@@ -1,7 +1,8 @@
 export { gpuMemory, type GpuMemory } from "./device/gpu-memory.js";
 export { mendingCommand, NoAdapterError, whyNoHardware } from "./device/hardware.js";
 export { expandHome, hasSplits, isFolder, isHubId } from "./platform/node-places.js";
-export { tokenCacheFolder, tokenFolder } from "./data/token-folder.js";
+export { rowIndexFolder, tokenCacheFolder, tokenFolder, type FolderOptions } from "./data/token-folder.js";
+export { clearTokenCache, listTokenCache, type TokenCacheEntry } from "./data/token-entries.js";
 export { tokenizeWorkers } from "./tokenize-workers.js";
 export { checkPush } from "@kto/hub/node";
 export { pushToHub, type PushToHubOptions } from "./hub/push-to-hub.js";

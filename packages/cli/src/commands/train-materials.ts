@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { excerpt } from "@kto/core";
 import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
-import { isHubId, openRunPushes, tokenCacheFolder, tokenFolder, tokenizeWorkers, type RunPushes } from "@kto/kit/node";
+import { isHubId, openRunPushes, rowIndexFolder, tokenCacheFolder, tokenFolder, tokenizeWorkers, type RunPushes } from "@kto/kit/node";
 import type { DataRow, Dataset } from "@kto/datasets";
 import type { CachedTokens, PrepareOptions, TrainingConfig } from "@kto/trainer";
 import { defaultHubModelId, trainerArguments, type TrainConfig } from "../config/train-config.js";
@@ -48,8 +48,10 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   // What is small comes first: a misspelt file or split is not found out after gigabytes of weights.
   const chatTemplate = await readChatTemplate(values.chatTemplate);
   const onNote = (note: string): void => console.note(note);
-  const trainData = await openTrainData(values, hub, onNote);
-  const evalData = await openEvalData(values, hub, onNote);
+  const cacheFolder = values.tokenCache === true ? tokenCacheFolder(io.env) : values.tokenCache;
+  const reading = { onNote, rowIndex: cacheFolder === false ? undefined : rowIndexFolder(cacheFolder) };
+  const trainData = await openTrainData(values, hub, reading);
+  const evalData = await openEvalData(values, hub, reading);
   const adapter = values.adapterNameOrPath === null ? undefined : await findAdapter(values.adapterNameOrPath, hub);
   const pushes = values.pushToHub ? await openPushes(config, hub, console) : undefined;
   const model = await findModel(values.modelNameOrPath, hub, console, {
@@ -58,7 +60,7 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   });
   const prepare = async (dataset: Dataset<DataRow>, split: "train" | "eval"): Promise<PreparedData> => {
     const options = { maxLength: args.maxLength, tokenizer: model.tokenizer, chatTemplate, strict: values.strict, signal: io.signal };
-    const tokens = tokenOptions(values, io.env, onNote);
+    const tokens = tokenOptions(cacheFolder, values, onNote);
     using progress = preparingProgress(console, split === "train" ? "tokenizing" : "tokenizing eval data");
     const data = await method.prepare(dataset, { ...options, split, ...tokens, onProgress: progress.onProgress }, args);
     progress.stop();
@@ -72,11 +74,10 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
 
 /** Where tokens are kept, and who makes them. */
 function tokenOptions(
-  { tokenCache, datasetNumProc }: Pick<TrainValues, "tokenCache" | "datasetNumProc">,
-  env: CommandInput["io"]["env"],
+  folder: string | false,
+  { datasetNumProc }: Pick<TrainValues, "datasetNumProc">,
   onNote: (note: string) => void,
 ): Pick<PrepareOptions, "cache" | "workers"> {
-  const folder = tokenCache === true ? tokenCacheFolder(env) : tokenCache;
   return {
     ...(folder !== false && { cache: tokenFolder(folder, { onNote }) }),
     ...((datasetNumProc ?? 1) > 1 && { workers: tokenizeWorkers(datasetNumProc!) }),

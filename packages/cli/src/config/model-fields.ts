@@ -118,7 +118,7 @@ export const modelFields = {
     group: "data",
     fate: "ours",
     help: "keeps tokenised rows from one run to the next: true in the cache of kto, or a folder; false does not",
-    notes: "`$KTO_CACHE/tokens`, else `~/.cache/kto/tokens`; what lies there may be removed at any time",
+    notes: "`$KTO_CACHE/tokens`, else `~/.cache/kto/tokens`; what lies there may be removed at any time: `kto cache --clear`",
   }),
   shuffleDataset: field(orNull(boolean()), null, {
     group: "data",

@@ -1,4 +1,4 @@
-import { DataFileError, type DataRow, type Dataset } from "@kto/datasets";
+import { DataFileError, type DataRow, type Dataset, type RowIndexStore } from "@kto/datasets";
 import { loadDataset as loadFile } from "@kto/datasets/node";
 import { loadDataset, openAdapter, openModel, openTokenizer, type AdapterFiles, type ModelFiles } from "@kto/kit";
 import { isFolder, isHubId } from "@kto/kit/node";
@@ -40,6 +40,8 @@ export interface DataChoice {
   config?: string | null;
   /** The first so many rows. */
   maxRows?: number | null;
+  /** Where the index of a large file is kept. */
+  rowIndex?: RowIndexStore | undefined;
   /** Is told what of the data is left out. */
   onNote?(note: string): void;
 }
@@ -60,10 +62,10 @@ export async function openDataFile(path: string, access: HubAccess, choice: Data
 export async function openData(
   place: string,
   access: HubAccess,
-  { split, config, maxRows, onNote }: DataChoice = {},
+  { split, config, maxRows, rowIndex, onNote }: DataChoice = {},
 ): Promise<Dataset<DataRow>> {
   const { hub, signal } = access.place;
-  const options = { split: split ?? undefined, config: config ?? undefined, maxRows: maxRows ?? undefined, hub, signal, onNote };
+  const options = { split: split ?? undefined, config: config ?? undefined, maxRows: maxRows ?? undefined, rowIndex, hub, signal, onNote };
   using progress = access.console.progress("reading data", "bytes");
   const read = (): Promise<Dataset> =>
     loadDataset(place, {

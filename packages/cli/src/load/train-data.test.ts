@@ -28,7 +28,7 @@ async function trainOn(fields: Record<string, unknown>): Promise<{ completions: 
   const values = new Map(Object.entries({ model: "m", use_peft: true, ...fields }));
   const config = trainConfig({ values, places: new Map() }, {});
   const notes: string[] = [];
-  const dataset = await openTrainData(config.values, noHub, (note) => notes.push(note));
+  const dataset = await openTrainData(config.values, noHub, { onNote: (note) => notes.push(note) });
   return { completions: dataset.toArray().map(({ completion }) => completion), notes };
 }
 

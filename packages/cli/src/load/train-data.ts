@@ -8,15 +8,19 @@ import { withColumns } from "./columns.js";
 import type { HubAccess } from "./hub-access.js";
 import { openData, openDataFile, type DataChoice } from "./inputs.js";
 
-type OnNote = (note: string) => void;
+/** Who is told of what is left out, and where the indexes of large files are kept. */
+export interface ReadingData extends Pick<DataChoice, "rowIndex"> {
+  onNote(note: string): void;
+}
 
 /** The rows to train on: of a file, of a data set, or of several, with the columns under the names that are read. */
-export async function openTrainData(values: TrainValues, hub: HubAccess, onNote: OnNote): Promise<Dataset<DataRow>> {
+export async function openTrainData(values: TrainValues, hub: HubAccess, reading: ReadingData): Promise<Dataset<DataRow>> {
+  const { onNote } = reading;
   const { trainFile: file, datasetName: name, datasets: parts, maxTrainSamples: maxRows } = values;
   const dataset = parts
-    ? await openParts(parts, values, hub, onNote)
+    ? await openParts(parts, values, hub, reading)
     : withColumns(
-        await openOne(file, name, { ...choiceOf("datasetTrainSplit", file ?? name!, values), maxRows, onNote }, hub),
+        await openOne(file, name, { ...choiceOf("datasetTrainSplit", file ?? name!, values), maxRows, ...reading }, hub),
         values,
         onNote,
       );
@@ -26,10 +30,14 @@ export async function openTrainData(values: TrainValues, hub: HubAccess, onNote:
 }
 
 /** What is evaluated on, if anything: the file named for it, else that split of the data set. */
-export async function openEvalData(values: TrainValues, hub: HubAccess, onNote: OnNote): Promise<Dataset<DataRow> | undefined> {
+export async function openEvalData(values: TrainValues, hub: HubAccess, reading: ReadingData): Promise<Dataset<DataRow> | undefined> {
   const { evalFile: file, datasetName: name, evalStrategy: strategy } = values;
   if (strategy === "no") return undefined;
-  return withColumns(await openOne(file, name, { ...choiceOf("datasetTestSplit", file ?? name!, values), onNote }, hub), values, onNote);
+  return withColumns(
+    await openOne(file, name, { ...choiceOf("datasetTestSplit", file ?? name!, values), ...reading }, hub),
+    values,
+    reading.onNote,
+  );
 }
 
 function openOne(file: string | null, name: string | null, choice: DataChoice, hub: HubAccess): Promise<Dataset<DataRow>> {
@@ -37,13 +45,19 @@ function openOne(file: string | null, name: string | null, choice: DataChoice, h
 }
 
 /** The rows of `datasets`: one part after the other, or mixed by their weights. Throws ConfigError for parts without rows, or of different layouts. */
-async function openParts(parts: readonly DatasetPart[], values: TrainValues, hub: HubAccess, onNote: OnNote): Promise<Dataset<DataRow>> {
+async function openParts(
+  parts: readonly DatasetPart[],
+  values: TrainValues,
+  hub: HubAccess,
+  reading: ReadingData,
+): Promise<Dataset<DataRow>> {
+  const { onNote } = reading;
   const opened: Dataset<DataRow>[] = [];
   for (const { path, name, split } of parts) {
     const choice = {
       config: name ?? values.datasetConfig,
       split: split ?? (hasSplits(path) ? values.datasetTrainSplit : null), // a single file has none
-      onNote,
+      ...reading,
     };
     opened.push(withColumns(await openData(path, hub, choice), values, onNote));
   }

@@ -53,6 +53,37 @@ export class RecordStore {
     if (!this.#spool && this.#bytesInMemory > this.#residentBytes) this.#putAway();
   }
 
+  /** True where the records are read where they lie. */
+  get isLasting(): boolean {
+    return this.#text !== undefined;
+  }
+
+  /** Where the records of a text lie: how many blocks, of each where it begins, how long it is and how many records it has, in 64 bits each; then in 32 bits where each begins in its block. */
+  index(): Uint8Array {
+    const numbers = this.#blocks.flatMap(({ place, byteLength, starts }) => [place - this.#text!.start, byteLength, starts.length]);
+    const index = new Uint8Array(8 * (1 + numbers.length) + 4 * this.length);
+    new Float64Array(index.buffer, 0, 1 + numbers.length).set([this.#blocks.length, ...numbers]);
+    const starts = new Uint32Array(index.buffer, 8 * (1 + numbers.length));
+    this.#blocks.forEach((block, number) => starts.set(block.starts, this.#firsts[number]));
+    return index;
+  }
+
+  /** Adds the records of an index of this text. */
+  addIndexed(given: Uint8Array): void {
+    const index = given.byteOffset % 8 === 0 ? given : new Uint8Array(given);
+    const { buffer, byteOffset } = index;
+    const numBlocks = new Float64Array(buffer, byteOffset, 1)[0]!;
+    const numbers = new Float64Array(buffer, byteOffset + 8, 3 * numBlocks);
+    const starts = new Uint32Array(buffer, byteOffset + 8 * (1 + numbers.length), (index.byteLength - 8 * (1 + numbers.length)) / 4);
+    for (let block = 0; block < numBlocks; block++) {
+      const [offset, byteLength, count] = numbers.subarray(3 * block) as unknown as [number, number, number];
+      const place = this.#text!.start + offset;
+      this.#blocks.push({ starts: starts.subarray(this.length, this.length + count), byteLength, bytes: undefined, place });
+      this.#firsts.push(this.length);
+      this.length += count;
+    }
+  }
+
   /** The bytes of a record, and with them what lies before the next. */
   at(index: number): Uint8Array {
     const number = this.#blockOf(index);

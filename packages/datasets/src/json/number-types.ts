@@ -46,6 +46,22 @@ export class NumberTypes {
     }
   }
 
+  /** What was learnt, for `learn`. JSON. */
+  state(): NumberTypesState {
+    return { columns: statesOf(this.#columns), mayHaveInfinite: this.#mayHaveInfinite };
+  }
+
+  /** Learns what another learnt of its rows. */
+  learn({ columns, mayHaveInfinite }: NumberTypesState): void {
+    this.#changes = undefined;
+    this.#mayHaveInfinite ||= mayHaveInfinite;
+    for (const [name, state] of columns) {
+      let place = this.#columns.get(name);
+      if (place === undefined && this.#columns.size < MAX_FIELDS) this.#columns.set(name, (place = new Place()));
+      place?.learn(state);
+    }
+  }
+
   /** Gives the numbers of a row the types of all rows learnt; the row is changed. */
   apply(row: DataRow): DataRow {
     this.#changes ??= this.#learnt();
@@ -58,6 +74,23 @@ export class NumberTypes {
     for (const [name, { kind }] of changes) if (kind === "float") changes.delete(name); // a column's own numbers are plain
     return changes;
   }
+}
+
+/** What {@link NumberTypes} learnt. */
+export interface NumberTypesState {
+  columns: [name: string, state: PlaceState][];
+  mayHaveInfinite: boolean;
+}
+
+interface PlaceState {
+  kinds: number;
+  isJson: boolean;
+  items?: PlaceState;
+  fields?: [key: string, state: PlaceState][];
+}
+
+function statesOf(places: ReadonlyMap<string, Place>): [string, PlaceState][] {
+  return Array.from(places, ([name, place]) => [name, place.state()]);
 }
 
 /** What stands at one place of all rows: below a column, a key or a list. */
@@ -77,6 +110,35 @@ class Place {
     else if (value instanceof Map) this.#addFields(value.size, value as Map<string, unknown>);
     else this.#addFields(Object.keys(value).length, Object.entries(value));
     if (this.#isJson) this.#items = this.#fields = undefined;
+  }
+
+  state(): PlaceState {
+    return {
+      kinds: this.#kinds,
+      isJson: this.#isJson,
+      ...(this.#items && { items: this.#items.state() }),
+      ...(this.#fields && { fields: statesOf(this.#fields) }),
+    };
+  }
+
+  /** Learns what another place learnt of its values. */
+  learn({ kinds, isJson, items, fields }: PlaceState): void {
+    if (this.#isJson) return;
+    this.#kinds |= kinds;
+    const isMixed = this.#kinds > LIST && this.#kinds !== OBJECT;
+    if (isJson || isMixed) this.#isJson = true;
+    else {
+      if (items) (this.#items ??= new Place()).learn(items);
+      if (fields) this.#learnFields(fields);
+    }
+    if (this.#isJson) this.#items = this.#fields = undefined;
+  }
+
+  #learnFields(states: NonNullable<PlaceState["fields"]>): void {
+    this.#fields ??= new Map(states.map(([key]) => [key, new Place()]));
+    if (states.length === this.#fields.size && states.every(([key]) => this.#fields!.has(key)))
+      for (const [key, state] of states) this.#fields.get(key)!.learn(state);
+    else this.#isJson = true;
   }
 
   #addItems(items: readonly unknown[]): void {

@@ -1,5 +1,5 @@
 import { ArgumentError, excerpt } from "@kto/core";
-import type { ReadOptions, ReadProgress } from "@kto/datasets";
+import type { ReadOptions, ReadProgress, RowIndexStore } from "@kto/datasets";
 import type { HubPlaceOptions } from "../platform/types.js";
 
 /** Which rows are read, and how. */
@@ -10,6 +10,8 @@ export interface LoadDatasetOptions {
   config?: string | undefined;
   /** The first so many rows. */
   maxRows?: number | undefined;
+  /** Where the index of a large JSON file is kept, so that the next start need not go through its rows to find them: `rowIndexFolder`. In Node only. */
+  rowIndex?: RowIndexStore | undefined;
   /** Branch, tag or commit of a data set of the hub; its name may hold one instead, after `@`. */
   revision?: string | undefined;
   hub?: HubPlaceOptions | undefined;
@@ -22,9 +24,12 @@ export interface LoadDatasetOptions {
 }
 
 /** What a single file is read with. Throws ArgumentError for a split or configuration, which it does not have. */
-export function withoutSplits(name: string, { split, config, maxRows, signal, onProgress }: LoadDatasetOptions): Omit<ReadOptions, "name"> {
+export function withoutSplits(
+  name: string,
+  { split, config, maxRows, rowIndex, signal, onProgress }: LoadDatasetOptions,
+): Omit<ReadOptions, "name"> {
   const asked = split === undefined ? config : split;
-  if (asked === undefined) return { maxRows, signal, onProgress };
+  if (asked === undefined) return { maxRows, rowIndex, signal, onProgress };
   throw new ArgumentError(
     `loadDataset: ${name} is a single file, which has no ${split === undefined ? "configurations" : "splits"}; expected none asked for, got ${excerpt(asked)}; leave it out, or name a folder or a data set of the hub`,
   );

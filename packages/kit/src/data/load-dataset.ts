@@ -22,8 +22,8 @@ export async function loadDataset<Row extends object = DataRow>(
 
 function rowsOf(place: string | Blob | ListedDirectory, options: LoadDatasetOptions): Promise<Dataset> {
   if (typeof place === "string") return loadPlace(place, options);
-  const { split, config, maxRows, signal, onProgress, onNote } = options;
-  if (!(place instanceof Blob)) return readDataset(place, { maxRows, signal, onProgress, onNote, split, config });
+  const { split, config, maxRows, rowIndex, signal, onProgress, onNote } = options;
+  if (!(place instanceof Blob)) return readDataset(place, { maxRows, rowIndex, signal, onProgress, onNote, split, config });
   const source = blobSource(place);
   return readDataset(source, { ...withoutSplits(source.name ?? "the file", options), name: source.name });
 }

@@ -5,6 +5,7 @@ import { homedir, hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { expandHome, SourceError, WriteError } from "@kto/core";
 import { OpenFile } from "@kto/core/node";
+import type { RowIndexStore } from "@kto/datasets";
 import type { KeyPart, StoredTokens, TokenCache, TokenWriter } from "@kto/trainer";
 import { processRuns } from "../output/process-runs.js";
 
@@ -27,8 +28,22 @@ export function tokenCacheFolder(env: Readonly<Record<string, string | undefined
  *
  * @param onNote  is told, in a sentence, where the folder cannot be written to; then nothing is cached
  */
-export function tokenFolder(folder: string, { onNote }: { onNote?: ((note: string) => void) | undefined } = {}): TokenCache {
-  const pathOf = (key: readonly KeyPart[]): string => join(folder, `${digest(key)}.tokens`);
+export function tokenFolder(folder: string, options: FolderOptions = {}): TokenCache {
+  return entryFolder(folder, "tokens", options);
+}
+
+/** The same folder as a cache of where the rows of large files begin, `rowIndex` of `loadDataset`: what is kept of a file is found while it has the same contents. */
+export function rowIndexFolder(folder: string, options: FolderOptions = {}): RowIndexStore {
+  return entryFolder(folder, "rows", options);
+}
+
+/** Options of the folder of a cache. */
+export interface FolderOptions {
+  onNote?: ((note: string) => void) | undefined;
+}
+
+function entryFolder(folder: string, extension: "tokens" | "rows", { onNote }: FolderOptions): TokenCache {
+  const pathOf = (key: readonly KeyPart[]): string => join(folder, `${digest(key)}.${extension}`);
   return {
     async open(key, signal) {
       const path = pathOf(key);
@@ -66,10 +81,13 @@ function digest(key: readonly KeyPart[]): string {
 
 /** Temporary files say who writes them: those of processes of this machine that are gone are removed. */
 async function removeLeftOvers(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const [, host, pid] = /^\w+\.([^/]*)\.(\d+)\.[-\w]+\.tmp$/.exec(name) ?? [];
-    if (pid !== undefined && host === hostname() && !processRuns(Number(pid))) await rm(join(folder, name), { force: true });
-  }
+  for (const name of await readdir(folder)) if (isLeftOver(name)) await rm(join(folder, name), { force: true });
+}
+
+/** True for the name of a temporary file that nobody writes any more. */
+export function isLeftOver(name: string): boolean {
+  const [, host, pid] = /^\w+\.([^/]*)\.(\d+)\.[-\w]+\.tmp$/.exec(name) ?? [];
+  return pid !== undefined && host === hostname() && !processRuns(Number(pid));
 }
 
 /** Bytes [start, end) of a file of the cache. */
@@ -125,7 +143,7 @@ class EntryWriter implements TokenWriter {
 
   constructor(path: string) {
     this.#path = path;
-    this.#temporary = `${path.replace(/\.tokens$/, "")}.${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`;
+    this.#temporary = `${path.replace(/\.\w+$/, "")}.${hostname()}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`;
     this.#file = new OpenFile(openSync(this.#temporary, "wx+"));
   }
 

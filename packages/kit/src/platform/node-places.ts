@@ -55,8 +55,8 @@ export async function openPlace(given: string, kind: PlaceKind, options: PlaceOp
 
 /** Rows of a data file, of a folder with data files, or of a data set of the hub. */
 export async function loadPlace(given: string, options: LoadDatasetOptions): Promise<Dataset> {
-  const { split, config, maxRows, signal, onProgress, onNote } = options;
-  const reading = { maxRows, signal, onProgress };
+  const { split, config, maxRows, rowIndex, signal, onProgress, onNote } = options;
+  const reading = { maxRows, rowIndex, signal, onProgress };
   const path = expandHome(given);
   if (isFolder(path)) return loadDataset(folderDirectory(path), { ...reading, onNote, split, config });
   if (!isHubId(given)) return loadDataset(path, withoutSplits(given, options));

@@ -1,5 +1,14 @@
 import { excerpt } from "@kto/core";
-import { DataNotes, RowError, unpairedPlace, type DataNote, type DataRow, type Dataset, type RowFormat, type RowMistakes } from "@kto/datasets";
+import {
+  DataNotes,
+  RowError,
+  unpairedPlace,
+  type DataNote,
+  type DataRow,
+  type Dataset,
+  type RowFormat,
+  type RowMistakes,
+} from "@kto/datasets";
 import { droppedRows } from "./dropped-rows.js";
 import { expectRows, expectRowsLeft, lookAtRows } from "./look-at-rows.js";
 import { expectMaxLength, type PrepareOptions } from "./prepare-options.js";
