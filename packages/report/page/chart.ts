@@ -36,37 +36,48 @@ const numColours = 6;
 
 /** A chart with its title, legend and values under the cursor, as a figure. */
 export class Chart {
+  readonly title: string;
   readonly figure: HTMLElement;
-  readonly #curves: readonly Curve[];
+  #curves: readonly Curve[] = [];
   readonly #place: HTMLElement;
-  readonly #values: HTMLElement;
-  readonly #hidden = new Set<number>();
+  readonly #values = element("output", { class: "values", "aria-live": "off" });
+  readonly #legend = element("div", { class: "legend" });
+  /** Labels of the curves that are not shown. */
+  readonly #hidden = new Set<string>();
   readonly #together: TogetherOf;
   #settings: ChartSettings = { smoothing: 0, isLog: false, range: undefined };
   #plot: uPlot | undefined;
+  #isLog = false;
 
-  constructor({ id, title, metrics }: ChartSpec, data: PageData, together: TogetherOf) {
-    this.#curves = curvesOf(metrics, data);
+  constructor({ id, title }: Pick<ChartSpec, "id" | "title">, together: TogetherOf) {
+    this.title = title;
     this.#together = together;
-    this.#place = element("div", {
-      class: "plot",
-      role: "img",
-      tabindex: "0",
-      "aria-label": `${title}: ${this.#summary()}`,
-      "aria-describedby": "keys",
-    });
-    this.#values = element("output", { class: "values", "aria-live": "polite" });
+    this.#place = element("div", { class: "plot", role: "img", tabindex: "0", "aria-describedby": "keys" });
     this.figure = element("figure", { id }, [
       element("figcaption", {}, [element("h3", { text: title }), this.#values]),
       this.#place,
-      element(
-        "div",
-        { class: "legend" },
-        this.#curves.map((curve, index) => this.#legendEntry(curve, index)),
-      ),
+      this.#legend,
     ]);
     this.#place.addEventListener("keydown", (event) => this.#onKey(event));
-    this.#showValues(undefined);
+    // Who reads with the ears hears of the chart that is gone through, not of every chart whenever a row comes.
+    this.#place.addEventListener("focus", () => this.#values.setAttribute("aria-live", "polite"));
+    this.#place.addEventListener("blur", () => this.#values.setAttribute("aria-live", "off"));
+  }
+
+  /** Shows these metrics of some runs. Where the curves are those that it shows already, with further points, it goes on from what it has drawn. */
+  show(metrics: readonly string[], data: PageData, settings: ChartSettings): void {
+    const before = this.#curves;
+    this.#curves = curvesOf(metrics, data);
+    const isSame = before.length === this.#curves.length && this.#curves.every((curve, index) => looksAlike(curve, before[index]!));
+    if (!isSame) this.#legend.replaceChildren(...this.#curves.map((curve) => this.#legendEntry(curve)));
+    this.#place.setAttribute("aria-label", `${this.title}: ${this.#summary()}`);
+    const isLog = settings.isLog && this.#isPositive();
+    if (this.#plot && isSame && isLog === this.#isLog) {
+      this.#settings = settings;
+      this.#plot.setData(alignedData(this.#curves, settings.smoothing), settings.range === undefined);
+      if (settings.range) this.#plot.redraw();
+    } else this.draw(settings);
+    this.#showValues(this.#plot?.cursor.idx ?? undefined);
   }
 
   /** Draws it anew, as wide as it lies; to be called when it is in the page. */
@@ -75,8 +86,8 @@ export class Chart {
     this.#plot?.destroy();
     const data = alignedData(this.#curves, settings.smoothing);
     const colours = this.#colours();
-    const curves: uPlot.Series[] = this.#curves.flatMap((curve, index) => {
-      const show = !this.#hidden.has(index);
+    const curves: uPlot.Series[] = this.#curves.flatMap((curve) => {
+      const show = !this.#hidden.has(curve.label);
       const line: uPlot.Series = {
         stroke: colours.curve(curve.colour),
         width: 1.75,
@@ -98,6 +109,7 @@ export class Chart {
       font: "12px system-ui, sans-serif",
     };
     const isLog = settings.isLog && this.#isPositive();
+    this.#isLog = isLog;
     const options: uPlot.Options = {
       width: Math.max(200, this.#place.clientWidth),
       height,
@@ -143,16 +155,16 @@ export class Chart {
     if (range?.[0] !== now?.[0] || range?.[1] !== now?.[1]) this.#together.showRange(range);
   }
 
-  #legendEntry({ label, colour, isDashed }: Curve, index: number): HTMLElement {
+  #legendEntry({ label, colour, isDashed }: Curve): HTMLElement {
     const entry = element("button", {
       type: "button",
       class: `colour-${colour}${isDashed ? " dashed" : ""}`,
-      "aria-pressed": "true",
+      "aria-pressed": String(!this.#hidden.has(label)),
       text: label,
     });
     entry.addEventListener("click", () => {
-      if (!this.#hidden.delete(index)) this.#hidden.add(index);
-      entry.setAttribute("aria-pressed", String(!this.#hidden.has(index)));
+      if (!this.#hidden.delete(label)) this.#hidden.add(label);
+      entry.setAttribute("aria-pressed", String(!this.#hidden.has(label)));
       this.draw(this.#settings);
     });
     return entry;
@@ -230,7 +242,7 @@ function curvesOf(metrics: readonly string[], { runs }: PageData): Curve[] {
         {
           label: runs.length === 1 ? metric : `${run.name} ${metric}`,
           metric,
-          colour: (runs.length === 1 ? ownColour : runIndex) % numColours,
+          colour: (runs.length === 1 ? ownColour : (run.colour ?? runIndex)) % numColours,
           isDashed: isEvaluation || (runs.length > 1 && metric.endsWith("rejected")),
           x: run.steps[series.steps]!,
           y: series.values,
@@ -255,6 +267,12 @@ function alignedData(curves: readonly Curve[], smoothing: number): uPlot.Aligned
 /** Evaluations are few, and stay as they are. */
 function isSmoothed({ metric }: Curve, smoothing: number): boolean {
   return smoothing > 0 && !metric.startsWith("eval_");
+}
+
+/** Whether a curve goes on another one as it is drawn: points are shown or not by how many there are. */
+function looksAlike(a: Curve, b: Curve): boolean {
+  const isSame = a.label === b.label && a.colour === b.colour && a.isDashed === b.isDashed;
+  return isSame && pointsOf(a).show === pointsOf(b).show;
 }
 
 /** A curve of a single point would be invisible without it. */

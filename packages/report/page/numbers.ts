@@ -31,3 +31,12 @@ export function smooth(values: readonly (number | null | undefined)[], smoothing
     return mean / weight;
   });
 }
+
+/** Seconds as people say them: `45 s`, `3 min`, `2 h 10 min`, `3 d 4 h`. */
+export function shownTime(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}

@@ -1,3 +1,4 @@
+import type { RunStatus } from "./live/live-run.js";
 import type { ConfigEntry, DataSummary, Metrics, Run, Sample } from "./run/run.js";
 import { thin } from "./thin.js";
 
@@ -24,18 +25,27 @@ export interface PageRun {
   data?: DataSummary | undefined;
   samples: readonly Sample[];
   problems: readonly string[];
+  /** Which colour it has among others, where that is not its place among them. */
+  colour?: number | undefined;
+  /** What it is doing, on a live page. */
+  status?: RunStatus | undefined;
 }
+
+/** What is told of a run beside its curves. */
+export type PageFacts = Omit<PageRun, "name" | "lastStep" | "steps" | "series" | "colour" | "status">;
 
 /** Everything that the page shows. */
 export interface PageData {
   runs: readonly PageRun[];
+  /** True for the page of a server, which tells it of runs and what is new. */
+  isLive?: boolean | undefined;
 }
 
 /** Names in a record that are no curves. */
-const noCurves = new Set(["step", "epoch", "total_flos", "eval_runtime", "eval_num_tokens"]);
+export const noCurves: ReadonlySet<string> = new Set(["step", "epoch", "total_flos", "eval_runtime", "eval_num_tokens"]);
 
 /** Most points of a curve in the page, and most in all of its curves together. */
-const mostPoints = 4000;
+export const mostPoints = 4000;
 const mostOfAll = 60_000;
 
 /** Most samples of a run in the page. */
@@ -48,11 +58,8 @@ export function pageData(runs: readonly Run[]): PageData {
   return { runs: runs.map((run, index) => pageRun(run, curves[index]!, most)) };
 }
 
-function pageRun(
-  { name, isFinished, records, config, results, data, samples, problems }: Run,
-  curves: readonly (readonly [metric: string, rows: readonly Metrics[]])[],
-  most: number,
-): PageRun {
+function pageRun(run: Run, curves: readonly (readonly [metric: string, rows: readonly Metrics[]])[], most: number): PageRun {
+  const { name, records } = run;
   const steps = new SharedSteps();
   const series = curves.map(([metric, rows]): PageSeries => {
     const having = rows.filter((row) => metric in row);
@@ -61,10 +68,17 @@ function pageRun(
   });
   return {
     name,
-    isFinished,
     lastStep: records.at(-1)?.["step"] ?? 0,
     steps: steps.lists,
     series,
+    ...pageFacts(run),
+  };
+}
+
+/** What the page has of a run beside its curves. */
+export function pageFacts({ isFinished, config, results, data, samples, problems }: Run): PageFacts {
+  return {
+    isFinished,
     config,
     results: results ?? {},
     ...(data && { data }),
@@ -92,6 +106,11 @@ class SharedSteps {
 function curvesIn(records: readonly Metrics[]): [metric: string, rows: readonly Metrics[]][] {
   const names = new Set(records.flatMap((record) => Object.keys(record)));
   return [...names].filter((name) => !noCurves.has(name)).map((name) => [name, records]);
+}
+
+/** A row with such numbers. */
+export function shortRecord(record: Metrics): Metrics {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, shortNumber(value)]));
 }
 
 /** A number with nine significant digits, an integer with all of its. */

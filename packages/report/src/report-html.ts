@@ -1,4 +1,4 @@
-import { pageData } from "./page-data.js";
+import { type PageData, pageData } from "./page-data.js";
 import { pageScript, pageStyle } from "./page-source.js";
 import type { Run } from "./run/run.js";
 
@@ -16,13 +16,16 @@ export async function reportHtml(
   runs: readonly Run[],
   { title = runs.map(({ name }) => name).join(", ") }: ReportOptions = {},
 ): Promise<string> {
-  const policy = [
-    "default-src 'none'",
-    `script-src 'sha256-${await sha256(pageScript)}'`,
-    `style-src 'sha256-${await sha256(pageStyle)}'`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
+  return pageHtml(title, pageData(runs), await pagePolicy());
+}
+
+/** The page of live runs, and its policy: it may ask its own server, and nobody else. */
+export async function livePage(title: string): Promise<{ html: string; policy: string }> {
+  const policy = `${await pagePolicy()}; connect-src 'self'; img-src 'self'`;
+  return { html: pageHtml(title, { runs: [], isLive: true }, policy), policy };
+}
+
+function pageHtml(title: string, data: PageData, policy: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -34,12 +37,22 @@ export async function reportHtml(
 <style>${pageStyle}</style>
 </head>
 <body>
-<script type="application/json" id="report">${escapeJson(JSON.stringify(pageData(runs)))}</script>
+<script type="application/json" id="report">${escapeJson(JSON.stringify(data))}</script>
 <noscript>This page draws its charts with a script, which is switched off here.</noscript>
 <script>${pageScript}</script>
 </body>
 </html>
 `;
+}
+
+async function pagePolicy(): Promise<string> {
+  return [
+    "default-src 'none'",
+    `script-src 'sha256-${await sha256(pageScript)}'`,
+    `style-src 'sha256-${await sha256(pageStyle)}'`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
 }
 
 /** JSON that no reader of HTML takes for the end of its element. */

@@ -1,0 +1,69 @@
+import type { ListedRun } from "../src/live/live-events.js";
+import { element } from "./elements.js";
+
+/** Most runs that are shown where nobody has chosen any: as many as there are colours. */
+const mostAtFirst = 6;
+
+/** The runs of a folder, of which those that are ticked are shown. Which ones stands in the address. */
+export class RunList {
+  readonly root = element("fieldset", { class: "runs" }, [element("legend", { text: "Runs" })]);
+  readonly #entries = new Map<string, { entry: HTMLElement; box: HTMLInputElement; state: HTMLElement }>();
+  readonly #onChange: () => void;
+  #chosen: ReadonlySet<string> | undefined;
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+    this.root.hidden = true;
+    const named = new URLSearchParams(location.search).getAll("run");
+    if (named.length > 0) this.#chosen = new Set(named);
+  }
+
+  /** Names of those that are shown. */
+  get chosen(): string[] {
+    return [...this.#entries.keys()].filter((name) => this.#chosen?.has(name));
+  }
+
+  show(runs: readonly ListedRun[]): void {
+    this.#chosen ??= new Set(
+      [...runs.filter(isUnderWay), ...runs.filter((run) => !isUnderWay(run)).toReversed()].slice(0, mostAtFirst).map(({ name }) => name),
+    );
+    for (const [name, { entry }] of this.#entries) {
+      if (runs.some((run) => run.name === name)) continue;
+      entry.remove();
+      this.#entries.delete(name);
+    }
+    const entries = runs.map(({ name, state }, index) => {
+      const known = this.#entries.get(name) ?? this.#entry(name);
+      known.state.textContent = state;
+      known.state.className = `state ${state}`;
+      known.entry.className = `colour-${index % mostAtFirst}`;
+      return [name, known] as const;
+    });
+    this.#entries.clear();
+    for (const [index, [name, known]] of entries.entries()) {
+      this.#entries.set(name, known);
+      if (this.root.children[index + 1] !== known.entry) this.root.insertBefore(known.entry, this.root.children[index + 1] ?? null);
+    }
+    this.root.hidden = runs.length < 2;
+  }
+
+  #entry(name: string): { entry: HTMLElement; box: HTMLInputElement; state: HTMLElement } {
+    const box = element("input", { type: "checkbox" });
+    box.checked = this.#chosen!.has(name);
+    const state = element("span", { class: "state" });
+    box.addEventListener("change", () => {
+      const chosen = new Set(this.#chosen);
+      if (box.checked) chosen.add(name);
+      else chosen.delete(name);
+      this.#chosen = chosen;
+      const names = new URLSearchParams(this.chosen.map((one) => ["run", one]));
+      history.replaceState(null, "", `${location.pathname}?${names}${location.hash}`);
+      this.#onChange();
+    });
+    return { entry: element("label", {}, [box, element("span", { class: "name", text: name }), state]), box, state };
+  }
+}
+
+function isUnderWay({ state }: ListedRun): boolean {
+  return state === "training" || state === "paused" || state === "preparing";
+}
