@@ -17,6 +17,7 @@ import { reportCommand } from "./commands/report.js";
 import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
 import { trainCommands } from "./commands/train.js";
+import { uiCommand } from "./commands/ui.js";
 import {
   ConfigError,
   errorLines,
@@ -49,6 +50,7 @@ const commands: readonly Command[] = [
   exportGgufCommand,
   imatrixCommand,
   reportCommand,
+  uiCommand,
 ];
 
 /** Commands of the contract that this version does not have. */

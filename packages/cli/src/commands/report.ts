@@ -1,12 +1,11 @@
-import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { excerpt } from "@kto/core";
 import { field, orNull, path } from "@kto/core/config";
 import { folderStore, writeFileAtomic } from "@kto/core/node";
 import { readRun, reportHtml, type Run } from "@kto/report";
 import { commandValues, withHome } from "../config/check-command.js";
 import { defaultOf } from "../config/field-defaults.js";
 import { exitStatus } from "../errors.js";
+import { folderMistake } from "../load/run-folders.js";
 import { reportFile } from "../load/run-report.js";
 import { showCurves, type DrawnMetric } from "../render/run-curves.js";
 import type { Command, CommandInput } from "./command.js";
@@ -33,7 +32,7 @@ export const reportCommand: Command = {
 async function report(input: CommandInput): Promise<number> {
   const { operands, io, options, console } = input;
   const folders = operands.map((operand) => withHome(operand, io.env));
-  const values = commandValues("report", reportFields, input, folders.length === 0 ? ["report: no run is named; expected one folder or more, got none; name the output_dir of a run"] : folders.flatMap(folderMistake)); // prettier-ignore
+  const values = commandValues("report", reportFields, input, folders.length === 0 ? ["report: no run is named; expected one folder or more, got none; name the output_dir of a run"] : folders.flatMap((folder) => folderMistake("report", folder))); // prettier-ignore
   const names = shortNames(folders);
   const runs: Run[] = [];
   for (const [index, folder] of folders.entries()) {
@@ -57,14 +56,6 @@ function curvesOf({ records }: Run): DrawnMetric[] {
     { title: "accuracy", metric: "mean_token_accuracy" },
   ];
   return [{ title: "loss", metric: "loss" }, ...known.filter(({ metric }) => records.some((record) => record[metric] !== undefined)).slice(0, 1)]; // prettier-ignore
-}
-
-function folderMistake(folder: string): string[] {
-  const stats = statSync(folder, { throwIfNoEntry: false });
-  if (stats?.isDirectory()) return [];
-  return [
-    `report: ${excerpt(folder)} is no folder; expected the output_dir of a run, got ${stats ? "a file" : "nothing of that name"}; check the path`,
-  ];
 }
 
 /** The last part of each path where that tells them apart, else the paths as they were given. */

@@ -10,6 +10,7 @@ import { readConfigFile } from "../config/read-config.js";
 import { fieldsForHelp } from "../config/fields-by-method.js";
 import { flagsOver, moreValues, trainConfig, trainsEveryWeight, type TrainConfig } from "../config/train-config.js";
 import { anyFields, fieldsOf, type TrainValues } from "../config/train-fields.js";
+import { takeUi, uiField } from "../config/ui-fields.js";
 import { ConfigError, exitStatus, fieldName } from "../errors.js";
 import { pushing } from "../load/hub-access.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
@@ -17,6 +18,7 @@ import { hasReference, methods, type MethodTrainer, type TrainMethod } from "../
 import { formatDataSummary } from "../load/data-summary.js";
 import { RunReport } from "../load/run-report.js";
 import { trackersOf } from "../load/trackers.js";
+import { TrainPage } from "../load/train-page.js";
 import { describeData, describeDevice, describeMemory, describeModel, describePlan, describeTrained } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { formatResolvedConfig } from "../resolved-config.js";
@@ -46,16 +48,24 @@ function trainCommand(named?: TrainMethod): Command {
         "the same without a file",
       ],
     ],
-    fields: { ...configField, ...(named ? fieldsOf(named) : anyFields) },
-    describe: (given) => [...describeFields(configField), ...fieldsForHelp(fieldsOf, given, named)],
+    fields: { ...configField, ...uiField, ...(named ? fieldsOf(named) : anyFields) },
+    describe: (given) => [...describeFields({ ...configField, ...uiField }), ...fieldsForHelp(fieldsOf, given, named)],
     run: (input) => train(input, named),
   };
 }
 
 async function train(input: CommandInput, named: TrainMethod | undefined): Promise<number> {
+  const { ui, rest } = takeUi(input.fields, input.io.env);
+  const given = await allFields(named?.name ?? "train", { ...input, fields: rest });
+  const config = trainConfig(given, input.io.env, named);
+  if (ui === false) return trainWith(input, config);
+  await using page = await TrainPage.open(config.values.outputDir, ui === true ? undefined : ui, input);
+  return await page.during(input.io, (io) => trainWith({ ...input, io }, config, page));
+}
+
+async function trainWith(input: CommandInput, config: TrainConfig, page?: TrainPage): Promise<number> {
   const { io, console } = input;
-  const given = await allFields(named?.name ?? "train", input);
-  const materials = await gather(trainConfig(given, io.env, named), input);
+  const materials = await gather(config, input);
   const { method, values } = materials.config;
   await using device = await commandDevice(input, values.maxMemory);
   const dtype = chooseDtype(materials.config, device, console);
@@ -69,7 +79,7 @@ async function train(input: CommandInput, named: TrainMethod | undefined): Promi
   describeTrained(console, model);
   describeData(console, materials.prepared.train, "data", method);
   if (materials.prepared.eval) describeData(console, materials.prepared.eval, "eval data", method);
-  return await runTraining(input, materials, model, dtype);
+  return await runTraining(input, materials, { model, dtype, page });
 }
 
 /** The config file's fields with the flags over them. The file is an operand or, as in trl, `--config`. */
@@ -143,7 +153,11 @@ async function adapted(base: LoadedModel, values: TrainValues, adapter: AdapterF
   );
 }
 
-async function runTraining(input: CommandInput, materials: Materials, model: PeftModel<LoadedModel>, dtype: FloatDtype): Promise<number> {
+async function runTraining(
+  input: CommandInput,
+  materials: Materials,
+  { model, dtype, page }: { model: PeftModel<LoadedModel>; dtype: FloatDtype; page: TrainPage | undefined },
+): Promise<number> {
   const { io, console, options } = input;
   const { config, args, chatTemplate, prepared, checkpoint, pushes } = materials;
   const { method, values } = config;
@@ -158,13 +172,17 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
   let step = 0;
   let hasBegun = false;
   let isTrained = false;
-  const trainer = method.trainer({
+  const begin = async (run: { startStep: number | undefined }): Promise<void> => {
+    await folder.begin(run);
+    page?.begin(folder.store, () => trainer.progress.logHistory);
+  };
+  const trainer: MethodTrainer = method.trainer({
     model,
     args,
     more: moreValues(config),
     prepared,
     // The command gives the folder back itself, when everything is in it.
-    output: { store: folder.store, check: (asked) => folder.check(asked), begin: (run) => folder.begin(run) },
+    output: { store: folder.store, check: (asked) => folder.check(asked), begin },
     chatTemplate,
     trackers: await trackersOf({ values, model: materials.model, resolved, isResumed: checkpoint?.isInOutput === true }, input),
     onEvent(event) {
@@ -174,6 +192,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
         pushes?.checkpointSaved(event);
       }
       display.show(event);
+      page?.show(event);
     },
   });
   const report = new RunReport(folder.store, {
@@ -198,7 +217,7 @@ async function runTraining(input: CommandInput, materials: Materials, model: Pef
     describeMemory(console, run.memory);
     hasBegun = true;
     display.begin(run.startStep, run.counts.totalUpdates);
-    for await (const log of run.train({ signal: io.signal })) {
+    for await (const log of run.train({ signal: io.signal, control: page?.control })) {
       await folder.appendMetrics({ step: log.step, ...logMetrics(log) });
       await report.keepUp();
     }

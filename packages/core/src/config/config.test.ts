@@ -3,6 +3,7 @@ import { excerpt, KtoError } from "../index.js";
 import {
   boolean,
   booleanOr,
+  booleanOrInteger,
   booleanOrPath,
   checkFields,
   choice,
@@ -91,6 +92,9 @@ it("reads the words of flags", () => {
   expect(readFlag(fields.batchSize, "four")).toBe("four");
   expect(readFlag(fields.loadIn4bit, "1")).toBe(true);
   expect(readFlag(fields.resume, "None")).toBeNull();
+  const page = booleanOrInteger(0, 9);
+  expect(["0", "1", "10", "yes", ""].map((word) => readFlag(page, word))).toEqual([0, 1, "10", "yes", ""]);
+  expect([readFlag(page, true), readFlag(fields.resume, "0"), readFlag(fields.mode, "1")]).toEqual([true, false, true]);
   const template = { ...orNull(path()), hasNone: true };
   expect([readFlag(template, "none"), readFlag(template, "null")]).toEqual(["none", null]);
   expect(readFlag(fields.globs, ["*.json", "*.md"])).toEqual(["*.json", "*.md"]);

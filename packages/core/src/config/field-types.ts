@@ -67,6 +67,12 @@ export function booleanOr<const Name extends string>(...names: readonly Name[]):
   return { kind: "booleanOrText", schema, expected: ["true", "false", ...names].join(" or ") };
 }
 
+/** true, false, or an integer within bounds. */
+export function booleanOrInteger(least: number, most: number): FieldType<boolean | number> {
+  const whole = z.int().check(z.minimum(least), z.maximum(most));
+  return { kind: "booleanOrText", schema: z.union([z.boolean(), whole]), expected: `true, false or an integer from ${least} to ${most}` };
+}
+
 /** true, false, or the path of a folder. */
 export function booleanOrPath(): FieldType<boolean | string> {
   return { kind: "booleanOrText", schema: z.union([z.boolean(), name]), expected: "true, false or a folder" };

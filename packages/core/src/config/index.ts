@@ -19,6 +19,7 @@ export {
 export {
   boolean,
   booleanOr,
+  booleanOrInteger,
   booleanOrPath,
   choice,
   expecting,

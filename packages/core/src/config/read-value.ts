@@ -16,6 +16,7 @@ export function readFlag(type: FieldType<unknown>, given: string | boolean | rea
   const word = (typeof given === "string" ? given : given.join(" ")).trim();
   if ((hasNone ? /^null$/i : /^(null|none)$/i).test(word) && schema.safeParse(null).success) return null;
   if (kind === "number") return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
+  if (kind === "booleanOrText" && word !== "" && schema.safeParse(Number(word)).success) return Number(word); // where a number may stand too
   if ((kind === "boolean" || kind === "booleanOrText") && /^[01]$/.test(word)) return word === "1";
   if (kind === "map" || (kind === "size" && word.startsWith("{"))) return readJson(word) ?? word;
   return word;

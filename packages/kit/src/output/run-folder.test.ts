@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { directory, opfs } from "../index.js";
+import { runProcess } from "./run-process.js";
 
 let folder: string;
 const at = (...parts: string[]): string => join(folder, ...parts);
@@ -46,6 +47,20 @@ it("one run at a time; a dead process's lock does not count", async () => {
     await next.end();
     expect(readdirSync(at("killed"))).toEqual([]);
   }
+});
+
+it("is told from outside: who works in it, and whether it came to its end", async () => {
+  expect(runProcess(at("run"))).toEqual({ state: "idle" });
+  const run = directory(at("run"));
+  await run.begin({ startStep: undefined });
+  await run.appendMetrics({ step: 1 });
+  expect(runProcess(at("run"))).toEqual({ state: "running", pid: process.pid });
+  await run.end();
+  expect(runProcess(at("run"))).toEqual({ state: "idle" });
+  write("run/.kto.lock", JSON.stringify({ pid: 2 ** 22 + 1, started: null }));
+  expect(runProcess(at("run"))).toEqual({ state: "gone", pid: 2 ** 22 + 1 });
+  write("run/train_results.json", "{}");
+  expect(runProcess(at("run"))).toEqual({ state: "finished" });
 });
 
 it("a run that came and went since the check is not overwritten", async () => {

@@ -7,7 +7,7 @@ export const resultsFile = "train_results.json";
 export const metricsFile = "metrics.jsonl";
 
 /** Files of a finished run: the command's results, or the adapter's config, which `saveModel` writes last. */
-const lastFiles = [resultsFile, "adapter_config.json"];
+export const lastFiles: readonly string[] = [resultsFile, "adapter_config.json"];
 
 /** Files of a run besides its checkpoints, removed when another run replaces it. */
 const runFiles = [

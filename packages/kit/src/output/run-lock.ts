@@ -12,6 +12,12 @@ interface Lock {
   started: string | null;
 }
 
+/** The process that took a folder, and whether it still runs; undefined for a folder that nobody holds. */
+export function lockHolder(path: string): { pid: number; isAlive: boolean } | undefined {
+  const lock = readLock(path);
+  return lock && { pid: lock.pid, isAlive: isAlive(lock) };
+}
+
 /** Throws OutputError while a living process holds the folder. */
 export function expectUnlocked(path: string): void {
   const holder = readLock(path);

@@ -1,4 +1,4 @@
-import type { Store } from "@kto/core";
+import { excerpt, type Store } from "@kto/core";
 import { RunFolderError } from "../errors.js";
 import type { Metrics } from "./run.js";
 
@@ -12,6 +12,9 @@ export const resultsFile = "train_results.json";
 export const summaryFile = "data_summary.json";
 export const samplesFile = "samples.jsonl";
 
+/** Most names of a folder in a message. */
+const mostNamed = 5;
+
 /** Names of the folders in a folder that hold runs. */
 export async function runsIn(folder: RunFolder): Promise<string[]> {
   const found: string[] = [];
@@ -23,6 +26,31 @@ export async function runsIn(folder: RunFolder): Promise<string[]> {
 /** Whether what lies in a folder are files of a run. */
 export function holdsRun(entries: readonly { readonly name: string }[]): boolean {
   return entries.some(({ name }) => name === metricsFile || name === configFile);
+}
+
+/**
+ * True for the folder of a run, false for one that holds runs.
+ *
+ * @throws RunFolderError for a folder that is neither, with what lies in it
+ */
+export async function expectRuns(folder: RunFolder): Promise<boolean> {
+  const entries = await folder.list();
+  if (holdsRun(entries)) return true;
+  if ((await runsIn(folder)).length > 0) return false;
+  throw new RunFolderError({
+    operation: folder.name,
+    problem: "the folder is no run and holds none",
+    expected: `${metricsFile} or ${configFile} in it, or in the folders in it`,
+    got: found(entries),
+    advice: "name the output_dir of a run, or the folder that holds several",
+  });
+}
+
+/** What lies in a folder, in a few words. */
+function found(entries: readonly { readonly name: string }[]): string {
+  const names = entries.slice(0, mostNamed).map(({ name }) => excerpt(name));
+  const more = entries.length - names.length;
+  return names.length === 0 ? "an empty folder" : `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /** What to throw for a folder that is no run. */
