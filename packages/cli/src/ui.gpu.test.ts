@@ -17,22 +17,22 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
-const train = (output: string, ...more: string[]): string[] => [
-  ...["train", "--model", fixturePath("model"), "--data", folder.file("rows.jsonl"), "--use_peft", "--lora_r", "4", "--max_length", "96"],
-  ...[
-    "--per_device_train_batch_size",
-    "2",
-    "--max_steps",
-    "30",
-    "--learning_rate",
-    "1e-3",
-    "--logging_steps",
-    "1",
-    "--save_strategy",
-    "no",
-  ],
-  ...["--output_dir", folder.file(output), ...more],
-];
+const train = (output: string, ...more: string[]): string[] => {
+  const fields = {
+    model: fixturePath("model"),
+    data: folder.file("rows.jsonl"),
+    use_peft: true,
+    lora_r: 4,
+    max_length: 96,
+    per_device_train_batch_size: 2,
+    max_steps: 30,
+    learning_rate: 1e-3,
+    logging_steps: 1,
+    save_strategy: "no",
+    output_dir: folder.file(output),
+  };
+  return ["train", ...Object.entries(fields).map(([name, value]) => `--${name}=${value}`), ...more];
+};
 const textOf = (...path: string[]): string => readFileSync(folder.file(...path), "utf8");
 const lossesOf = (output: string): [step: number, loss: number][] =>
   textOf(output, "metrics.jsonl").trimEnd().split("\n").map((line) => JSON.parse(line) as { step: number; loss: number }).map(({ step, loss }) => [step, loss]); // prettier-ignore

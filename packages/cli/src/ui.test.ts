@@ -39,7 +39,7 @@ async function stateOf(url: string, ...runs: string[]): Promise<Record<string, u
   const events: Record<string, unknown>[] = [];
   let text = "";
   for await (const bytes of body!) {
-    text += new TextDecoder().decode(bytes as Uint8Array);
+    text += new TextDecoder().decode(bytes);
     const whole = text.split("\n\n");
     text = whole.pop()!;
     events.push(...whole.map((one) => JSON.parse(one.slice(6)) as Record<string, unknown>));
