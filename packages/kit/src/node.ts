@@ -4,7 +4,6 @@ export { expandHome, hasSplits, isFolder, isHubId } from "./platform/node-places
 export { rowIndexFolder, tokenCacheFolder, tokenFolder, type FolderOptions } from "./data/token-folder.js";
 export { clearTokenCache, listTokenCache, type TokenCacheEntry } from "./data/token-entries.js";
 export { runProcess, type RunProcess } from "./output/run-process.js";
-export { tokenCacheFolder, tokenFolder } from "./data/token-folder.js";
 export { tokenizeWorkers } from "./tokenize-workers.js";
 export { checkPush } from "@kto/hub/node";
 export { pushToHub, type PushToHubOptions } from "./hub/push-to-hub.js";
