@@ -11,7 +11,7 @@ export class PseudoTerminal implements Disposable {
 
   constructor(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const words = [process.execPath, ...ktoProgram, ...argv];
-    const [command, ...args] = inTerminal(`stty cols 80 rows 24; exec ${words.map(quoted).join(" ")}`);
+    const [command, ...args] = inTerminal(words, { columns: 80, rows: 24 });
     const { NO_COLOR: _, ...inherited } = process.env;
     this.#child = spawn(command!, args, {
       env: { ...inherited, TERM: "xterm", KTO_DEVICE: "software", HF_HUB_OFFLINE: "1", ...env },
@@ -67,8 +67,9 @@ export class PseudoTerminal implements Disposable {
   }
 }
 
-/** The command that gives a shell's command a terminal: `script` of util-linux, or Python. */
-function inTerminal(command: string): string[] {
+/** The command that gives a program a terminal of a size: `script` of util-linux, or Python. Throws where there is neither. */
+export function inTerminal(words: readonly string[], { columns, rows }: { columns: number; rows: number }): string[] {
+  const command = `stty cols ${columns} rows ${rows}; exec ${words.map(quoted).join(" ")}`;
   const recorder = "script";
   if (/util-linux/.test(String(spawnSync(recorder, ["--version"]).stdout)))
     return [recorder, "--quiet", "--return", "--flush", "--command", command, "/dev/null"];
