@@ -80,7 +80,7 @@ describe("kto ui", () => {
         },
       });
       expect(events.filter(({ type }) => type === "status").map(({ status: said }) => (said as { message: string }).message)).toEqual([
-        `process ${2 ** 22 + 1} worked in it; --resume_from_checkpoint true goes on from its last checkpoint`,
+        `process ${2 ** 22 + 1} worked in it; there is no checkpoint to go on from`,
         `process ${process.pid} of this machine works in it`,
       ]);
       rmSync(folder.file("runs", "second", ".kto.lock"));

@@ -94,8 +94,8 @@ function setText(place: Element, text: string): void {
 
 function summaryOf({ isFinished, lastStep, results, status }: PageRun): string {
   const soFar = status ? `${shown(lastStep)} updates logged` : `${shown(lastStep)} updates so far; the run goes on or was interrupted`;
-  const facts = [isFinished ? `finished after ${shown(lastStep)} updates` : soFar];
-  const { train_loss: loss, train_runtime: seconds, peak_gpu_memory_bytes: bytes } = results;
+  const { global_step: numUpdates, train_loss: loss, train_runtime: seconds, peak_gpu_memory_bytes: bytes } = results;
+  const facts = [isFinished ? `finished after ${shown(numUpdates ?? lastStep)} updates` : soFar];
   if (typeof loss === "number") facts.push(`loss ${shown(loss)}`);
   if (typeof seconds === "number") facts.push(`${shown(seconds)} s`);
   if (typeof bytes === "number") facts.push(`${shownBytes(bytes)} on the GPU at most`);

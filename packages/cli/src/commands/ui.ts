@@ -3,6 +3,7 @@ import { folderStore } from "@kto/core/node";
 import { runProcess } from "@kto/kit/node";
 import { expectRuns, runsIn } from "@kto/report";
 import { serveRuns, type LiveRun, type RunStatus } from "@kto/report/node";
+import { listCheckpoints } from "@kto/trainer";
 import { commandValues, withHome } from "../config/check-command.js";
 import { defaultOf } from "../config/field-defaults.js";
 import { uiFields } from "../config/ui-fields.js";
@@ -56,14 +57,15 @@ function runAt(path: string): LiveRun {
   return { name: basename(path), folder: folderStore(path), status: () => statusAt(path) };
 }
 
-function statusAt(path: string): RunStatus {
+async function statusAt(path: string): Promise<RunStatus> {
   const run = runProcess(path);
   if (run.state === "running") return { state: "training", message: `process ${run.pid} of this machine works in it` };
-  if (run.state === "gone")
-    return {
-      state: "interrupted",
-      message: `process ${run.pid} worked in it; --resume_from_checkpoint true goes on from its last checkpoint`,
-    };
+  if (run.state === "gone") {
+    const checkpoint = (await listCheckpoints(folderStore(path))).at(-1);
+    const goesOn =
+      checkpoint === undefined ? "there is no checkpoint to go on from" : `--resume_from_checkpoint true goes on from ${checkpoint}`;
+    return { state: "interrupted", message: `process ${run.pid} worked in it; ${goesOn}` };
+  }
   if (run.state === "finished") return { state: "finished" };
   return { state: "stopped", message: "it is not at its end, and no process of this machine works in it" };
 }

@@ -48,8 +48,8 @@ export class FollowedRun {
     return this.#facts.config;
   }
 
-  get hasResults(): boolean {
-    return this.#facts.isFinished;
+  get results(): Run["results"] {
+    return this.#facts.results;
   }
 
   /** Looks at the files. */

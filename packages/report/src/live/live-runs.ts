@@ -20,8 +20,9 @@ export interface WatchedRun {
   readonly status: RunStatus;
 }
 
-/** Milliseconds between two looks at the files, however many look. */
+/** Milliseconds between two looks at the files, however many look; and between two looks for further runs. */
 const tickMs = 500;
+const listMs = 2000;
 
 /** Runs that are looked at while they go on. Nothing is read unless somebody looks, and then once for all. */
 export class LiveRuns {
@@ -38,6 +39,11 @@ export class LiveRuns {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Somebody has come who wants to see what there is now. */
+  arrive(): void {
+    this.#list = undefined;
   }
 
   /** The runs that there are, with their states. */
@@ -94,7 +100,7 @@ export class LiveRuns {
   }
 
   #runs(): Promise<readonly LiveRun[]> {
-    if (!this.#list || performance.now() - this.#list.at > tickMs / 2)
+    if (!this.#list || performance.now() - this.#list.at > listMs)
       this.#list = { at: performance.now(), runs: Promise.resolve(this.#options.runs()) };
     return this.#list.runs;
   }
@@ -118,7 +124,7 @@ export class LiveRuns {
     return {
       name,
       followed,
-      status: { ...progressOf(followed.records, followed.config), ...(unread !== undefined && { message: unread }), ...status },
+      status: { ...progressOf(followed), ...(unread !== undefined && { message: unread }), ...status },
     };
   }
 }

@@ -1,4 +1,4 @@
-import type { ConfigEntry, Metrics } from "../run/run.js";
+import type { Run } from "../run/run.js";
 import type { RunStatus } from "./live-run.js";
 
 /** Rows by which the pace of a run is told. */
@@ -7,11 +7,12 @@ const numPaceRows = 20;
 /**
  * How far a run is by its log and config: `max_steps`, or the share of its epochs; and the time that is left at the pace of the last rows. Undefined is what they do not tell.
  */
-export function progressOf(
-  records: readonly Metrics[],
-  config: readonly ConfigEntry[],
-): Pick<RunStatus, "step" | "totalUpdates" | "secondsLeft"> {
-  const last = records.at(-1);
+export function progressOf({
+  records,
+  config,
+  results,
+}: Pick<Run, "records" | "config" | "results">): Pick<RunStatus, "step" | "totalUpdates" | "secondsLeft"> {
+  const last = typeof results?.["global_step"] === "number" ? { step: results["global_step"], epoch: results["epoch"] } : records.at(-1);
   const step = last?.["step"];
   if (typeof step !== "number") return {};
   const numberOf = (field: string): number => Number(config.find(({ name }) => name === field)?.value ?? Number.NaN);

@@ -26,6 +26,7 @@ export async function* runEvents(live: LiveRuns, names: readonly string[]): Asyn
   const told = new Map<string, Told>();
   const before = new Map<string, string>();
   let lastAt = performance.now();
+  live.arrive();
   for (;;) {
     const isLast = live.isClosed;
     const events = [{ type: "list", runs: await live.list() } as LiveEvent];
