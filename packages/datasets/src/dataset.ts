@@ -1,6 +1,7 @@
 import { ArgumentError, excerpt } from "@kto/core";
 import { derivedFingerprint } from "./fingerprint.js";
 import { randperm } from "./random.js";
+import { selectedParts, type RowParts } from "./row-parts.js";
 
 /** One row as it stands in a file: column name to value. */
 export type DataRow = Record<string, unknown>;
@@ -12,6 +13,8 @@ export interface RowSource<Row> {
   readonly columnNames?: readonly string[];
   /** What is the same only where all rows are; see {@link Dataset.fingerprint}. */
   readonly fingerprint?: string | undefined;
+  /** Of rows that were put together of several datasets: those. */
+  readonly parts?: RowParts | undefined;
   at(index: number): Row | undefined;
 }
 
@@ -59,8 +62,12 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     return new Dataset(Array.isArray(rows) ? [...(rows as Row[])] : rows);
   }
 
-  /** The rows of several datasets one after the other, as a view that copies none. */
-  static concatenate<Row extends object>(parts: readonly Dataset<Row>[]): Dataset<Row> {
+  /**
+   * The rows of several datasets one after the other, as a view that copies none.
+   *
+   * @param options.names  what each is called in messages: then each may have a layout of its own, which trainers read it by; see {@link Dataset.parts}
+   */
+  static concatenate<Row extends object>(parts: readonly Dataset<Row>[], { names }: { names?: readonly string[] } = {}): Dataset<Row> {
     if (parts.length === 1) return parts[0]!;
     const starts: number[] = [];
     let length = 0;
@@ -76,12 +83,14 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     const isNamed = parts.every((part) => part.#columnNames !== undefined);
     const fingerprint = derivedFingerprint(
       parts.map((part) => part.fingerprint),
-      "concatenate",
+      names ? "concatenate with layouts" : "concatenate",
     );
+    const own = names?.map((name, part) => ({ name, dataset: parts[part] as unknown as Dataset }));
     return new Dataset({
       length,
       at,
       fingerprint,
+      parts: own && { parts: own, partOf: (index) => lastAtMost(starts, index) },
       ...(isNamed && { columnNames: [...new Set(parts.flatMap((part) => part.columnNames))] }),
     });
   }
@@ -89,7 +98,7 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
   /** The rows of a dataset under a fingerprint that is known to be theirs. */
   static withFingerprint<Row extends object>(dataset: Dataset<Row>, fingerprint: string | undefined): Dataset<Row> {
     const source = dataset.#source;
-    return new Dataset({ length: source.length, at: (index) => source.at(index), fingerprint }, dataset.#columnNames);
+    return new Dataset({ length: source.length, at: (index) => source.at(index), fingerprint, parts: source.parts }, dataset.#columnNames);
   }
 
   /** Number of rows. */
@@ -103,6 +112,11 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
    */
   get fingerprint(): string | undefined {
     return this.#source.fingerprint;
+  }
+
+  /** The datasets that the rows come from, where they were put together under names and are as they were put together, but for their order and which they are. */
+  get parts(): RowParts | undefined {
+    return this.#source.parts;
   }
 
   /** Names of all columns that occur, in the order in which they are first met. Reads every row once where the file does not name them. */
@@ -135,7 +149,7 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     const source = this.#source;
     const at = (index: number): Row | undefined => (index < chosen.length ? source.at(chosen[index]!) : undefined);
     const fingerprint = derivedFingerprint([source.fingerprint], "select", new Uint8Array(chosen.buffer));
-    return new Dataset({ length: chosen.length, at, fingerprint }, source.columnNames);
+    return new Dataset({ length: chosen.length, at, fingerprint, parts: selectedParts(source.parts, chosen) }, source.columnNames);
   }
 
   /** The first `count` rows, or all of them if there are fewer. */
@@ -146,7 +160,8 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     const source = this.#source;
     const length = Math.min(count, source.length);
     const fingerprint = derivedFingerprint([source.fingerprint], `take ${length}`);
-    return new Dataset({ length, at: (index) => (index < length ? source.at(index) : undefined), fingerprint }, source.columnNames);
+    const at = (index: number): Row | undefined => (index < length ? source.at(index) : undefined);
+    return new Dataset({ length, at, fingerprint, parts: source.parts }, source.columnNames);
   }
 
   /**

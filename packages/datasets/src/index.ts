@@ -6,8 +6,9 @@ export { DataFileError, listed, RowError, rowError, RowMistakes, type RowProblem
 export { extractPrompt } from "./extract-prompt.js";
 export { detectFormat, formatOf, isLabelled, isPaired, isTokenized, type RowFormat } from "./formats.js";
 export { interleaveDatasets, type InterleaveOptions } from "./interleave.js";
+export type { DatasetPart, RowParts } from "./row-parts.js";
 export { labelOf, labelSpellings } from "./labels.js";
-export { expectLayout, layoutOfDataset, layouts } from "./layouts/index.js";
+export { expectLayout, findLayout, layoutOfDataset, layouts } from "./layouts/index.js";
 export type { Layout, LayoutChoice, RowShape } from "./layouts/layout.js";
 export { supervisedLayouts } from "./layouts/supervised-layouts.js";
 export { speakers } from "./layouts/turns.js";

@@ -6,6 +6,8 @@ import { Pcg64 } from "./pcg64.js";
 export interface InterleaveOptions {
   /** How likely each part is to give the next row; they add up to 1. Any weights do: they are divided by their sum. */
   probabilities: readonly number[];
+  /** What each part is called in messages; see `Dataset.concatenate`. */
+  names?: readonly string[];
   /** Seed of the draws; default 42. */
   seed?: number;
   /**
@@ -25,7 +27,7 @@ const MAX_ROWS = 2 ** 32 - 1;
  */
 export function interleaveDatasets<Row extends object>(
   parts: readonly Dataset<Row>[],
-  { probabilities, seed = 42, stoppingStrategy = "first_exhausted" }: InterleaveOptions,
+  { probabilities, names, seed = 42, stoppingStrategy = "first_exhausted" }: InterleaveOptions,
 ): Dataset<Row> {
   const isUsable = (value: number): boolean => Number.isFinite(value) && value > 0;
   if (parts.length === 0 || probabilities.length !== parts.length || !probabilities.every(isUsable)) {
@@ -35,7 +37,7 @@ export function interleaveDatasets<Row extends object>(
   }
   if (parts.some(({ length }) => length === 0))
     throw new ArgumentError("interleaveDatasets: a part has no rows; expected at least 1 in each, got 0; leave it out");
-  const whole = Dataset.concatenate(parts);
+  const whole = Dataset.concatenate(parts, { names });
   const order = drawnOrder(
     parts.map(({ length }) => length),
     cumulated(probabilities),

@@ -1,6 +1,6 @@
 export { batchTokenizer } from "./batch-tokenizer.js";
 export { TrainerConfigError } from "./config/check-config.js";
-export { cpoConfig, cpoContradictions, cpoDefaults, type CPOConfig } from "./config/cpo-config.js";
+export { cpoConfig, cpoContradictions, cpoDefaults, cpoUnread, type CPOConfig } from "./config/cpo-config.js";
 export { cpoFields } from "./config/cpo-fields.js";
 export { dpoConfig, dpoContradictions, dpoDefaults, dpoUnread, type DPOConfig } from "./config/dpo-config.js";
 export { dpoFields } from "./config/dpo-fields.js";

@@ -87,7 +87,7 @@ export const modelFields = {
       fate: "different",
       help: "several places of rows, in place of one: one after the other, or mixed by weight under seed until the first is through",
       notes:
-        "each a map of `path` (a file, a folder, a data set of the hub), `name` (a configuration), `split` and `weight`; all with a weight, or none. trl's has `data_dir`, `data_files` and `columns` besides, and no weights; the order is that of datasets' `interleave_datasets`",
+        "each a map of `path` (a file, a folder, a data set of the hub), `name` (a configuration), `split` and `weight`; all with a weight, or none. Each part keeps its layout. trl's has `data_dir`, `data_files` and `columns` besides, and no weights; the order is that of datasets' `interleave_datasets`",
     },
   ),
   datasetTrainSplit: field(text(), "train", {

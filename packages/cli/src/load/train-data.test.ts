@@ -2,7 +2,6 @@ import { writeFileSync } from "node:fs";
 import type { DataRow } from "@kto/datasets";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { trainConfig } from "../config/train-config.js";
-import { ConfigError } from "../errors.js";
 import { kto, temporaryFolder } from "../testing/run-kto.js";
 import { Console } from "../render/console.js";
 import { hubAccess, type HubAccess } from "./hub-access.js";
@@ -57,15 +56,18 @@ describe("datasets", () => {
     expect(completions).toEqual(["c0"]);
   });
 
-  it("of another layout, and of none, are refused by name", async () => {
+  it("keep each its layout, under its name", async () => {
     write("pairs", 1, () => ({ prompt: "p", chosen: "x", rejected: "y" }));
-    const error: unknown = await trainOn({ datasets: [{ path: place("a") }, { path: place("pairs") }] }).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(ConfigError);
-    expect((error as ConfigError).mistakes).toEqual([
-      expect.stringMatching(
-        /^datasets\[1\]: the rows of ".*pairs\.jsonl" are of another layout than those of ".*a\.jsonl"; expected .*, got /,
-      ),
+    const values = new Map<string, unknown>(
+      Object.entries({ model: "m", use_peft: true, datasets: [{ path: place("a") }, { path: place("pairs") }] }),
+    );
+    const config = trainConfig({ values, places: new Map() }, {});
+    const { parts, length } = await openTrainData(config.values, noHub, { onNote: () => {} });
+    expect(parts!.parts.map(({ name }) => name)).toEqual([
+      expect.stringMatching(/^datasets\[0\] ".*a\.jsonl"$/),
+      expect.stringMatching(/^datasets\[1\] ".*pairs\.jsonl"$/),
     ]);
+    expect([parts!.partOf(0), parts!.partOf(length - 1)]).toEqual([0, 1]);
   });
 
   it.each([

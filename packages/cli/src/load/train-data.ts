@@ -1,5 +1,5 @@
 import { excerpt } from "@kto/core";
-import { Dataset, interleaveDatasets, layoutOfDataset, supervisedLayouts, type DataRow } from "@kto/datasets";
+import { Dataset, interleaveDatasets, type DataRow } from "@kto/datasets";
 import { hasSplits } from "@kto/kit/node";
 import type { DatasetPart } from "../config/model-fields.js";
 import { sharedFields, type TrainValues } from "../config/train-fields.js";
@@ -44,7 +44,7 @@ function openOne(file: string | null, name: string | null, choice: DataChoice, h
   return file === null ? openData(name!, hub, choice) : openDataFile(file, hub, choice);
 }
 
-/** The rows of `datasets`: one part after the other, or mixed by their weights. Throws ConfigError for parts without rows, or of different layouts. */
+/** The rows of `datasets`: one part after the other, or mixed by their weights. Each keeps its layout. Throws ConfigError for parts without rows. */
 async function openParts(
   parts: readonly DatasetPart[],
   values: TrainValues,
@@ -63,9 +63,12 @@ async function openParts(
   }
   const mistakes = partMistakes(parts, opened);
   if (mistakes.length > 0) throw new ConfigError(mistakes);
+  const names = parts.map(({ path }, index) => `datasets[${index}] ${excerpt(path)}`);
   const weights = parts.flatMap(({ weight }) => weight ?? []);
   const whole =
-    weights.length > 0 ? interleaveDatasets(opened, { probabilities: weights, seed: values.seed }) : Dataset.concatenate(opened);
+    weights.length > 0
+      ? interleaveDatasets(opened, { probabilities: weights, names, seed: values.seed })
+      : Dataset.concatenate(opened, { names });
   const counts = opened.map(({ length }) => length).join(" + ");
   onNote(
     weights.length > 0
@@ -75,29 +78,10 @@ async function openParts(
   return whole;
 }
 
-/** Parts without rows, and those of another layout than the first. */
 function partMistakes(parts: readonly DatasetPart[], opened: readonly Dataset<DataRow>[]): string[] {
-  const layouts = opened.map(layoutTitle);
-  const expected = layouts[0] ?? "rows of its columns";
-  return parts.flatMap(({ path }, index): string[] => {
-    if (opened[index]!.length === 0)
-      return [`datasets[${index}]: ${excerpt(path)} has no rows; expected at least one, got none; leave it out`];
-    if (layouts[index] === layouts[0]) return [];
-    return [
-      `datasets[${index}]: the rows of ${excerpt(path)} are of another layout than those of ${excerpt(parts[0]!.path)}; expected ${expected}, got ${layouts[index] ?? excerpt(opened[index]!.columnNames)}; bring them into one layout`,
-    ];
-  });
-}
-
-/** What the rows of a part are called; undefined for those that no method reads, which preparing them tells. */
-function layoutTitle(dataset: Dataset<DataRow>): string | undefined {
-  for (const choice of [undefined, supervisedLayouts()])
-    try {
-      return layoutOfDataset(dataset, choice).title;
-    } catch {
-      // the next choice may have it
-    }
-  return undefined;
+  return parts.flatMap(({ path }, index) =>
+    opened[index]!.length > 0 ? [] : [`datasets[${index}]: ${excerpt(path)} has no rows; expected at least one, got none; leave it out`],
+  );
 }
 
 /** The split and configuration of a data set. Of a single file only what was asked for by name, so that it is refused. */

@@ -1,4 +1,4 @@
-import { cpoConfig, cpoContradictions, cpoFields, CPOTrainer, type CPOConfig, type PreparedPairDataset } from "@kto/trainer";
+import { cpoConfig, cpoContradictions, cpoFields, CPOTrainer, cpoUnread, type CPOConfig, type PreparedPairDataset } from "@kto/trainer";
 import type { TrainMethod } from "./method.js";
 import { onPairs } from "./pairs.js";
 
@@ -11,6 +11,6 @@ export const cpoTrainMethod: TrainMethod<CPOConfig, object, PreparedPairDataset>
   moreFields: {},
   config: cpoConfig,
   contradictions: cpoContradictions,
-  unread: (args) => cpoContradictions(args).filter(({ field }) => field === "labelSmoothing"),
+  unread: cpoUnread,
   trainer: ({ more: _more, ...options }) => new CPOTrainer(options),
 };

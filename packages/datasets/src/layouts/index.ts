@@ -40,20 +40,25 @@ const questionColumns = ["question", "query", "instruction", "input", "problem",
 /** Columns of what is no text. */
 const mediaColumns = ["image", "images", "video", "videos", "audio", "audios"];
 
+/** The layout of a dataset: that of its first row, or of what its rows have together; undefined where it is none. */
+export function findLayout(dataset: Dataset<DataRow>, among: LayoutChoice = preferenceLayouts): Layout | undefined {
+  return dataset.length === 0 ? undefined : (layoutOfRow(dataset.at(0), among) ?? layoutOfRow(allColumns(dataset), among));
+}
+
 /**
  * The layout of a dataset: that of its first row, or of what its rows have together. Throws `RowError`, which lists the columns, where it is none.
  *
  * @param among  what rows are read for; default preference training
+ * @param name  what the dataset is called in the error, where it is one of several
  */
-export function layoutOfDataset(dataset: Dataset<DataRow>, among: LayoutChoice = preferenceLayouts): Layout {
-  const first = dataset.length > 0 ? dataset.at(0) : {};
-  const layout = layoutOfRow(first, among) ?? layoutOfRow(allColumns(dataset), among);
+export function layoutOfDataset(dataset: Dataset<DataRow>, among: LayoutChoice = preferenceLayouts, name = "data"): Layout {
+  const layout = findLayout(dataset, among);
   if (layout === undefined) {
     const { expected, advice } = among;
     const got = `the columns ${excerpt(dataset.columnNames, 200)}`;
-    throw new RowError({ operation: "data", problem: "the rows are of no layout that is read", expected, got, advice }, { row: 0 });
+    throw new RowError({ operation: name, problem: "the rows are of no layout that is read", expected, got, advice }, { row: 0 });
   }
-  if (layout === implicitPrompt) expectNoQuestion(first);
+  if (layout === implicitPrompt) expectNoQuestion(dataset.at(0), name);
   return layout;
 }
 
@@ -104,7 +109,7 @@ function allColumns(dataset: Dataset<DataRow>): DataRow {
   return all;
 }
 
-function expectNoQuestion(row: DataRow): void {
+function expectNoQuestion(row: DataRow, operation: string): void {
   const { chosen } = row;
   if (typeof chosen !== "string") return;
   const column = questionColumns.find((name) => {
@@ -114,7 +119,7 @@ function expectNoQuestion(row: DataRow): void {
   if (column === undefined) return;
   throw new RowError(
     {
-      operation: "data",
+      operation,
       problem: `there is no column "prompt", and chosen and rejected do not hold the text of "${column}"`,
       expected: "prompt, chosen and rejected, or texts that begin with the prompt",
       got: `the columns ${excerpt(Object.keys(row), 200)}`,

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { DataNotes, type DataRow, type Dataset } from "@kto/datasets";
+import { DataNotes, Dataset, type DataRow } from "@kto/datasets";
 import { loadDataset } from "@kto/datasets/node";
 import { fixturePath } from "@kto/testing";
 import { Tokenizer, type TokenizerParts } from "@kto/tokenizer";
@@ -124,6 +124,16 @@ describe("tokens from the cache", () => {
     expect(fresh).toMatchObject({ numIdentical: 2 });
     expect(await prepare({ cache })).toEqual(fresh);
     expect(await prepare({ cache })).toEqual(fresh);
+  });
+
+  it("are those made afresh for parts of several layouts", async () => {
+    const parts = [await load(rows.slice(0, 9)), await load(pairs)];
+    const together = Dataset.concatenate(parts, { names: ["labels", "pairs"] });
+    const cache = tokenFolder(newFolder());
+    const fresh = await prepared(together, { maxLength: 100 });
+    expect((fresh as { format: object }).format).toHaveProperty("parts");
+    expect(await prepared(together, { maxLength: 100, cache })).toEqual(fresh);
+    expect(await prepared(together, { maxLength: 100, cache, onProgress: () => expect.unreachable() })).toEqual(fresh);
   });
 
   it.each(sftCases)("are those made afresh for SFT too, and those of workers: %s", async (_what, given, options) => {

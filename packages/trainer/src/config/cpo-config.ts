@@ -15,6 +15,11 @@ export function cpoConfig(given: Partial<CPOConfig> = {}): CPOConfig {
   return checkConfig("cpoConfig", cpoFields, given, { contradictions: cpoContradictions });
 }
 
+/** Arguments that the loss of a config does not read, which trl takes in silence: `cpoContradictions` has them too. */
+export function cpoUnread(values: CPOConfig): RuleMistake[] {
+  return lossContradictions(values);
+}
+
 /** What contradicts what in arguments that are each usable. */
 export function cpoContradictions(values: CPOConfig): RuleMistake[] {
   return [...trainingContradictions(values), ...lossContradictions(values)];

@@ -3,7 +3,7 @@ import type { TokenizeInput } from "./tokenize-all.js";
 import type { KeyPart } from "./token-cache.js";
 
 /** Raised when the same rows become other ids, notes or facts than before, or are written otherwise. */
-const TOKENS_VERSION = 2;
+const TOKENS_VERSION = 3;
 
 /**
  * All that decides what rows become: their contents, how they are read, the tokenizer with its templates and special tokens, and this code. Undefined where it is

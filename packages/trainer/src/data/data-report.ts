@@ -1,4 +1,5 @@
-import type { DataNote, DataRow, Dataset, RowFormat } from "@kto/datasets";
+import type { DataNote, DataRow, Dataset } from "@kto/datasets";
+import type { DataFormat } from "./layout-parts.js";
 import { lengthHistogram, type HistogramBin, type RowLengths } from "./lengths.js";
 import type { PreparedDataset } from "./prepared-dataset.js";
 import { reportTokens, type ReportToken } from "./report-tokens.js";
@@ -19,7 +20,7 @@ export interface DataReport<Sample extends object = object> {
   columns: string[];
   /** Those of them that are not read. */
   unreadColumns: string[];
-  format: RowFormat;
+  format: DataFormat;
   /** Rows in the data; rows that are trained on, as the method counts them; rows or answers dropped. */
   counts: { source: number; prepared: number; dropped: number };
   lengths: RowLengths;

@@ -1,5 +1,6 @@
 export { type DataReport, type ReportOptions, type ReportSequence } from "./data-report.js";
 export { DataPreparationError } from "./errors.js";
+export { formatsOf, type DataFormat } from "./layout-parts.js";
 export { lengthHistogram, rowLengths, type HistogramBin, type LengthSummary, type RowLengths } from "./lengths.js";
 export type { PrepareOptions, PrepareProgress } from "./prepare-options.js";
 export type { PreparedDataset } from "./prepared-dataset.js";

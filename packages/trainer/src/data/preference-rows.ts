@@ -4,34 +4,32 @@ import {
   type Dataset,
   expectLayout,
   extractPrompt,
-  formatOf,
   idsOf,
   isLabelled,
   isPaired,
   labelOf,
-  layoutOfDataset,
-  type Layout,
   type Message,
   rowError,
   type RowFormat,
   textOf,
-  unpairedPlace,
 } from "@kto/datasets";
+import { layoutParts, type DataFormat, type LayoutPart } from "./layout-parts.js";
+import { rowPlaces, type RowPlaces } from "./row-places.js";
 import { EmptyRowError } from "./rows.js";
 
 /** Rows `prompt, completion` or `prompt_ids, completion_ids` with their labels, whatever layout they came in. Each is made and checked when it is read. */
 export interface PreferenceRows {
-  format: RowFormat;
+  format: DataFormat;
   /** How many there are: twice the pairs. */
   length: number;
-  /** True for rows of which each gives a desirable and an undesirable one. */
-  isPairs: boolean;
-  /** False for data without a column of labels. */
-  hasLabels: boolean;
+  /** Of each part of the data, whether its rows each give a desirable and an undesirable one. */
+  pairs: boolean[];
+  /** Where each comes from. */
+  places: RowPlaces;
+  /** The first part without a column of labels. */
+  unlabelled: LayoutPart | undefined;
   /** Columns of the data that are not read. */
   unreadColumns: string[];
-  /** Index in the dataset given (for pairs: of the pair) of row `index`. */
-  sourceIndex(index: number): number;
   /** The columns that are tokenised, of the types they must have. Throws `RowError`, and `EmptyRowError` for a row that is dropped. */
   textAt(index: number): DataRow;
   /** The label; undefined where the data has none. Throws `RowError`. */
@@ -43,39 +41,36 @@ export interface PreferenceRows {
  * Throws `RowError` for columns that are no preference data. What is worth knowing is noted.
  */
 export function toPreferenceRows(dataset: Dataset<DataRow>, notes: DataNotes): PreferenceRows {
-  const layout = layoutOfDataset(dataset);
-  const format = formatOf(dataset, layout);
-  const isPairs = isPaired(layout.shape);
-  const placeOf = (index: number): { pair: number; label: boolean | undefined } =>
-    isPairs ? unpairedPlace(index, dataset.length) : { pair: index, label: undefined };
-  const hasLabels = isPairs || isLabelled(dataset);
-  noteLayout(dataset, layout, format, notes);
+  const { parts, partOf, format, unreadColumns } = layoutParts(dataset, notes);
+  const pairs = parts.map(({ layout }) => isPaired(layout.shape));
+  const places = rowPlaces(dataset, pairs);
+  const unlabelled = parts.find((part, index) => !pairs[index] && !isLabelled(part.dataset));
   const rowAt = rowReader(dataset);
   return {
     format,
-    isPairs,
-    length: isPairs ? 2 * dataset.length : dataset.length,
-    hasLabels,
-    unreadColumns: dataset.columnNames.filter((column) => !layout.reads.includes(column)),
-    sourceIndex: (index) => placeOf(index).pair,
+    pairs,
+    places,
+    length: places.length,
+    unlabelled,
+    unreadColumns,
     textAt(index) {
-      const { pair, label } = placeOf(index);
-      const row = rowAt(pair);
-      expectLayout(row, pair, layout);
-      const read = layout.toTrl?.(row, pair, notes) ?? row;
+      const { row: source, label } = places.at(index);
+      const row = rowAt(source);
+      const { layout, format: ofPart } = partOf(source);
+      expectLayout(row, source, layout);
+      const read = layout.toTrl?.(row, source, notes) ?? row;
       if (layout.shape === "tokenized") return read;
       if (layout.shape === "tokenized-pairs")
-        return { prompt_ids: read["prompt_ids"], completion_ids: idsOf(read, label ? "chosen_ids" : "rejected_ids", pair) };
-      const { chosen, rejected, ...rest } = layout.shape === "implicit-prompt" ? withPrompt(read, pair) : read;
-      const text = isPairs ? { ...rest, completion: label ? chosen : rejected } : read;
-      expectOneKind(text, pair, format, label === undefined ? "completion" : label ? "chosen" : "rejected");
-      if ((typeof text["prompt"] === "string") === format.conversational) notes.add("texts and conversations", bothKinds, pair);
+        return { prompt_ids: read["prompt_ids"], completion_ids: idsOf(read, label ? "chosen_ids" : "rejected_ids", source) };
+      const { chosen, rejected, ...rest } = layout.shape === "implicit-prompt" ? withPrompt(read, source) : read;
+      const text = label === undefined ? read : { ...rest, completion: label ? chosen : rejected };
+      expectOneKind(text, source, ofPart, label === undefined ? "completion" : label ? "chosen" : "rejected");
+      if ((typeof text["prompt"] === "string") === ofPart.conversational) notes.add("texts and conversations", bothKinds, source);
       return text;
     },
     labelAt(index) {
-      const { pair, label } = placeOf(index);
-      if (isPairs) return label;
-      return hasLabels ? labelOf(rowAt(pair), pair, notes) : undefined;
+      const { row, label } = places.at(index);
+      return label ?? (unlabelled ? undefined : labelOf(rowAt(row), row, notes));
     },
   };
 }
@@ -137,23 +132,4 @@ function notOneKind({ prompt, completion }: DataRow, index: number, answer: stri
 export function noteUnusedTemplate(chatTemplate: string | undefined, { conversational }: RowFormat, notes: DataNotes): void {
   if (chatTemplate !== undefined && !conversational)
     notes.add("unused template", "the chat template that is given has no effect: the rows are not conversations");
-}
-
-/** Notes what the rows are, where they are not laid out as trl lays them out. */
-export function noteLayout(
-  dataset: Dataset<DataRow>,
-  { name, title, columns, becomes, shape }: Layout,
-  format: RowFormat,
-  notes: DataNotes,
-): void {
-  if (name !== shape) notes.add("layout", `the rows are ${title} (${columns.replaceAll("`", "")}): ${becomes.replaceAll("`", "")}`);
-  const isPairs = isPaired(shape);
-  if (isPairs && isLabelled(dataset))
-    notes.add("label of pairs", "the column label is not read beside two answers, of which one is desirable and one is not");
-  const { chosen } = dataset.at(0);
-  if (isPairs && !format.conversational && typeof chosen === "string" && /^\s*Human:[^]*\n\s*Assistant:/.test(chosen))
-    notes.add(
-      "dialogues as text",
-      "the texts are dialogues of Human: and Assistant:, and are trained on as text, without the chat template, as trl does",
-    );
 }

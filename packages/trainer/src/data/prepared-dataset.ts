@@ -1,4 +1,5 @@
-import type { DataNote, RowFormat } from "@kto/datasets";
+import type { DataNote } from "@kto/datasets";
+import type { DataFormat } from "./layout-parts.js";
 import type { RowLengths } from "./lengths.js";
 import type { RowSequence } from "./row-sequence.js";
 import type { DroppedRow } from "./rows.js";
@@ -10,7 +11,7 @@ export interface PreparedDataset<Row> {
   rows: RowSequence<Row>;
   dropped: DroppedRow[];
   /** Form of the rows given. */
-  format: RowFormat;
+  format: DataFormat;
   /** Columns of the data that are not read. */
   unreadColumns: string[];
   lengths: RowLengths;

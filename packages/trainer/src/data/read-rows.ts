@@ -1,18 +1,11 @@
 import { excerpt } from "@kto/core";
-import {
-  DataNotes,
-  RowError,
-  unpairedPlace,
-  type DataNote,
-  type DataRow,
-  type Dataset,
-  type RowFormat,
-  type RowMistakes,
-} from "@kto/datasets";
+import { DataNotes, RowError, type DataNote, type DataRow, type Dataset, type RowMistakes } from "@kto/datasets";
 import { droppedRows } from "./dropped-rows.js";
+import type { DataFormat } from "./layout-parts.js";
 import { expectRows, expectRowsLeft, lookAtRows } from "./look-at-rows.js";
 import { expectMaxLength, type PrepareOptions } from "./prepare-options.js";
 import { pickColumns, tokenizingWith, type Tokenizing } from "./row-job.js";
+import { rowPlaces, type RowPlaces } from "./row-places.js";
 import { lazyRows, type RowSequence } from "./row-sequence.js";
 import { orEmpty, reasonToDrop, type DroppedRow, type DropReason, type ScoredRow, type SourceRow } from "./rows.js";
 import { tokenizeAll, type CachedTokens, type CheckedSource } from "./tokenize-all.js";
@@ -21,7 +14,7 @@ import { noteUnusedTemplate, toPreferenceRows, type PreferenceRows } from "./pre
 
 /** What data says of itself before anything is tokenised. */
 export interface CheckedRows {
-  format: RowFormat;
+  format: DataFormat;
   /** Labels of the rows that are left, in trl's order: pairs are unpaired. Empty where the data has no labels. */
   labels: boolean[];
   dropped: DroppedRow[];
@@ -57,13 +50,12 @@ export async function checkRows(dataset: Dataset<DataRow>, options: CheckOptions
   const { notes = new DataNotes() } = options;
   const rows = openRows(dataset, { ...options, notes });
   const { labels, empty } = await checkAll(rows, dataset.length, options);
-  const facts = { ...rows, numPairs: rows.isPairs ? dataset.length : null };
-  const dropped = Array.from(empty, ([index, reason]): DroppedRow => ({ ...sourceOf(facts, index), reason }));
+  const dropped = Array.from(empty, ([index, reason]): DroppedRow => ({ ...sourceOf(rows.places, index), reason }));
   expectRowsLeft(dropped, rows.length, options);
   const { format, unreadColumns } = rows;
   return {
     format,
-    labels: rows.hasLabels ? Array.from(labels, (label) => label === 1).filter((_label, index) => !empty.has(index)) : [],
+    labels: rows.unlabelled === undefined ? Array.from(labels, (label) => label === 1).filter((_label, index) => !empty.has(index)) : [],
     dropped,
     unreadColumns,
     notes: notes.list(),
@@ -87,16 +79,17 @@ export async function tokenizeRows(dataset: Dataset<DataRow>, options: CheckOpti
     { ...options, notes },
   );
   const { facts, table, length } = all;
+  const places = rowPlaces(dataset, facts.pairs);
   const { dropped, kept } = droppedRows(
     all,
     (sketch) => reasonToDrop(sketch, maxLength),
-    (index) => sourceOf(facts, index),
+    (index) => sourceOf(places, index),
   );
   expectRowsLeft(dropped, length, options);
   const rowOf = (ids: ScoredRow, row: number): TokenizedRow => ({
     ...ids,
     ...(facts.hasLabels && { label: table.labels[row] === 1 }),
-    sourceIndex: sourceOf(facts, table.places[row]!).index,
+    sourceIndex: places.at(table.places[row]!).row,
   });
   const rows = lazyRows(
     kept.length,
@@ -113,11 +106,11 @@ export function preferenceTokenizing(settings: Pick<TokenizeOptions, "chatTempla
 
 /** What is known of data as a whole. */
 interface DataFacts {
-  format: RowFormat;
+  format: DataFormat;
   hasLabels: boolean;
   unreadColumns: string[];
-  /** Of pairs, how many there are; they were unpaired. */
-  numPairs: number | null;
+  /** Of each part, whether it is of pairs, which were unpaired. */
+  pairs: boolean[];
 }
 
 /** Rows that were looked at, for tokenising. Throws RowError. */
@@ -126,14 +119,14 @@ async function openSource(
   options: CheckOptions & PrepareOptions & { notes: DataNotes },
 ): Promise<CheckedSource<DataFacts>> {
   const rows = openRows(dataset, options);
-  const { format, hasLabels, unreadColumns } = rows;
+  const { format, places, pairs, unlabelled, unreadColumns } = rows;
   noteUnusedTemplate(options.chatTemplate, format, options.notes);
   const { labels, empty } = await checkAll(rows, dataset.length, options);
   return {
     length: rows.length,
     numSourceRows: dataset.length,
-    facts: { format, hasLabels, unreadColumns, numPairs: rows.isPairs ? dataset.length : null },
-    sourceIndex: rows.sourceIndex,
+    facts: { format, hasLabels: unlabelled === undefined, unreadColumns, pairs },
+    sourceIndex: (index) => places.at(index).row,
     empty,
     jobAt: (index) => pickColumns(rows.textAt(index), tokenizedColumns),
     labelAt: (index) => labels[index] === 1,
@@ -141,22 +134,22 @@ async function openSource(
 }
 
 /** Where row `index` comes from; for pairs which side it is. */
-function sourceOf({ numPairs }: DataFacts, index: number): { index: number; label?: boolean } {
-  if (numPairs === null) return { index };
-  const { pair, label } = unpairedPlace(index, numPairs);
-  return { index: pair, label };
+function sourceOf(places: RowPlaces, index: number): Omit<DroppedRow, "reason"> {
+  const { row, label } = places.at(index);
+  return { index: row, ...(label !== undefined && { label }) };
 }
 
 function openRows(dataset: Dataset<DataRow>, { notes, needsLabels = true }: CheckOptions & { notes: DataNotes }): PreferenceRows {
   expectRows(dataset);
   const rows = toPreferenceRows(dataset, notes);
-  if (rows.hasLabels || !needsLabels) return rows;
+  const { unlabelled } = rows;
+  if (unlabelled === undefined || !needsLabels) return rows;
   throw new RowError(
     {
-      operation: dataset.length === 1 ? "row 0" : "row 0 and every other",
+      operation: unlabelled.name ?? (dataset.length === 1 ? "row 0" : "row 0 and every other"),
       problem: 'the column "label" is missing',
       expected: "true or false in each row",
-      got: `the columns ${excerpt(dataset.columnNames, 200)}`,
+      got: `the columns ${excerpt(unlabelled.dataset.columnNames, 200)}`,
       advice: "add it, or say which column it is (--label_column; renameColumns in code)",
     },
     { row: 0, column: "label" },

@@ -5,6 +5,7 @@ import { checkConfig } from "../config/check-config.js";
 import { ktoContradictions } from "../config/kto-config.js";
 import { ktoFields } from "../config/kto-fields.js";
 import { DataPreparationError } from "../data/errors.js";
+import { formatsOf } from "../data/layout-parts.js";
 import { measureRows } from "../data/lengths.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
 import type { PreparedDataset } from "../data/prepared-dataset.js";
@@ -59,7 +60,7 @@ export async function prepareKtoDataset(dataset: Dataset<DataRow>, options: Prep
     },
   );
   const { rows: tokenized, ...read } = await tokenizeRows(dataset, { ...options, notes });
-  if (isPaired(read.format.type))
+  if (formatsOf(read.format).some(({ type }) => isPaired(type)))
     notes.add("unpaired", "each pair is two rows: the chosen answer is desirable, the rejected one undesirable");
   const sources = lossType === "kto" ? Uint32Array.from(klCompletionSources(tokenized.length, perDeviceTrainBatchSize)) : undefined;
   const rowOf =

@@ -1,4 +1,4 @@
-import { DataNotes, isPaired, layoutOfDataset, rowError, type DataRow, type Dataset } from "@kto/datasets";
+import { DataNotes, isPaired, layoutOfDataset, RowError, type DataRow, type Dataset } from "@kto/datasets";
 import { measureRows } from "../data/lengths.js";
 import { DataPreparationError } from "../data/errors.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
@@ -83,14 +83,20 @@ export function checkPairRows(dataset: Dataset<DataRow>, options: CheckOptions =
 /** Throws `RowError` for data without two answers to choose from. */
 function expectPairs(dataset: Dataset<DataRow>): void {
   if (dataset.length === 0) return; // is told of as data of every method is
-  const { shape, title } = layoutOfDataset(dataset);
-  if (isPaired(shape)) return;
-  throw rowError(0, {
-    problem: "there is no pair of answers",
-    expected: "chosen and rejected, with or without prompt; or prompt_ids, chosen_ids and rejected_ids",
-    got: title,
-    advice: "this method compares two answers to one prompt; KTO trains on single answers with a label",
-  });
+  for (const part of dataset.parts?.parts ?? [{ name: undefined, dataset }]) {
+    const { shape, title } = layoutOfDataset(part.dataset, undefined, part.name);
+    if (isPaired(shape)) continue;
+    throw new RowError(
+      {
+        operation: part.name ?? "row 0",
+        problem: "there is no pair of answers",
+        expected: "chosen and rejected, with or without prompt; or prompt_ids, chosen_ids and rejected_ids",
+        got: title,
+        advice: "this method compares two answers to one prompt; KTO trains on single answers with a label",
+      },
+      { row: 0 },
+    );
+  }
 }
 
 /** Pairs of which both sides are there, in the order of the data: the places of their sides among the tokenised rows, chosen and rejected in turn. */

@@ -4,6 +4,7 @@ import { sftContradictions, type SFTConfig } from "../config/sft-config.js";
 import { sftFields } from "../config/sft-fields.js";
 import { droppedRows } from "../data/dropped-rows.js";
 import { DataPreparationError } from "../data/errors.js";
+import type { LayoutPart } from "../data/layout-parts.js";
 import { measureRows } from "../data/lengths.js";
 import { expectRows, expectRowsLeft } from "../data/look-at-rows.js";
 import { noteUnusedTemplate } from "../data/preference-rows.js";
@@ -145,26 +146,37 @@ function dataArguments(options: PrepareSftOptions, maxLength: number | null): SF
   );
 }
 
-/** Throws DataPreparationError for options that the rows cannot answer to. */
-function expectOptionsOf(
-  { format, hasCompletionMask }: SftRows,
-  options: PrepareOptions & TokenizeSftSettings & { notes: DataNotes },
-): void {
+/** Throws DataPreparationError for options that the rows, or those of a part, cannot answer to. */
+function expectOptionsOf({ parts, format }: SftRows, options: PrepareOptions & TokenizeSftSettings & { notes: DataNotes }): void {
   const { completionOnlyLoss, assistantOnlyLoss, chatTemplate, notes } = options;
-  const refuse = (field: string, problem: string, expected: string): never => {
-    throw new DataPreparationError({
-      operation: "data",
-      problem: `{${field}} ${problem}`,
-      expected,
-      got: `rows of the layout ${format.layout}`,
-      advice: `leave {${field}} out`,
-      fields: [field],
-    });
-  };
-  const hasCompletions = !["messages", "text", "input-ids"].includes(format.type) || hasCompletionMask;
-  if (completionOnlyLoss && !hasCompletions)
-    refuse("completionOnlyLoss", "needs to know where the completion begins", "rows of prompt and completion, or a completion_mask");
-  if (assistantOnlyLoss && !format.conversational) refuse("assistantOnlyLoss", "needs turns of an assistant", "conversations");
+  for (const part of parts) {
+    if (completionOnlyLoss && !hasCompletions(part))
+      throw unanswered(
+        part,
+        "completionOnlyLoss",
+        "needs to know where the completion begins",
+        "rows of prompt and completion, or a completion_mask",
+      );
+    if (assistantOnlyLoss && !part.format.conversational)
+      throw unanswered(part, "assistantOnlyLoss", "needs turns of an assistant", "conversations");
+  }
   if (assistantOnlyLoss) expectAssistantMarks(options);
   noteUnusedTemplate(chatTemplate, format, notes);
+}
+
+/** Rows that say where their completion begins. */
+function hasCompletions({ layout, dataset: { columnNames } }: LayoutPart): boolean {
+  if (layout.shape === "input-ids") return ["completion_mask", "labels"].some((column) => columnNames.includes(column));
+  return layout.shape !== "messages" && layout.shape !== "text";
+}
+
+function unanswered({ name, format }: LayoutPart, field: string, problem: string, expected: string): DataPreparationError {
+  return new DataPreparationError({
+    operation: name ?? "data",
+    problem: `{${field}} ${problem}`,
+    expected,
+    got: `rows of the layout ${format.layout}`,
+    advice: `leave {${field}} out`,
+    fields: [field],
+  });
 }

@@ -2,10 +2,8 @@ import { excerpt } from "@kto/core";
 import {
   columnOf,
   expectLayout,
-  formatOf,
   isLabelled,
   isPaired,
-  layoutOfDataset,
   rowError,
   supervisedLayouts,
   type DataNotes,
@@ -15,7 +13,8 @@ import {
   type Message,
   type RowFormat,
 } from "@kto/datasets";
-import { bothKinds, expectOneKind, noteLayout, withPrompt } from "../data/preference-rows.js";
+import { layoutParts, type DataFormat, type LayoutPart } from "../data/layout-parts.js";
+import { bothKinds, expectOneKind, withPrompt } from "../data/preference-rows.js";
 import { pickColumns } from "../data/row-job.js";
 import { EmptyRowError } from "../data/rows.js";
 import { tokenizedColumns } from "../data/tokenize-row.js";
@@ -25,12 +24,11 @@ const messageColumns = ["messages", "tools", "chat_template_kwargs"];
 
 /** Rows of a dataset as supervised fine-tuning reads them. Each is made and checked when it is read. */
 export interface SftRows {
-  format: RowFormat;
+  format: DataFormat;
+  parts: readonly LayoutPart[];
   length: number;
   /** Columns of the data that are not read. */
   unreadColumns: string[];
-  /** Rows of ids that say where the completion is. */
-  hasCompletionMask: boolean;
   /**
    * What is tokenised of a row: `input_ids` with masks; or `text`; or whole `messages`; or `prompt` and `completion`, or `prompt_ids` and `completion_ids`.
    * Throws `RowError`, and `EmptyRowError` for a row that is dropped.
@@ -41,21 +39,20 @@ export interface SftRows {
 /** Tells what the rows of a dataset are. Throws `RowError` for columns that are none of those. What is worth knowing is noted. */
 export function toSftRows(dataset: Dataset<DataRow>, textField: string, notes: DataNotes): SftRows {
   const among = supervisedLayouts(textField);
-  const layout = layoutOfDataset(dataset, among);
-  const format = formatOf(dataset, layout);
-  noteLayout(dataset, layout, format, notes);
-  const isPairs = isPaired(layout.shape);
-  if (isPairs) notes.add("chosen answers", "of two answers the chosen one is trained on, the rejected one is not read");
-  else if (isLabelled(dataset)) notes.add("labels", "the column of labels is not read: every completion is trained on, as in trl");
+  const { parts, partOf, format, unreadColumns } = layoutParts(dataset, notes, among);
+  for (const { layout, dataset: rows } of parts)
+    if (isPaired(layout.shape)) notes.add("chosen answers", "of two answers the chosen one is trained on, the rejected one is not read");
+    else if (isLabelled(rows)) notes.add("labels", "the column of labels is not read: every completion is trained on, as in trl");
   return {
     format,
+    parts,
     length: dataset.length,
-    unreadColumns: dataset.columnNames.filter((column) => !layout.reads.includes(column)),
-    hasCompletionMask: layout.shape === "input-ids" && ["completion_mask", "labels"].some((column) => dataset.columnNames.includes(column)),
+    unreadColumns,
     at(index) {
       const row = dataset.at(index);
+      const { layout, format: ofPart } = partOf(index);
       expectLayout(row, index, layout, among);
-      return sourceOf(row, index, layout, { format, textField, notes });
+      return sourceOf(row, index, layout, { format: ofPart, textField, notes });
     },
   };
 }
