@@ -52,6 +52,14 @@ function metricsOf(output: string): Record<string, number>[] {
   return records.map((record) => Object.fromEntries(Object.entries(record).filter(([name]) => !timings.includes(name))));
 }
 
+function samplesOf(run: string): { split: string; before: string; after?: string }[] {
+  const text = readFileSync(folder.file(run, "samples.jsonl"), "utf8");
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as ReturnType<typeof samplesOf>[number]);
+}
+
 /** What the page of a run shows. */
 function reportOf(run: string): PageData {
   return JSON.parse(/id="report">(.*?)<\/script>/s.exec(readFileSync(folder.file(run, "report.html"), "utf8"))![1]!) as PageData;
@@ -70,6 +78,7 @@ describe("kto train", () => {
       "metrics.jsonl",
       "report.html",
       "resolved_config.yaml",
+      "samples.jsonl",
       "tokenizer.json",
       "tokenizer_config.json",
       "train_results.json",
@@ -87,6 +96,11 @@ describe("kto train", () => {
     const [page] = reportOf("whole").runs;
     expect(page).toMatchObject({ isFinished: true, lastStep: 5, data: { counts: { prepared: 8, dropped: 2 } }, problems: [] });
     expect(page!.series.find(({ name }) => name === "loss")!.values).toEqual(records.map(({ loss }) => Number(loss!.toPrecision(9))));
+    const samples = samplesOf("whole");
+    expect(samples.map(({ split }) => split)).toEqual(["train", "train", "train", "train"]);
+    for (const { before, after } of samples) expect([typeof before, typeof after]).toEqual(["string", "string"]);
+    expect(page!.samples.map(({ after }) => after)).toEqual(samples.map(({ after }) => after));
+    expect(page!.samples[0]!.tokens!.every(({ logRatio }) => logRatio !== undefined)).toBe(true);
     for (const line of stderr.split("\n").filter((text) => !text.startsWith("note: "))) expect(line.length).toBeLessThanOrEqual(80);
   });
 
@@ -106,6 +120,10 @@ describe("kto train", () => {
     expect(stderr).toContain(`--resume_from_checkpoint ${folder.file("stopped", "checkpoint-3")}`);
     expect(existsSync(folder.file("stopped", ".kto.lock"))).toBe(false);
 
+    expect(samplesOf("stopped").map(({ before, after }) => [before, after])).toEqual(
+      samplesOf("whole").map(({ before }) => [before, undefined]),
+    );
+
     // What a killed process leaves: its lock, and a line that it did not finish.
     writeFileSync(folder.file("stopped", ".kto.lock"), JSON.stringify({ pid: 2 ** 22 + 1, started: "1" }));
     writeFileSync(folder.file("stopped", "metrics.jsonl"), '{"step":4,"loss":1}\n{"step":5,"lo', { flag: "a" });
@@ -113,6 +131,7 @@ describe("kto train", () => {
     expect((await kto(resumed)).status).toBe(0);
     expect(bytesOf("stopped").equals(bytesOf("whole"))).toBe(true);
     expect(metricsOf("stopped")).toEqual(metricsOf("whole"));
+    expect(samplesOf("stopped")).toEqual(samplesOf("whole"));
 
     const [runs, ...otherRuns] = readdirSync(folder.file("stopped", "runs")).map((name) => folder.file("stopped", "runs", name));
     expect(otherRuns).toEqual([]); // the run goes on where it was

@@ -18,4 +18,7 @@ export { loadDataset } from "./data/load-dataset.js";
 export { OutputError } from "./output/output-error.js";
 export { metricsFile, resultsFile, RunFolder, type FolderLock, type RunFolderOptions } from "./output/run-folder.js";
 export type { HubPlaceOptions, PlaceOptions } from "./platform/types.js";
+export { answerSamples, type AnswerSamplesOptions } from "./samples/answer-samples.js";
+export { samplePrompts, type SamplePrompt, type SamplePromptOptions, type SamplePrompts } from "./samples/sample-prompts.js";
+export { samplesFile } from "./samples/samples-file.js";
 export { tensorBoard, type TensorBoardOptions } from "./tracking/tensorboard.js";

@@ -13,15 +13,24 @@ export function samplesSection(run: PageRun, id: string, title: string): HTMLEle
   return section(id, title, [isColoured ? legend() : undefined, ...run.samples.map(sampleArticle)]);
 }
 
-function sampleArticle({ prompt, before, after, tokens }: Sample, index: number): HTMLElement {
-  const answer = (head: string, content: Node | undefined): HTMLElement =>
-    element("div", {}, [element("h4", { text: head }), content ?? element("p", { class: "none", text: "no answer yet" })]);
+function sampleArticle({ prompt, split, row, before, after, isCut, tokens }: Sample, index: number): HTMLElement {
+  const answer = (head: string, content: Node | undefined, wasCut = false): HTMLElement =>
+    element("div", {}, [
+      element("h4", { text: head }),
+      content ?? element("p", { class: "none", text: "no answer yet" }),
+      wasCut ? element("p", { class: "hint", text: "Cut off there: it is as long as answers might be." }) : undefined,
+    ]);
   const plain = (text: string | undefined): HTMLElement | undefined =>
     text === undefined ? undefined : element("pre", { text: text === "" ? "(nothing)" : text });
+  const data = split === "eval" ? "the evaluation data" : "the training data";
+  const place = split === undefined ? "" : `: ${row === undefined ? "" : `row ${row} of `}${data}`;
   return element("article", { class: "sample" }, [
-    element("h3", { text: `Prompt ${index + 1}` }),
+    element("h3", { text: `Prompt ${index + 1}${place}` }),
     element("pre", { class: "prompt", text: prompt }),
-    element("div", { class: "answers" }, [answer("Before", plain(before)), answer("After", tokens ? colouredText(tokens) : plain(after))]),
+    element("div", { class: "answers" }, [
+      answer("Before", plain(before), isCut?.before),
+      answer("After", tokens ? colouredText(tokens) : plain(after), isCut?.after),
+    ]),
   ]);
 }
 

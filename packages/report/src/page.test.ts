@@ -19,7 +19,10 @@ const run = runOf({
   samples: [
     {
       prompt: "2 + 2",
+      split: "eval",
+      row: 7,
       before: "5",
+      isCut: { before: true, after: false },
       after: "4",
       tokens: [
         { text: "4", logRatio: 1.5 },
@@ -116,6 +119,8 @@ describe("the page in Chromium", () => {
     await page.getByLabel("all 2 fields").check();
     expect(await textOf(page, "#config tbody")).toBe("learning_rate\t1.e-5\nbeta\t0.1");
     expect(await textOf(page, "#data-0")).toContain("64–127");
+    expect(await textOf(page, "#samples-0 article:nth-of-type(1) h3")).toBe("Prompt 1: row 7 of the evaluation data");
+    expect(await page.locator("#samples-0 .answers .hint").allInnerTexts()).toEqual(["Cut off there: it is as long as answers might be."]);
     expect(await page.locator("#samples-0 .token.more").nth(1).getAttribute("title")).toBe("log-ratio 1.5");
     await page.close();
   });

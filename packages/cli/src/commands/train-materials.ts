@@ -10,6 +10,7 @@ import type { TrainValues } from "../config/train-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
 import { hubAccess, pushWay, type HubAccess } from "../load/hub-access.js";
 import { findAdapter, findModel } from "../load/inputs.js";
+import { runSamples, type RunSamples } from "../load/run-samples.js";
 import { openEvalData, openTrainData } from "../load/train-data.js";
 import { ConfigError } from "../errors.js";
 import type { PreparedData } from "../methods/index.js";
@@ -32,6 +33,8 @@ export interface Materials {
   chatTemplate: string | undefined;
   prepared: { train: PreparedData; eval?: PreparedData };
   checkpoint: WantedCheckpoint | undefined;
+  /** What is answered before and after. */
+  samples: RunSamples | undefined;
 }
 
 /** Fetches what is on the hub and reads everything that can be wrong before a device is opened. Writes nothing but the cache of the hub. */
@@ -69,7 +72,11 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   };
   const train = await prepare(trainData, "train");
   const prepared = { train, ...(evalData ? { eval: await prepare(evalData, "eval") } : {}) };
-  return { config, args, model, adapter, hub, pushes, chatTemplate, prepared, checkpoint };
+  const samples = runSamples(
+    { values, args, model, chatTemplate, dataset: evalData ?? trainData, split: evalData ? "eval" : "train" },
+    onNote,
+  );
+  return { config, args, model, adapter, hub, pushes, chatTemplate, prepared, checkpoint, samples };
 }
 
 /** Where tokens are kept, and who makes them. */

@@ -17,6 +17,7 @@ import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { hasReference, methods, type MethodTrainer, type TrainMethod } from "../methods/index.js";
 import { formatDataSummary } from "../load/data-summary.js";
 import { RunReport } from "../load/run-report.js";
+import { samplesTracker } from "../load/run-samples.js";
 import { trackersOf } from "../load/trackers.js";
 import { TrainPage } from "../load/train-page.js";
 import { describeData, describeDevice, describeMemory, describeModel, describePlan, describeTrained } from "../render/banner.js";
@@ -184,7 +185,10 @@ async function runTraining(
     // The command gives the folder back itself, when everything is in it.
     output: { store: folder.store, check: (asked) => folder.check(asked), begin },
     chatTemplate,
-    trackers: await trackersOf({ values, model: materials.model, resolved, isResumed: checkpoint?.isInOutput === true }, input),
+    trackers: [
+      ...(await trackersOf({ values, model: materials.model, resolved, isResumed: checkpoint?.isInOutput === true }, input)),
+      ...(materials.samples ? [samplesTracker(materials.samples, folder.store, { console, display })] : []),
+    ],
     onEvent(event) {
       if (event.type === "update") step = event.step;
       else if (event.type === "checkpoint") {

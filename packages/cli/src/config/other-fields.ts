@@ -16,7 +16,7 @@ export const otherFields: OtherFields = {
   dataset_mixture: refusedUnless(),
   dataset_streaming: ignored("rows are read before the run"),
   force_use_ref_model: replaced(gone, "set reference: initial or base"),
-  generate_during_eval: ignored(),
+  generate_during_eval: ignored("num_prompts are answered before and after training"),
   ignore_bias_buffers: ignored(),
   is_encoder_decoder: refusedUnless(false),
   label_pad_token_id: ignored("rows are packed, never padded"),

@@ -1,4 +1,4 @@
-import { boolean, booleanOrPath, choice, field, memorySize, names, number, orNull, path, text, where } from "@kto/core/config";
+import { boolean, booleanOrPath, choice, field, integer, memorySize, names, number, orNull, path, text, where } from "@kto/core/config";
 import { isRepoId } from "@kto/hub";
 
 /** Fields of a run beside the trainer's: spellings of the past, memory, what is written where. */
@@ -29,6 +29,17 @@ export const runFields = {
   loggingDir: field(orNull(path()), null, {
     group: "logging",
     help: "transformers 4's folder of event files; by default TENSORBOARD_LOGGING_DIR, else runs/<time>_<host> in output_dir",
+  }),
+  numPrompts: field(integer(0), 4, {
+    group: "generation",
+    fate: "ours",
+    help: "prompts of the eval data, else of the training data, that are answered before and after training: samples.jsonl; 0 for none",
+    notes: "the argument of trl's LogCompletionsCallback",
+  }),
+  maxNewTokens: field(integer(1), 64, {
+    group: "generation",
+    fate: "ours",
+    help: "tokens of each of these answers at most; the likeliest is taken each time",
   }),
   pushToHub: field(boolean(), false, { group: "push", help: "pushes the folder of the run to the hub, with a model card made from it" }),
   hubModelId: field(orNull(where(text(), isRepoId, 'the name of a repository, "owner/name" or "name"')), null, {

@@ -17,6 +17,7 @@ const barCurveWidth = 12;
 export class TrainDisplay {
   readonly #console: Console;
   #steps: Progress | undefined;
+  /** As long as no update is done. */
   #begun: { done: number; total: number } | undefined;
   /** Of what goes on between updates: the reference, an evaluation. */
   #between: { name: string; progress: Progress } | undefined;
@@ -52,6 +53,7 @@ export class TrainDisplay {
       const text = [this.#lossText(), speed, formatBytes(event.gpuMemoryBytes)].filter((part) => part !== "").join(" ");
       this.#steps ??= console.progress("step", "updates");
       this.#steps.update({ done: event.step, total: event.totalUpdates, text });
+      this.#begun = undefined;
     } else if (event.type === "log") {
       this.#last = event.log;
       this.#losses.push(event.log.loss);
@@ -73,6 +75,12 @@ export class TrainDisplay {
     else if (event.type === "earlyStop")
       console.line(`stopped early after update ${event.step}: ${formatCounted(event.evaluations, "evaluation")} without progress`);
     else if (event.type === "bestModel") this.#best = event;
+  }
+
+  /** Prompts that are answered before or after the run. */
+  showSamples(done: number, total: number): void {
+    this.#track("answering", { done, total });
+    if (done >= total && this.#begun) this.begin(this.#begun.done, this.#begun.total); // whose time is not that of updates
   }
 
   stop(): void {

@@ -16,6 +16,7 @@ const runFiles = [
   "trainer_state.json",
   "resolved_config.yaml",
   "data_summary.json",
+  "samples.jsonl",
   "report.html",
   "adapter_model.safetensors",
   "README.md",

@@ -2,17 +2,25 @@ import type { DataSummary, Sample, SampleToken } from "./run.js";
 
 type Unchecked = Readonly<Record<string, unknown>>;
 
-/** A line of samples.jsonl: `prompt` (text or messages), `before` and `after` (texts), `tokens` of the latter with `log_ratio`. Without a prompt it is none. */
+/**
+ * A line of samples.jsonl: `prompt` (text or messages), its `split` and `row`, `before` and `after` (texts) with their `finish_reasons`, `tokens` of the latter with
+ * `log_ratio`. Without a prompt it is none.
+ */
 export function samplesOf(line: Unchecked): Sample[] {
-  const { prompt, before, after, tokens } = line;
+  const { prompt, split, row, before, after, tokens } = line;
   const asked = typeof prompt === "string" ? prompt : messagesText(prompt);
   if (asked === undefined) return [];
+  const reasons = (line["finish_reasons"] ?? {}) as Unchecked;
+  const isCut = { before: reasons["before"] === "length", after: reasons["after"] === "length" };
   const spelt = Array.isArray(tokens) ? tokens.flatMap(tokenOf) : [];
   return [
     {
       prompt: asked,
+      ...((split === "train" || split === "eval") && { split }),
+      ...(typeof row === "number" && { row }),
       ...(typeof before === "string" && { before }),
       ...(typeof after === "string" && { after }),
+      ...((isCut.before || isCut.after) && { isCut }),
       ...(spelt.length > 0 && { tokens: spelt }),
     },
   ];

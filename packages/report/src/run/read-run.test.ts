@@ -42,7 +42,15 @@ describe("the files of a run", () => {
         histogram: [{ from: 0, to: 8, count: 2 }],
       }),
     );
-    const sample = { prompt: [{ role: "user", content: "2 + 2" }], before: "5", after: "4", tokens: [{ text: "4", log_ratio: 0.5 }] };
+    const sample = {
+      split: "eval",
+      row: 7,
+      prompt: [{ role: "user", content: "2 + 2" }],
+      before: "5",
+      after: "4",
+      finish_reasons: { before: "length", after: "stop" },
+      tokens: [{ text: "4", log_ratio: 0.5 }],
+    };
     await folder.write("samples.jsonl", line(sample) + line({ before: "of nothing" }));
     const run = await readRun(folder);
     expect(run).toMatchObject({
@@ -50,7 +58,17 @@ describe("the files of a run", () => {
       evaluations: [{ step: 2, eval_loss: 0.3, eval_kl: 0 }],
       results: { train_loss: 0.4 },
       data: { counts: { prepared: 2, dropped: 1 }, classBalance: { desirable: 1, undesirable: 1 } },
-      samples: [{ prompt: "user: 2 + 2", before: "5", after: "4", tokens: [{ text: "4", logRatio: 0.5 }] }],
+      samples: [
+        {
+          prompt: "user: 2 + 2",
+          split: "eval",
+          row: 7,
+          before: "5",
+          after: "4",
+          isCut: { before: true, after: false },
+          tokens: [{ text: "4", logRatio: 0.5 }],
+        },
+      ],
       problems: [],
     });
     expect(run.samples).toHaveLength(1);

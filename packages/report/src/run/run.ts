@@ -21,9 +21,14 @@ export interface SampleToken {
 /** A prompt with what the model answered before the run and after it. */
 export interface Sample {
   prompt: string;
+  /** Where it stands: which data, and the index of its row there. */
+  split?: "train" | "eval" | undefined;
+  row?: number | undefined;
   before?: string | undefined;
   /** Absent while the run goes on. */
   after?: string | undefined;
+  /** Which of the answers were cut off, since they were as long as they might be. */
+  isCut?: { before: boolean; after: boolean } | undefined;
   /** The answer after it, token by token. */
   tokens?: readonly SampleToken[] | undefined;
 }
