@@ -1,6 +1,6 @@
 import { withRows } from "../src/live/append-rows.js";
 import type { ListedRun, LiveEvent } from "../src/live/live-events.js";
-import type { RunStatus } from "../src/live/live-run.js";
+import { lastStates, type RunStatus } from "../src/live/live-run.js";
 import type { PageRun } from "../src/page-data.js";
 import { Connection, type ConnectionState } from "./connection.js";
 import { element } from "./elements.js";
@@ -73,6 +73,7 @@ export class LivePage {
 
   /** Draws with the next frame, however much comes until then; not at all while nobody sees the page. */
   #due(): void {
+    document.title = this.#headline(this.#shown()); // a tab says it also where nobody sees the page
     if (this.#isDue) return;
     this.#isDue = true;
     requestAnimationFrame(() => {
@@ -85,7 +86,7 @@ export class LivePage {
     const text = connectionTexts[this.#state];
     if (this.#note.textContent !== text) this.#note.textContent = text;
     this.#note.hidden = text === "";
-    const shown = this.#listed.filter(({ name }) => this.#asked.includes(name));
+    const shown = this.#shown();
     const isStale = this.#state === "lost" || this.#state === "refused";
     for (const [name, bar] of this.#bars) {
       if (shown.some((run) => run.name === name)) continue;
@@ -104,7 +105,11 @@ export class LivePage {
       return run ? [{ ...run, colour: this.#listed.findIndex((one) => one.name === name), ...(status && { status }) }] : [];
     });
     this.#page.show({ runs, isLive: true }, runs.length === 0 ? this.#title : undefined);
-    document.title = this.#headline(shown);
+  }
+
+  /** Runs that are chosen, in the order of the list. */
+  #shown(): ListedRun[] {
+    return this.#listed.filter(({ name }) => this.#asked.includes(name));
   }
 
   #newBar(name: string): RunBar {
@@ -114,10 +119,12 @@ export class LivePage {
     return bar;
   }
 
-  /** What a tab says: how far the run is, where there is one. */
+  /** What a tab says: how far the run is or what became of it, where there is one. */
   #headline(shown: readonly ListedRun[]): string {
     const status = shown.length === 1 ? this.#statuses.get(shown[0]!.name) : undefined;
-    if (status?.step === undefined || !status.totalUpdates) return this.#title;
+    if (!status) return this.#title;
+    if (lastStates.has(status.state)) return `${status.state} · ${shown[0]!.name}`;
+    if (status.step === undefined || !status.totalUpdates) return this.#title;
     return `${Math.floor((100 * status.step) / status.totalUpdates)} % · ${shown[0]!.name}`;
   }
 }

@@ -14,8 +14,6 @@ export class RunList {
   constructor(onChange: () => void) {
     this.#onChange = onChange;
     this.root.hidden = true;
-    const named = new URLSearchParams(location.search).getAll("run");
-    if (named.length > 0) this.#chosen = new Set(named);
   }
 
   /** Names of those that are shown. */
@@ -24,9 +22,7 @@ export class RunList {
   }
 
   show(runs: readonly ListedRun[]): void {
-    this.#chosen ??= new Set(
-      [...runs.filter(isUnderWay), ...runs.filter((run) => !isUnderWay(run)).toReversed()].slice(0, mostAtFirst).map(({ name }) => name),
-    );
+    this.#chosen ??= new Set(chosenAtFirst(runs));
     for (const [name, { entry }] of this.#entries) {
       if (runs.some((run) => run.name === name)) continue;
       entry.remove();
@@ -62,6 +58,14 @@ export class RunList {
     });
     return { entry: element("label", {}, [box, element("span", { class: "name", text: name }), state]), box, state };
   }
+}
+
+/** The runs that the address names; where it names none that there is, those that go on, and then the last. */
+function chosenAtFirst(runs: readonly ListedRun[]): string[] {
+  const named = new URLSearchParams(location.search).getAll("run").filter((name) => runs.some((run) => run.name === name));
+  if (named.length > 0) return named;
+  const others = runs.filter((run) => !isUnderWay(run)).toReversed();
+  return [...runs.filter(isUnderWay), ...others].slice(0, mostAtFirst).map(({ name }) => name);
 }
 
 function isUnderWay({ state }: ListedRun): boolean {

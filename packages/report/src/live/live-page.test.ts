@@ -125,7 +125,11 @@ describe("the live page in Chromium", () => {
     statuses["outputs"] = { state: "failed", message: evil };
     await server.close();
     await expect.poll(() => page.locator("#live > .message").innerText()).toContain("The process has ended");
-    expect([await state(page), await page.locator(".run .message").first().innerText()]).toEqual(["failed", evil]);
+    expect([await state(page), await page.locator(".run .message").first().innerText(), await page.title()]).toEqual([
+      "failed",
+      evil,
+      "failed · outputs",
+    ]);
     expect(await button("Stop").isVisible()).toBe(false);
     expect(said).toEqual(["Failed to load resource: the server responded with a status of 500 (Internal Server Error)"]); // Chromium's word of the failed save
     await page.close();
@@ -155,6 +159,10 @@ describe("the live page in Chromium", () => {
     await expect.poll(() => page.locator("h1").innerText()).toBe("2 runs");
     await page.reload();
     await expect.poll(() => page.locator("h1").innerText()).toBe("2 runs");
+    expect(await page.getByLabel("outputs").first().isChecked()).toBe(false);
+    await page.goto(`http://127.0.0.1:${server.port}/?run=nowhere`); // an old bookmark
+    await expect.poll(() => page.locator("h1").innerText()).toBe("3 runs");
+    await page.getByLabel("outputs").first().uncheck();
     for (const name of ["second", "third"]) await page.getByLabel(name).first().uncheck();
     await expect.poll(() => page.locator("#curves").innerText()).toContain("No update has been logged yet.");
     expect(said).toEqual([]);
