@@ -3,6 +3,8 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import { fixturePath } from "@kto/testing";
 import { expect, it } from "vitest";
 import { ktoProgram } from "./testing/kto-program.js";
+import { PseudoTerminal } from "./testing/pseudo-terminal.js";
+import { temporaryFolder } from "./testing/run-kto.js";
 
 const args = ["score", "--model", fixturePath("model"), "--data", fixturePath("kto", "rows.jsonl"), "--per_device_eval_batch_size", "1"];
 
@@ -37,3 +39,28 @@ it.runIf(existsSync("/dev/full"))(
   },
   60_000,
 );
+
+it("Ctrl-C takes the bar away before it says anything, and leaves the cursor and the line as they were", async () => {
+  using folder = temporaryFolder();
+  const data = [
+    "--model",
+    fixturePath("model"),
+    "--data",
+    fixturePath("kto", "rows.jsonl"),
+    "--max_length",
+    "64",
+    "--token_cache",
+    "false",
+  ];
+  const run = ["--use_peft", "--max_steps", "100000", "--logging_steps", "100000", "--output_dir", folder.file("out")];
+  using terminal = new PseudoTerminal(["train", ...data, ...run]);
+  await terminal.sees(/step: +\d+% [█░]+ \d+\/100000 \[00:\d\d</);
+  terminal.type("\u0003");
+  await terminal.sees(/\r\u001b\[Jkto: SIGINT: stopping in good order; once more to stop at once/);
+  const end = await terminal.sees(/go on with the same command and --resume_from_checkpoint \S+/);
+  expect(await terminal.status()).toBe(130);
+  const written = terminal.screen;
+  expect(written).not.toContain("\u001b[?25l"); // the cursor is never hidden
+  expect(written.lastIndexOf("\u001b[?7h")).toBeGreaterThanOrEqual(written.lastIndexOf("\u001b[?7l"));
+  expect(end.slice(end.lastIndexOf("\u001b[J"))).not.toMatch(/step:/);
+}, 120_000);

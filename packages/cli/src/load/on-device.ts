@@ -5,7 +5,7 @@ import type { Console } from "../render/console.js";
 
 /** Opens the device that the command line chose; says so where it is not the machine's GPU. */
 export function commandDevice({ options, io, console }: CommandInput, maxMemory: number | null = null): Promise<Device> {
-  const onNote = (note: string): void => console.line(note);
+  const onNote = (note: string): void => console.sentence(note);
   return openDevice({ device: options.device, maxMemory: maxMemory ?? undefined, env: io.env, onNote });
 }
 

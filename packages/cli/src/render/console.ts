@@ -46,6 +46,11 @@ export class Console {
     if (!this.isQuiet) this.#write(text);
   }
 
+  /** A sentence, broken at blanks to the window of a terminal. */
+  sentence(text: string): void {
+    for (const part of this.isTerminal ? wrap(text, this.width) : [text]) this.line(part);
+  }
+
   /** A named fact of the banner: `model    …`. */
   fact(name: string, text: string): void {
     const indent = 11;

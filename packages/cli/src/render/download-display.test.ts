@@ -98,6 +98,21 @@ it("in a terminal: a line that moves, and one that stays for a finished file", (
   expect(vi.getTimerCount()).toBe(0); // or the process would not end
 });
 
+it("a push shows that a file is read for its checksum, and then its transfer from its own start on", () => {
+  const { shown, text } = display();
+  shown.show(event("hashing", 400_000_000, { bytesPerSecond: 80_000_000 }));
+  vi.advanceTimersByTime(6000);
+  shown.show(event("hashing", 905_000_000, { bytesPerSecond: 90_500_000 }));
+  shown.show(event("start", 0));
+  vi.advanceTimersByTime(3000);
+  shown.show(event("done", 1_810_000_000));
+  expect(text().split("\n")).toEqual([
+    "hashing model.safetensors:  50% 905M/1.81G [00:06<00:10, 90.5MB/s]",
+    "model.safetensors: 100% 1.81G/1.81G [00:03<00:00, 603MB/s]",
+    "",
+  ]);
+});
+
 it("is silent when told to be", () => {
   const { shown, text } = display({ quiet: true, isTTY: true });
   download(shown);

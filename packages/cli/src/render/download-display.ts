@@ -34,6 +34,7 @@ export class DownloadDisplay {
   /** An arrow function, to be handed over as `onProgress`. */
   readonly show = (event: FileProgress): void => {
     const key = `${event.repo}/${event.name}`;
+    if (event.state === "start" || event.state === "cached") this.#running.delete(key); // what was hashed
     if (event.state === "cached") {
       this.#numCached++;
       return;
@@ -46,7 +47,7 @@ export class DownloadDisplay {
       this.#console.line(clip(`${event.name}: another process is fetching it; waiting`, this.#console.width));
       return;
     }
-    this.#track(key, event);
+    this.#track(key, event.state === "hashing" ? { ...event, name: `hashing ${event.name}` } : event);
     if (event.state === "retry") this.#console.line(clip(retryLine(event), this.#console.width));
     else this.#draw();
   };

@@ -40,7 +40,10 @@ export function progressLine(state: ProgressState, width: number, { bar = false 
   const room = width - percent.length - rest.length - 3; // colon and blanks
   const barWidth = Math.min(Math.max(longestBar, Math.min(3 * longestBar, width - usualWidth)), room - name.length - 1);
   const drawn = bar && barWidth >= shortestBar ? ` ${drawBar(share, barWidth)}` : "";
-  return clip(`${clipMiddle(name, Math.max(leastName, room - drawn.length))}: ${percent}${drawn} ${rest}`, Math.max(1, width));
+  const shownName = clipMiddle(name, Math.max(leastName, room - drawn.length));
+  const line = `${shownName}: ${percent}${drawn} ${rest}`;
+  // In a narrow window the share, which the amount tells too, gives way to the time that is left.
+  return line.length <= width ? line : clip(`${shownName}: ${rest}`, Math.max(1, width));
 }
 
 function drawBar(share: number, width: number): string {

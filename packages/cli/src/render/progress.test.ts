@@ -126,6 +126,12 @@ it.each([12, 20, 40, 80, 200])("a line is never wider than %i columns", (width) 
     }
 });
 
+it("in a narrow window the time that is left stays longer than the share", () => {
+  const state = { name: "tokenizing", unit: "rows", done: 800, total: 400_000, elapsedMs: 6000, perSecond: 133 };
+  expect(progressLine(state, 55, { bar: true })).toBe("tokenizing:   0% 800/400000 [00:06<50:01, 133 rows/s]");
+  expect(progressLine(state, 40, { bar: true })).toBe("tokenizing: 800/400000 [00:06<50:01, 13…");
+});
+
 it("a command that fails leaves no bar", async () => {
   vi.useRealTimers();
   const { stderr } = await kto(["data", "no-such.jsonl"], { terminal: { isTTY: true, columns: 80 } });

@@ -8,9 +8,9 @@ export interface FileProgress {
   name: string;
   /**
    * `start` and `done` frame a transfer; `cached`: nothing had to be fetched; `waiting`: another process fetches the file, told once;
-   * `retry`: the transfer stopped and goes on after `delayMs`, because of `reason`.
+   * `retry`: the transfer stopped and goes on after `delayMs`, because of `reason`; `hashing`: a large file is read for its checksum, before a push sends it.
    */
-  state: "start" | "progress" | "done" | "cached" | "waiting" | "retry";
+  state: "start" | "progress" | "done" | "cached" | "waiting" | "retry" | "hashing";
   /** Bytes there are, those of earlier attempts and runs included; smaller than before when a transfer had to begin again. */
   loadedBytes: number;
   totalBytes: number;

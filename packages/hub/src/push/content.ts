@@ -20,8 +20,8 @@ export interface Content extends Comparable {
   expectUnchanged(): Promise<void>;
 }
 
-/** A file of the disk. */
-export function fileContent(file: FolderFile, signal: AbortSignal | undefined): Content {
+/** A file of the disk; `onHashed` is told of each piece that was read for its sha256. */
+export function fileContent(file: FolderFile, signal: AbortSignal | undefined, onHashed?: (count: number) => void): Content {
   const { path, source, size, mtimeMs } = file;
   const pieces = (from: number, to: number): AsyncGenerator<Uint8Array> => readPieces(source, from, to, signal);
   const bytes = async (): Promise<Uint8Array> => readFile(source);
@@ -31,6 +31,7 @@ export function fileContent(file: FolderFile, signal: AbortSignal | undefined): 
     sample: async () => readStart(source, 512),
     bytes,
     pieces,
+    onHashed,
     async expectUnchanged() {
       const now = await stat(source).catch(() => undefined);
       if (now?.size === size && now.mtimeMs === mtimeMs) return;
@@ -59,13 +60,17 @@ export function madeContent(path: string, made: string | Uint8Array): Content {
 
 interface Source extends Pick<Content, "path" | "size" | "sample" | "bytes" | "expectUnchanged"> {
   pieces(from: number, to: number): AsyncGenerator<Uint8Array>;
+  onHashed?: ((count: number) => void) | undefined;
 }
 
 function withDigests(source: Source): Content {
-  const { size, bytes, pieces } = source;
+  const { size, bytes, pieces, onHashed } = source;
   const sha256 = once(async () => {
     const hash = createHash("sha256");
-    for await (const piece of pieces(0, size)) hash.update(piece);
+    for await (const piece of pieces(0, size)) {
+      hash.update(piece);
+      onHashed?.(piece.byteLength);
+    }
     return hash.digest("hex");
   });
   const gitId = once(async () =>

@@ -42,7 +42,12 @@ async function contentsOf(folder: string, options: PushOptions, { client, repo }
   const made = Object.entries(options.files ?? {});
   const { files, leftOut } = await folderFiles(folder, options);
   for (const file of leftOut) options.onLeftOut?.(file);
-  const contents = new Map(files.map((file) => [file.path, fileContent(file, client.signal)]));
+  const contents = new Map(
+    files.map((file) => {
+      const hashing = new ProgressReport(options.onProgress, repo, file.path, file.size);
+      return [file.path, fileContent(file, client.signal, (count) => hashing.hashed(count))] as const;
+    }),
+  );
   for (const [path, content] of made) contents.set(checkFileName(path, repo), madeContent(path, content));
   return [...contents.values()];
 }

@@ -47,3 +47,16 @@ it("a transfer that begins again tells so", () => {
     ["retry", 0, "damaged", 0],
   ]);
 });
+
+it("tells of a file that is read for its checksum, and nothing of one that is read at once", () => {
+  report.hashed(100);
+  expect(events).toEqual([]);
+  for (let step = 1; step <= 20; step++) {
+    vi.advanceTimersByTime(25);
+    report.hashed(10);
+  }
+  expect(events.map(({ state, loadedBytes }) => [state, loadedBytes])).toEqual(
+    [140, 180, 220, 260, 300].map((bytes) => ["hashing", bytes]),
+  );
+  expect(events.at(-1)).toMatchObject({ totalBytes: 10_000, bytesPerSecond: 600 });
+});

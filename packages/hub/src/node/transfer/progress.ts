@@ -40,13 +40,23 @@ export class ProgressReport {
   }
 
   add(bytes: number): void {
+    this.#advance(bytes, "progress");
+  }
+
+  /** So many more bytes were read for the checksum of a file. */
+  hashed(bytes: number): void {
+    if (this.#samples.length === 0) this.#samples = [{ ms: performance.now(), bytes: 0 }];
+    this.#advance(bytes, "hashing");
+  }
+
+  #advance(bytes: number, state: "progress" | "hashing"): void {
     this.#fetchedBytes += bytes;
     this.#loadedBytes += bytes;
     const ms = performance.now();
     if (ms - this.#samples.at(-1)!.ms < INTERVAL_MS) return;
     this.#samples.push({ ms, bytes: this.#fetchedBytes });
     while (this.#samples.length > 2 && ms - this.#samples[1]!.ms > WINDOW_MS) this.#samples.shift();
-    this.#send("progress");
+    this.#send(state);
   }
 
   /** The transfer goes on, or begins again with `loadedBytes`. */
