@@ -8,6 +8,7 @@ import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { downloadCommand } from "./commands/download.js";
 import { evaluateCommand } from "./commands/evaluate.js";
+import { explainCommand } from "./commands/explain.js";
 import { exportGgufCommand } from "./commands/export-gguf.js";
 import { generateCommand } from "./commands/generate.js";
 import { mergeCommand } from "./commands/merge.js";
@@ -51,6 +52,7 @@ const commands: readonly Command[] = [
   imatrixCommand,
   reportCommand,
   uiCommand,
+  explainCommand,
 ];
 
 /** Commands of the contract that this version does not have. */
