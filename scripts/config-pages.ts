@@ -18,7 +18,9 @@ import { rowFields } from "../packages/cli/src/config/row-fields.js";
 import { samplingFields } from "../packages/cli/src/config/sampling-fields.js";
 import { serverFields } from "../packages/cli/src/config/serve-fields.js";
 import { anyFields } from "../packages/cli/src/config/train-fields.js";
+import { codeTable } from "../do../site/explanations.js";
 import { constantFields, otherFields } from "../packages/lora/src/other-fields.js";
+import { commandTable, configTable, quantizationTable, trainingArgumentsTable } from "./trl-tables.js";
 
 /** A part of a page that is made from the declarations of fields: it stands between `<!-- fields: NAME -->` and `<!-- end of NAME -->`. */
 export interface PagePart {
@@ -52,6 +54,11 @@ export function pageParts(): PagePart[] {
       name: "lora",
       lines: [...fieldTable(loraFields), ...otherFieldRows(otherFields, constantFields)],
     },
+    ...["kto", "dpo", "sft", "orpo", "cpo"].map((name) => ({ page: `docs/coming-from/${name}-config.md`, name, lines: configTable(name) })),
+    { page: "docs/troubleshooting/index.md", name: "codes", lines: codeTable() },
+    { page: "docs/coming-from/training-arguments.md", name: "training arguments", lines: trainingArgumentsTable() },
+    { page: "docs/coming-from/model-config.md", name: "model config", lines: commandTable() },
+    { page: "docs/coming-from/bits-and-bytes-config.md", name: "bits and bytes", lines: quantizationTable() },
   ];
 }
 

@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { defineConfig } from "vitepress";
+import { explanationPages } from "./explanations.js";
+import { packageGuides } from "./guides.js";
+import { writeLlms, type ReadPage } from "./llms.js";
+import { extendMarkdown } from "./markdown.js";
+import { docsFolder, repositoryUrl } from "./repository.js";
+import { navigation, sidebars } from "./sidebar.js";
+
+/** Where the site lies on its host; GitHub Pages serve a repository under its name. */
+const base = process.env["DOCS_BASE"] ?? "/kto/";
+
+/** Pages that are made for a name, by their addresses. */
+const made = new Map([
+  ...packageGuides().map((page) => [`packages/${page.params.name}.md`, page.content] as const),
+  ...explanationPages().map((page) => [`troubleshooting/${page.params.name}.md`, page.content] as const),
+]);
+
+const read: ReadPage[] = [];
+
+export default defineConfig({
+  base,
+  lang: "en",
+  title: "kto",
+  description: "Fine-tune language models with KTO, DPO and SFT in TypeScript, on any GPU through WebGPU.",
+  srcExclude: ["**/node_modules/**"],
+  cleanUrls: false,
+  lastUpdated: false,
+  ignoreDeadLinks: false,
+  head: [["link", { rel: "icon", href: `${base}icon.svg`, type: "image/svg+xml" }]],
+  markdown: { config: extendMarkdown, theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" } },
+  vite: {
+    resolve: { conditions: ["@kto/source"] },
+    build: { chunkSizeWarningLimit: 4000, target: "es2022" },
+  },
+  transformPageData({ relativePath, title }) {
+    if (relativePath.startsWith("api/")) return;
+    const text = made.get(relativePath) ?? readFileSync(join(docsFolder, relativePath), "utf8");
+    read.push({ address: relativePath.replace(/\.md$/, ".html"), title, text: text.replace(/^<script setup>[\s\S]*?<\/script>\n+/, "") });
+  },
+  buildEnd: ({ outDir }) => writeLlms(outDir, [...new Map(read.map((page) => [page.address, page])).values()]),
+  themeConfig: {
+    nav: navigation,
+    sidebar: sidebars(),
+    outline: { level: [2, 3] },
+    search: { provider: "local" },
+    socialLinks: [{ icon: "github", link: repositoryUrl, ariaLabel: "the repository" }],
+    docFooter: { prev: "Before", next: "Next" },
+  },
+});

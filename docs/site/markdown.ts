@@ -1,0 +1,30 @@
+import katex from "@vscode/markdown-it-katex";
+import type { MarkdownRenderer } from "vitepress";
+import { siteLink, sourceOf } from "./repository.js";
+
+/** What pages may hold besides the Markdown of VitePress: formulas, and links that also lead somewhere where the file is read in the repository. */
+export function extendMarkdown(md: MarkdownRenderer): void {
+  md.use((katex as unknown as { default?: typeof katex }).default ?? katex, { throwOnError: true, strict: "error" });
+  for (const name of ["math_inline", "math_inline_block", "math_block"]) {
+    const render = md.renderer.rules[name];
+    if (render) md.renderer.rules[name] = (...given) => withoutVue(render(...given));
+  }
+  for (const name of ["text", "code_inline"]) {
+    const render = md.renderer.rules[name]!;
+    md.renderer.rules[name] = (...given) => render(...given).replaceAll("{{", "&#123;&#123;"); // pages speak of templates, and are none
+  }
+  md.core.ruler.push("links of the repository", ({ tokens, env }) => {
+    const source = sourceOf((env as { relativePath: string }).relativePath);
+    for (const { children } of tokens) {
+      for (const token of children ?? []) {
+        const href = token.type === "link_open" ? token.attrGet("href") : null;
+        if (href) token.attrSet("href", siteLink(decodeURI(href), source));
+      }
+    }
+  });
+}
+
+/** Markup that Vue takes as it is, since formulas have braces. */
+function withoutVue(markup: string): string {
+  return markup.replace(/^(\s*)<(span|p|div)\b/, "$1<$2 v-pre");
+}
