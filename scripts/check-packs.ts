@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { transformSync } from "esbuild";
-import { comparable, promisedLines, readmeSamples, type Sample } from "../packages/testing/src/structure/samples.js";
+import { comparable, promisedLines, documentedSamples, type Sample } from "../packages/testing/src/structure/samples.js";
 import { entriesOf, listPackages, ROOT } from "../packages/testing/src/structure/workspace.js";
 import { packAll, type Pack } from "./packs/stage.js";
 import { compileAll } from "./packs/types.js";
@@ -93,7 +93,7 @@ async function checkTypes(folder: string, samples: readonly Sample[]): Promise<v
 }
 
 const packs = packAll(scratch);
-const samples = readmeSamples();
+const samples = documentedSamples();
 const folder = join(scratch, "all");
 await check("npm i @kto/losses", () => checkSmallPackage(packs));
 await check(`npm i of all ${packs.length} packages`, () => prepareAll(folder, packs));

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
 import { describe, expect, it } from "vitest";
-import { pageParts, schemaFile, withPart } from "./config-pages.js";
+import { madeFiles, pageParts, schemaFile, withPart } from "./config-pages.js";
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
 
@@ -11,7 +11,7 @@ describe("made from the declarations of fields (npm run config:write)", () => {
     expect(withPart(read(page), part)).toBe(read(page));
   });
 
-  it("the schema of kto.yaml", () => expect(read(schemaFile().path)).toBe(schemaFile().content));
+  it.each(madeFiles().map(({ path, content }) => [path, content] as const))("%s", (path, content) => expect(read(path)).toBe(content));
 });
 
 describe("@kto/trainer/kto.schema.json", () => {

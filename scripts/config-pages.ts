@@ -18,7 +18,7 @@ import { rowFields } from "../packages/cli/src/config/row-fields.js";
 import { samplingFields } from "../packages/cli/src/config/sampling-fields.js";
 import { serverFields } from "../packages/cli/src/config/serve-fields.js";
 import { anyFields } from "../packages/cli/src/config/train-fields.js";
-import { codeTable } from "../do../site/explanations.js";
+import { codeTable, explanationPages } from "../docs/site/explanations.js";
 import { constantFields, otherFields } from "../packages/lora/src/other-fields.js";
 import { commandTable, configTable, quantizationTable, trainingArgumentsTable } from "./trl-tables.js";
 
@@ -108,6 +108,11 @@ function otherNames(): string[] {
     "",
     `Accepted without effect, with a note: ${named("ignored")}.`,
   ];
+}
+
+/** Files that are made whole: the schema of kto.yaml, and a page for each code of an error. */
+export function madeFiles(): { path: string; content: string }[] {
+  return [schemaFile(), ...explanationPages()];
 }
 
 /** The file of the schema of kto.yaml, and what belongs in it. */

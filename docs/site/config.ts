@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitepress";
-import { explanationPages } from "./explanations.js";
 import { packageGuides } from "./guides.js";
 import { writeLlms, type ReadPage } from "./llms.js";
 import { extendMarkdown } from "./markdown.js";
@@ -12,10 +11,7 @@ import { navigation, sidebars } from "./sidebar.js";
 const base = process.env["DOCS_BASE"] ?? "/kto/";
 
 /** Pages that are made for a name, by their addresses. */
-const made = new Map([
-  ...packageGuides().map((page) => [`packages/${page.params.name}.md`, page.content] as const),
-  ...explanationPages().map((page) => [`troubleshooting/${page.params.name}.md`, page.content] as const),
-]);
+const made = new Map(packageGuides().map((page) => [`packages/${page.params.name}.md`, page.content]));
 
 const read: ReadPage[] = [];
 

@@ -1,11 +1,10 @@
 import { explanations, printedCodes, type PrintedCode } from "../../packages/cli/src/explain/index.js";
-import type { MadePage } from "./guides.js";
 
 /** Codes in the order of the alphabet. */
 export const codes: readonly PrintedCode[] = (Object.keys(printedCodes) as PrintedCode[]).sort();
 
 /** A page for each code: what `kto explain` prints of it. */
-export function explanationPages(): MadePage[] {
+export function explanationPages(): { path: string; content: string }[] {
   return codes.map((code) => {
     const { about, remedies } = explanations[code];
     const lines = [
@@ -21,7 +20,7 @@ export function explanationPages(): MadePage[] {
       "",
       "All codes: [Errors by their codes](index.md).",
     ];
-    return { params: { name: code, title: code }, content: lines.join("\n") };
+    return { path: `docs/troubleshooting/${code}.md`, content: `${lines.join("\n")}\n` };
   });
 }
 

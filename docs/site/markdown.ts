@@ -2,9 +2,14 @@ import katex from "@vscode/markdown-it-katex";
 import type { MarkdownRenderer } from "vitepress";
 import { siteLink, sourceOf } from "./repository.js";
 
+type Plugin = (md: MarkdownRenderer, options: { throwOnError: boolean; strict: string }) => void;
+
+/** A CommonJS module, whose default Node gives as a field of the default; its types are of another copy of markdown-it's. */
+const formulas = ((katex as unknown as { default?: unknown }).default ?? katex) as unknown as Plugin;
+
 /** What pages may hold besides the Markdown of VitePress: formulas, and links that also lead somewhere where the file is read in the repository. */
 export function extendMarkdown(md: MarkdownRenderer): void {
-  md.use((katex as unknown as { default?: typeof katex }).default ?? katex, { throwOnError: true, strict: "error" });
+  md.use(formulas, { throwOnError: true, strict: "error" });
   for (const name of ["math_inline", "math_inline_block", "math_block"]) {
     const render = md.renderer.rules[name];
     if (render) md.renderer.rules[name] = (...given) => withoutVue(render(...given));

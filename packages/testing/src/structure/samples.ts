@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { listPackages, ROOT } from "./workspace.js";
 
-/** A program in a README. */
+/** A program in a README or on a page. */
 export interface Sample {
   /** `packages/lora/README.md:9`. */
   place: string;
@@ -16,28 +16,35 @@ export interface Sample {
 }
 
 /**
- * The `js` and `ts` blocks of the READMEs of the repository and of every published package. A block is a whole program unless its fence says otherwise:
- * ```` ```ts not-run ````, ```` ```js untyped ````; a `fragment`, a part of one, is left out.
+ * The `js` and `ts` blocks of the READMEs of the repository and of every published package, and of the pages of the site. A block is a whole program unless its
+ * fence says otherwise: ```` ```ts not-run ````, ```` ```js untyped ````; a `fragment`, a part of one, is left out.
  */
-export function readmeSamples(): Sample[] {
-  const folders = [
-    ROOT,
-    ...listPackages()
-      .filter(({ manifest }) => !manifest.private)
-      .map(({ folder }) => folder),
-  ];
-  return folders.flatMap((folder) => {
-    const path = join(folder, "README.md");
-    if (!existsSync(path)) return [];
+export function documentedSamples(): Sample[] {
+  return [...readmes(), ...sitePages()].flatMap((path) => {
     const text = readFileSync(path, "utf8");
-    return [...text.matchAll(/^```(?:js|ts)(.*)\n([\s\S]*?)^```$/gm)].flatMap(({ index, 1: marks, 2: code }) => {
+    return [...text.matchAll(/^```(?:js|ts)\b(.*)\n([\s\S]*?)^```$/gm)].flatMap(({ index, 1: marks, 2: code }) => {
       if (marks!.includes("fragment")) return [];
       const line = text.slice(0, index).split("\n").length;
-      const name = `${relative(join(ROOT, "packages"), folder).replace(/^\.\.$/, "root")}-${line}`;
-      const place = `${relative(ROOT, path)}:${line}`;
-      return [{ place, name, code: code!, typed: !marks!.includes("untyped"), run: !marks!.includes("not-run") }];
+      const place = relative(ROOT, path);
+      const name = `${place.replace(/^packages\//, "").replace(/\/?(README)?\.md$/, "").replaceAll("/", "-") || "root"}-${line}`;
+      return [{ place: `${place}:${line}`, name, code: code!, typed: !marks!.includes("untyped"), run: !marks!.includes("not-run") }];
     });
   });
+}
+
+function readmes(): string[] {
+  const published = listPackages().filter(({ manifest }) => !manifest.private);
+  return [ROOT, ...published.map(({ folder }) => folder)].map((folder) => join(folder, "README.md")).filter((path) => existsSync(path));
+}
+
+/** Pages that are written by hand; those for contributors show parts of the code itself. */
+export function sitePages(): string[] {
+  const folder = join(ROOT, "docs");
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  return paths
+    .filter((path) => path.endsWith(".md") && !/(^|\/)(node_modules|\.vitepress|api|decisions)\/|\[|^style\.md$/.test(path))
+    .sort()
+    .map((path) => join(folder, path));
 }
 
 /** What a sample prints, where every `console.log` in it says so in a comment; undefined otherwise. */
