@@ -34,6 +34,6 @@ console.log(`${passed} ${problems.length}`);
 function testFiles() {
   return ["packages", "examples", "scripts"]
     .filter((folder) => existsSync(folder))
-    .flatMap((folder) => readdirSync(folder, { recursive: true }).map((path) => `${folder}/${path}`))
+    .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path}`))
     .filter((path) => path.endsWith(".test.ts") && !/(^|\/)(node_modules|dist)\//.test(path));
 }

@@ -4,7 +4,7 @@ import type { Explanation } from "./explanation.js";
 import { fileErrors } from "./file-errors.js";
 import { inputErrors } from "./input-errors.js";
 
-export type { Explanation, Remedy } from "./explanation.js";
+export type { Explanation } from "./explanation.js";
 
 /** Codes that only the command prints, for what the libraries have no error of. */
 const commandCodes = {

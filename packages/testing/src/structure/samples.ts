@@ -26,7 +26,12 @@ export function documentedSamples(): Sample[] {
       if (marks!.includes("fragment")) return [];
       const line = text.slice(0, index).split("\n").length;
       const place = relative(ROOT, path);
-      const name = `${place.replace(/^packages\//, "").replace(/\/?(README)?\.md$/, "").replaceAll("/", "-") || "root"}-${line}`;
+      const name = `${
+        place
+          .replace(/^packages\//, "")
+          .replace(/\/?(README)?\.md$/, "")
+          .replaceAll("/", "-") || "root"
+      }-${line}`;
       return [{ place: `${place}:${line}`, name, code: code!, typed: !marks!.includes("untyped"), run: !marks!.includes("not-run") }];
     });
   });
