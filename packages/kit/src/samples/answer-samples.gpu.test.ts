@@ -126,6 +126,15 @@ describe("samples of a run", () => {
     expect((await linesOf(store)).map((line) => "after" in line)).toEqual([false, false, false]);
   });
 
+  it("one that is stopped while it answers before has not begun", async () => {
+    const store = memoryStore();
+    const interrupt = new AbortController();
+    const trackers = [sampling(store, { onProgress: () => interrupt.abort(new Error("Ctrl-C")) })];
+    using trainer = new KTOTrainer({ model, peftConfig, trainDataset: await rowsOf("kto"), args, output: store, trackers });
+    await expect(trainer.train({ signal: interrupt.signal })).rejects.toThrow("Ctrl-C");
+    expect(await store.list()).toEqual([]);
+  });
+
   it("without room for one they are left out, which is told, and the run goes on", async () => {
     const warnings: string[] = [];
     const store = memoryStore();
