@@ -65,6 +65,23 @@ function importAll(folder: string): void {
   run(process.execPath, ["import-all.js"], folder);
 }
 
+/** `dataset_num_proc: 2` of the installed packages: the file of a thread is in the tarball, and its rows are those of one thread. */
+function tokenizeOnThreads(folder: string): void {
+  const code = `
+    import { loadDataset, openTokenizer } from "@kto/kit";
+    import { tokenizeWorkers } from "@kto/kit/node";
+    import { prepareKtoDataset, prepareSftDataset } from "@kto/trainer";
+    const dataset = (await loadDataset("examples/quickstart/data/train.jsonl")).take(200);
+    const tokenizer = await openTokenizer("examples/quickstart/model");
+    for (const prepare of [prepareKtoDataset, prepareSftDataset]) {
+      const [one, two] = [await prepare(dataset, { tokenizer }), await prepare(dataset, { tokenizer, workers: tokenizeWorkers(2) })];
+      console.log(one.rows.length > 0 && JSON.stringify([...one.rows]) === JSON.stringify([...two.rows]));
+    }`;
+  writeFileSync(join(folder, "threads.js"), code);
+  const said = run(process.execPath, ["threads.js"], folder);
+  if (said.trim() !== "true\ntrue") throw new Error(`expected the same rows on two threads as on one, of KTO and of SFT, got ${said}`);
+}
+
 function runSample(folder: string, { name, code }: Sample): void {
   writeFileSync(join(folder, `${name}.js`), transformSync(code, { loader: "ts", target: "node20" }).code);
   const printed = run(process.execPath, ["--import", "./gpu.js", `${name}.js`], folder, { KTO_DEVICE: "software" });
@@ -98,5 +115,6 @@ const folder = join(scratch, "all");
 await check("npm i @kto/losses", () => checkSmallPackage(packs));
 await check(`npm i of all ${packs.length} packages`, () => prepareAll(folder, packs));
 await check("every entry is imported", () => importAll(folder));
+await check("rows are tokenised on threads", () => tokenizeOnThreads(folder));
 await checkTypes(folder, samples);
 for (const sample of samples.filter((candidate) => candidate.run)) await check(sample.place, () => runSample(folder, sample));
