@@ -40,6 +40,24 @@ async function steps(optimizer: Optimizer, until: number): Promise<void> {
   }
 }
 
+/** Holds parameters of `fresh` after three steps to a float64 loop with exact moments, at learning rate 1e-2 and weight decay 0.1. */
+async function expectMoments32(bucket: ParameterBucket): Promise<void> {
+  for (const tensor of bucket.parameters.values()) {
+    const got = await tensor.read();
+    const want = Float64Array.from(draw(0.5, tensor.size));
+    const [m, v] = [new Float64Array(tensor.size), new Float64Array(tensor.size)];
+    for (let step = 1; step <= 3; step++) {
+      const [c1, c2] = [1 - 0.9 ** step, Math.sqrt(1 - 0.999 ** step)];
+      draw(step, tensor.size).forEach((g, i) => {
+        m[i] = 0.9 * m[i]! + 0.1 * g;
+        v[i] = 0.999 * v[i]! + 0.001 * g * g;
+        want[i] = (want[i]! - ((1e-2 * c2) / c1) * (m[i] / (Math.sqrt(v[i]) + c2 * 1e-8))) * (1 - 1e-2 * 0.1);
+      });
+    }
+    want.forEach((value, i) => expect(Math.abs(got[i]! - value)).toBeLessThanOrEqual(1e-6 + 1e-5 * Math.abs(value)));
+  }
+}
+
 describe.each(["adamw_8bit", "adamw", "paged_adamw_32bit"])("%s", (name) => {
   it("goes on from a state that was read, bit for bit", async () => {
     using bucket = fresh();
@@ -208,6 +226,29 @@ describe("AdamW8bit", () => {
     expect(flat.filter((value) => value !== 0)).toHaveLength(names.length * size);
   });
 
+  it("an embedding keeps exact moments beside matrices in 8 bits, as in bitsandbytes", async () => {
+    const both = [new ParameterBucket(device, shapes, "embedding", { isEmbedding: true }), new ParameterBucket(device, shapes, "matrices")];
+    using embedding = both[0]!;
+    using matrices = both[1]!;
+    for (const bucket of both) for (const [name, { size }] of bucket.parameters) write(bucket, name, draw(0.5, size));
+    using optimizer = createOptimizer("adamw_8bit", both, { weightDecay: 0.1 });
+    const dtypes = optimizer.stateTensors().map(({ key, dtype }) => `${key} ${dtype}`);
+    expect(dtypes.filter((text) => text === "large.state1 F32" || text === "large.state1 U8").sort()).toEqual([
+      "large.state1 F32",
+      "large.state1 U8",
+    ]);
+    using first = embedding.like("gradients");
+    using second = matrices.like("gradients");
+    for (let step = 0; step < 3; step++) {
+      for (const gradients of [first, second])
+        for (const [name, { size }] of embedding.parameters) write(gradients, name, draw(step + 1, size));
+      device.scope(() => void optimizer.apply([first, second], { learningRate: 1e-2 }));
+    }
+    await expectMoments32(embedding);
+    const [exact, coded] = [await embedding.get("large").read(), await matrices.get("large").read()];
+    expect(exact.some((value, i) => Math.abs(value - coded[i]!) > 1e-5)).toBe(true);
+  });
+
   it("paged_adamw_32bit is bitsandbytes' AdamW with f32 moments: the decay comes after the step", async () => {
     using bucket = fresh();
     using optimizer = createOptimizer("paged_adamw_32bit", [bucket], { weightDecay: 0.1 });
@@ -217,20 +258,7 @@ describe("AdamW8bit", () => {
       for (const [parameter, { size }] of bucket.parameters) write(gradients, parameter, draw(step + 1, size));
       device.scope(() => void optimizer.apply([gradients], { learningRate: 1e-2 }));
     }
-    for (const tensor of bucket.parameters.values()) {
-      const got = await tensor.read();
-      const want = Float64Array.from(draw(0.5, tensor.size));
-      const [m, v] = [new Float64Array(tensor.size), new Float64Array(tensor.size)];
-      for (let step = 1; step <= 3; step++) {
-        const [c1, c2] = [1 - 0.9 ** step, Math.sqrt(1 - 0.999 ** step)];
-        draw(step, tensor.size).forEach((g, i) => {
-          m[i] = 0.9 * m[i]! + 0.1 * g;
-          v[i] = 0.999 * v[i]! + 0.001 * g * g;
-          want[i] = (want[i]! - ((1e-2 * c2) / c1) * (m[i] / (Math.sqrt(v[i]) + c2 * 1e-8))) * (1 - 1e-2 * 0.1);
-        });
-      }
-      want.forEach((value, i) => expect(Math.abs(got[i]! - value)).toBeLessThanOrEqual(1e-6 + 1e-5 * Math.abs(value)));
-    }
+    await expectMoments32(bucket);
   });
 
   it("two buckets, one of them with small parameters only, share one norm", async () => {
