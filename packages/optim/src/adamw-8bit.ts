@@ -9,6 +9,7 @@ import {
 } from "@kto/tensor";
 import { clipGradients, type AdamWOptions } from "./adamw.js";
 import type { Optimizer, StateTensor, StepOptions } from "./optimizer.js";
+import { expectState, PieceReader, wholeState, type StateReader } from "./state-pieces.js";
 import { StateBlocks } from "./state-blocks.js";
 
 /** Numbers of AdamW8bit. */
@@ -89,10 +90,18 @@ export class AdamW8bit implements Optimizer {
     return this.#states.flatMap(({ state }) => state.stateTensors());
   }
 
-  async readState(): Promise<Map<string, Uint8Array>> {
-    const all = new Map<string, Uint8Array>();
-    for (const { state } of this.#states) for (const [key, bytes] of await state.readState()) all.set(key, bytes);
-    return all;
+  stateReader(): StateReader {
+    const places = new Map(this.#states.flatMap(({ state }) => state.statePlaces()));
+    const pieces = new PieceReader();
+    return (key) => {
+      const { tensor, start, end } = expectState(places.get(key), key);
+      return pieces.read(tensor, start, end);
+    };
+  }
+
+  readState(): Promise<Map<string, Uint8Array>> {
+    const keys = this.stateTensors().map(({ key }) => key);
+    return wholeState(keys, this.stateReader());
   }
 
   writeState(state: ReadonlyMap<string, Uint8Array>): void {

@@ -1,4 +1,5 @@
 import { adamwHyper, adamwHyperSize, adamwStep, clipFactor, gradNorm, type ParameterBucket, type Tensor } from "@kto/tensor";
+import { expectState, PieceReader, wholeState, type StateReader } from "./state-pieces.js";
 import { stateBytes, type Optimizer, type StateTensor, type StepOptions } from "./optimizer.js";
 
 /** Numbers of AdamW; defaults are torch's, except weight decay, which is transformers' 0. */
@@ -65,14 +66,26 @@ export class AdamW implements Optimizer {
     );
   }
 
-  async readState(): Promise<Map<string, Uint8Array>> {
-    const state = new Map<string, Uint8Array>();
-    for (const { prefix, bucket } of this.#moments()) {
-      const bytes = await bucket.device.readBytes(bucket.flat);
-      for (const [name, { byteOffset, byteLength }] of bucket.parameters)
-        state.set(prefix + name, bytes.slice(byteOffset, byteOffset + byteLength));
-    }
-    return state;
+  stateReader(): StateReader {
+    const places = new Map(
+      this.#moments().flatMap(({ prefix, bucket }) =>
+        Array.from(
+          bucket.parameters,
+          ([name, { byteOffset, byteLength }]) =>
+            [prefix + name, { flat: bucket.flat, start: byteOffset, end: byteOffset + byteLength }] as const,
+        ),
+      ),
+    );
+    const pieces = new PieceReader();
+    return (key) => {
+      const { flat, start, end } = expectState(places.get(key), key);
+      return pieces.read(flat, start, end);
+    };
+  }
+
+  readState(): Promise<Map<string, Uint8Array>> {
+    const keys = this.stateTensors().map(({ key }) => key);
+    return wholeState(keys, this.stateReader());
   }
 
   writeState(state: ReadonlyMap<string, Uint8Array>): void {

@@ -1,4 +1,5 @@
 import { ShapeError, type ParameterBucket, type Tensor } from "@kto/tensor";
+import type { StateReader } from "./state-pieces.js";
 
 /** Which optimizer's state it is; stands in checkpoints. */
 export type OptimizerKind = "adamw" | "adamw_8bit" | "adamw_32bit";
@@ -33,7 +34,9 @@ export interface Optimizer extends Disposable {
   apply(gradients: readonly ParameterBucket[], options: StepOptions): Tensor;
   /** Names, dtypes and shapes of the state, for checkpoints. */
   stateTensors(): StateTensor[];
-  /** Reads the state: the bytes of each of `stateTensors`, little-endian. */
+  /** Reads `stateTensors`, little-endian, in pieces: the host holds at most 64 MiB of them. Not across a step. */
+  stateReader(): StateReader;
+  /** Reads all of them, whole and at once. */
   readState(): Promise<Map<string, Uint8Array>>;
   /** Overwrites the state with what `readState` gave. Throws ShapeError if a tensor is missing or has another length. `step` is the caller's to set. */
   writeState(state: ReadonlyMap<string, Uint8Array>): void;

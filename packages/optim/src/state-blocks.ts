@@ -73,10 +73,9 @@ export class StateBlocks implements Disposable {
     return this.#slices().map(({ key, dtype, shape }) => ({ key, dtype, shape }));
   }
 
-  async readState(): Promise<Map<string, Uint8Array>> {
-    const bytes = new Map<BlockPart, Uint8Array>();
-    for (const part of this.#parts) bytes.set(part, await this.#device.readBytes(part.tensor));
-    return new Map(this.#slices().map(({ key, part, start, end }) => [key, bytes.get(part)!.slice(start, end)]));
+  /** Where each of them lies, by key. */
+  statePlaces(): [key: string, place: { tensor: Tensor; start: number; end: number }][] {
+    return this.#slices().map(({ key, part, start, end }) => [key, { tensor: part.tensor, start, end }]);
   }
 
   /** Throws ShapeError, and leaves everything as it was, if a tensor is missing or has another length. */

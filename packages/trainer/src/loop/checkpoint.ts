@@ -5,7 +5,7 @@ import { CheckpointError } from "./checkpoint-error.js";
 import { checkpointFolder, textOf } from "./checkpoint-folder.js";
 import { checkpointStep } from "./checkpoint-names.js";
 import { sumFiles, sumProblem } from "./file-sums.js";
-import { encodeOptimizer, optimizerFile, readOptimizer, restoreOptimizer } from "./optimizer-file.js";
+import { optimizerFile, readOptimizer, restoreOptimizer, writeOptimizer } from "./optimizer-file.js";
 import type { CheckpointFolder, PolicyFiles, ReadPolicy } from "./policy.js";
 import { expectSeal, parseTrainerState, sealTrainerState } from "./read-trainer-state.js";
 import { stateFile, type RunSettings, type TrainerState } from "./trainer-state.js";
@@ -36,7 +36,7 @@ export async function writeCheckpoint(
   trainerState: string,
 ): Promise<void> {
   const written = await files.write(folder);
-  await folder.write(optimizerFile, await encodeOptimizer(optimizer));
+  await folder.write(optimizerFile, async (sink) => void (await writeOptimizer(sink, optimizer)));
   await folder.write(stateFile, await sealTrainerState(trainerState, await sumFiles(folder, [...written, optimizerFile])));
 }
 

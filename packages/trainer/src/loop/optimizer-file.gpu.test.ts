@@ -1,9 +1,16 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { bytesSource, FormatError } from "@kto/core";
 import { AdamW8bit, createOptimizer, type Optimizer } from "@kto/optim";
-import { encodeSafetensors, openSafetensors, type TensorToWrite } from "@kto/safetensors";
+import { bytesWrittenBy, encodeSafetensors, openSafetensors, type TensorToWrite } from "@kto/safetensors";
 import { ParameterBucket, requestDevice, type Device } from "@kto/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { encodeOptimizer, readOptimizer, restoreOptimizer } from "./optimizer-file.js";
+import { readOptimizer, restoreOptimizer, writeOptimizer } from "./optimizer-file.js";
+
+/** The file of an optimizer. */
+function encodeOptimizer(optimizer: Optimizer): Promise<Uint8Array> {
+  return bytesWrittenBy((sink) => writeOptimizer(sink, optimizer));
+}
 
 /** Reads the file of an optimizer and puts it into another. */
 async function restore(bytes: Uint8Array, step: number, optimizer: Optimizer): Promise<void> {
@@ -167,4 +174,32 @@ it("the file of adamw_8bit has the keys of bitsandbytes", async () => {
     step: "I64 []",
   });
   expect(new DataView((await file.read("step")).data.slice().buffer).getBigInt64(0, true)).toBe(1n);
+});
+
+it("a state larger than what the host may hold of it is written in pieces, while it is read", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const held = (): number => (collect(), process.memoryUsage().arrayBuffers);
+  using bucket = new ParameterBucket(device, [
+    { name: "embedding", shape: [9000, 1000] },
+    { name: "matrix", shape: [9000, 1001] },
+    { name: "norm", shape: [7] },
+  ]);
+  using optimizer = createOptimizer("adamw", [bucket]);
+  const before = held();
+  let [most, written, largest] = [0, 0, 0];
+  await writeOptimizer(
+    {
+      async write(bytes) {
+        written += bytes.byteLength;
+        largest = Math.max(largest, bytes.byteLength);
+        most = Math.max(most, held() - before);
+      },
+    },
+    optimizer,
+  );
+  expect(written).toBeGreaterThan(2 * 4 * bucket.numElements);
+  expect(largest).toBeLessThanOrEqual(16 * 2 ** 20);
+  expect(most).toBeGreaterThan(16 * 2 ** 20 - 1);
+  expect(most, "four pieces and one on its way, twice where it is copied from the device").toBeLessThan(6.5 * 16 * 2 ** 20);
 });

@@ -1,6 +1,6 @@
-import { FormatError } from "@kto/core";
+import { FormatError, type ByteSink } from "@kto/core";
 import type { Optimizer } from "@kto/optim";
-import { encodeSafetensors, type SafetensorsFile, type TensorToWrite } from "@kto/safetensors";
+import { writeSafetensors, type SafetensorsFile, type TensorToWrite } from "@kto/safetensors";
 
 /** The state of an optimizer as a file of this name in a checkpoint. */
 export const optimizerFile = "optimizer.safetensors";
@@ -16,18 +16,18 @@ export interface OptimizerState {
 
 /**
  * `optimizer.safetensors`: the state under the optimizer's keys, its kind and the steps taken in the metadata; the steps also as the scalar `step`,
- * the key of bitsandbytes, where AdamW's files have none.
+ * the key of bitsandbytes, where AdamW's files have none. The state is read from the device as it is written, in pieces: the host never holds all of it. Gives the bytes written.
  */
-export async function encodeOptimizer(optimizer: Optimizer): Promise<Uint8Array> {
-  const state = await optimizer.readState();
+export function writeOptimizer(sink: ByteSink, optimizer: Optimizer): Promise<number> {
+  const read = optimizer.stateReader();
   const tensors = optimizer
     .stateTensors()
-    .map(({ key, dtype, shape }): [string, TensorToWrite] => [key, { dtype, shape: [...shape], data: state.get(key)! }]);
+    .map(({ key, dtype, shape }): [string, TensorToWrite] => [key, { dtype, shape: [...shape], data: () => read(key) }]);
   if (optimizer.kind !== "adamw") tensors.push([stepKey, { dtype: "I64", shape: [], data: BigInt64Array.of(BigInt(optimizer.step)) }]);
-  return encodeSafetensors(tensors, { metadata: { format: "pt", optimizer: optimizer.kind, step: String(optimizer.step) } });
+  return writeSafetensors(sink, tensors, { metadata: { format: "pt", optimizer: optimizer.kind, step: String(optimizer.step) } });
 }
 
-/** Reads what `encodeOptimizer` wrote after `step` updates. Throws FormatError if it is of another optimizer or update, or does not fit. */
+/** Reads what `writeOptimizer` wrote after `step` updates. Throws FormatError if it is of another optimizer or update, or does not fit. */
 export async function readOptimizer(
   file: SafetensorsFile,
   optimizer: Pick<Optimizer, "kind" | "stateTensors">,

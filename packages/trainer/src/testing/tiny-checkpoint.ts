@@ -1,6 +1,6 @@
 import { bytesSource, memoryStore, type ByteDirectory, type Store } from "@kto/core";
 import { loraConfig, type LoraAdapter, type LoraTarget, type LoraWeights } from "@kto/lora";
-import type { Optimizer, StateTensor } from "@kto/optim";
+import type { Optimizer, StateReader, StateTensor } from "@kto/optim";
 import { adapterFiles } from "../loop/adapter-files.js";
 import { writeCheckpoint, type RunToResume } from "../loop/checkpoint.js";
 import { checkpointName } from "../loop/checkpoint-names.js";
@@ -60,8 +60,11 @@ export async function writeTinyCheckpoint(store: Store, step: number): Promise<v
         index,
       ).buffer,
     );
-  const readState = async (): Promise<Map<string, Uint8Array>> => new Map(stateTensors.map((one, index) => [one.key, bytesOf(one, index)]));
-  const optimizer = { ...tinyRun.optimizer, step, readState } as unknown as Optimizer;
+  const bytes = new Map(stateTensors.map((one, index) => [one.key, bytesOf(one, index)]));
+  const read: StateReader = async function* (key) {
+    yield bytes.get(key)!;
+  };
+  const optimizer = { ...tinyRun.optimizer, step, stateReader: () => read } as unknown as Optimizer;
   const state = formatTrainerState(progressAt(step), args, planRun(8, args), { method: "kto" });
   await store.writeFolder(checkpointName(step), (folder) => writeCheckpoint(folder, filesOf(tinyAdapter, weights), optimizer, state));
 }
