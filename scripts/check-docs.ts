@@ -73,7 +73,9 @@ async function checkPage(inBrowser: Browser, path: string): Promise<string[]> {
 }
 
 async function seriousOf(page: Page): Promise<string[]> {
-  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run());
+  const { violations } = await page.evaluate(() =>
+    (globalThis as unknown as { axe: { run(options: object): Promise<AxeResults> } }).axe.run({ resultTypes: ["violations"] }),
+  );
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .map(({ id, nodes }) => `${id} of ${nodes.length}: ${nodes[0]!.html.slice(0, 200)}`);

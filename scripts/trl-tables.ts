@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { describeFields, type FieldDescription, type OtherField } from "@kto/core/config";
+import { describeFields, tableCell, type FieldDescription, type OtherField } from "@kto/core/config";
 import { QuantizationConfigError, readQuantizationConfig, writeQuantizationConfig, type QuantizationConfig } from "@kto/nf4";
 import { otherFields } from "../packages/cli/src/config/other-fields.js";
 import { fieldsOf } from "../packages/cli/src/config/train-fields.js";
@@ -42,7 +42,7 @@ function fateTable(fields: Readonly<Record<string, unknown>>, method: string): s
   const rows = Object.entries(fields).map(([name, initial]) => {
     const ours = described.find((one) => one.name === name || one.aliases.includes(name));
     const { fate, about, ownDefault } = ours ? ofField(ours, name, initial) : ofOther(otherFields[name], name);
-    return `| \`${name}\` | ${fate} | ${textOf(initial)} | ${ownDefault} | ${about.replaceAll("|", "\\|")} |`;
+    return `| \`${name}\` | ${fate} | ${textOf(initial)} | ${ownDefault} | ${tableCell(about)} |`;
   });
   return ["| field | here | default in trl | where ours is another | what it does here |", "| --- | --- | --- | --- | --- |", ...rows];
 }

@@ -48,9 +48,15 @@ export function describedTable<Described extends FieldDescription>(
     const { name, fate, initial, isRequired, help, notes } = one;
     const about = notes === undefined ? help : `${help}; ${notes}`;
     const cell = more(column?.cell(one) ?? "");
-    return `| \`${name}\` |${cell} ${fate} | ${isRequired ? "required" : `\`${initial ?? "null"}\``} | ${about.replaceAll("|", "\\|")} |`;
+    return `| \`${name}\` |${cell} ${fate} | ${isRequired ? "required" : `\`${initial ?? "null"}\``} | ${tableCell(about)} |`;
   });
   return [`| field |${more(column?.title ?? "")} here | default | what it means |`, `| --- |${more("---")} --- | --- | --- |`, ...rows];
+}
+
+/** A text as it stands in a cell of a table in Markdown: its bars and, outside of code, its angle brackets are no markup. */
+export function tableCell(text: string): string {
+  const parts = text.replaceAll("|", "\\|").split(/(`[^`]*`)/);
+  return parts.map((part) => (part.startsWith("`") ? part : part.replaceAll("<", "&lt;"))).join("");
 }
 
 /** Rows of that table for other fields, with the values that are written for them. */

@@ -1,5 +1,5 @@
 export { checkFields, overlay, type CheckedFields, type CheckOptions, type GivenFields } from "./check-fields.js";
-export { describedTable, describeFields, fieldTable, otherFieldRows, type FieldDescription } from "./describe-fields.js";
+export { describedTable, describeFields, fieldTable, otherFieldRows, tableCell, type FieldDescription } from "./describe-fields.js";
 export {
   defaultsOf,
   field,
