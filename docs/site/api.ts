@@ -35,6 +35,7 @@ export async function writeApi(): Promise<void> {
     typeDeclarationFormat: "table",
     sanitizeComments: true,
     useHTMLEncodedBrackets: true,
+    useHTMLAnchors: true, // VitePress names headings in another way
     tableColumnSettings: { hideSources: true, hideInherited: true, hideOverrides: true },
   };
   const app = await Application.bootstrapWithPlugins({

@@ -29,7 +29,7 @@ export function extendMarkdown(md: MarkdownRenderer): void {
   });
 }
 
-/** Markup that Vue takes as it is, since formulas have braces. */
+/** Markup that Vue takes as it is, since formulas have braces; a formula of its own line scrolls, also by keyboard. */
 function withoutVue(markup: string): string {
-  return markup.replace(/^(\s*)<(span|p|div)\b/, "$1<$2 v-pre");
+  return markup.replace(/^(\s*)<(span|div)\b/, "$1<$2 v-pre").replace(/^(\s*)<p\b/, '$1<p v-pre tabindex="0"');
 }

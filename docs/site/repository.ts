@@ -25,7 +25,7 @@ export function siteLink(href: string, source: string): string {
   const [path, hash] = href.split("#", 2) as [string, string?];
   const target = posix.normalize(posix.join(posix.dirname(source), path)).replace(/\/$/, "");
   const anchor = hash === undefined ? "" : `#${hash}`;
-  if (target.startsWith("docs/api/")) return href; // made by typedoc beside the page that names it
+  if (target.startsWith("docs/api/")) return source.startsWith("docs/api/") ? href : `/${target.slice("docs/".length)}${anchor}`; // made by typedoc
   const guide = /^packages\/([^/]+)(\/README\.md)?$/.exec(target);
   if (guide && guide[1] !== "testing" && existsSync(join(root, "packages", guide[1]!, "README.md")))
     return `/packages/${guide[1]}.md${anchor}`;
