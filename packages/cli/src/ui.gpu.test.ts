@@ -37,6 +37,12 @@ const textOf = (...path: string[]): string => readFileSync(folder.file(...path),
 const lossesOf = (output: string): [step: number, loss: number][] =>
   textOf(output, "metrics.jsonl").trimEnd().split("\n").map((line) => JSON.parse(line) as { step: number; loss: number }).map(({ step, loss }) => [step, loss]); // prettier-ignore
 
+/** What is to be the case before long, on a machine that has other things to do. */
+const eventually = <Value>(
+  look: () => Value | Promise<Value>,
+  options: { timeout?: number; interval?: number } = {},
+): ReturnType<typeof expect.poll> => expect.poll(look, { timeout: 20_000, ...options });
+
 /** A run with its page in Chromium, from before its first update on. */
 async function begun(output: string, ...more: string[]): Promise<{ page: Page; said: string[]; outcome: Promise<Outcome> }> {
   const page = await browser.newPage();
@@ -57,22 +63,22 @@ const button = (page: Page, name: string): ReturnType<Page["getByRole"]> => page
 it("a live run is paused, saved and stopped from its page, and goes on to the bits of a run that nobody touched", async () => {
   const { page, said, outcome } = await begun("run");
   const shownNow = (): Promise<string> => page.locator(".run .values").innerText();
-  await expect.poll(shownNow, { timeout: 60_000, interval: 20 }).toMatch(/^update \d/);
+  await eventually(shownNow, { timeout: 60_000, interval: 20 }).toMatch(/^update \d/);
   await button(page, "Pause").click();
-  await expect.poll(() => state(page), { timeout: 20_000 }).toBe("paused");
+  await eventually(() => state(page)).toBe("paused");
   const logged = lossesOf("run");
   expect(logged.length).toBeLessThan(30);
-  await expect.poll(shownNow).toMatch(new RegExp(`^update ${logged.length} of 30`));
-  await expect.poll(() => page.locator("#numbers tbody tr").first().innerText()).toContain(`(${logged.length})`);
+  await eventually(shownNow).toMatch(new RegExp(`^update ${logged.length} of 30`));
+  await eventually(() => page.locator("#numbers tbody tr").first().innerText()).toContain(`(${logged.length})`);
   const last = await page.locator("figure output").first().innerText();
   expect(Number(last)).toBeCloseTo(logged.at(-1)![1], 5);
   await button(page, "Save now").click();
   const saved = folder.file("run", `checkpoint-${logged.length}`);
-  await expect.poll(() => page.locator(".run .message").first().innerText(), { timeout: 20_000 }).toBe(`checkpoint: ${saved}`);
+  await eventually(() => page.locator(".run .message").first().innerText()).toBe(`checkpoint: ${saved}`);
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(lossesOf("run")).toEqual(logged); // no update while it is paused
   await button(page, "Resume").click();
-  await expect.poll(() => lossesOf("run").length).toBeGreaterThan(logged.length);
+  await eventually(() => lossesOf("run").length).toBeGreaterThan(logged.length);
   page.once("dialog", (dialog) => void dialog.accept());
   await button(page, "Stop").click();
   const { status, stdout, stderr } = await outcome;
@@ -83,7 +89,7 @@ it("a live run is paused, saved and stopped from its page, and goes on to the bi
     `interrupted after update ${stoppedAt}; the checkpoint is in ${folder.file("run", `checkpoint-${stoppedAt}`)}`,
   );
   for (const line of [`paused after update ${logged.length}`, "stopping in good order, as the page asks"]) expect(stderr).toContain(line);
-  await expect.poll(() => state(page)).toBe("stopped");
+  await eventually(() => state(page)).toBe("stopped");
   expect(await page.locator(".run .message").first().innerText()).toContain(
     `checkpoint-${stoppedAt}; --resume_from_checkpoint goes on from it`,
   );
@@ -102,7 +108,7 @@ it("a run that nobody looks after ends by itself, and its page says what it came
   const { page, said, outcome } = await begun("short", "--max_steps", "6", "--eval_file", folder.file("rows.jsonl"), "--eval_strategy", "steps", "--eval_steps", "3"); // prettier-ignore
   const { status, stdout } = await outcome;
   expect({ status, stdout: stdout.slice(0, 12) }).toEqual({ status: 0, stdout: "TrainOutput(" });
-  await expect.poll(() => state(page)).toBe("finished");
+  await eventually(() => state(page)).toBe("finished");
   expect(await page.locator("header p").innerText()).toMatch(/^finished after 6 updates · loss /);
   expect(await page.locator("figure").first().locator(".legend button").allInnerTexts()).toEqual(["loss", "eval_loss"]);
   expect(await page.locator("#numbers tbody tr").nth(1).innerText()).toMatch(/^eval_loss\t[\d.]+ \(3\)\t[\d.]+ \(6\)/);

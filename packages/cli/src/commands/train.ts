@@ -177,6 +177,10 @@ async function runTraining(
     await folder.begin(run);
     page?.begin(folder.store, () => trainer.progress.logHistory);
   };
+  const onAnswered = (done: number, total: number): void => {
+    display.showSamples(done, total);
+    page?.showSamples(done, total);
+  };
   const trainer: MethodTrainer = method.trainer({
     model,
     args,
@@ -187,7 +191,7 @@ async function runTraining(
     chatTemplate,
     trackers: [
       ...(await trackersOf({ values, model: materials.model, resolved, isResumed: checkpoint?.isInOutput === true }, input)),
-      ...(materials.samples ? [samplesTracker(materials.samples, folder.store, { console, display })] : []),
+      ...(materials.samples ? [samplesTracker(materials.samples, folder.store, { console, onProgress: onAnswered })] : []),
     ],
     onEvent(event) {
       if (event.type === "update") step = event.step;

@@ -6,7 +6,6 @@ import type { Tracker, TrainingConfig } from "@kto/trainer";
 import type { TrainValues } from "../config/train-fields.js";
 import type { Console } from "../render/console.js";
 import { formatCounted } from "../render/format.js";
-import type { TrainDisplay } from "../render/train-display.js";
 import { answerRoom } from "./answer-room.js";
 
 /** What is answered before and after a run. */
@@ -57,7 +56,7 @@ export function runSamples(
 export function samplesTracker(
   samples: RunSamples,
   store: Store,
-  { console, display }: { console: Console; display: TrainDisplay },
+  { console, onProgress }: { console: Console; onProgress(done: number, total: number): void },
 ): Tracker {
   const { prompts, split } = samples;
   console.fact(
@@ -67,7 +66,7 @@ export function samplesTracker(
   return answerSamples({
     ...samples,
     store,
-    onProgress: (done, total) => display.showSamples(done, total),
+    onProgress,
     onWarning: (text) => console.warn(text),
   });
 }

@@ -22,7 +22,9 @@ export class TrainPage implements AsyncDisposable {
   readonly #console: Console;
   #store: Store | undefined;
   #history: () => readonly object[] = () => [];
-  #progress: Omit<RunStatus, "state"> = {};
+  #progress: Pick<RunStatus, "step" | "totalUpdates" | "secondsLeft"> = {};
+  /** What the run is about besides updates. */
+  #doing: string | undefined;
   #hasBegun = false;
   #isHeld = false;
   #numSaves = 0;
@@ -74,23 +76,24 @@ export class TrainPage implements AsyncDisposable {
   show(event: TrainerEvent): void {
     if (event.type === "update") {
       const { step, startStep, totalUpdates, elapsedMs } = event;
-      this.#progress = {
-        ...this.#progress,
-        step,
-        totalUpdates,
-        secondsLeft: ((elapsedMs / 1000) * (totalUpdates - step)) / (step - startStep),
-      };
-    } else if (event.type === "evaluateProgress") this.#say(`evaluating: ${event.done} of ${event.total}`);
-    else if (event.type === "precompute") this.#say(`log-probabilities of the reference: ${event.done} of ${event.total}`);
-    else if (event.type === "evaluate") this.#say(undefined);
-    else if (event.type === "checkpoint") this.#say(`checkpoint: ${(this.#checkpoint = event.path)}`);
+      this.#progress = { step, totalUpdates, secondsLeft: ((elapsedMs / 1000) * (totalUpdates - step)) / (step - startStep) };
+      this.#doing = undefined;
+    } else if (event.type === "evaluateProgress") this.#doing = `evaluating: ${event.done} of ${event.total}`;
+    else if (event.type === "precompute") this.#doing = `log-probabilities of the reference: ${event.done} of ${event.total}`;
+    else if (event.type === "evaluate") this.#doing = undefined;
+    else if (event.type === "checkpoint") this.#checkpoint = event.path;
     else if (event.type === "pause" || event.type === "resume") this.#isHeld = event.type === "pause";
     else return;
     if (event.type === "pause" || event.type === "resume" || event.type === "checkpoint") this.#server?.wake();
   }
 
+  /** Prompts that are answered before or after the run. */
+  showSamples(done: number, total: number): void {
+    this.#doing = done < total ? `answering prompts: ${done} of ${total}` : undefined;
+  }
+
   #endWith(state: "finished" | "stopped"): void {
-    const message = this.#checkpoint && `checkpoint: ${this.#checkpoint}`;
+    const message = this.#saved();
     this.#end = { state, message: message && state === "stopped" ? `${message}; --resume_from_checkpoint goes on from it` : message };
   }
 
@@ -134,7 +137,7 @@ export class TrainPage implements AsyncDisposable {
   }
 
   #status(): RunStatus {
-    return this.#end ? { ...this.#progress, ...this.#end } : { ...this.#progress, state: this.#state() };
+    return { ...this.#progress, ...(this.#end ?? { state: this.#state(), message: this.#doing ?? this.#saved() }) };
   }
 
   #state(): RunState {
@@ -144,7 +147,7 @@ export class TrainPage implements AsyncDisposable {
     return this.#hasBegun ? "training" : "preparing";
   }
 
-  #say(message: string | undefined): void {
-    this.#progress = { ...this.#progress, message };
+  #saved(): string | undefined {
+    return this.#checkpoint && `checkpoint: ${this.#checkpoint}`;
   }
 }

@@ -12,6 +12,12 @@ const row = (step: number, loss: number | null = 1 / step): string =>
   `${JSON.stringify({ step, epoch: step / 10, loss, kl: 0.5, step_time_ms: 100 + Math.random() })}\n`;
 const rows = (from: number, to: number): string => Array.from({ length: to - from + 1 }, (_, index) => row(from + index)).join("");
 
+/** What is to be the case before long, on a machine that has other things to do. */
+const eventually = <Value>(
+  look: () => Value | Promise<Value>,
+  options: { timeout?: number; interval?: number } = {},
+): ReturnType<typeof expect.poll> => expect.poll(look, { timeout: 20_000, ...options });
+
 let browser: Browser;
 beforeAll(async () => {
   browser = await openBrowser();
@@ -56,7 +62,7 @@ const state = (page: Page, run = 0): Promise<string> => page.locator(".run .stat
 describe("the live page in Chromium", () => {
   it("shows what comes, as it comes, and leaves alone what was chosen", async () => {
     const { page, said } = await opened();
-    await expect.poll(() => values(page)).toBe("0.25");
+    await eventually(() => values(page)).toBe("0.25");
     expect([await state(page), await page.locator(".run .values").innerText(), await page.title(), new URL(page.url()).search]).toEqual([
       "training",
       "update 4 of 10, about 1 s left",
@@ -70,7 +76,7 @@ describe("the live page in Chromium", () => {
     expect(await values(page)).toBe("step 1: 1");
     const folder = stores["outputs"]!;
     await folder.append("metrics.jsonl", row(5, null) + row(8));
-    await expect.poll(() => page.locator("#numbers tbody tr").first().innerText()).toBe("loss\t1 (1)\t0.125 (8)\t0.125 (8)\t1 (1)");
+    await eventually(() => page.locator("#numbers tbody tr").first().innerText()).toBe("loss\t1 (1)\t0.125 (8)\t0.125 (8)\t1 (1)");
     expect([await values(page), await page.getByRole("button", { name: "Whole run" }).isEnabled()]).toEqual(["step 1: 1", true]);
     expect(await page.getByRole("button", { name: "kl" }).getAttribute("aria-pressed")).toBe("false");
     expect(await page.evaluate(() => document.activeElement?.className)).toContain("plot");
@@ -79,7 +85,7 @@ describe("the live page in Chromium", () => {
     expect(await values(page)).toBe("step 8: 0.125");
     await folder.write("data_summary.json", '{"counts": {"prepared": 7, "dropped": 1}}');
     await folder.write("samples.jsonl", `${JSON.stringify({ prompt: evil, before: evil })}\n`);
-    await expect.poll(() => page.locator("nav").innerText()).toMatch(/Config\s*Data\s*Samples/);
+    await eventually(() => page.locator("nav").innerText()).toMatch(/Config\s*Data\s*Samples/);
     expect(await page.locator("#samples-0 .prompt").innerText()).toBe(evil);
     expect(await page.locator("img").count()).toBe(0);
     expect(said).toEqual([]);
@@ -94,11 +100,11 @@ describe("the live page in Chromium", () => {
     const told: number[] = [];
     session.on("Network.eventSourceMessageReceived", ({ data }) => told.push(data.length));
     await page.goto(server.url);
-    await expect.poll(() => values(page), { timeout: 20_000 }).toBe("1e-5");
+    await eventually(() => values(page)).toBe("1e-5");
     expect(Math.max(...told)).toBeGreaterThan(100_000);
     const numBefore = told.length;
     await stores["outputs"]!.append("metrics.jsonl", row(100_001, 7));
-    await expect.poll(() => values(page)).toBe("7");
+    await eventually(() => values(page)).toBe("7");
     expect(told.slice(numBefore).reduce((sum, length) => sum + length, 0)).toBeLessThan(1000);
     await page.close();
   });
@@ -107,7 +113,7 @@ describe("the live page in Chromium", () => {
     const { page, said } = await opened();
     const button = (name: string): ReturnType<Page["getByRole"]> => page.getByRole("button", { name, exact: true });
     await button("Pause").press("Enter");
-    await expect.poll(() => acts).toEqual(["pause"]);
+    await eventually(() => acts).toEqual(["pause"]);
     statuses["outputs"] = { state: "paused", message: "checkpoint: outputs/checkpoint-4" };
     await button("Resume").waitFor();
     expect([await state(page), await page.locator(".run .message").first().innerText()]).toEqual([
@@ -116,15 +122,15 @@ describe("the live page in Chromium", () => {
     ]);
     await button("Resume").click();
     await button("Save now").press("Enter");
-    await expect.poll(() => page.getByRole("alert").innerText()).toBe("the disk is full");
+    await eventually(() => page.getByRole("alert").innerText()).toBe("the disk is full");
     page.once("dialog", (dialog) => void dialog.dismiss());
     await button("Stop").click();
     page.once("dialog", (dialog) => void dialog.accept());
     await button("Stop").click();
-    await expect.poll(() => acts).toEqual(["pause", "resume", "stop"]);
+    await eventually(() => acts).toEqual(["pause", "resume", "stop"]);
     statuses["outputs"] = { state: "failed", message: evil };
     await server.close();
-    await expect.poll(() => page.locator("#live > .message").innerText()).toContain("The process has ended");
+    await eventually(() => page.locator("#live > .message").innerText()).toContain("The process has ended");
     expect([await state(page), await page.locator(".run .message").first().innerText(), await page.title()]).toEqual([
       "failed",
       evil,
@@ -142,7 +148,7 @@ describe("the live page in Chromium", () => {
     await stores["second"].write("metrics.jsonl", `${rows(1, 2)}{"step": 3, "lo`);
     const { page, said } = await opened();
     const legend = (): Promise<string[]> => page.locator("figure").first().locator(".legend button").allInnerTexts();
-    await expect.poll(legend).toEqual(["outputs loss", "second loss"]);
+    await eventually(legend).toEqual(["outputs loss", "second loss"]);
     expect(await page.locator(".runs").innerText()).toMatch(/outputs\s*training\s*second\s*interrupted/);
     expect([await state(page, 1), await page.locator("#problems-1").innerText()]).toEqual([
       "interrupted: its process is gone",
@@ -151,20 +157,20 @@ describe("the live page in Chromium", () => {
     expect(await page.getByText("The run is of another process").first().isVisible()).toBe(true);
     expect(await page.getByRole("button", { name: "Stop" }).count()).toBe(0);
     await page.getByLabel("outputs").first().press("Space");
-    await expect.poll(legend).toEqual(["loss"]);
+    await eventually(legend).toEqual(["loss"]);
     expect([new URL(page.url()).search, await page.locator("h1").innerText()]).toEqual(["?run=second", "second"]);
     stores["third"] = memoryStore("third"); // has begun and logged nothing
     statuses["third"] = { state: "training" };
     await page.getByLabel("third").check();
-    await expect.poll(() => page.locator("h1").innerText()).toBe("2 runs");
+    await eventually(() => page.locator("h1").innerText()).toBe("2 runs");
     await page.reload();
-    await expect.poll(() => page.locator("h1").innerText()).toBe("2 runs");
+    await eventually(() => page.locator("h1").innerText()).toBe("2 runs");
     expect(await page.getByLabel("outputs").first().isChecked()).toBe(false);
     await page.goto(`http://127.0.0.1:${server.port}/?run=nowhere`); // an old bookmark
-    await expect.poll(() => page.locator("h1").innerText()).toBe("3 runs");
+    await eventually(() => page.locator("h1").innerText()).toBe("3 runs");
     await page.getByLabel("outputs").first().uncheck();
     for (const name of ["second", "third"]) await page.getByLabel(name).first().uncheck();
-    await expect.poll(() => page.locator("#curves").innerText()).toContain("No update has been logged yet.");
+    await eventually(() => page.locator("#curves").innerText()).toContain("No update has been logged yet.");
     expect(said).toEqual([]);
     await page.close();
   });
@@ -175,19 +181,19 @@ describe("the live page in Chromium", () => {
     await server.close();
     server = await begin({ port, token });
     const { page } = await opened();
-    await expect.poll(() => values(page)).toBe("0.25");
+    await eventually(() => values(page)).toBe("0.25");
     controlled = undefined; // or the server says that this is the end
     await server.close();
     const note = (): Promise<string> => page.locator("#live > .message").innerText();
-    await expect.poll(note).toContain("The server does not answer");
+    await eventually(note).toContain("The server does not answer");
     expect(await state(page)).toBe("not heard of since it was training");
     await stores["outputs"]!.append("metrics.jsonl", row(8));
     server = await begin({ port, token });
-    await expect.poll(() => values(page), { timeout: 20_000 }).toBe("0.125");
+    await eventually(() => values(page)).toBe("0.125");
     expect(await state(page)).toBe("training");
     await server.close();
     server = await begin({ port, token: "another" });
-    await expect.poll(note, { timeout: 20_000 }).toContain("Open the address that it printed");
+    await eventually(note).toContain("Open the address that it printed");
     await page.close();
   });
 
@@ -200,7 +206,7 @@ describe("the live page in Chromium", () => {
     stores["a-run-with-a-name-that-is-far-too-long-for-a-telephone-and-has-no-blank-in-it"] = memoryStore("long");
     for (const name of Object.keys(stores)) statuses[name] = { state: name === "outputs" ? "paused" : "failed", message: "x".repeat(200) };
     const { page } = await opened(scheme, width);
-    await expect.poll(() => page.locator(".run .state").count()).toBe(2);
+    await eventually(() => page.locator(".run .state").count()).toBe(2);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
     await page.evaluate(readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
     const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run());
