@@ -220,9 +220,9 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     { gradientCheckpointing = false, attend = this.#attendWithin(batch), attendProjected, onHiddenState }: ForwardOptions = {},
   ): Tensor {
     const { config, dtype, architecture } = this;
-    const { inputIds, positions, starts, ends, longestRow } = batch;
+    const { inputIds, positions, starts, ends, spans, longestRow } = batch;
     using tables = this.#rotary.for(longestRow);
-    const keep = [positions, starts, ends, tables.cos, tables.sin];
+    const keep = [positions, starts, ends, ...(spans ? [spans] : []), tables.cos, tables.sin];
     let x = embedding(inputIds, this.embeddings.input.weight); // [numTokens, hiddenSize] f32
     onHiddenState?.(0, x);
     const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
@@ -309,8 +309,8 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   }
 
   /** Causal attention within the rows of a batch. */
-  #attendWithin({ starts, ends }: TokenBatch): Attend {
-    return (_layer, q, k, v) => causalAttention(q, k, v, { ...this.attentionHeads, starts, ends, dtype: this.dtype });
+  #attendWithin({ starts, ends, spans }: TokenBatch): Attend {
+    return (_layer, q, k, v) => causalAttention(q, k, v, { ...this.attentionHeads, starts, ends, spans, dtype: this.dtype });
   }
 
   /** The weight of a module. */

@@ -1,14 +1,14 @@
-import { segmentBounds, ShapeError, type Device, type PackRowsOptions, type TokenBatch } from "@kto/tensor";
+import { prefixBounds, ShapeError, type Device, type PackRowsOptions, type TokenBatch } from "@kto/tensor";
 
 /**
- * Concatenates rows of ids. Positions count from 0 in each row, or from its entry in `firstPositions`.
- * Throws ShapeError for an empty row, an id outside the vocabulary, first positions that are not one whole number a row, or a `longestRow` that is none.
+ * Concatenates rows of ids. Positions count from 0 in each row, or on from its prefix, or from its entry in `firstPositions`.
+ * Throws ShapeError for an empty row, a prefix that is not in the batch, an id outside the vocabulary, first positions that are not one whole number a row, or a `longestRow` that is none.
  */
 export function packRows(
   device: Device,
   rows: readonly ArrayLike<number>[],
   vocabSize: number,
-  { firstPositions = rows.map(() => 0), rowCapacity, longestRow = 0 }: PackRowsOptions = {},
+  { prefixes = [], firstPositions = rows.map((_, row) => prefixes[row]?.length ?? 0), rowCapacity, longestRow = 0 }: PackRowsOptions = {},
 ): TokenBatch {
   const rowLengths = rows.map((row) => row.length);
   const numTokens = rowLengths.reduce((total, length) => total + length, 0);
@@ -35,7 +35,7 @@ export function packRows(
   return {
     inputIds: device.tensor(ids, [numTokens], "u32", "inputIds", rowCapacity),
     positions: device.tensor(positions, [numTokens], "u32", "positions", rowCapacity),
-    ...segmentBounds(device, rowLengths, undefined, rowCapacity),
+    ...prefixBounds(device, rowLengths, prefixes, rowCapacity),
     rowLengths,
     firstPositions: [...firstPositions],
     longestRow: rowLengths.reduce((longest, length, row) => Math.max(longest, firstPositions[row]! + length), longestRow),

@@ -1,5 +1,5 @@
 import type { FloatDtype } from "../dtype.js";
-import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
+import { defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import {
   attentionEnables,
   attentionGrid,
@@ -11,7 +11,19 @@ import {
   type AttentionShape,
   type RowSharing,
 } from "./lib/attention.js";
-import { computeMain, oneThreadPer } from "./lib/grid.js";
+import {
+  endOf,
+  followingTile,
+  gapOfQuery,
+  groupGap,
+  groupGapVariables,
+  outsideGap,
+  pastGap,
+  startOf,
+  unusedBounds,
+  type KeyGaps,
+} from "./lib/attention-gaps.js";
+import { computeMain } from "./lib/grid.js";
 import { wgsl } from "./wgsl.js";
 
 const examples = [
@@ -20,58 +32,39 @@ const examples = [
 ] as const;
 
 /**
- * statistics[t] = (logSumExp[t], delta[t]),  delta[t] = sum over the head's features of dOut[t] · out[t], for each query head.
- * One thread per query and head, f32.
- */
-export type AttentionStatisticsSpec = AttentionShape & RowSharing & { outType: FloatDtype };
-
-export const attentionStatisticsKernel: Kernel<AttentionStatisticsSpec, "out" | "dOut" | "logSumExp" | "statistics", "numTokens"> =
-  defineKernel<AttentionStatisticsSpec>()({
-    name: "attentionStatistics",
-    bindings: { out: read("vector<outType>"), dOut: read("vector<f32>"), logSumExp: read("f32"), statistics: write("vec2<f32>") },
-    params: { numTokens: "u32" },
-    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64, lanesPerRow: 1 } }],
-    grid: ({ numTokens }, { numHeads, workgroupSize }) => oneThreadPer(numTokens * numHeads, workgroupSize),
-    examples: [...examples],
-    wgsl: (spec) => wgsl`
-    ${attentionHead(spec)}
-
-    ${computeMain(spec)} {
-      let index = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (index >= params.numTokens * NUM_HEADS) { return; }
-      let base = index * VECTORS;
-      var delta = 0.0;
-      for (var i = 0u; i < VECTORS; i++) { delta += dot(Vector(out[base + i]), dOut[base + i]); }
-      statistics[index] = vec2<f32>(logSumExp[index], delta);
-    }`,
-  });
-
-/**
  * With p[t, j] = exp(score[t, j] − logSumExp[t]) and dScore[t, j] = p[t, j] · (dOut[t] · v[j] − delta[t]), for each query head:
  *
  *   dq[t] = sum over the keys j of token t of dScore[t, j] · k[j] / sqrt(headDim)
  */
-export type AttentionBackwardSpec = AttentionShape & RowSharing & { inputType: FloatDtype };
+export type AttentionBackwardSpec = AttentionShape & RowSharing & KeyGaps & { inputType: FloatDtype };
 
-export const attentionDqKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | "starts" | "dOut" | "statistics" | "dq", "numTokens"> =
-  defineKernel<AttentionBackwardSpec>()({
-    name: "attentionDq",
-    bindings: {
-      q: read("vector<inputType>"),
-      k: read("vector<inputType>"),
-      v: read("vector<inputType>"),
-      starts: read("u32"),
-      dOut: read("vector<f32>"),
-      statistics: read("vec2<f32>"),
-      dq: write("vector<f32>"),
-    },
-    params: { numTokens: "u32" },
-    variants: attentionVariants<AttentionBackwardSpec>(),
-    grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
-    enables: attentionEnables,
-    examples: [...examples],
-    wgsl: (spec) => wgsl`
+const gapExamples = examples.map((example) => ({ ...example, hasGaps: example.inputType === "f16" }));
+
+export const attentionDqKernel: Kernel<
+  AttentionBackwardSpec,
+  "q" | "k" | "v" | "starts" | "spans" | "dOut" | "statistics" | "dq",
+  "numTokens"
+> = defineKernel<AttentionBackwardSpec>()({
+  name: "attentionDq",
+  bindings: {
+    q: read("vector<inputType>"),
+    k: read("vector<inputType>"),
+    v: read("vector<inputType>"),
+    starts: read("u32"),
+    spans: read("vec4<u32>"),
+    dOut: read("vector<f32>"),
+    statistics: read("vec2<f32>"),
+    dq: write("vector<f32>"),
+  },
+  params: { numTokens: "u32" },
+  variants: attentionVariants<AttentionBackwardSpec>(),
+  grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numHeads, spec),
+  unused: (spec) => [unusedBounds(spec)],
+  enables: attentionEnables,
+  examples: gapExamples,
+  wgsl: (spec) => wgsl`
     ${attentionHead(spec)}
+    ${spec.lanesPerRow === 1 ? "" : groupGapVariables(spec)}
 
     ${computeMain(spec)} {
       ${spec.lanesPerRow === 1 ? laneOfRow("NUM_HEADS") : lanesOfRow("NUM_HEADS")}
@@ -87,11 +80,13 @@ export const attentionDqKernel: Kernel<AttentionBackwardSpec, "q" | "k" | "v" | 
       ${spec.lanesPerRow === 1 ? dqFromStorage(spec) : dqFromTiles(spec)}
       ${perVector(spec, "dq[queryBase + @place] = SCALE * acc@i;")}
     }`,
-  });
+});
 
 function dqFromStorage(spec: AttentionBackwardSpec): string {
   return wgsl`
-    for (var key = starts[token]; key <= token; key++) {
+    ${gapOfQuery(spec)}
+    for (var key = ${startOf(spec, "token")}; key <= token; key++) {
+      ${pastGap(spec)}
       let base = keyRow(key, head / GROUP);
       var score = 0.0;
       var dWeight = 0.0;
@@ -109,10 +104,12 @@ function dqFromStorage(spec: AttentionBackwardSpec): string {
 
 function dqFromTiles(spec: AttentionBackwardSpec): string {
   return wgsl`
-    let start = starts[token];
+    let start = ${startOf(spec, "token")};
     if (start <= token) { atomicMax(&reach, params.numTokens - start); }
     let firstKey = params.numTokens - workgroupUniformLoad(&reach);
-    for (var tile = firstKey; tile < min(firstRow + ROWS, params.numTokens); tile += TILE) {
+    ${gapOfQuery(spec)}
+    ${groupGap(spec, "token", "numTokens")}
+    for (var tile = firstKey; tile < min(firstRow + ROWS, params.numTokens); tile = ${followingTile(spec)}) {
       for (var i = lane; i < TILE * VECTORS; i += WORKGROUP_SIZE) {
         let source = keyRow(min(tile + i / VECTORS, params.numTokens - 1u), head / GROUP) + i % VECTORS;
         firstTile[i] = Vector(k[source]);
@@ -129,7 +126,7 @@ function dqFromTiles(spec: AttentionBackwardSpec): string {
             partial += vec2<f32>(dot(query@i, key@i), dot(dy@i, secondTile[base + @first]));`,
         )}
         let sums = rowSumPair(partial);
-        let isSeen = start <= tile + inTile && tile + inTile <= token;
+        let isSeen = start <= tile + inTile && tile + inTile <= token${outsideGap(spec, "(tile + inTile)", "one")};
         let dScore = select(0.0, exp(sums.x - statistic.x) * (sums.y - statistic.y), isSeen);
         ${perVector(spec, "acc@i += dScore * key@i;")}
       }
@@ -147,7 +144,7 @@ function dqFromTiles(spec: AttentionBackwardSpec): string {
  */
 export const attentionDkDvKernel: Kernel<
   AttentionBackwardSpec,
-  "q" | "k" | "v" | "starts" | "ends" | "dOut" | "statistics" | "dKeyValue",
+  "q" | "k" | "v" | "starts" | "ends" | "spans" | "dOut" | "statistics" | "dKeyValue",
   "numTokens" | "valueOffset"
 > = defineKernel<AttentionBackwardSpec>()({
   name: "attentionDkDv",
@@ -157,6 +154,7 @@ export const attentionDkDvKernel: Kernel<
     v: read("vector<inputType>"),
     starts: read("u32"),
     ends: read("u32"),
+    spans: read("vec4<u32>"),
     dOut: read("vector<f32>"),
     statistics: read("vec2<f32>"),
     dKeyValue: write("vector<f32>"),
@@ -164,10 +162,12 @@ export const attentionDkDvKernel: Kernel<
   params: { numTokens: "u32", valueOffset: "u32" },
   variants: attentionVariants<AttentionBackwardSpec>(),
   grid: ({ numTokens }, spec) => attentionGrid(numTokens, spec.numKeyValueHeads, spec),
+  unused: (spec) => (spec.hasGaps ? ["starts", "ends"] : ["spans"]),
   enables: attentionEnables,
-  examples: [...examples],
+  examples: gapExamples,
   wgsl: (spec) => wgsl`
       ${attentionHead(spec)}
+      ${spec.lanesPerRow === 4 && spec.hasGaps ? "var<workgroup> gapTile: array<vec2<u32>, TILE>;" : ""}
 
       ${computeMain(spec)} {
         ${spec.lanesPerRow === 1 ? laneOfRow("NUM_KEY_VALUE_HEADS") : lanesOfRow("NUM_KEY_VALUE_HEADS")}
@@ -192,8 +192,8 @@ export const attentionDkDvKernel: Kernel<
 
 function dkDvFromStorage(spec: AttentionBackwardSpec): string {
   return wgsl`
-    for (var query = token; query < min(ends[token], params.numTokens); query++) {
-      if (starts[query] > token) { continue; }
+    for (var query = token; query < min(${endOf(spec, "token")}, params.numTokens); query++) {
+      if (!(${startOf(spec, "query")} <= token${outsideGap(spec, "token", "one", "spans[query].yz")})) { continue; }
       for (var queryHead = head * GROUP; queryHead < (head + 1u) * GROUP; queryHead++) {
         let base = queryRow(query, queryHead);
         let statistic = statistics[query * NUM_HEADS + queryHead];
@@ -221,7 +221,7 @@ function dkDvFromStorage(spec: AttentionBackwardSpec): string {
 
 function dkDvFromTiles(spec: AttentionBackwardSpec): string {
   return wgsl`
-    atomicMax(&reach, min(ends[token], params.numTokens));
+    atomicMax(&reach, min(${endOf(spec, "token")}, params.numTokens));
     let lastQuery = workgroupUniformLoad(&reach);
     for (var queryHead = head * GROUP; queryHead < (head + 1u) * GROUP; queryHead++) {
       for (var tile = firstRow; tile < lastQuery; tile += TILE) {
@@ -232,7 +232,8 @@ function dkDvFromTiles(spec: AttentionBackwardSpec): string {
         }
         if (lane < TILE) {
           let query = min(tile + lane, params.numTokens - 1u);
-          startTile[lane] = starts[query];
+          startTile[lane] = ${startOf(spec, "query")};
+          ${spec.hasGaps ? "gapTile[lane] = spans[query].yz;" : ""}
           statisticTile[lane] = statistics[query * NUM_HEADS + queryHead];
         }
         workgroupBarrier();
@@ -247,7 +248,7 @@ function dkDvFromTiles(spec: AttentionBackwardSpec): string {
               partial += vec2<f32>(dot(query@i, key@i), dot(dy@i, value@i));`,
           )}
           let sums = rowSumPair(partial);
-          let isSeen = startTile[inTile] <= token && token <= tile + inTile && tile + inTile < lastQuery;
+          let isSeen = startTile[inTile] <= token && token <= tile + inTile && tile + inTile < lastQuery${outsideGap(spec, "token", "one", "gapTile[inTile]")};
           let weight = select(0.0, exp(sums.x - statisticTile[inTile].x), isSeen);
           let dScore = weight * (sums.y - statisticTile[inTile].y);
           ${perVector(

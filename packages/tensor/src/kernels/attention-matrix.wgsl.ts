@@ -15,7 +15,8 @@ import {
   storeTile,
   type AttentionMatrixSpec,
 } from "./lib/attention-matrix.js";
-import { groupEndVariable, keysOfGroup, lastKeyOfQuery, type QueryPlaces } from "./lib/attention.js";
+import { groupVariables, keysOfGroup, lastKeyOfQuery, type QueryPlaces } from "./lib/attention.js";
+import { followingTile, outsideGap, unusedBounds, type KeyGaps } from "./lib/attention-gaps.js";
 import { computeMain } from "./lib/grid.js";
 import { sumOfFourLanes } from "./lib/reduce.js";
 import { subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
@@ -27,11 +28,11 @@ import { wgsl } from "./wgsl.js";
  * Sums stay in matrices, whose rows cannot be scaled one by one. So weights are relative not to the largest score so far but to a reference that
  * follows it only when it is more than 2⁸ behind; then, rarely, the sums go through workgroup memory. Scores are in units of ln 2.
  */
-export type AttentionMatrixForwardSpec = AttentionMatrixSpec & QueryPlaces & { outVector: "vec4<u32>" | "vec4<f32>" };
+export type AttentionMatrixForwardSpec = AttentionMatrixSpec & QueryPlaces & KeyGaps & { outVector: "vec4<u32>" | "vec4<f32>" };
 
 export const attentionMatrixKernel: Kernel<
   AttentionMatrixForwardSpec,
-  "q" | "k" | "v" | "starts" | "lastKeys" | "out" | "logSumExp",
+  "q" | "k" | "v" | "starts" | "lastKeys" | "spans" | "out" | "logSumExp",
   "numTokens" | "numKeys"
 > = defineKernel<AttentionMatrixForwardSpec>()({
   name: "attentionMatrix",
@@ -41,22 +42,24 @@ export const attentionMatrixKernel: Kernel<
     v: read("vec4<u32>"),
     starts: read("u32"),
     lastKeys: read("u32"),
+    spans: read("vec4<u32>"),
     out: write("outVector"),
     logSumExp: write("f32"),
   },
   params: { numTokens: "u32", numKeys: "u32" },
   variants: matrixVariants<AttentionMatrixForwardSpec>(1, 256),
   grid: ({ numTokens }, spec) => matrixGrid(numTokens, spec),
+  unused: (spec) => [unusedBounds(spec), ...(spec.queries === "all" ? (["lastKeys"] as const) : [])],
   enables: ({ matrix }) => subgroupMatrixEnables(matrix),
   examples: [
-    { numHeads: 12, numKeyValueHeads: 2, headDim: 128, outVector: "vec4<u32>", queries: "all" },
-    { numHeads: 14, numKeyValueHeads: 2, headDim: 64, outVector: "vec4<f32>", queries: "all" },
-    { numHeads: 12, numKeyValueHeads: 2, headDim: 128, outVector: "vec4<u32>", queries: "last" },
+    { numHeads: 12, numKeyValueHeads: 2, headDim: 128, outVector: "vec4<u32>", queries: "all", hasGaps: false },
+    { numHeads: 14, numKeyValueHeads: 2, headDim: 64, outVector: "vec4<f32>", queries: "all", hasGaps: true },
+    { numHeads: 12, numKeyValueHeads: 2, headDim: 128, outVector: "vec4<u32>", queries: "last", hasGaps: false },
   ],
   wgsl: (spec) => wgsl`
     ${attentionMatrixHead(spec, 1)}
     var<workgroup> isStale: u32;
-    ${groupEndVariable(spec)}
+    ${groupVariables(spec)}
     ${fetchFunction("k", "v", "keyRow", "numKeys")}
 
     ${sumOfFourLanes("rowSum", "f32")}
@@ -77,18 +80,18 @@ export const attentionMatrixKernel: Kernel<
       var reference = MASKED;
       var total = 0.0;
       ${fetchTile(spec, "firstKey", "head / GROUP", "var ")}
-      for (var tile = firstKey; tile < endKey; tile += TILE) {
+      for (var tile = firstKey; tile < endKey; tile = ${followingTile(spec)}) {
         ${storeTile(spec)}
         workgroupBarrier();
-        ${fetchTile(spec, "tile + TILE", "head / GROUP")}
+        ${fetchTile(spec, followingTile(spec), "head / GROUP")}
         var score = Sum();
         ${addScores(spec, "score", "query", 0)}
         scoresStore(scorePlace, SCORE_PITCH, score);
         workgroupBarrier();
 
         let keys = tile + part * 8u + vec4<u32>(0u, 1u, 2u, 3u);
-        let isSeenLow = (keys >= vec4<u32>(start)) & (keys <= vec4<u32>(last));
-        let isSeenHigh = (keys + 4u >= vec4<u32>(start)) & (keys + 4u <= vec4<u32>(last));
+        let isSeenLow = (keys >= vec4<u32>(start)) & (keys <= vec4<u32>(last))${outsideGap(spec, "keys", "four")};
+        let isSeenHigh = (keys + 4u >= vec4<u32>(start)) & (keys + 4u <= vec4<u32>(last))${outsideGap(spec, "(keys + 4u)", "four")};
         let low = select(vec4<f32>(MASKED), SCALE * LOG2_E * scores[rowPlace], isSeenLow);
         let high = select(vec4<f32>(MASKED), SCALE * LOG2_E * scores[rowPlace + 1u], isSeenHigh);
         let larger = max(low, high);

@@ -1,6 +1,7 @@
 import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
 import type { SegmentBounds } from "../ops/causal-attention.js";
+import type { Prefix } from "../ops/prefix-bounds.js";
 import type { DecodeInputs } from "../ops/decode-attention.js";
 import type { ProjectedTokens } from "../ops/rotate-rows.js";
 import type { LinearLogProbs, LogProbsMetrics } from "../ops/linear-log-probs.js";
@@ -8,7 +9,7 @@ import type { Tensor } from "../tensor.js";
 import type { ModuleTree } from "./module-tree.js";
 import type { TrainableWeights } from "./trainable-weights.js";
 
-/** Rows of tokens one after another, without padding. Which tokens belong together is data: token t attends to tokens starts[t] to t. */
+/** Rows of tokens one after another, without padding. Which tokens belong together is data: token t attends to tokens starts[t] to t, but for those in its gap. */
 export interface TokenBatch extends SegmentBounds {
   /** [numTokens] u32 */
   readonly inputIds: Tensor;
@@ -16,7 +17,7 @@ export interface TokenBatch extends SegmentBounds {
   readonly positions: Tensor;
   /** Tokens of each row. */
   readonly rowLengths: readonly number[];
-  /** Position of the first token of each row: 0 but where a row goes on from what a cache holds. */
+  /** Position of the first token of each row: 0 but where a row goes on from what a cache holds, or from another row. */
   readonly firstPositions: readonly number[];
   /** Where the longest row ends, at least: what position scalings that depend on the length of a batch go by. */
   readonly longestRow: number;
@@ -24,8 +25,10 @@ export interface TokenBatch extends SegmentBounds {
 
 /** Options of `CausalLM.packRows`. */
 export interface PackRowsOptions {
-  /** Position of the first token of each row; default 0. */
+  /** Position of the first token of each row; default 0, and after a prefix the position that follows it. */
   firstPositions?: readonly number[] | undefined;
+  /** For each row the first tokens of an earlier one that it goes on from, as if they were its own; see `prefixBounds`. Default none. */
+  prefixes?: readonly (Prefix | undefined)[] | undefined;
   /** Length of the longest row of the whole batch, where these rows are a part of it; default that of the longest here. */
   longestRow?: number | undefined;
   /** Tokens to make room for, in the batch and in all that is computed from it: see `Device.rowsLike`. */

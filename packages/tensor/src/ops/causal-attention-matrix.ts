@@ -2,13 +2,9 @@ import type { Device } from "../device/device.js";
 import type { Capabilities } from "../device/capabilities.js";
 import type { Way } from "../autograd/ways.js";
 import { isMatrixHeadDim, type AttentionMatrixSpec, type HeadShape } from "../kernels/lib/attention-matrix.js";
-import {
-  attentionGroupSumKernel,
-  attentionMatrixDkDvKernel,
-  attentionMatrixDqKernel,
-  attentionMatrixGradientKernel,
-  attentionMatrixStatisticsKernel,
-} from "../kernels/attention-matrix-backward.wgsl.js";
+import { attentionGroupSumKernel } from "../kernels/attention-group-sum.wgsl.js";
+import { attentionMatrixDkDvKernel, attentionMatrixDqKernel } from "../kernels/attention-matrix-backward.wgsl.js";
+import { attentionMatrixGradientKernel, attentionMatrixStatisticsKernel } from "../kernels/attention-matrix-statistics.wgsl.js";
 import { attentionMatrixKernel } from "../kernels/attention-matrix.wgsl.js";
 import type { Variant } from "../kernels/define-kernel.js";
 import type { Tensor } from "../tensor.js";
@@ -44,12 +40,12 @@ function fits<S extends AttentionMatrixSpec>(
   return variants.some(({ when, spec }) => when(capabilities, { ...spec, ...heads } as S));
 }
 
-function forward(device: Device, { q, k, v, starts, lastKeys, out, logSumExp }: AttentionForward, heads: HeadShape): void {
+function forward(device: Device, { q, k, v, starts, lastKeys, spans, out, logSumExp }: AttentionForward, heads: HeadShape): void {
   attentionMatrixKernel.run(
     device,
-    { q, k, v, starts, lastKeys: lastKeys ?? starts, out, logSumExp },
+    { q, k, v, starts, lastKeys: lastKeys ?? starts, spans: spans ?? starts, out, logSumExp },
     { numTokens: q.shape[0]!, numKeys: k.shape[0]! },
-    { ...heads, outVector: vectorOf(out), queries: lastKeys ? "last" : "all" },
+    { ...heads, outVector: vectorOf(out), queries: lastKeys ? "last" : "all", hasGaps: spans !== undefined },
   );
 }
 
@@ -61,9 +57,11 @@ function backward(
   heads: HeadShape,
 ): AttentionGradients {
   const { q, k, v, out, logSumExp, starts, ends } = saved;
+  const spans = saved.spans ?? starts; // not bound without gaps
   const { numHeads, numKeyValueHeads, headDim } = heads;
   const numTokens = q.shape[0]!;
   const numRows = numTokens * numHeads;
+  const spec = { ...heads, hasGaps: saved.spans !== undefined };
   const statistics = device.empty([numRows + 1, 2], "f32", "attentionStatistics");
   const peak = device.zeros([1], "u32", "peak of dOut");
   attentionMatrixStatisticsKernel.run(
@@ -78,15 +76,15 @@ function backward(
   const gradients: AttentionGradients = {};
   if (needs.q) {
     gradients.dq = device.rowsLike(q, q.shape, "f32", "dq");
-    attentionMatrixDqKernel.run(device, { q, k, v, starts, dOut: half, statistics, dq: gradients.dq }, { numTokens }, { ...heads });
+    attentionMatrixDqKernel.run(device, { q, k, v, starts, spans, dOut: half, statistics, dq: gradients.dq }, { numTokens }, spec);
   }
   if (needs.k || needs.v) {
     const perHead = device.rowsLike(q, [numTokens, 2 * numHeads * headDim], "f32", "dk and dv of each query head"); // all dk, then all dv
     attentionMatrixDkDvKernel.run(
       device,
-      { q, k, v, starts, ends, dOut: half, statistics, dKeyValue: perHead },
+      { q, k, v, starts, ends, spans, dOut: half, statistics, dKeyValue: perHead },
       { numTokens, valueOffset: q.size },
-      { ...heads },
+      spec,
     );
     const valueOffset = alignedSize(k.size);
     const dKeyValue = device.rowsLike(k, keyValueShape(k), "f32", "dKeyValue");

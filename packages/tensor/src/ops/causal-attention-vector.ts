@@ -1,7 +1,8 @@
 import type { Device } from "../device/device.js";
 import type { Way } from "../autograd/ways.js";
 import type { FloatDtype } from "../dtype.js";
-import { attentionDkDvKernel, attentionDqKernel, attentionStatisticsKernel } from "../kernels/attention-backward.wgsl.js";
+import { attentionDkDvKernel, attentionDqKernel } from "../kernels/attention-backward.wgsl.js";
+import { attentionStatisticsKernel } from "../kernels/attention-statistics.wgsl.js";
 import { attentionKernel } from "../kernels/attention.wgsl.js";
 import { always } from "../kernels/define-kernel.js";
 import type { AttentionShape } from "../kernels/lib/attention.js";
@@ -20,10 +21,10 @@ import {
 /** On vectors, which every device has. */
 export const vectorAttention: Way<AttentionProblem, AttentionPasses> = { name: "vector", when: always, record: { forward, backward } };
 
-function forward(device: Device, { q, k, v, starts, lastKeys, out, logSumExp }: AttentionForward, heads: HeadShape): void {
+function forward(device: Device, { q, k, v, starts, lastKeys, spans, out, logSumExp }: AttentionForward, heads: HeadShape): void {
   attentionKernel.run(
     device,
-    { q, k, v, starts, lastKeys: lastKeys ?? starts, out, logSumExp },
+    { q, k, v, starts, lastKeys: lastKeys ?? starts, spans: spans ?? starts, out, logSumExp },
     { numTokens: q.shape[0]!, numKeys: k.shape[0]! },
     {
       ...heads,
@@ -31,6 +32,7 @@ function forward(device: Device, { q, k, v, starts, lastKeys, out, logSumExp }: 
       inputType: q.dtype as FloatDtype,
       dtype: out.dtype as FloatDtype,
       queries: lastKeys ? "last" : "all",
+      hasGaps: spans !== undefined,
     },
   );
 }
@@ -43,8 +45,9 @@ function backward(
   heads: HeadShape,
 ): AttentionGradients {
   const { q, k, v, out, logSumExp, starts, ends } = saved;
+  const spans = saved.spans ?? starts; // not bound without gaps
   const shape: AttentionShape = { ...heads, vector: vectorOf(heads) };
-  const spec = { ...shape, inputType: q.dtype as FloatDtype };
+  const spec = { ...shape, inputType: q.dtype as FloatDtype, hasGaps: saved.spans !== undefined };
   const numTokens = q.shape[0]!;
   const statistics = device.rowsLike(q, [numTokens, heads.numHeads, 2], "f32", "attentionStatistics");
   attentionStatisticsKernel.run(
@@ -56,7 +59,7 @@ function backward(
   const gradients: AttentionGradients = {};
   if (needs.q) {
     gradients.dq = device.rowsLike(q, q.shape, "f32", "dq");
-    attentionDqKernel.run(device, { q, k, v, starts, dOut, statistics, dq: gradients.dq }, { numTokens }, spec);
+    attentionDqKernel.run(device, { q, k, v, starts, spans, dOut, statistics, dq: gradients.dq }, { numTokens }, spec);
   }
   if (needs.k || needs.v) {
     // One storage for both keeps the kernel within the eight buffers that every device binds.
@@ -65,7 +68,7 @@ function backward(
     const vectorSize = shape.vector === "vec4" ? 4 : 2;
     attentionDkDvKernel.run(
       device,
-      { q, k, v, starts, ends, dOut, statistics, dKeyValue },
+      { q, k, v, starts, ends, spans, dOut, statistics, dKeyValue },
       { numTokens, valueOffset: valueOffset / vectorSize },
       spec,
     );

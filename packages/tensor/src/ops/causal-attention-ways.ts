@@ -33,6 +33,7 @@ export interface AttentionForward {
   v: Tensor;
   starts: Tensor;
   lastKeys: Tensor | undefined;
+  spans: Tensor | undefined;
   /** [numTokens, numHeads · headDim], f32 or f16 */
   out: Tensor;
   /** [numTokens, numHeads] f32 */
@@ -48,6 +49,7 @@ export interface AttentionSaved {
   logSumExp: Tensor;
   starts: Tensor;
   ends: Tensor;
+  spans?: Tensor;
 }
 
 /** What it gives, f32; those that are needed. */

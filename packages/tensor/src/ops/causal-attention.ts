@@ -8,7 +8,7 @@ import type { Tensor } from "../tensor.js";
 import { matrixAttention } from "./causal-attention-matrix.js";
 import { vectorAttention } from "./causal-attention-vector.js";
 
-/** Where the rows of a packed batch lie: for each query, the first key of its row and one past the last, each [numTokens] u32. */
+/** Where the rows of a packed batch lie: for each token, the first key that it sees as a query, and one past the last query that sees it as a key, each [numTokens] u32. */
 export interface SegmentBounds {
   starts: Tensor;
   ends: Tensor;
@@ -17,6 +17,11 @@ export interface SegmentBounds {
    * key t.
    */
   lastKeys?: Tensor | undefined;
+  /**
+   * Where rows go on from the tokens of others, so that queries have a gap, keys between their first and their own that they do not see: for each token its start, where
+   * its gap begins and where that ends, and its end, [numTokens, 4] u32. A gap is empty where the two are equal; a query's own key lies past it. See `prefixBounds`.
+   */
+  spans?: Tensor | undefined;
 }
 
 /** Options of `causalAttention`. */
@@ -76,7 +81,8 @@ export function segmentBounds(
 /**
  * Causal attention of grouped query heads over packed rows, without a matrix of scores.
  *
- *   out[t] = sum over j of softmax over j (q[t] · k[j] / sqrt(headDim)) · v[j],  j from starts[t] to lastKeys[t], which is t without `lastKeys`
+ *   out[t] = sum over j of softmax over j (q[t] · k[j] / sqrt(headDim)) · v[j],  j from starts[t] to lastKeys[t], which is t without `lastKeys`, but for those in
+ *            the gap of t
  *
  * Query head h reads key head floor(h / (numHeads / numKeyValueHeads)). A query with starts[t] > lastKeys[t] is masked: its result is 0, no gradient
  * flows through it, and nobody sees its key if the starts of the others are past it.
@@ -90,7 +96,7 @@ export function segmentBounds(
  * @see arXiv 2205.14135 (FlashAttention), arXiv 2305.13245 (grouped heads)
  */
 export function causalAttention(q: Tensor, k: Tensor, v: Tensor, options: CausalAttentionOptions): Tensor {
-  const { numHeads, numKeyValueHeads, headDim, starts, ends, lastKeys, dtype = q.dtype as FloatDtype } = options;
+  const { numHeads, numKeyValueHeads, headDim, starts, ends, lastKeys, spans, dtype = q.dtype as FloatDtype } = options;
   if (numHeads % numKeyValueHeads !== 0) {
     throw new ShapeError(
       `causalAttention: query heads do not divide into groups; expected a multiple of numKeyValueHeads ${numKeyValueHeads}, got ${numHeads}`,
@@ -119,7 +125,11 @@ export function causalAttention(q: Tensor, k: Tensor, v: Tensor, options: Causal
     expectDtype("causalAttention", name, tensor, "u32");
     expectShape("causalAttention", name, tensor, [numTokens]);
   }
-  return attentionOp({ q, k, v }, { starts, ends, lastKeys, heads: { numHeads, numKeyValueHeads, headDim }, dtype }).output;
+  if (spans) {
+    expectDtype("causalAttention", "spans", spans, "u32");
+    expectShape("causalAttention", "spans", spans, [numTokens, 4]);
+  }
+  return attentionOp({ q, k, v }, { starts, ends, lastKeys, spans, heads: { numHeads, numKeyValueHeads, headDim }, dtype }).output;
 }
 
 interface Attributes extends SegmentBounds {
@@ -129,12 +139,12 @@ interface Attributes extends SegmentBounds {
 
 const attentionOp = defineOp("causalAttention", {
   ways: [matrixAttention, vectorAttention],
-  forward({ device, way }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, lastKeys, heads, dtype }: Attributes) {
+  forward({ device, way }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, lastKeys, spans, heads, dtype }: Attributes) {
     const out = device.rowsLike(q, q.shape, dtype, "causalAttention");
     const logSumExp = device.rowsLike(q, [q.shape[0]!, heads.numHeads], "f32", "logSumExp");
     const { forward } = way({ direction: "forward", heads, inputType: q.dtype as FloatDtype });
-    forward(device, { q, k, v, starts, lastKeys, out, logSumExp }, heads);
-    return { output: out, saved: { q, k, v, out, logSumExp, starts, ends } };
+    forward(device, { q, k, v, starts, lastKeys, spans, out, logSumExp }, heads);
+    return { output: out, saved: { q, k, v, out, logSumExp, starts, ends, ...(spans && { spans }) } };
   },
   // With p = softmax, dP = dOut · vᵀ and delta = rowsum(dOut ⊙ out): dS = p ⊙ (dP − delta), dq = dS · k / √headDim, dk = dSᵀ · q / √headDim, dv = pᵀ · dOut
   vjp({ device, way }, saved, dOut, needs, { heads, lastKeys }) {

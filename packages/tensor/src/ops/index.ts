@@ -15,6 +15,7 @@ export { mean, sum, sumLast } from "./sum.js";
 export { clamp, exp, log, logOneMinusExp, logSigmoid, maximum, scale, shift, sigmoid } from "./unary.js";
 export { view } from "./view.js";
 export { where } from "./where.js";
+export { prefixBounds, type Prefix } from "./prefix-bounds.js";
 export { causalAttention, segmentBounds, type CausalAttentionOptions, type SegmentBounds } from "./causal-attention.js";
 export { rope, ropeTables, type RopeOptions, type RopeTableOptions, type RopeTables } from "./rope.js";
 export { adamwHyper, adamwHyperSize, adamwStep, clipFactor, gradNorm, type AdamwHyperparameters, type AdamwStep } from "./adamw.js";

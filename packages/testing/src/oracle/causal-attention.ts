@@ -8,10 +8,10 @@ export interface AttentionHeads {
   headDim: number;
 }
 
-/** out[t] = Σ_j softmax_j(q[t]·k[j] / √headDim)·v[j] over starts[t] ≤ j ≤ lastKeys[t] (without them, t), for each query head; 0 where there is no such j. */
-export function causalAttention({ q, k, v, starts, lastKeys }: Arrays, heads: AttentionHeads): Float64Array {
+/** out[t] = Σ_j softmax_j(q[t]·k[j] / √headDim)·v[j] over starts[t] ≤ j ≤ lastKeys[t] (without them, t) but for the keys from spans[t, 1] to spans[t, 2], for each query head; 0 where there is no such j. */
+export function causalAttention({ q, k, v, starts, lastKeys, spans }: Arrays, heads: AttentionHeads): Float64Array {
   const out = new Float64Array(q!.length);
-  forEachQuery({ q: q!, k: k!, starts: starts!, lastKeys }, heads, (row, keyBases, weights) => {
+  forEachQuery({ q: q!, k: k!, starts: starts!, lastKeys, spans }, heads, (row, keyBases, weights) => {
     weights.forEach((weight, index) => {
       for (let d = 0; d < heads.headDim; d++) out[row + d]! += weight * v![keyBases[index]! + d]!;
     });
@@ -20,10 +20,10 @@ export function causalAttention({ q, k, v, starts, lastKeys }: Arrays, heads: At
 }
 
 /** dP = dOut·vᵀ, dS = P ⊙ (dP − Σ P·dP), dq = dS·k / √headDim, dk = dSᵀ·q / √headDim, dv = Pᵀ·dOut; dk and dv summed over a group's query heads. */
-export function causalAttentionVjp({ q, k, v, starts }: Arrays, dOut: Float64Array, heads: AttentionHeads): Arrays {
+export function causalAttentionVjp({ q, k, v, starts, spans }: Arrays, dOut: Float64Array, heads: AttentionHeads): Arrays {
   const { headDim } = heads;
   const [dq, dk, dv] = [new Float64Array(q!.length), new Float64Array(k!.length), new Float64Array(v!.length)];
-  forEachQuery({ q: q!, k: k!, starts: starts! }, heads, (row, keyBases, weights) => {
+  forEachQuery({ q: q!, k: k!, starts: starts!, spans }, heads, (row, keyBases, weights) => {
     const dWeights = keyBases.map((base) => dot(dOut, row, v!, base, headDim));
     const mean = weights.reduce((sum, weight, index) => sum + weight * dWeights[index]!, 0);
     weights.forEach((weight, index) => {
@@ -41,7 +41,13 @@ export function causalAttentionVjp({ q, k, v, starts }: Arrays, dOut: Float64Arr
 
 /** Calls `use` with the place of each query's row, the places of the keys it sees, and its softmax. */
 function forEachQuery(
-  { q, k, starts, lastKeys }: { q: Float64Array; k: Float64Array; starts: Float64Array; lastKeys?: Float64Array | undefined },
+  {
+    q,
+    k,
+    starts,
+    lastKeys,
+    spans,
+  }: { q: Float64Array; k: Float64Array; starts: Float64Array; lastKeys?: Float64Array | undefined; spans?: Float64Array | undefined },
   { numHeads, numKeyValueHeads, headDim }: AttentionHeads,
   use: (row: number, keyBases: number[], weights: number[]) => void,
 ): void {
@@ -51,10 +57,9 @@ function forEachQuery(
     for (let head = 0; head < numHeads; head++) {
       const row = (token * numHeads + head) * headDim;
       const keyHead = Math.floor(head / (numHeads / numKeyValueHeads));
-      const keyBases = Array.from(
-        { length: last - starts[token]! + 1 },
-        (_, i) => ((starts[token]! + i) * numKeyValueHeads + keyHead) * headDim,
-      );
+      const isSeen = (key: number): boolean => !spans || key < spans[4 * token + 1]! || key >= spans[4 * token + 2]!;
+      const keys = Array.from({ length: last - starts[token]! + 1 }, (_, i) => starts[token]! + i).filter(isSeen);
+      const keyBases = keys.map((key) => (key * numKeyValueHeads + keyHead) * headDim);
       const scores = keyBases.map((base) => dot(q, row, k, base, headDim) / Math.sqrt(headDim));
       const largest = Math.max(...scores);
       const exps = scores.map((score) => Math.exp(score - largest));
@@ -82,6 +87,8 @@ interface CaseOptions extends AttentionHeads {
   /** Where each row's keys begin; default one after the other. */
   keyStarts?: number[];
   masked?: number[];
+  /** What a row goes on from: the first `length` tokens of an earlier row. */
+  prefixes?: Readonly<Record<number, { row: number; length: number }>>;
   inputType?: FloatDtype;
   dtype?: FloatDtype;
   /** Of q and k: large scores make a sharp softmax. */
@@ -114,6 +121,34 @@ function bounds(
   return { starts, ends, lastKeys, numKeys: Math.max(next, ...ends) };
 }
 
+/** Bounds of rows of which some go on from earlier ones, by what each token sees: every key of its prefix, and its own row's up to itself. */
+function prefixedBounds(
+  lengths: number[],
+  prefixes: NonNullable<CaseOptions["prefixes"]>,
+): { starts: number[]; ends: number[]; spans: number[]; numKeys: number } {
+  const rowOf = lengths.flatMap((length, row) => Array.from({ length }, () => row));
+  const firstOf = lengths.map((_, row) => rowOf.indexOf(row));
+  const sees = (query: number, key: number): boolean => {
+    const prefix = prefixes[rowOf[query]!];
+    const isPrefix = prefix !== undefined && rowOf[key] === prefix.row && key < firstOf[prefix.row]! + prefix.length;
+    return isPrefix || (rowOf[key] === rowOf[query] && key <= query);
+  };
+  const tokens = rowOf.map((_, token) => token);
+  const seen = tokens.map((query) => tokens.filter((key) => sees(query, key)));
+  const starts = seen.map((keys) => keys[0]!);
+  const ends = tokens.map((key) => 1 + Math.max(...tokens.filter((query) => sees(query, key))));
+  const spans = seen.flatMap((keys, token) => {
+    const hole = keys.findIndex((key, index) => index > 0 && key !== keys[index - 1]! + 1);
+    return [starts[token]!, ...(hole === -1 ? [0, 0] : [keys[hole - 1]! + 1, keys[hole]!]), ends[token]!];
+  });
+  return {
+    starts,
+    ends,
+    spans,
+    numKeys: tokens.length,
+  };
+}
+
 /** One case of `causalAttention`. */
 export function attentionCase(
   name: string,
@@ -122,6 +157,7 @@ export function attentionCase(
     keyLengths,
     keyStarts,
     masked = [],
+    prefixes,
     inputType = "f32",
     dtype = inputType,
     scale = 1,
@@ -130,7 +166,11 @@ export function attentionCase(
   }: CaseOptions,
 ): OracleCase {
   const { numHeads, numKeyValueHeads, headDim } = heads;
-  const { starts, ends, lastKeys, numKeys } = bounds({ lengths, keyLengths, keyStarts }, masked);
+  const { starts, ends, lastKeys, spans, numKeys } = {
+    lastKeys: [],
+    spans: undefined,
+    ...(prefixes ? prefixedBounds(lengths, prefixes) : bounds({ lengths, keyLengths, keyStarts }, masked)),
+  };
   const numTokens = starts.length;
   const numbers = new Numbers(numTokens + headDim);
   const ofKeys = keyLengths ? ` of ${keyLengths.join(", ")}` : "";
@@ -145,11 +185,12 @@ export function attentionCase(
       starts: indices(starts),
       ends: indices(ends),
       ...(keyLengths ? { lastKeys: indices(lastKeys) } : {}),
+      ...(spans ? { spans: { ...indices(spans), shape: [numTokens, 4] } } : {}),
     },
     forward: (inputs) => ({ y: causalAttention(inputs, heads) }),
     ...(keyLengths ? {} : { vjp: (inputs: Arrays, dy: Float64Array) => causalAttentionVjp(inputs, dy, heads) }),
-    run: ({ q, k, v, starts, ends, lastKeys }) => ({
-      y: causalAttentionOp(q!, k!, v!, { ...heads, starts: starts!, ends: ends!, lastKeys, dtype }),
+    run: ({ q, k, v, starts, ends, lastKeys, spans }) => ({
+      y: causalAttentionOp(q!, k!, v!, { ...heads, starts: starts!, ends: ends!, lastKeys, spans, dtype }),
     }),
     // Sums of products over a head and over the keys, as in a GEMM; with f16 inputs the probabilities and their gradients are f16 operands of one.
     errorClass,
@@ -195,6 +236,55 @@ export const causalAttentionCases: OracleCase[] = [
     headDim: 64,
     inputType: "f16",
     scale: 3,
+  }),
+  // Rows that go on from others.
+  attentionCase("prefixes, odd", {
+    lengths: [3, 2, 2, 4],
+    prefixes: { 1: { row: 0, length: 3 }, 2: { row: 0, length: 2 } },
+    numHeads: 3,
+    numKeyValueHeads: 3,
+    headDim: 18,
+  }),
+  attentionCase("prefixes across tiles", {
+    lengths: [70, 33, 40, 5, 9],
+    prefixes: { 1: { row: 0, length: 70 }, 2: { row: 0, length: 70 }, 4: { row: 3, length: 1 } },
+    numHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 64,
+  }),
+  attentionCase("prefixes far before, wide", {
+    lengths: [20, 40, 65, 10, 7],
+    prefixes: { 3: { row: 0, length: 13 }, 4: { row: 2, length: 65 } },
+    numHeads: 4,
+    numKeyValueHeads: 2,
+    headDim: 16,
+  }),
+  attentionCase("prefixes, half to single", {
+    lengths: [35, 20, 37, 12],
+    prefixes: { 1: { row: 0, length: 35 }, 2: { row: 0, length: 30 }, 3: { row: 0, length: 5 } },
+    numHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 32,
+    inputType: "f16",
+    dtype: "f32",
+  }),
+  attentionCase("prefixes far before, half to single, sharp", {
+    lengths: [9, 70, 66, 40],
+    prefixes: { 2: { row: 0, length: 9 }, 3: { row: 0, length: 4 } },
+    numHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 32,
+    inputType: "f16",
+    dtype: "f32",
+    scale: 4,
+  }),
+  attentionCase("prefixes, half", {
+    lengths: [65, 30, 10],
+    prefixes: { 1: { row: 0, length: 65 }, 2: { row: 0, length: 65 } },
+    numHeads: 2,
+    numKeyValueHeads: 1,
+    headDim: 128,
+    inputType: "f16",
   }),
   // Fewer queries than keys.
   attentionCase("one query", { lengths: [1], keyLengths: [37], numHeads: 2, numKeyValueHeads: 1, headDim: 16 }),

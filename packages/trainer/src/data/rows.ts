@@ -1,6 +1,9 @@
 import { listed, RowError } from "@kto/datasets";
 
-/** A prompt and its completion as ids: what a model scores. In a run both are cut already, so that no other place needs to know how long a row may be. */
+/**
+ * A prompt and its completion as ids: what a model scores. In a run both are cut already, so that no other place needs to know how long a row may be. Rows of a
+ * pass with one and the same array of prompt ids go on from one computation of it.
+ */
 export interface ScoredRow {
   promptIds: readonly number[];
   completionIds: readonly number[];

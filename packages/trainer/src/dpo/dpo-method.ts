@@ -2,11 +2,13 @@ import { dpoLoss, wpoWeights } from "@kto/losses";
 import { concat, mean, type Tensor } from "@kto/tensor";
 import { lossTypesOf, lossWeightsOf, type DPOConfig } from "../config/dpo-config.js";
 import { shuffleSeedOf } from "../config/order-fields.js";
+import { sharesPrompts } from "../config/pair-fields.js";
 import type { BackwardPass, Method, MethodContext } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
 import { answerLengths, answersOf, meanChosenLength, sidesOf } from "../pairs/pair-answers.js";
 import { pairScores } from "../pairs/pair-scores.js";
 import { preparePairDataset, type PairRow, type PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
+import type { ScoredRow } from "../data/rows.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { policyPass, sendBack } from "../scoring/policy-pass.js";
 import { scoreBatch } from "../scoring/score-batch.js";
@@ -21,18 +23,24 @@ export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial")
   // Losses of sorted differences are of the whole micro-batch, which then goes through in one pass; others are sums over pairs.
   const isWhole = lossTypesOf(args).some((name) => name === "aot" || name === "aot_unpaired");
   const units = (pairs: readonly PairRow[]): (readonly PairRow[])[] => (isWhole ? [pairs] : pairs.map((pair) => [pair]));
+  const answers = (pairs: readonly PairRow[]): ScoredRow[] => answersOf(pairs, sharesPrompts(args));
   return {
     name: "dpo",
     reference,
     shuffleSeed: shuffleSeedOf(args),
     prepare: preparePairDataset,
-    passes: (pairs) => [units(pairs).map(answersOf)],
+    passes: (pairs) => [units(pairs).map(answers)],
     ...(args.precomputeRefLogProbs && {
       precompute: (context, pairs, options) =>
-        precomputeReference(context, pairs, { ...options, ldAlpha, batchSize: args.precomputeRefBatchSize ?? perDeviceTrainBatchSize }),
+        precomputeReference(context, pairs, {
+          ...options,
+          answers,
+          ldAlpha,
+          batchSize: args.precomputeRefBatchSize ?? perDeviceTrainBatchSize,
+        }),
     }),
     record: (context, pairs, _statistics, backwardPass) => {
-      const parts = inPassesOf(context, units(pairs), answersOf, (part, options) =>
+      const parts = inPassesOf(context, units(pairs), answers, (part, options) =>
         context.model.device.scope("pass", () => pairPass(context, args, { pairs: part.flat(), whole: pairs, ...options }, backwardPass)),
       );
       const joined = (name: keyof PairPass): Tensor => concat(parts.map((part) => part[name]));
@@ -85,7 +93,7 @@ function pairPass(
 ): PairPass {
   const { device, base } = context.model;
   const { beta, labelSmoothing, discopopTau, fDivergenceType, fAlphaDivergenceCoef } = args;
-  const batch = packScoredBatch(base, answersOf(pairs), passOptions);
+  const batch = packScoredBatch(base, answersOf(pairs, sharesPrompts(args)), passOptions);
   const ldWeights = tokenWeights(pairs, args.ldAlpha);
   const refLogProbs = precomputed(device, pairs) ?? context.reference.run((model) => scoreBatch(model, batch, ldWeights).logProbs); // [2b]
   const policy = policyPass(context, backwardPass, (gradientCheckpointing) =>

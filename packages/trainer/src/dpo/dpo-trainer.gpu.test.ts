@@ -73,6 +73,13 @@ describe("a run", () => {
     );
   });
 
+  it("with prompts that both answers share has the numbers of one that computes them twice, in less room", async () => {
+    expectSame(await run({ sharedPrompts: true }), await run({ sharedPrompts: false }), 1e-5);
+    const [shared, apart] = [await planned({ sharedPrompts: true }), await planned({ sharedPrompts: false })];
+    expect(shared.largestMicroBatch).toBeLessThan(apart.largestMicroBatch);
+    expect(await planned({ disableDropout: false })).toMatchObject({ largestMicroBatch: apart.largestMicroBatch }); // a draw for each row
+  });
+
   it("with precomputed references gives the numbers of one without", async () => {
     expectSame(await run({ precomputeRefLogProbs: true, precomputeRefBatchSize: 3 }), await run(), 1e-5);
   });

@@ -1,24 +1,26 @@
 import { concat } from "@kto/tensor";
 import { mappedRows, type RowSequence } from "../data/row-sequence.js";
+import type { ScoredRow } from "../data/rows.js";
 import type { MethodContext } from "../loop/method.js";
 import { inPassesOf } from "../memory/passes.js";
 import { inBatches, type BatchOptions } from "../scoring/in-batches.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
 import type { PairRow } from "../pairs/prepare-pair-dataset.js";
-import { answersOf } from "../pairs/pair-answers.js";
 import { tokenWeights } from "./token-weights.js";
 
 /** Options of `precomputeReference`. */
 export interface PrecomputeOptions extends BatchOptions {
   ldAlpha: number | null;
+  /** The answers of some pairs as they go through the model. */
+  answers(pairs: readonly PairRow[]): ScoredRow[];
 }
 
 /** Pairs with the reference's log-probabilities of both answers, computed in batches of `batchSize` pairs; two numbers a pair are kept. */
 export async function precomputeReference(
   context: MethodContext,
   pairs: RowSequence<PairRow>,
-  { ldAlpha, ...options }: PrecomputeOptions,
+  { ldAlpha, answers, ...options }: PrecomputeOptions,
 ): Promise<RowSequence<PairRow>> {
   const { device } = context.model;
   const values = new Float32Array(2 * pairs.length);
@@ -29,8 +31,8 @@ export async function precomputeReference(
           inPassesOf(
             context,
             batch,
-            (pair) => answersOf([pair]),
-            (part, packing) => scoreBatch(model, packScoredBatch(model, answersOf(part), packing), tokenWeights(part, ldAlpha)).logProbs,
+            (pair) => answers([pair]),
+            (part, packing) => scoreBatch(model, packScoredBatch(model, answers(part), packing), tokenWeights(part, ldAlpha)).logProbs,
           ),
         ),
       ),

@@ -1,5 +1,5 @@
 import { rowLength } from "../data/rows.js";
-import { sequencesOf, type PassUnit } from "./passes.js";
+import { passSize, sequencesOf, type PassUnit } from "./passes.js";
 
 /** The batches that need the most memory. */
 export interface LargestBatches<Row> {
@@ -21,12 +21,8 @@ export function largestBatches<Row>(
   const found: (readonly Row[])[] = [];
   for (const batch of batches) {
     for (const [kind, units] of passesOf(batch).entries()) {
-      let numTokens = 0;
-      for (const row of sequencesOf(units)) {
-        const length = rowLength(row);
-        numTokens += length;
-        largest.longestRow = Math.max(largest.longestRow, length);
-      }
+      const { numTokens } = passSize(units);
+      for (const row of sequencesOf(units)) largest.longestRow = Math.max(largest.longestRow, rowLength(row));
       if (numTokens <= (most[kind] ?? 0)) continue;
       most[kind] = numTokens;
       found[kind] = batch;

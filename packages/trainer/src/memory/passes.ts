@@ -81,12 +81,15 @@ export function inPassesOf<Row, T>(
   });
 }
 
-/** Sizes of a pass of these sequences. */
+/** Sizes of a pass of these sequences. A prompt that several of them share is in it once but for its last token, from which each goes on. */
 export function passSize(units: readonly PassUnit[]): PassSize {
   let [numTokens, numScored] = [0, 0];
+  const prompts = new Set<readonly number[]>();
   for (const row of sequencesOf(units)) {
-    numTokens += rowLength(row);
+    const { promptIds } = row;
+    numTokens += rowLength(row) - (prompts.has(promptIds) ? Math.max(0, promptIds.length - 1) : 0);
     numScored += numScoredTokens(row);
+    prompts.add(promptIds);
   }
   return { numTokens, numScored };
 }

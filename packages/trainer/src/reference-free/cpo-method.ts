@@ -1,5 +1,6 @@
 import { cpoLoss } from "@kto/losses";
 import type { CPOConfig } from "../config/cpo-config.js";
+import { sharesPrompts } from "../config/pair-fields.js";
 import type { Method } from "../loop/method.js";
 import type { PairRow, PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
 import { referenceFreeMethod } from "./reference-free-method.js";
@@ -11,6 +12,7 @@ export function cpoMethod(args: CPOConfig): Method<PairRow, PreparedPairDataset>
     name: "cpo",
     args,
     scoresPrompts: false,
+    sharedPrompts: sharesPrompts(args),
     objective: (pairs) => {
       const options = { lossType, beta, labelSmoothing, cpoAlpha, simpoGamma, alpha };
       const { loss, losses: _losses, nll, ...ofPairs } = cpoLoss({ ...pairs, ...options });

@@ -11,6 +11,7 @@ export function orpoMethod(args: ORPOConfig): Method<PairRow, PreparedPairDatase
     name: "orpo",
     args,
     scoresPrompts: true,
+    sharedPrompts: false,
     objective: ({ chosenPromptLogProbs, meanChosenLength, ...pairs }) => {
       const nll = scale(mean(add(chosenPromptLogProbs, pairs.chosenLogProbs)), -1 / meanChosenLength); // []
       const { loss, ...ofPairs } = orpoLoss({ ...pairs, nll, beta: args.beta });

@@ -4,7 +4,7 @@ import { shuffleSeedOf, type OrderArguments } from "../config/order-fields.js";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
 import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
-import { answerLengths, everyNth } from "../pairs/pair-answers.js";
+import { answerLengths, answersOf, everyNth } from "../pairs/pair-answers.js";
 import { pairScores } from "../pairs/pair-scores.js";
 import { preparePairDataset, type PairRow, type PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
 import { policyPass, sendBack } from "../scoring/policy-pass.js";
@@ -36,15 +36,23 @@ export interface ReferenceFreeOptions {
   args: OrderArguments;
   /** Whether the prompts of chosen rows are learnt too. */
   scoresPrompts: boolean;
+  /** See `answersOf`; without effect where prompts are learnt. */
+  sharedPrompts: boolean;
   objective(pairs: ScoredPairs): PairObjective;
 }
 
 /** A method of the loop that compares the two answers of pairs by the policy alone: each micro-batch goes through the model once. */
-export function referenceFreeMethod({ name, args, scoresPrompts, objective }: ReferenceFreeOptions): Method<PairRow, PreparedPairDataset> {
-  const sequencesOf = (pair: PairRow): readonly [chosen: ScoredRow, rejected: ScoredRow] => [
-    scoresPrompts ? withPromptScored(pair.chosen) : pair.chosen,
-    pair.rejected,
-  ];
+export function referenceFreeMethod({
+  name,
+  args,
+  scoresPrompts,
+  sharedPrompts,
+  objective,
+}: ReferenceFreeOptions): Method<PairRow, PreparedPairDataset> {
+  const sequencesOf = (pair: PairRow): readonly [chosen: ScoredRow, rejected: ScoredRow] => {
+    const [chosen, rejected] = answersOf([pair], sharedPrompts) as [ScoredRow, ScoredRow];
+    return [scoresPrompts ? withPromptScored(chosen) : chosen, rejected];
+  };
   return {
     name,
     shuffleSeed: shuffleSeedOf(args),

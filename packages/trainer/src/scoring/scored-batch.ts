@@ -1,11 +1,11 @@
-import type { CausalLM, Tensor, TokenBatch } from "@kto/tensor";
+import type { CausalLM, Prefix, Tensor, TokenBatch } from "@kto/tensor";
 import type { ScoredRow } from "../data/rows.js";
 import type { PassSize } from "../memory/passes.js";
 
 /** Rows packed once on the device, with what scoring their completions needs: policy and reference go over the same batch. */
 export interface ScoredBatch {
   readonly numRows: number;
-  /** The rows one after another. */
+  /** The rows one after another; where some share a prompt, it comes once, before the first of them. */
   readonly tokens: TokenBatch;
   /** Scored tokens of each row. */
   readonly numScored: readonly number[];
@@ -30,7 +30,10 @@ export interface PackScoredBatchOptions {
   longestRow?: number | undefined;
 }
 
-/** Packs rows for `scoreBatch`. The first token of a row has nothing before it and is never scored. Its tensors belong to the current scope. */
+/**
+ * Packs rows for `scoreBatch`. The first token of a row has nothing before it and is never scored. Rows with one and the same array of prompt ids go on from one
+ * computation of it. Its tensors belong to the current scope.
+ */
 export function packScoredBatch(
   model: CausalLM,
   rows: readonly ScoredRow[],
@@ -40,24 +43,22 @@ export function packScoredBatch(
   const positions: number[] = [];
   const labels: number[] = [];
   const bounds = [0];
-  let offset = 0;
-  const packed = rows.map(({ promptIds, completionIds, scoredMask }) => {
-    const ids = [...promptIds, ...completionIds];
-    for (let position = Math.max(1, promptIds.length); position < ids.length; position++) {
-      if (scoredMask?.[position - promptIds.length] === 0) continue;
-      positions.push(offset + position - 1);
-      labels.push(ids[position]!);
-    }
+  const packed = packWithPrompts(rows);
+  for (const [row, { promptIds, completionIds, scoredMask }] of rows.entries()) {
+    completionIds.forEach((id, index) => {
+      const position = promptIds.length + index;
+      if (position === 0 || scoredMask?.[index] === 0) return;
+      positions.push(packed.firstTokens[row]! + position - 1);
+      labels.push(id);
+    });
     bounds.push(positions.length);
-    offset += ids.length;
-    return ids;
-  });
+  }
   const u32 = (values: number[], label: string, rowCapacity?: number): Tensor =>
     device.tensor(values, [values.length], "u32", label, rowCapacity);
   const numScored = largestPass?.numScored;
   return {
     numRows: rows.length,
-    tokens: model.packRows(packed, { rowCapacity: largestPass?.numTokens, longestRow }),
+    tokens: model.packRows(packed.sequences, { prefixes: packed.prefixes, rowCapacity: largestPass?.numTokens, longestRow }),
     numScored: rows.map((_, row) => bounds[row + 1]! - bounds[row]!),
     scored:
       positions.length === 0
@@ -68,4 +69,38 @@ export function packScoredBatch(
             bounds: u32(bounds, "row bounds"),
           },
   };
+}
+
+interface PackedPrompts {
+  /** What goes through the model: rows, prompts that several rows share, and what these rows go on with. */
+  sequences: number[][];
+  prefixes: (Prefix | undefined)[];
+  /** For each row where its first token would lie among all tokens, were the tokens before each of its own its own too. */
+  firstTokens: number[];
+}
+
+/** The last token of a shared prompt is in each of its rows, since each predicts a token of its own from it. */
+function packWithPrompts(rows: readonly ScoredRow[]): PackedPrompts {
+  const counts = new Map<readonly number[], number>();
+  for (const { promptIds } of rows) counts.set(promptIds, 1 + (counts.get(promptIds) ?? 0));
+  const places = new Map<readonly number[], number>();
+  const packed: PackedPrompts = { sequences: [], prefixes: [], firstTokens: [] };
+  let numTokens = 0;
+  const add = (ids: number[], prefix: Prefix | undefined): void => {
+    packed.sequences.push(ids);
+    packed.prefixes.push(prefix);
+    numTokens += ids.length;
+  };
+  for (const { promptIds, completionIds } of rows) {
+    const length = promptIds.length - 1;
+    const isShared = length > 0 && counts.get(promptIds)! > 1;
+    if (isShared && !places.has(promptIds)) {
+      places.set(promptIds, packed.sequences.length);
+      add(promptIds.slice(0, -1), undefined);
+    }
+    packed.firstTokens.push(numTokens - (isShared ? length : 0));
+    if (isShared) add([promptIds.at(-1)!, ...completionIds], { row: places.get(promptIds)!, length });
+    else add([...promptIds, ...completionIds], undefined);
+  }
+  return packed;
 }

@@ -28,7 +28,7 @@ export interface HeadShape {
 
 /** Workgroup memory: 64 rows of features, and per stage ROWS rows of 32 scores in f32 and in f16. */
 function matrixBytes({ headDim, workgroupSize }: AttentionMatrixSpec, stages: 1 | 2): number {
-  return 16 * (64 * (headDim / 8 + 1) + stages * (workgroupSize / 4) * (scorePitch + weightPitch)) + 512;
+  return 16 * (64 * (headDim / 8 + 1) + stages * (workgroupSize / 4) * (scorePitch + weightPitch)) + 768;
 }
 
 /** Workgroups for `numTokens` rows in each head. */

@@ -1,6 +1,7 @@
 import type { Capabilities } from "../../device/capabilities.js";
 import { always, type Variant } from "../define-kernel.js";
 import { wgsl } from "../wgsl.js";
+import { gapOfQuery, groupGap, groupGapVariables, startOf, type KeyGaps } from "./attention-gaps.js";
 import { oneGroupPer, oneThreadPer } from "./grid.js";
 import { sumOfFourLanes } from "./reduce.js";
 import { unroll } from "./unroll.js";
@@ -135,20 +136,24 @@ export function lastKeyOfQuery({ queries }: QueryPlaces): string {
 }
 
 /** Declares what `keysOfGroup` needs beside `reach`. */
-export function groupEndVariable({ queries }: QueryPlaces): string {
-  return queries === "all" ? "" : "var<workgroup> groupEnd: atomic<u32>;";
+export function groupVariables({ queries, hasGaps }: QueryPlaces & KeyGaps): string {
+  return wgsl`
+    ${queries === "all" ? "" : "var<workgroup> groupEnd: atomic<u32>;"}
+    ${groupGapVariables({ hasGaps })}`;
 }
 
 /** `start`, and the range from `firstKey` to `endKey`, exclusive, that holds every key which a query of the workgroup sees. Needs `last`; once a kernel. */
-export function keysOfGroup({ queries }: QueryPlaces): string {
+export function keysOfGroup({ queries, hasGaps }: QueryPlaces & KeyGaps): string {
   const [noteEnd, end] =
     queries === "all"
       ? ["", "min(firstRow + ROWS, params.numKeys)"]
       : ["if (start <= last) { atomicMax(&groupEnd, last + 1u); }", "workgroupUniformLoad(&groupEnd)"];
   return wgsl`
-    let start = starts[token];
+    let start = ${startOf({ hasGaps }, "token")};
     if (start <= last) { atomicMax(&reach, params.numKeys - start); }
     ${noteEnd}
     let firstKey = params.numKeys - workgroupUniformLoad(&reach);
-    let endKey = ${end};`;
+    let endKey = ${end};
+    ${gapOfQuery({ hasGaps })}
+    ${groupGap({ hasGaps }, "last", "numKeys")}`;
 }
