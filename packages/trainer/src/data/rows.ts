@@ -1,14 +1,13 @@
 import { listed, RowError } from "@kto/datasets";
 
-/**
- * A prompt and its completion as ids: what a model scores. In a run both are cut already, so that no other place needs to know how long a row may be. Rows of a
- * pass with one and the same array of prompt ids go on from one computation of it.
- */
+/** A prompt and its completion as ids: what a model scores. In a run both are cut already, so that no other place needs to know how long a row may be. */
 export interface ScoredRow {
   promptIds: readonly number[];
   completionIds: readonly number[];
   /** 1 for each token of the completion that is scored, 0 for the others; all are where it is absent. */
   scoredMask?: readonly number[];
+  /** Rows of a pass that name the same object have the same prompt, and go on from one computation of it. */
+  sharedPrompt?: object | undefined;
 }
 
 /** What the loop needs to know of a row of any method: where it stands in the data, to name it in an error. */
@@ -79,6 +78,11 @@ export function orEmpty<Read>(read: () => Read): Read | DropReason {
     if (error instanceof EmptyRowError) return error.reason;
     throw error;
   }
+}
+
+/** True where two lists hold the same ids. */
+export function sameIds(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((id, position) => id === b[position]);
 }
 
 /** Tokens of a row. */

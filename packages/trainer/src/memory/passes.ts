@@ -84,12 +84,13 @@ export function inPassesOf<Row, T>(
 /** Sizes of a pass of these sequences. A prompt that several of them share is in it once but for its last token, from which each goes on. */
 export function passSize(units: readonly PassUnit[]): PassSize {
   let [numTokens, numScored] = [0, 0];
-  const prompts = new Set<readonly number[]>();
+  const prompts = new Set<object>();
   for (const row of sequencesOf(units)) {
-    const { promptIds } = row;
-    numTokens += rowLength(row) - (prompts.has(promptIds) ? Math.max(0, promptIds.length - 1) : 0);
+    const { promptIds, sharedPrompt } = row;
+    const isKnown = sharedPrompt !== undefined && prompts.has(sharedPrompt);
+    numTokens += rowLength(row) - (isKnown ? Math.max(0, promptIds.length - 1) : 0);
     numScored += numScoredTokens(row);
-    prompts.add(promptIds);
+    if (sharedPrompt) prompts.add(sharedPrompt);
   }
   return { numTokens, numScored };
 }

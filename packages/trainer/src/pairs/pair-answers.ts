@@ -1,18 +1,20 @@
 import { gatherRows, view, type Device, type Tensor } from "@kto/tensor";
-import { numScoredTokens, type ScoredRow } from "../data/rows.js";
+import { numScoredTokens, sameIds, type ScoredRow } from "../data/rows.js";
 import type { PairRow } from "./prepare-pair-dataset.js";
 
 /**
- * The two answers of each pair, one after the other: the order in which pairs go through the model. If prompts are shared, that of a pair is one array, so that it is
- * computed once for both; where a template makes the two differ, or it is cut to another length, they are not.
+ * The two answers of each pair, one after the other: the order in which pairs go through the model. If prompts are shared, that of a pair is computed once for both,
+ * unless a template or a cut made one of the two another prompt.
  */
 export function answersOf(pairs: readonly PairRow[], sharesPrompts: boolean): ScoredRow[] {
-  return pairs.flatMap(({ chosen, rejected }) => [chosen, { ...rejected, promptIds: promptOfSecond(chosen, rejected, sharesPrompts) }]);
-}
-
-function promptOfSecond({ promptIds: first }: ScoredRow, { promptIds: second }: ScoredRow, isShared: boolean): readonly number[] {
-  if (isShared && first.length === second.length && first.every((id, position) => id === second[position])) return first;
-  return first === second ? [...second] : second;
+  return pairs.flatMap(({ chosen, rejected }) => {
+    if (!sharesPrompts || !sameIds(chosen.promptIds, rejected.promptIds)) return [chosen, rejected];
+    const sharedPrompt = {};
+    return [
+      { ...chosen, sharedPrompt },
+      { ...rejected, sharedPrompt },
+    ];
+  });
 }
 
 /** [2b] of `answersOf` → [b] of the chosen answers and [b] of the rejected ones. */

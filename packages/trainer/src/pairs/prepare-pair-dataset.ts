@@ -6,7 +6,7 @@ import type { PreparedDataset } from "../data/prepared-dataset.js";
 import { GrowingArray } from "../data/growing-array.js";
 import { checkRows, tokenizeRows, type CheckedRows, type CheckOptions, type TokenizedRow } from "../data/read-rows.js";
 import { lazyRows, mappedRows, selectedRows, sketchesOf, type RowSequence } from "../data/row-sequence.js";
-import { cutRow, type ScoredRow, type SourceRow } from "../data/rows.js";
+import { cutRow, sameIds, type ScoredRow, type SourceRow } from "../data/rows.js";
 
 /** A pair as trainers take it: two answers to one prompt, each cut to `maxLength`. */
 export interface PairRow extends SourceRow {
@@ -139,15 +139,11 @@ function countIdentical(pairs: RowSequence<PairRow>): number {
     const sketch = sketchAt(index);
     if (sketch.chosen.completionIds.length !== sketch.rejected.completionIds.length) continue;
     const { chosen, rejected } = pairs.at(index)!;
-    if (isSame(chosen.completionIds, rejected.completionIds)) count++;
+    if (sameIds(chosen.completionIds, rejected.completionIds)) count++;
   }
   return count;
 }
 
 function idsOf({ promptIds, completionIds }: ScoredRow): ScoredRow {
   return { promptIds, completionIds };
-}
-
-function isSame(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((id, position) => id === b[position]);
 }

@@ -31,8 +31,8 @@ export interface PackScoredBatchOptions {
 }
 
 /**
- * Packs rows for `scoreBatch`. The first token of a row has nothing before it and is never scored. Rows with one and the same array of prompt ids go on from one
- * computation of it. Its tensors belong to the current scope.
+ * Packs rows for `scoreBatch`. The first token of a row has nothing before it and is never scored. Rows that name one shared prompt go on from one computation
+ * of it. Its tensors belong to the current scope.
  */
 export function packScoredBatch(
   model: CausalLM,
@@ -81,9 +81,9 @@ interface PackedPrompts {
 
 /** The last token of a shared prompt is in each of its rows, since each predicts a token of its own from it. */
 function packWithPrompts(rows: readonly ScoredRow[]): PackedPrompts {
-  const counts = new Map<readonly number[], number>();
-  for (const { promptIds } of rows) counts.set(promptIds, 1 + (counts.get(promptIds) ?? 0));
-  const places = new Map<readonly number[], number>();
+  const counts = new Map<object | undefined, number>();
+  for (const { sharedPrompt } of rows) counts.set(sharedPrompt, 1 + (counts.get(sharedPrompt) ?? 0));
+  const places = new Map<object, number>();
   const packed: PackedPrompts = { sequences: [], prefixes: [], firstTokens: [] };
   let numTokens = 0;
   const add = (ids: number[], prefix: Prefix | undefined): void => {
@@ -91,15 +91,15 @@ function packWithPrompts(rows: readonly ScoredRow[]): PackedPrompts {
     packed.prefixes.push(prefix);
     numTokens += ids.length;
   };
-  for (const { promptIds, completionIds } of rows) {
+  for (const { promptIds, completionIds, sharedPrompt } of rows) {
     const length = promptIds.length - 1;
-    const isShared = length > 0 && counts.get(promptIds)! > 1;
-    if (isShared && !places.has(promptIds)) {
-      places.set(promptIds, packed.sequences.length);
+    const isShared = sharedPrompt !== undefined && length > 0 && counts.get(sharedPrompt)! > 1;
+    if (isShared && !places.has(sharedPrompt)) {
+      places.set(sharedPrompt, packed.sequences.length);
       add(promptIds.slice(0, -1), undefined);
     }
     packed.firstTokens.push(numTokens - (isShared ? length : 0));
-    if (isShared) add([promptIds.at(-1)!, ...completionIds], { row: places.get(promptIds)!, length });
+    if (isShared) add([promptIds.at(-1)!, ...completionIds], { row: places.get(sharedPrompt)!, length });
     else add([...promptIds, ...completionIds], undefined);
   }
   return packed;

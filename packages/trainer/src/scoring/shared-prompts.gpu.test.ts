@@ -21,21 +21,22 @@ afterAll(() => {
 });
 
 const prompt = [3, 14, 15, 9, 2, 6];
-const [short, none]: number[][] = [[7], []];
+const [long, short, none] = [{}, {}, {}];
 /** Prompts of several rows, of one, of one token and of none; a row between two that share. */
 const rows: ScoredRow[] = [
-  { promptIds: prompt, completionIds: [5, 3, 5] },
-  { promptIds: short!, completionIds: [8, 9] },
-  { promptIds: prompt, completionIds: [8, 9, 7, 9, 3], scoredMask: [1, 0, 1, 1, 0] },
-  { promptIds: short!, completionIds: [4] },
-  { promptIds: none!, completionIds: [1, 2, 3] },
-  { promptIds: none!, completionIds: [1, 2] },
-  { promptIds: [...prompt], completionIds: [2] },
-  { promptIds: prompt, completionIds: [2, 3, 8] },
+  { promptIds: prompt, completionIds: [5, 3, 5], sharedPrompt: long },
+  { promptIds: [7], completionIds: [8, 9], sharedPrompt: short },
+  { promptIds: prompt, completionIds: [8, 9, 7, 9, 3], scoredMask: [1, 0, 1, 1, 0], sharedPrompt: long },
+  { promptIds: [7], completionIds: [4], sharedPrompt: short },
+  { promptIds: [], completionIds: [1, 2, 3], sharedPrompt: none },
+  { promptIds: [], completionIds: [1, 2], sharedPrompt: none },
+  { promptIds: prompt, completionIds: [2], sharedPrompt: {} },
+  { promptIds: prompt, completionIds: [9] },
+  { promptIds: prompt, completionIds: [2, 3, 8], sharedPrompt: long },
 ];
-const alone = rows.map((row) => ({ ...row, promptIds: [...row.promptIds] }));
+const alone = rows.map((row) => ({ ...row, sharedPrompt: undefined }));
 
-describe("rows with one array of prompt ids", () => {
+describe("rows that name one shared prompt", () => {
   it.each([0, 2])(
     "have the log-probabilities and the gradients of rows with a prompt each, %i layers run again",
     async (gradientCheckpointing) => {
