@@ -41,7 +41,7 @@ export function prefixBounds(
     const start = prefix ? rowStarts[prefix.row]! : rowStart;
     const gap = prefix ? [start + prefix.length, rowStart] : [0, 0];
     for (let token = rowStart; token < rowEnd; token++) spans.set([start, ...gap, rowEnd], 4 * token);
-    for (let token = start; prefix && token < start + prefix.length; token++) spans[4 * token + 3] = rowEnd; // the last row that goes on from here stays
+    for (let token = start; token < start + (prefix?.length ?? 0); token++) spans[4 * token + 3] = rowEnd; // the last row that goes on from here stays
   });
   const made = (numbers: Uint32Array, shape: readonly number[], name: string): Tensor =>
     device.tensor(numbers, shape, "u32", name, rowCapacity);
