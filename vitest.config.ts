@@ -21,6 +21,7 @@ class SlowestFirst extends BaseSequencer {
 
 const nowhere = ["**/node_modules/**", "**/dist/**"];
 const exhaustive = "{packages,examples,scripts}/**/*.exhaustive.gpu.test.ts";
+const alone = "{packages,examples,scripts}/**/*.alone.gpu.test.ts";
 const onGpu = {
   setupFiles: "packages/testing/src/gpu-setup.ts",
   pool: "forks",
@@ -31,8 +32,9 @@ const onGpu = {
 } as const;
 
 /**
- * Three projects: `unit` needs no GPU; `gpu` (*.gpu.test.ts) runs on the software adapter unless KTO_DEVICE=gpu, and so does `exhaustive`
- * (*.exhaustive.gpu.test.ts): repetitions of what `gpu` does once of each kind. `npm test` is the first two, `npm run test:all` all three.
+ * `unit` needs no GPU; `gpu` (*.gpu.test.ts) runs on the software adapter unless KTO_DEVICE=gpu, and so does `exhaustive`
+ * (*.exhaustive.gpu.test.ts): repetitions of what `gpu` does once of each kind. `gpu-alone` (*.alone.gpu.test.ts) has files that measure their process and need one
+ * of their own. `npm test` is all but the exhaustive ones, `npm run test:all` everything.
  */
 export default defineConfig({
   ...shared,
@@ -56,9 +58,13 @@ export default defineConfig({
           ...onGpu,
           name: "gpu",
           include: ["{packages,examples,scripts}/**/*.gpu.test.ts"],
-          exclude: [...nowhere, exhaustive],
+          exclude: [...nowhere, exhaustive, alone],
           sequence: { groupOrder: 1 }, // after the unit tests: both together would want four cores
         },
+      },
+      {
+        ...shared,
+        test: { ...onGpu, isolate: true, name: "gpu-alone", include: [alone], exclude: nowhere, sequence: { groupOrder: 2 } },
       },
       {
         ...shared,

@@ -1,8 +1,6 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import type { AxeResults } from "axe-core";
-import { openBrowser, watchErrors, type Browser, type Page } from "@kto/testing/browser";
+import { openBrowser, seriousFaults, watchErrors, type Browser } from "@kto/testing/browser";
 import { ROOT } from "../packages/testing/src/structure/workspace.js";
 import { deadLinks } from "./docs/page-links.js";
 import { pagesOf, serveSite } from "./docs/site-server.js";
@@ -24,7 +22,6 @@ const problems: string[] = deadLinks(dist, base, pagesOf(dist));
 const { url, server } = await serveSite(dist, base);
 const browser = await openBrowser();
 rmSync(screenshots, { recursive: true, force: true });
-mkdirSync(screenshots, { recursive: true });
 try {
   const waiting = [...pages];
   const worker = async (): Promise<void> => {
@@ -55,30 +52,20 @@ async function checkPage(inBrowser: Browser, path: string): Promise<string[]> {
   try {
     await page.goto(`${url}${path}`, { waitUntil: "load" });
     await page.waitForFunction(() => "__vue_app__" in document.querySelector("#app")!);
-    await page.evaluate(readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
     for (const { name, width, colorScheme } of views) {
       await page.setViewportSize({ width, height: 844 });
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await page.waitForFunction((dark) => document.documentElement.classList.contains("dark") === dark, colorScheme === "dark");
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (overflow > 0) found.push(`${name}: it is ${overflow} pixels too wide`);
-      found.push(...(await seriousOf(page)).map((violation) => `${name}: ${violation}`));
-      if (!/^(api|decisions|troubleshooting)\//.test(path))
-        await page.screenshot({ path: join(screenshots, `${path.replaceAll("/", "-").replace(/\.html$/, "")}-${name}.png`) });
+      const picture = join(screenshots, `${path.replaceAll("/", "-").replace(/\.html$/, "")}-${name}.png`);
+      const isKept = !/^(api|decisions|troubleshooting)\//.test(path);
+      found.push(...(await seriousFaults(page, isKept ? picture : undefined)).map((fault) => `${name}: ${fault}`));
     }
   } finally {
     await context.close();
   }
   return [...found, ...said.map((message) => `it says ${message}`)];
-}
-
-async function seriousOf(page: Page): Promise<string[]> {
-  const { violations } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: { run(options: object): Promise<AxeResults> } }).axe.run({ resultTypes: ["violations"] }),
-  );
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id} of ${nodes.length}: ${nodes[0]!.html.slice(0, 200)}`);
 }
 
 /** The search finds a page by its words with the keyboard alone, without a request to anywhere else. */

@@ -54,7 +54,7 @@ it("Ctrl-C takes the bar away before it says anything, and leaves the cursor and
   ];
   const run = ["--use_peft", "--max_steps", "100000", "--logging_steps", "100000", "--output_dir", folder.file("out")];
   using terminal = new PseudoTerminal(["train", ...data, ...run]);
-  await terminal.sees(/step: +\d+% [█░]+ \d+\/100000 \[00:\d\d</);
+  await terminal.sees(/step: +\d+% [█░]+ [1-9]\d*\/100000 \[\d\d:\d\d</); // with an update done, there is something to resume from
   terminal.type("\u0003");
   await terminal.sees(/\r\u001b\[Jkto: SIGINT: stopping in good order; once more to stop at once/);
   const end = await terminal.sees(/go on with the same command and --resume_from_checkpoint \S+/);
