@@ -4,7 +4,7 @@
  */
 export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/chat-templates": 85,
-  "@kto/cli": 135,
+  "@kto/cli": 150,
   "@kto/core": 55,
   "@kto/datasets": 125,
   "@kto/generate": 38,
