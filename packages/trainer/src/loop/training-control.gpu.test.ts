@@ -122,6 +122,27 @@ test("may hold a run up before its first update, and is not asked after its last
   });
 });
 
+test("hears what is asked for in the very event that tells of the pause", async () => {
+  const control = new TrainingControl();
+  const stop = new AbortController();
+  const output = memoryStore("outputs");
+  let path: Promise<string> | undefined;
+  const ended = run(control, {
+    output,
+    signal: stop.signal,
+    onEvent(event) {
+      if (event.type === "update" && event.step !== 3) control.pause();
+      if (event.type !== "pause") return;
+      if (event.step === 1) control.resume();
+      else if (event.step === 2) path = control.save().finally(() => control.resume());
+      else stop.abort(new Error("enough"));
+    },
+  });
+  await expect(ended).rejects.toThrow("enough");
+  expect(await path).toBe("outputs/checkpoint-2");
+  expect((await output.list()).map(({ name }) => name)).toEqual(["checkpoint-2", "checkpoint-4"]);
+});
+
 test("a checkpoint that cannot be written is told to who asked, and the run goes on", async () => {
   const control = new TrainingControl();
   const full: Store = {

@@ -36,7 +36,7 @@ export class TrainingControl {
     return this.#isPaused;
   }
 
-  /** Milliseconds that the run was held up so far; they are in none of its times and speeds. */
+  /** Milliseconds that the run was held up before it was let go on, each time; they are in none of its times and speeds. */
   get pausedMs(): number {
     return this.#pausedMs;
   }
@@ -59,7 +59,7 @@ export class TrainingControl {
   save(): Promise<string> {
     return new Promise((resolve, reject) => {
       if (this.#hasEnded) reject(noMoreUpdates());
-      this.#saves.push({ resolve, reject });
+      else this.#saves.push({ resolve, reject });
       this.#wake();
     });
   }
@@ -72,11 +72,11 @@ export class TrainingControl {
     for (;;) {
       const asked = save && this.#saves.shift();
       if (asked) await answer(asked, save);
-      else if (this.#isPaused && mayPause && !signal?.aborted) {
-        if (heldSince === undefined) emit({ type: "pause", step });
-        heldSince ??= performance.now();
-        await this.#change(signal);
-      } else break;
+      else if (!this.#isPaused || !mayPause || signal?.aborted) break;
+      else if (heldSince === undefined) {
+        heldSince = performance.now();
+        emit({ type: "pause", step }); // whoever hears of it may ask for something at once
+      } else await this.#change(signal);
     }
     const now = performance.now();
     if (heldSince !== undefined) {
@@ -96,8 +96,9 @@ export class TrainingControl {
   async #change(signal: AbortSignal | undefined): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      signal?.addEventListener("abort", () => resolve(), { once: true });
+      signal?.addEventListener("abort", this.#wake, { once: true });
     });
+    signal?.removeEventListener("abort", this.#wake);
     this.#wake = () => {};
   }
 }
