@@ -83,7 +83,7 @@ export class Dataset<Row extends object = DataRow> implements Iterable<Row> {
     const isNamed = parts.every((part) => part.#columnNames !== undefined);
     const fingerprint = derivedFingerprint(
       parts.map((part) => part.fingerprint),
-      names ? "concatenate with layouts" : "concatenate",
+      names ? `concatenate ${JSON.stringify(names)}` : "concatenate", // what is said of a part has its name
     );
     const own = names?.map((name, part) => ({ name, dataset: parts[part] as unknown as Dataset }));
     return new Dataset({

@@ -83,6 +83,8 @@ describe("a fingerprint", () => {
       whole.removeColumns("info"),
       whole.renameColumns({ info: "other" }),
       Dataset.concatenate([whole, whole]),
+      Dataset.concatenate([whole, whole], { names: ["first", "second"] }),
+      Dataset.concatenate([whole, whole], { names: ["first", "third"] }),
       unpairPreferenceDataset(whole),
       unpairPreferenceDataset(whole, 7),
       await loadDataset(join(folder, "a.jsonl"), { maxRows: 5 }),
