@@ -14,7 +14,7 @@ export interface TokenTable {
   readonly labels: Uint8Array;
   /** Reads the ids of a row. */
   rowAt(index: number): ScoredRow;
-  /** The lengths of a row as ids that say nothing; of a mask as many are scored, but they are the first, as the first of a row with a mask is. */
+  /** The lengths of a row as ids that say nothing. Under a mask as many tokens are scored, but they are the first ones; that the very first is scored is true of the row too. */
   sketchAt(index: number): ScoredRow;
 }
 
