@@ -9,7 +9,7 @@ import {
 } from "@kto/tensor";
 import { clipGradients, type AdamWOptions } from "./adamw.js";
 import type { Optimizer, StateTensor, StepOptions } from "./optimizer.js";
-import { expectState, PieceReader, wholeState, type StateReader } from "./state-pieces.js";
+import { stateReaderOf, wholeState, type StateReader } from "./state-pieces.js";
 import { StateBlocks } from "./state-blocks.js";
 
 /** Numbers of AdamW8bit. */
@@ -91,17 +91,11 @@ export class AdamW8bit implements Optimizer {
   }
 
   stateReader(): StateReader {
-    const places = new Map(this.#states.flatMap(({ state }) => state.statePlaces()));
-    const pieces = new PieceReader();
-    return (key) => {
-      const { tensor, start, end } = expectState(places.get(key), key);
-      return pieces.read(tensor, start, end);
-    };
+    return stateReaderOf(this.#states.flatMap(({ state }) => state.statePlaces()));
   }
 
   readState(): Promise<Map<string, Uint8Array>> {
-    const keys = this.stateTensors().map(({ key }) => key);
-    return wholeState(keys, this.stateReader());
+    return wholeState(this.stateTensors(), this.stateReader());
   }
 
   writeState(state: ReadonlyMap<string, Uint8Array>): void {

@@ -1,5 +1,5 @@
 import { adamwHyper, adamwHyperSize, adamwStep, clipFactor, gradNorm, type ParameterBucket, type Tensor } from "@kto/tensor";
-import { expectState, PieceReader, wholeState, type StateReader } from "./state-pieces.js";
+import { stateReaderOf, wholeState, type StateReader } from "./state-pieces.js";
 import { stateBytes, type Optimizer, type StateTensor, type StepOptions } from "./optimizer.js";
 
 /** Numbers of AdamW; defaults are torch's, except weight decay, which is transformers' 0. */
@@ -67,25 +67,19 @@ export class AdamW implements Optimizer {
   }
 
   stateReader(): StateReader {
-    const places = new Map(
-      this.#moments().flatMap(({ prefix, bucket }) =>
+    return stateReaderOf(
+      this.#moments().flatMap(({ prefix, bucket: { flat, parameters } }) =>
         Array.from(
-          bucket.parameters,
+          parameters,
           ([name, { byteOffset, byteLength }]) =>
-            [prefix + name, { flat: bucket.flat, start: byteOffset, end: byteOffset + byteLength }] as const,
+            [prefix + name, { tensor: flat, start: byteOffset, end: byteOffset + byteLength }] as const,
         ),
       ),
     );
-    const pieces = new PieceReader();
-    return (key) => {
-      const { flat, start, end } = expectState(places.get(key), key);
-      return pieces.read(flat, start, end);
-    };
   }
 
   readState(): Promise<Map<string, Uint8Array>> {
-    const keys = this.stateTensors().map(({ key }) => key);
-    return wholeState(keys, this.stateReader());
+    return wholeState(this.stateTensors(), this.stateReader());
   }
 
   writeState(state: ReadonlyMap<string, Uint8Array>): void {

@@ -1,5 +1,6 @@
 import type { Device, ParameterBucket, Shape, Tensor } from "@kto/tensor";
 import { stateBytes, type StateTensor } from "./optimizer.js";
+import type { StatePlace } from "./state-pieces.js";
 
 /** Elements of a block; a block never spans two parameters, and the last of a parameter may be short. */
 const blockSize = 256;
@@ -74,7 +75,7 @@ export class StateBlocks implements Disposable {
   }
 
   /** Where each of them lies, by key. */
-  statePlaces(): [key: string, place: { tensor: Tensor; start: number; end: number }][] {
+  statePlaces(): [key: string, place: StatePlace][] {
     return this.#slices().map(({ key, part, start, end }) => [key, { tensor: part.tensor, start, end }]);
   }
 

@@ -4,17 +4,33 @@ import type { Tensor } from "@kto/tensor";
 /** Gives the bytes of a tensor of a state, in pieces. Throws ArgumentError for a key that the state does not have. */
 export type StateReader = (key: string) => AsyncIterable<Uint8Array>;
 
+/** Where a tensor of a state lies: bytes [start, end) of a tensor on the device. */
+export interface StatePlace {
+  tensor: Tensor;
+  start: number;
+  end: number;
+}
+
 /** Bytes that are read from the device at a time, and how many such pieces the host holds. */
 const pieceBytes = 16 * 2 ** 20;
 const maxPieces = 4;
 
-/** Reads tensors in pieces of 16 MiB, and what lies in one of the last four only once: many small parameters share a piece. */
-export class PieceReader {
+/** Reads a state in pieces of 16 MiB, and what lies in one of the last four only once: many small parameters share a piece. */
+export function stateReaderOf(places: Iterable<readonly [key: string, place: StatePlace]>): StateReader {
+  const byKey = new Map(places);
+  const pieces = new PieceReader();
+  return (key) => {
+    const place = byKey.get(key);
+    if (place) return pieces.read(place);
+    throw new ArgumentError(`stateReader: there is no state of this key; expected a key of stateTensors(), got ${JSON.stringify(key)}`);
+  };
+}
+
+class PieceReader {
   /** The last at the end. */
   readonly #pieces: { tensor: Tensor; start: number; bytes: Uint8Array }[] = [];
 
-  /** Bytes [start, end) of a tensor. */
-  async *read(tensor: Tensor, start: number, end: number): AsyncGenerator<Uint8Array> {
+  async *read({ tensor, start, end }: StatePlace): AsyncGenerator<Uint8Array> {
     for (let at = start; at < end;) {
       const first = Math.floor(at / pieceBytes) * pieceBytes;
       const to = Math.min(end, first + pieceBytes);
@@ -40,16 +56,10 @@ function readWords(tensor: Tensor, start: number): Promise<Uint8Array> {
   return device.readBytes(words).finally(() => words.dispose());
 }
 
-/** What `pieces` finds for a key. Throws ArgumentError where that is nothing. */
-export function expectState<Found>(found: Found | undefined, key: string): Found {
-  if (found !== undefined) return found;
-  throw new ArgumentError(`stateReader: there is no state of this key; expected a key of stateTensors(), got ${JSON.stringify(key)}`);
-}
-
 /** All of a state at once, by key. */
-export async function wholeState(keys: Iterable<string>, read: StateReader): Promise<Map<string, Uint8Array>> {
+export async function wholeState(tensors: readonly { key: string }[], read: StateReader): Promise<Map<string, Uint8Array>> {
   const state = new Map<string, Uint8Array>();
-  for (const key of keys) {
+  for (const { key } of tensors) {
     const pieces: Uint8Array[] = [];
     for await (const piece of read(key)) pieces.push(piece);
     const bytes = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0));
