@@ -1,9 +1,36 @@
+import type { PeftModel } from "@kto/lora";
 import { createOptimizer, createSchedule, type Optimizer, type Schedule } from "@kto/optim";
 import type { ParameterBucket } from "@kto/tensor";
-import type { Reference } from "../scoring/reference.js";
+import type { SourceRow } from "../data/rows.js";
+import type { MakeReference, Reference, ReferenceUse } from "../scoring/reference.js";
+import type { Belongings } from "./belongings.js";
+import type { Collective } from "./collective.js";
+import type { TrainerEvent } from "./events.js";
+import type { Method } from "./method.js";
+import type { RunOutput } from "./output.js";
 import type { Policy } from "./policy.js";
 import type { RunPlan } from "./run-plan.js";
+import type { Tracker } from "./tracker.js";
+import type { NamedModel } from "./trained-model.js";
+import type { RunProgress } from "./trainer-state.js";
 import type { TrainingConfig } from "./training-config.js";
+import type { UpdateContext } from "./update.js";
+
+/** What a trainer plans its run with, and goes through it. */
+export interface RunSetting<Row extends SourceRow> {
+  readonly method: Method<Row>;
+  readonly args: TrainingConfig;
+  readonly model: PeftModel<NamedModel>;
+  readonly policy: Policy;
+  readonly collective: Collective;
+  readonly output: RunOutput | undefined;
+  readonly trackers: readonly Tracker[] | undefined;
+  /** Kept up to date by the run. */
+  readonly progress: RunProgress;
+  /** What goes with what is trained, as it stands. */
+  belongings: () => Belongings;
+  emit: (event: TrainerEvent) => void;
+}
 
 /** What a run owns besides the policy. */
 export interface RunParts extends Disposable {
@@ -13,8 +40,9 @@ export interface RunParts extends Disposable {
   gradients: readonly ParameterBucket[];
 }
 
-/** Opens what a run owns, and lets gradients flow to the policy until it is disposed; `makeReference` comes last, and if it fails nothing is left. */
-export async function openRunParts(policy: Policy, args: TrainingConfig, makeReference: () => Promise<Reference>): Promise<RunParts> {
+/** Opens what a run owns, and lets gradients flow to the policy until it is disposed; the reference comes last, and if it fails nothing is left. */
+export async function openRunParts<Row extends SourceRow>(setting: RunSetting<Row>, references: MakeReference): Promise<RunParts> {
+  const { policy, args } = setting;
   const { buckets } = policy;
   const own: Disposable[] = [];
   const dispose = (): void => own.reverse().forEach((part) => part[Symbol.dispose]());
@@ -31,7 +59,7 @@ export async function openRunParts(policy: Policy, args: TrainingConfig, makeRef
       own.push(gradient);
       return gradient;
     });
-    const reference = await makeReference();
+    const reference = await references(useOfReference(setting));
     own.push(reference, ...buckets.map(withGradients));
     return { reference, optimizer, gradients, [Symbol.dispose]: dispose };
   } catch (error) {
@@ -56,4 +84,18 @@ export function runSchedule(args: TrainingConfig, { totalUpdates }: RunPlan): Sc
     warmupSteps: args.warmupSteps,
     kwargs: args.lrSchedulerKwargs,
   });
+}
+
+/** While the policy changes there is a reference to compare with, unless all that is asked of it is computed before. */
+export function useOfReference<Row extends SourceRow>({ method, args }: Pick<RunSetting<Row>, "method" | "args">): ReferenceUse {
+  const isPrecomputed = method.precompute !== undefined && args.evalStrategy === "no";
+  return isPrecomputed || method.reference === undefined ? "unchanged" : "throughout";
+}
+
+/** What updates are recorded with, besides the parts that a run owns. */
+export function updatesWith<Row extends SourceRow>(
+  { policy, method, collective, args }: RunSetting<Row>,
+  counts: RunPlan,
+): Pick<UpdateContext<Row>, "policy" | "method" | "collective" | "args" | "counts"> {
+  return { policy, method, collective, args, counts };
 }
