@@ -49,10 +49,13 @@ export async function readTypedJson(
     types.learn(known.facts.types as NumberTypesState);
     ({ columnNames } = known.facts);
   } else {
-    const own = new NumberTypes();
-    columnNames = await findRows(bytes, { ...options, limit }, store, kept ? own : types);
-    types.learn(own.state());
-    await kept?.keep({ facts: { columnNames, types: own.state() }, index: store.index() });
+    const own = kept ? new NumberTypes() : types; // an index has those of its file alone
+    columnNames = await findRows(bytes, { ...options, limit }, store, own);
+    if (kept) {
+      const learnt = own.state();
+      types.learn(learnt);
+      await kept.keep({ facts: { columnNames, types: learnt }, index: store.index() });
+    }
   }
   const at = (index: number): DataRow | undefined =>
     index < store.length ? types.apply(rowOf(new JsonReader(decoder.decode(store.at(index))).value() as DataRow)) : undefined;
