@@ -15,7 +15,7 @@ import {
 } from "@kto/tensor";
 import { createOptimizer } from "@kto/optim";
 import { adamw8bit, freshMoments8bit } from "../packages/testing/src/oracle/adamw-8bit.js";
-import { Numbers } from "../packages/testing/src/oracle/case.js";
+import { Numbers } from "../packages/testing/src/check/case.js";
 
 const device = await requestDevice();
 const { software } = device.capabilities;

@@ -16,7 +16,7 @@ import {
   type Tensor,
 } from "@kto/tensor";
 import { attentionCase } from "../packages/testing/src/oracle/causal-attention.js";
-import { gradientOf, valuesOf, type OracleCase } from "../packages/testing/src/oracle/case.js";
+import { gradientOf, valuesOf, type OracleCase } from "../packages/testing/src/check/case.js";
 import { normalizedMeanSquareError } from "../packages/testing/src/index.js";
 
 const kernels = ["attention", "attentionDq", "attentionDkDv"];

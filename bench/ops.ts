@@ -29,7 +29,7 @@ import {
   type Shape,
   type Tensor,
 } from "@kto/tensor";
-import { checkCase } from "../packages/testing/src/oracle/check-case.js";
+import { checkCase } from "../packages/testing/src/check/check-case.js";
 import { oracleCases } from "../packages/testing/src/oracle/index.js";
 
 const device = await requestDevice();

@@ -11,7 +11,7 @@ import { runInNewContext } from "node:vm";
 import { TextGenerator } from "@kto/generate";
 import { loadModel, openDevice } from "@kto/kit";
 import { serve } from "@kto/serve/node";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 
 const together = 10;
 const firstMark = 100;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { FuzzedReader } from "@kto/testing";
+import type { FuzzedReader } from "@kto/testing/workspace";
 import { readConfigFile } from "../../packages/cli/src/config/read-config.js";
 import { trainConfig } from "../../packages/cli/src/config/train-config.js";
 

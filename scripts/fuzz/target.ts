@@ -1,4 +1,4 @@
-import type { FuzzedReader, MutatingReader } from "@kto/testing";
+import type { FuzzedReader, MutatingReader } from "@kto/testing/workspace";
 import { mutateBytes } from "./mutate-bytes.js";
 import { mutateJson } from "./mutate-json.js";
 import { mutateText } from "./mutate-text.js";

@@ -22,6 +22,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/serve": 40,
   "@kto/software-gpu": 15,
   "@kto/tensor": 200,
+  "@kto/testing": 20,
   "@kto/tokenizer": 36,
   "@kto/trainer": 180,
   kto: 10,

@@ -70,6 +70,11 @@ export function publishedManifest({ folder }: Package): Record<string, unknown> 
 function withoutSource(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSource);
   if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).filter(([key]) => key !== "@kto/source");
+  const entries = Object.entries(value).filter(([key, entry]) => key !== "@kto/source" && !isSourceAlone(entry));
   return Object.fromEntries(entries.map(([key, entry]) => [key, withoutSource(entry)]));
+}
+
+/** An export that the workspace alone has: its only condition is that of sources. */
+function isSourceAlone(entry: unknown): boolean {
+  return typeof entry === "object" && entry !== null && Object.keys(entry).join() === "@kto/source";
 }

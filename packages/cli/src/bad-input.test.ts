@@ -1,5 +1,5 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 

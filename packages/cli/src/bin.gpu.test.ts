@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { expect, it } from "vitest";
 import { ktoProgram } from "./testing/kto-program.js";
 import { PseudoTerminal } from "./testing/pseudo-terminal.js";

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { Readable } from "node:stream";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PseudoTerminal } from "./testing/pseudo-terminal.js";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";

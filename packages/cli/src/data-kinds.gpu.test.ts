@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import type { Device } from "@kto/tensor";
 import { describe, expect, it, vi } from "vitest";
 import type { DataCase, DataRead } from "../../datasets/src/testing/data-case.js";

@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch
 import { bytesSource } from "@kto/core";
 import { dequantize, ggufWeights, type GgufFile, openGguf, writeImportanceMatrix } from "@kto/gguf-export";
 import { asTypedArray, openSafetensors, toBfloat16 } from "@kto/safetensors";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ktoProgram } from "./testing/kto-program.js";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";

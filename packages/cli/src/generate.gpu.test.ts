@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
-import { fixturePath, readFixtureJsonl } from "@kto/testing";
+import { fixturePath, readFixtureJsonl } from "@kto/testing/workspace";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ktoProgram } from "./testing/kto-program.js";

@@ -3,7 +3,7 @@ import { loadDataset } from "@kto/datasets";
 import { hub as hubSource } from "@kto/hub/node";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { requestDevice } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { Tokenizer } from "@kto/tokenizer";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { load } from "js-yaml";

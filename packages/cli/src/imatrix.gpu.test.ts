@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { bytesSource } from "@kto/core";
 import { type ImportanceMatrix, readImportanceMatrix } from "@kto/gguf-export";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 

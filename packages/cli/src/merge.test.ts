@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { encodeSafetensors, openSafetensors, toFloat32 } from "@kto/safetensors";
 import { bytesSource } from "@kto/core";
 import { openModelDir, openSafetensorsFile } from "@kto/safetensors/node";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { errorLinesOf, kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { fixturePath, readFixtureJsonl } from "@kto/testing";
+import { fixturePath, readFixtureJsonl } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kto, temporaryFolder } from "./testing/run-kto.js";
 

@@ -1,7 +1,7 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PageData } from "@kto/report";
-import { fixturePath, readEvents } from "@kto/testing";
+import { fixturePath, readEvents } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorLinesOf, kto, temporaryFolder } from "./testing/run-kto.js";
 

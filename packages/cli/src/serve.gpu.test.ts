@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
 import { cpSync, mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterEach, describe, expect, it } from "vitest";
 import { ktoProgram } from "./testing/kto-program.js";
 import { errorLinesOf, kto, temporaryFolder } from "./testing/run-kto.js";

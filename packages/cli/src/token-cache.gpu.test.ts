@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { expect, it } from "vitest";
 import { kto, temporaryFolder } from "./testing/run-kto.js";
 

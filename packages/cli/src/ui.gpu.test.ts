@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { openBrowser, watchErrors, type Browser, type Page } from "@kto/testing/browser";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { kto, temporaryFolder, type Outcome } from "./testing/run-kto.js";
 

@@ -9,7 +9,7 @@ import {
 } from "@kto/tensor";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { asTypedArray } from "@kto/safetensors";
-import { fixturePath, readFixtureJson } from "@kto/testing";
+import { fixturePath, readFixtureJson } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 let device: Device;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, readFixtureJson } from "@kto/testing";
+import { fixturePath, readFixtureJson } from "@kto/testing/workspace";
 import { getChatTemplate, Tokenizer } from "@kto/tokenizer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generate, type GenerateOptions, type GenerationResult, TextGenerator } from "./index.js";

@@ -4,7 +4,7 @@ import { Qwen2ForCausalLM, unpad } from "@kto/qwen2";
 import { asTypedArray, toFloat32 } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { backward, gatherRows, mean, requestDevice, scale, type Device, type Gradients, type Tensor } from "@kto/tensor";
-import { fixturePath, listFixtures } from "@kto/testing";
+import { fixturePath, listFixtures } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { getPeftModel, mergeAndUnload, wasChanged, withoutAdapters, type PeftModel } from "./index.js";
 import { loadAdapter } from "./node.js";

@@ -4,7 +4,7 @@ import { fileDirectory } from "@kto/core/node";
 import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
 import { encodeSafetensors, type TensorToWrite } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { getPeftModel, mergeAndUnload, PeftModel, readAdapter, saveAdapter, withoutAdapters } from "./index.js";

@@ -3,7 +3,7 @@ import { loraConfig, type LoraConfig } from "@kto/lora";
 import { openNf4Values } from "@kto/nf4";
 import { encodeSafetensors, openSafetensors, toFloat32, type SafetensorsFile } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, describe, expect, it } from "vitest";
 import { mergedWeights, type AdapterToMerge, type ModelOnDisk } from "./index.js";
 import { closeFixtures, openAdapter, openModel } from "./testing/open-fixtures.js";

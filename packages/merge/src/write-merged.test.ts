@@ -12,7 +12,7 @@ import {
 } from "@kto/safetensors";
 import { bytesSource } from "@kto/core";
 import { loraConfig } from "@kto/lora";
-import { readFixtureJson } from "@kto/testing";
+import { readFixtureJson } from "@kto/testing/workspace";
 import { afterAll, describe, expect, it } from "vitest";
 import { mergedWeights, writeMerged, type MergeProgress } from "./index.js";
 import { closeFixtures, openAdapter, openModel } from "./testing/open-fixtures.js";

@@ -1,6 +1,6 @@
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, listFixtures } from "@kto/testing";
+import { fixturePath, listFixtures } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { numberToF16Bits, f16BitsToNumber } from "@kto/tensor";
 import { dequantizeWeights } from "./host/quantize-weights.js";

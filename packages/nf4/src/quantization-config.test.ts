@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { fixturePath, listFixtures, readFixtureJson } from "@kto/testing";
+import { fixturePath, listFixtures, readFixtureJson } from "@kto/testing/workspace";
 import { describe, expect, it } from "vitest";
 import {
   defaultSkipModules,

@@ -9,7 +9,7 @@ import {
   type Device,
   type Tensor,
 } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadCausalLM, type DecoderForCausalLM } from "./index.js";
 import { fileDirectory } from "./node.js";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { FormatError } from "@kto/core";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { describe, expect, test } from "vitest";
 import { weightSpecs } from "./auto.js";
 import { readQwen2Config, writeQwen2Config } from "./config.js";

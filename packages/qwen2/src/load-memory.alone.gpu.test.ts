@@ -2,7 +2,7 @@ import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requestDevice, sizeOf, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Qwen2ForCausalLM, weightSpecs, writeQwen2Config, type Qwen2Config } from "./index.js";
 import { fileDirectory } from "./node.js";

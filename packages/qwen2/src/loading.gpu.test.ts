@@ -2,7 +2,7 @@ import { bytesSource } from "@kto/core";
 import { fileDirectory } from "@kto/core/node";
 import { encodeSafetensors, openSafetensors, type TensorReader, type TensorToWrite } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { loadWeights, packRows, Qwen2ForCausalLM, weightSpecs, type LoadProgress, type Qwen2Config } from "./index.js";

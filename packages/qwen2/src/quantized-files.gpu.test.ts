@@ -6,7 +6,7 @@ import { nf4Tensors } from "@kto/nf4";
 import { encodeSafetensors, type TensorReader, type TensorToWrite } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, readFixtureJson } from "@kto/testing";
+import { fixturePath, readFixtureJson } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { Qwen2ForCausalLM } from "./index.js";

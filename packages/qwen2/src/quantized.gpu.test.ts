@@ -3,7 +3,7 @@ import { fileDirectory } from "@kto/core/node";
 import { asTypedArray, openCheckpoint } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { Linear, requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { loadWeights, Qwen2ForCausalLM, readQwen2Config, weightSpecs } from "./index.js";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { backward, requestDevice, sum, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Qwen2ForCausalLM, readQwen2Config, writeQwen2Config } from "./index.js";
 import { fileDirectory } from "./node.js";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { memoryStore, type Store } from "@kto/core";
 import { openCheckpoint, openSafetensors, toFloat32 } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, readFixtureJson } from "@kto/testing";
+import { fixturePath, readFixtureJson } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectNoBuffersLeft } from "../../testing/src/no-buffers-left.js";
 import { DecoderForCausalLM, loadCausalLM, Qwen2ForCausalLM, type QuantizeOnLoad, type SaveProgress } from "./index.js";

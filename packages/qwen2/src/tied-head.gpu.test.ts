@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { bytesSource, memoryStore, type ByteDirectory } from "@kto/core";
 import { encodeSafetensors, openSafetensors, toBfloat16, type TensorToWrite } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadCausalLM, type DecoderForCausalLM } from "./index.js";
 

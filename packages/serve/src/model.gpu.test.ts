@@ -3,7 +3,7 @@ import { PeftModel, readAdapter } from "@kto/lora";
 import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, readFixtureJsonl } from "@kto/testing";
+import { fixturePath, readFixtureJsonl } from "@kto/testing/workspace";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import type { Tokenizer } from "@kto/tokenizer";
 import OpenAI from "openai";

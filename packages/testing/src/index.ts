@@ -1,5 +1,14 @@
-export * from "./fixtures.js";
-export { deepened, deepMark, type FuzzedReader, type MutatingReader, type Randomness } from "./fuzzed-reader.js";
-export * from "./tolerances.js";
-export * from "./trajectory.js";
-export { readEvents, type ReadEvent } from "./read-events.js";
+export { checkOp, type OpCase, type OpCheck } from "./check/check-op.js";
+export { indices, Numbers, roundTo, type Arrays, type ErrorClass, type OpInput } from "./check/case.js";
+export {
+  expectClose,
+  expectSmallError,
+  gemmTolerance,
+  gradientFactor,
+  meanAbsDifference,
+  normalizedMeanSquareError,
+  toleranceOf,
+  type ExpectCloseOptions,
+  type Storage,
+  type Tolerance,
+} from "./tolerances.js";

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { fixturePath, readFixtureJsonl } from "@kto/testing";
+import { fixturePath, readFixtureJsonl } from "@kto/testing/workspace";
 import { encodeKtoRows } from "../../../../bench/tutorial/dataset-file.js";
 import { startLoopbackHub } from "../../../../packages/hub/src/testing/loopback-hub.js";
 import { startPushHub, type PushHub } from "../../../../packages/hub/src/testing/loopback-push.js";

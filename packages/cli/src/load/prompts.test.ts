@@ -1,5 +1,5 @@
 import { Dataset, RowError, type DataRow } from "@kto/datasets";
-import { fixturePath, readFixtureJsonl } from "@kto/testing";
+import { fixturePath, readFixtureJsonl } from "@kto/testing/workspace";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { expect, it } from "vitest";
 import { readPrompts } from "./prompts.js";

@@ -9,7 +9,7 @@ import {
   trajectoryFailures,
   type LogRecord,
   type RunNoise,
-} from "@kto/testing";
+} from "@kto/testing/workspace";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { toFloat32 } from "@kto/safetensors";
 import { expect } from "vitest";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Qwen2ForCausalLM, readQwen2Config } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { logSoftmax } from "../../../testing/src/oracle/top-log-probs.js";
 import { GenerationEngine, type Row, type RowRequest } from "../index.js";

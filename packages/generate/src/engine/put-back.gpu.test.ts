@@ -2,7 +2,7 @@ import { getPeftModel, type PeftModel } from "@kto/lora";
 import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { expectNoBuffersLeft } from "../../../testing/src/no-buffers-left.js";
 import { GenerationEngine, type Row, type RowRequest } from "../index.js";

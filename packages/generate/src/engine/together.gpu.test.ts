@@ -2,7 +2,7 @@ import { PeftModel } from "@kto/lora";
 import { loadCausalLM, type DecoderForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { GenerationEngine } from "../index.js";
 import { answeredPrompts, greedySampling, idsOf } from "../testing/rows.js";

@@ -1,4 +1,4 @@
-import { readFixtureJsonl } from "@kto/testing";
+import { readFixtureJsonl } from "@kto/testing/workspace";
 import type { Row, RowRequest } from "../index.js";
 
 /** What transformers answers to a prompt. Ids from `trusted` on come after a choice between two that are too near to each other, and may differ. */

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { Tokenizer } from "@kto/tokenizer";
 import { describe, expect, it } from "vitest";
 import { StopStrings } from "./stop-strings.js";

@@ -3,7 +3,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { DataNotes, Dataset, type DataRow } from "@kto/datasets";
 import { loadDataset } from "@kto/datasets/node";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { Tokenizer, type TokenizerParts } from "@kto/tokenizer";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import {

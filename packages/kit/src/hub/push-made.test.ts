@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openGguf } from "@kto/gguf-export";
 import { bytesSource } from "@kto/core";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startPushHub, type PushHub } from "../../../hub/src/testing/loopback-push.js";
 import { openAdapter, openModel } from "../models/open-model.js";

@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openModel } from "../index.js";
 

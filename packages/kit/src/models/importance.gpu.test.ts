@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { bytesSource } from "@kto/core";
 import { asTypedArray, openSafetensors } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { collectImportance } from "./importance.js";
 import { loadModel } from "./load-model.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { generate, type GenerateOptions, type GenerationResult } from "@kto/generate";
 import { getChatTemplate } from "@kto/tokenizer";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, readFixtureJsonl } from "@kto/testing";
+import { fixturePath, readFixtureJsonl } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadAdapter, loadModel } from "../index.js";
 

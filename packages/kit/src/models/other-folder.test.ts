@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { isKtoError } from "@kto/core";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openAdapter, openModel } from "../index.js";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource, memoryStore, readExactly, type Store } from "@kto/core";
 import { openGguf } from "@kto/gguf-export";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openAdapter, openModel } from "./open-model.js";
 import { savePretrainedGguf } from "./save-gguf.js";

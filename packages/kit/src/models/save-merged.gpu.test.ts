@@ -2,7 +2,7 @@ import { memoryStore, readText, type Store } from "@kto/core";
 import { getPeftModel, mergeAndUnload } from "@kto/lora";
 import { checkpointWeights, openCheckpoint } from "@kto/safetensors";
 import type { Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { KTOTrainer } from "@kto/trainer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadAdapter, loadDataset, loadModel, openDevice, savePretrainedMerged, type LoadedModel } from "../index.js";

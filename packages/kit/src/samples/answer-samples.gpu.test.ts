@@ -2,7 +2,7 @@ import { memoryStore, readText, type Store } from "@kto/core";
 import { TextGenerator, type GenerationModel } from "@kto/generate";
 import { getPeftModel } from "@kto/lora";
 import type { Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { CPOTrainer, DPOTrainer, KTOTrainer, packScoredBatch, scoreBatch, SFTTrainer, type KTOConfig, type Tracker } from "@kto/trainer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadDataset, loadModel, openDevice, samplePrompts, type LoadedModel, type SamplePrompt } from "../index.js";

@@ -1,5 +1,5 @@
 import { Dataset, type DataRow } from "@kto/datasets";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import type { Tokenizer } from "@kto/tokenizer";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { beforeAll, expect, it } from "vitest";

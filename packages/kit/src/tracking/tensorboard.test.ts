@@ -1,6 +1,6 @@
 import { memoryStore, type Store } from "@kto/core";
 import type { TrackedRun, TrainOutput } from "@kto/trainer";
-import { readEvents } from "@kto/testing";
+import { readEvents } from "@kto/testing/workspace";
 import { describe, expect, it, test } from "vitest";
 import { crc32c } from "./crc32c.js";
 import { tensorBoard } from "./tensorboard.js";

@@ -1,6 +1,6 @@
 import { bytesSource, type ByteDirectory } from "@kto/core";
 import { encodeSafetensors } from "@kto/safetensors";
-import { deepened, deepMark, type FuzzedReader } from "@kto/testing";
+import { deepened, deepMark, type FuzzedReader } from "@kto/testing/workspace";
 import { formatAdapterConfig, parseAdapterConfig } from "../config-file.js";
 import type { LoraConfig } from "../config.js";
 import { readAdapter } from "../load-adapter.js";

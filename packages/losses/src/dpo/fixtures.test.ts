@@ -1,4 +1,4 @@
-import { readFixtureJson } from "@kto/testing";
+import { readFixtureJson } from "@kto/testing/workspace";
 import { expect, it } from "vitest";
 import { dpoLossPlain, type DpoLossOptions, type FDivergenceType } from "../plain.js";
 

@@ -3,7 +3,7 @@ import { readAdapterConfig } from "@kto/lora";
 import { readModelConfig } from "@kto/qwen2";
 import { openCheckpoint } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
-import { fixturePath, readFixtureJson } from "@kto/testing";
+import { fixturePath, readFixtureJson } from "@kto/testing/workspace";
 import type { AdapterToMerge, ModelOnDisk } from "../index.js";
 
 const opened: { dispose(): Promise<void> }[] = [];

@@ -2,7 +2,7 @@ import { bytesSource } from "@kto/core";
 import { encodeSafetensors, openSafetensors } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, listFixtures } from "@kto/testing";
+import { fixturePath, listFixtures } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isNf4Weight, loadNf4Weight, nf4Tensors, quantizeNf4, readQuantState, type CompanionReader } from "../index.js";
 import { readMatrix } from "../testing/matrix-fixtures.js";

@@ -1,7 +1,7 @@
 import { bytesSource } from "@kto/core";
 import { encodeSafetensors, openSafetensors, type TensorToWrite } from "@kto/safetensors";
 import { openSafetensorsFile } from "@kto/safetensors/node";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { describe, expect, it } from "vitest";
 import { nestedCodes, nf4Codes, nf4Layout, openNf4Values, quantizeScales, quantizeWeights, type QuantState } from "../index.js";
 import { readMatrix } from "../testing/matrix-fixtures.js";

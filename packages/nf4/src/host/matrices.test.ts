@@ -1,5 +1,5 @@
 import { openSafetensorsFile } from "@kto/safetensors/node";
-import { fixturePath, listFixtures, readFixtureJson } from "@kto/testing";
+import { fixturePath, listFixtures, readFixtureJson } from "@kto/testing/workspace";
 import { describe, expect, it } from "vitest";
 import { readMatrix } from "../testing/matrix-fixtures.js";
 import { bitsOf } from "../testing/weights.js";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { bytesSource } from "@kto/core";
 import { openSafetensors } from "@kto/safetensors";
-import { deepened, deepMark, fixturePath, type FuzzedReader } from "@kto/testing";
+import { deepened, deepMark, fixturePath, type FuzzedReader } from "@kto/testing/workspace";
 import { isNf4Weight, readQuantState } from "../disk/read-weight.js";
 import { parseStateJson } from "../disk/state-json.js";
 import { expectBitsandbytes, readQuantizationConfig } from "../quantization-config.js";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { bytesSource } from "@kto/core";
 import { encodeSafetensors, openSafetensors, type TensorToWrite } from "@kto/safetensors";
 import { sizeOf } from "@kto/tensor";
-import { deepened, deepMark, fixturePath, type FuzzedReader } from "@kto/testing";
+import { deepened, deepMark, fixturePath, type FuzzedReader } from "@kto/testing/workspace";
 import { readModelConfig, weightSpecs } from "../auto.js";
 import { writeQwen2Config } from "../config.js";
 import { expectWeights } from "../decoder/expect-weights.js";

@@ -10,7 +10,7 @@ import {
 } from "@kto/tensor";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { adamw8bit, adamwF32State, freshMoments8bit, type Moments8bit } from "./adamw-8bit.js";
-import { Numbers } from "./case.js";
+import { Numbers } from "../check/case.js";
 
 let device: Device;
 beforeAll(async () => {

@@ -9,7 +9,7 @@ import {
   nearestCode,
   type AdamwHyperparameters,
 } from "@kto/tensor";
-import { Numbers, type OracleCase } from "./case.js";
+import { Numbers, type OracleCase } from "../check/case.js";
 
 const f32 = Math.fround;
 const [signed, unsigned] = [dynamicMap("signed"), dynamicMap("unsigned")];

@@ -6,7 +6,7 @@ import {
   gradNorm as gradNormOp,
   type AdamwHyperparameters,
 } from "@kto/tensor";
-import { Numbers, type Arrays, type OracleCase, type OracleInput } from "./case.js";
+import { Numbers, type Arrays, type OracleCase, type OpInput } from "../check/case.js";
 
 /** torch's AdamW: decay first, eps after the bias correction. */
 export function adamw(
@@ -26,7 +26,7 @@ export function adamw(
 function adamwCase(size: number, hyper: Partial<AdamwHyperparameters>, clip: number | undefined): OracleCase {
   const numbers = new Numbers(size);
   const all: AdamwHyperparameters = { learningRate: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, step: 1, ...hyper };
-  const state = (scale: number): OracleInput => numbers.input([size], { needsGradient: false, scale });
+  const state = (scale: number): OpInput => numbers.input([size], { needsGradient: false, scale });
   const v = state(1e-3);
   return {
     name: `adamw ${size}, step ${all.step}, clip ${clip}`,

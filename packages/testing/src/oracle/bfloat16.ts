@@ -1,5 +1,5 @@
 import { f16BitsToNumber, nothingOverflowed, numberToF16Bits, writeBfloat16, type FloatDtype } from "@kto/tensor";
-import { indices, type OracleCase } from "./case.js";
+import { indices, type OracleCase } from "../check/case.js";
 
 /** Every bf16 number that is finite in f32, and in f16 if `fits`; the first `count` of them. */
 function finiteBits(fits: boolean, count = 65_536): number[] {

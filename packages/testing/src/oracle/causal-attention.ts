@@ -1,5 +1,5 @@
 import { causalAttention as causalAttentionOp, type FloatDtype } from "@kto/tensor";
-import { indices, Numbers, type Arrays, type OracleCase } from "./case.js";
+import { indices, Numbers, type Arrays, type OracleCase } from "../check/case.js";
 
 /** Heads of `causalAttention`: q is [numTokens, numHeads · headDim], k and v are [numTokens, numKeyValueHeads · headDim]. */
 export interface AttentionHeads {

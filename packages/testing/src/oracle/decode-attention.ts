@@ -1,5 +1,5 @@
 import { decodeAttention as decodeAttentionOp, gatherRows, writeRows, type Columns, type FloatDtype } from "@kto/tensor";
-import { indices, Numbers, roundTo, type Arrays, type OracleCase } from "./case.js";
+import { indices, Numbers, roundTo, type Arrays, type OracleCase } from "../check/case.js";
 import { causalAttention, type AttentionHeads } from "./causal-attention.js";
 
 interface CaseOptions extends AttentionHeads {

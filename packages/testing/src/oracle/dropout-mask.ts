@@ -1,5 +1,5 @@
 import { dropoutMask as dropoutMaskOp, type DropoutMaskOptions } from "@kto/tensor";
-import { Numbers, type OracleCase } from "./case.js";
+import { Numbers, type OracleCase } from "../check/case.js";
 
 /** 0 where a hash of (seed, stream, first + i) is below probability · 2³², else 1 / (1 − probability). */
 export function dropoutMask(size: number, { probability, seed, stream, first = 0 }: DropoutMaskOptions): Float64Array {

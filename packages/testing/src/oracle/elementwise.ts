@@ -24,7 +24,7 @@ import {
   type Shape,
   type Tensor,
 } from "@kto/tensor";
-import { Numbers, roundTo, type Arrays, type OracleCase, type OracleInput } from "./case.js";
+import { Numbers, roundTo, type Arrays, type OracleCase, type OpInput } from "../check/case.js";
 
 /** Functions of two numbers with their derivatives by each. */
 const binaries = {
@@ -40,7 +40,7 @@ const binaries = {
 };
 
 /** The same numbers, moved away from 0: at least `least` in size. */
-function awayFromZero(input: OracleInput, least: number): OracleInput {
+function awayFromZero(input: OpInput, least: number): OpInput {
   const { dtype } = input;
   return { ...input, data: input.data.map((value) => roundTo(dtype as FloatDtype, value + (value < 0 ? -least : least))) };
 }

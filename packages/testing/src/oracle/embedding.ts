@@ -1,5 +1,5 @@
 import { embedding as embeddingOp, type FloatDtype } from "@kto/tensor";
-import { indices, Numbers, type Arrays, type OracleCase, type OracleInput } from "./case.js";
+import { indices, Numbers, type Arrays, type OracleCase, type OpInput } from "../check/case.js";
 
 /** y[t] = table[ids[t]], rows of n. */
 export function embedding({ ids, table }: Arrays, n: number): Float64Array {
@@ -13,7 +13,7 @@ export function embeddingVjp({ ids, table }: Arrays, dy: Float64Array, n: number
   return { table: dTable };
 }
 
-function embeddingCase(name: string, ids: OracleInput, vocabSize: number, n: number, dtype: FloatDtype = "f32"): OracleCase {
+function embeddingCase(name: string, ids: OpInput, vocabSize: number, n: number, dtype: FloatDtype = "f32"): OracleCase {
   return {
     name: `embedding ${name}, table ${vocabSize} × ${n} ${dtype}`,
     inputs: { ids, table: new Numbers(vocabSize + n).input([vocabSize, n], { dtype }) },

@@ -1,5 +1,5 @@
 import { equal as equalOp } from "@kto/tensor";
-import { indices, Numbers, type OracleCase } from "./case.js";
+import { indices, Numbers, type OracleCase } from "../check/case.js";
 
 function equalCase(name: string, a: number[], b: number[]): OracleCase {
   return {

@@ -1,5 +1,5 @@
 import { fewRowsLinear, type FewRowsPart, type FloatDtype, type Tensor } from "@kto/tensor";
-import { Numbers, type Arrays, type OracleCase, type OracleInput } from "./case.js";
+import { Numbers, type Arrays, type OracleCase, type OpInput } from "../check/case.js";
 
 interface CaseOptions {
   numRows: number;
@@ -34,7 +34,7 @@ function fewRowsCase(options: CaseOptions): OracleCase {
     scale,
     needsGradient: false,
   });
-  const inputs: Record<string, OracleInput> = {
+  const inputs: Record<string, OpInput> = {
     x: numbers.input([numRows, k], frozen(xType)),
     weight: numbers.input([total, k], frozen(weight)),
     ...(norm && { norm: numbers.input([k], frozen("f32")) }),

@@ -1,5 +1,5 @@
 import { gatherRows as gatherRowsOp, type FloatDtype } from "@kto/tensor";
-import { indices, Numbers, type Arrays, type OracleCase } from "./case.js";
+import { indices, Numbers, type Arrays, type OracleCase } from "../check/case.js";
 import { embedding } from "./embedding.js";
 
 /** dx[rows[i]] = dy[i], else 0. */

@@ -1,7 +1,7 @@
 import { adamw8bitCases } from "./adamw-8bit.js";
 import { adamwCases, gradNormCases } from "./adamw.js";
 import { bfloat16Cases } from "./bfloat16.js";
-import type { OracleCase } from "./case.js";
+import type { OracleCase } from "../check/case.js";
 import { causalAttentionCases } from "./causal-attention.js";
 import { decodeAttentionCases, writeRowsCases } from "./decode-attention.js";
 import { dropoutMaskCases } from "./dropout-mask.js";

@@ -1,5 +1,5 @@
 import { linearLogProbs as linearLogProbsOp, type FloatDtype } from "@kto/tensor";
-import { Numbers, type Arrays, type OracleCase } from "./case.js";
+import { Numbers, type Arrays, type OracleCase } from "../check/case.js";
 
 /** logits = hidden · weightᵀ; log-probability of each label, log-sum-exp, entropy, mean logit, argmax and collision entropy of each row. */
 export function linearLogProbs({ hidden, weight, labels }: Arrays): Arrays & { y: Float64Array; logits: Float64Array } {

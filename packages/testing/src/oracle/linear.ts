@@ -1,5 +1,5 @@
 import { linear as linearOp, type FloatDtype } from "@kto/tensor";
-import { Numbers, type Arrays, type OracleCase } from "./case.js";
+import { Numbers, type Arrays, type OracleCase } from "../check/case.js";
 
 /** c[m, n] = Σ a(m, k) · b(k, n) with a as [m, k], or [k, m] when transposed, and b as [k, n], or [n, k] when transposed. */
 export function matmul(

@@ -1,5 +1,5 @@
 import { lowRankAdd as lowRankAddOp, type FloatDtype } from "@kto/tensor";
-import { Numbers, roundTo, type Arrays, type OracleCase } from "./case.js";
+import { Numbers, roundTo, type Arrays, type OracleCase } from "../check/case.js";
 import { matmul } from "./linear.js";
 
 /** Sizes of a low-rank product. */

@@ -1,6 +1,6 @@
 import { requestDevice, type Device } from "@kto/tensor";
 import { afterAll, afterEach, beforeAll, describe, it } from "vitest";
-import { checkCase } from "./check-case.js";
+import { checkCase } from "../check/check-case.js";
 import { oracleCases } from "./index.js";
 
 let device: Device;

@@ -1,7 +1,7 @@
 import { kernelRegistry, requestDevice, type Device } from "@kto/tensor";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { exampleSources } from "../kernels/sources.js";
-import { checkCase } from "./check-case.js";
+import { checkCase } from "../check/check-case.js";
 import { casesToRun } from "./index.js";
 
 let device: Device;

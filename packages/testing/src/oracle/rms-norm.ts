@@ -1,5 +1,5 @@
 import { rmsNorm as rmsNormOp, type FloatDtype } from "@kto/tensor";
-import { Numbers, type Arrays, type OracleCase } from "./case.js";
+import { Numbers, type Arrays, type OracleCase } from "../check/case.js";
 
 /** y = x · rstd · weight, rstd = 1 / sqrt(mean of x² + eps), row by row. */
 export function rmsNorm({ x, weight }: Arrays, eps: number): Float64Array {

@@ -1,5 +1,5 @@
 import { rope as ropeOp, ropeTables, type FloatDtype } from "@kto/tensor";
-import { indices, Numbers, type Arrays, type OracleCase } from "./case.js";
+import { indices, Numbers, type Arrays, type OracleCase } from "../check/case.js";
 
 /** In every head, with half = headDim / 2: y[j] = x[j]·cos − x[j + half]·sin, y[j + half] = x[j + half]·cos + x[j]·sin. `direction` −1 undoes it. */
 export function rope(

@@ -1,5 +1,5 @@
 import { rotateRows, type Columns, type FloatDtype } from "@kto/tensor";
-import { indices, Numbers, roundTo, type Arrays, type OracleCase } from "./case.js";
+import { indices, Numbers, roundTo, type Arrays, type OracleCase } from "../check/case.js";
 
 interface CaseOptions {
   positions: number[];

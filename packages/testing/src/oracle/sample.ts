@@ -1,5 +1,5 @@
 import { packSamplingSettings, packSeen, sample as sampleOp, sampledProbabilities, seenSize, type SamplingSettings } from "@kto/tensor";
-import { indices, Numbers, type OracleCase } from "./case.js";
+import { indices, Numbers, type OracleCase } from "../check/case.js";
 
 /** The settings that leave everything as it is. */
 export const plainSettings: SamplingSettings = {

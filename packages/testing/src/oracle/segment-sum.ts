@@ -1,5 +1,5 @@
 import { segmentSum as segmentSumOp } from "@kto/tensor";
-import { indices, Numbers, type Arrays, type OracleCase } from "./case.js";
+import { indices, Numbers, type Arrays, type OracleCase } from "../check/case.js";
 
 /** y[r] = sum of x over bounds[r] ≤ i < bounds[r + 1]. */
 export function segmentSum({ x, bounds }: Arrays): Float64Array {

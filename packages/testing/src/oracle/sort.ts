@@ -1,5 +1,5 @@
 import { sort as sortOp } from "@kto/tensor";
-import { Numbers, type Arrays, type OracleCase, type OracleInput } from "./case.js";
+import { Numbers, type Arrays, type OracleCase, type OpInput } from "../check/case.js";
 
 /** Where each element comes from, in ascending order; equal ones keep theirs. */
 function order(x: Float64Array): number[] {
@@ -18,7 +18,7 @@ export function sortVjp({ x }: Arrays, dy: Float64Array): Arrays {
   return { x: dx };
 }
 
-function sortCase(name: string, x: OracleInput): OracleCase {
+function sortCase(name: string, x: OpInput): OracleCase {
   return {
     name: `sort ${name}`,
     inputs: { x },

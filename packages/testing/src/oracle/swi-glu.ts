@@ -1,5 +1,5 @@
 import { swiGlu as swiGluOp, type FloatDtype } from "@kto/tensor";
-import { Numbers, type Arrays, type OracleCase } from "./case.js";
+import { Numbers, type Arrays, type OracleCase } from "../check/case.js";
 
 /** y = gate · sigmoid(gate) · up. */
 export function swiGlu({ gate, up }: Arrays): Float64Array {

@@ -1,5 +1,5 @@
 import { topLogProbs as topLogProbsOp } from "@kto/tensor";
-import { indices, Numbers, type OracleCase } from "./case.js";
+import { indices, Numbers, type OracleCase } from "../check/case.js";
 
 /** log softmax of a row. */
 export function logSoftmax(logits: ArrayLike<number>): Float64Array {

@@ -7,7 +7,7 @@ import ts from "typescript";
 export const ROOT: string = fileURLToPath(new URL("../../../../", import.meta.url));
 
 /** Packages that only Node can use; the entries of all others are for browsers too, except `./node`. */
-export const NODE_ONLY: ReadonlySet<string> = new Set(["@kto/cli", "@kto/software-gpu", "@kto/testing"]);
+export const NODE_ONLY: ReadonlySet<string> = new Set(["@kto/cli", "@kto/software-gpu"]);
 
 export interface Manifest {
   name: string;
@@ -43,9 +43,11 @@ export interface Entry {
   browser: boolean;
 }
 
-/** The entries of a package that hold code. */
+/** The entries of a package that hold code and are published: one that is source alone is for the workspace, and others are files as they are. */
 export function entriesOf({ name, manifest }: Package): Entry[] {
-  const paths = Object.keys(manifest.exports ?? {}).filter((path) => !/\.js(on)?$/.test(path)); // no code of ours to bundle: files as they are
+  const paths = Object.entries(manifest.exports ?? {}).flatMap(([path, target]) =>
+    typeof target === "object" && "types" in target ? [path] : [],
+  );
   return paths.map((path) => ({ specifier: name + path.slice(1), path, browser: path !== "./node" && !NODE_ONLY.has(name) }));
 }
 
@@ -55,8 +57,12 @@ export interface SourceFile {
   text: string;
 }
 
-/** A test, or what tests share: `x.test.ts`, and everything below `src/testing/`. Neither built nor packed. */
-export const isForTests = (path: string): boolean => /\.test\.ts$|(^|\/src\/)testing\//.test(path);
+/**
+ * A test, or what tests share: `x.test.ts`, and everything below `src/testing/`. Neither built nor packed. Of `@kto/testing` only its two entries, its checks and its
+ * tolerances are published.
+ */
+export const isForTests = (path: string): boolean =>
+  /\.test\.ts$|(^|\/src\/)testing\//.test(path) || /^packages\/testing\/src\/(?!index\.ts|node\.ts|tolerances\.ts|check\/)/.test(path);
 
 /** TypeScript files below a folder of the repository (absolute path), without tests and their support unless asked for. */
 export function sourceFiles(folder: string, { tests = false }: { tests?: boolean } = {}): SourceFile[] {

@@ -1,5 +1,5 @@
 import { loadDataset } from "@kto/datasets";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { expect, it } from "vitest";
 

@@ -1,5 +1,5 @@
 import { Dataset, DataNotes, interleaveDatasets, type DataRow } from "@kto/datasets";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { beforeAll, describe, expect, it } from "vitest";
 import { prepareKtoDataset, preparePairDataset, prepareSftDataset, type KtoRow, type Tokenizer } from "../index.js";

@@ -3,7 +3,7 @@ import { loadAdapter } from "@kto/lora/node";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, readFixtureJson, readFixtureJsonl } from "@kto/testing";
+import { fixturePath, readFixtureJson, readFixtureJsonl } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dpoConfig, dpoMethod, type DPOConfig, type PairRow, type PassLayout } from "../index.js";
 import { wholeBatches } from "../memory/passes.js";

@@ -3,7 +3,7 @@ import { getPeftModel, mergeAndUnload, withoutAdapters } from "@kto/lora";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { full, requestDevice, type Device, type Tensor } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { KTOTrainer, type TrainLog } from "../index.js";
 

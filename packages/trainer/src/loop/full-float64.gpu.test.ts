@@ -3,7 +3,7 @@ import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { openCheckpoint } from "@kto/safetensors";
 import { requestDevice, type Device } from "@kto/tensor";
-import { finalAdapterFailures, finalAdapterTolerance, fixturePath, readFixtureJsonl, trajectoryFailures } from "@kto/testing";
+import { finalAdapterFailures, finalAdapterTolerance, fixturePath, readFixtureJsonl, trajectoryFailures } from "@kto/testing/workspace";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ktoConfig, KTOTrainer, sftConfig, SFTTrainer, type KtoRow, type ScoredRow, type TrainingConfig } from "../index.js";

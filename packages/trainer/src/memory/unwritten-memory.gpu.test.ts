@@ -3,7 +3,7 @@ import { getPeftModel } from "@kto/lora";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { expect, test } from "vitest";
 import { KTOTrainer } from "../index.js";
 

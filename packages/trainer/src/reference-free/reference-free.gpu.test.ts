@@ -4,7 +4,7 @@ import { loadAdapter } from "@kto/lora/node";
 import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath, readFixtureJson, readFixtureJsonl } from "@kto/testing";
+import { fixturePath, readFixtureJson, readFixtureJsonl } from "@kto/testing/workspace";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cpoConfig, cpoMethod, orpoConfig, orpoMethod, preparePairDataset, type Method, type PairRow, type PassLayout } from "../index.js";

@@ -1,5 +1,5 @@
 import { Dataset, type DataRow } from "@kto/datasets";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";

@@ -1,5 +1,5 @@
 import { requestDevice, type Device } from "@kto/tensor";
-import { listFixtures } from "@kto/testing";
+import { listFixtures } from "@kto/testing/workspace";
 import { afterAll, beforeAll, it } from "vitest";
 import { expectSftRun } from "../testing/sft-runs.js";
 

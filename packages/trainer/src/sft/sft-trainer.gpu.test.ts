@@ -4,7 +4,7 @@ import { sftLossPlain } from "@kto/losses/plain";
 import { getPeftModel, type LoraConfig, type LoraWeights } from "@kto/lora";
 import type { Qwen2ForCausalLM } from "@kto/qwen2";
 import { requestDevice, type Device } from "@kto/tensor";
-import { fixturePath } from "@kto/testing";
+import { fixturePath } from "@kto/testing/workspace";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {

@@ -1,4 +1,4 @@
-import type { FuzzedReader } from "@kto/testing";
+import type { FuzzedReader } from "@kto/testing/workspace";
 import { readCheckpoint } from "../loop/checkpoint.js";
 import { checkpointName } from "../loop/checkpoint-names.js";
 import { optimizerFile } from "../loop/optimizer-file.js";

@@ -15,7 +15,7 @@ import {
   trajectoryFailures,
   type LogRecord,
   type RunNoise,
-} from "@kto/testing";
+} from "@kto/testing/workspace";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,28 +1,31 @@
 import { f16BitsToNumber, numberToF16Bits, sizeOf, type Dtype, type FloatDtype, type Shape, type Tensor } from "@kto/tensor";
+import type { Tolerance } from "../tolerances.js";
 
 /** Float64 numbers by name. */
 export type Arrays = Record<string, Float64Array>;
 
 /** An input: values that its dtype holds exactly, so that a comparison measures the kernel and not the rounding of its input. */
-export interface OracleInput {
+export interface OpInput {
   data: Float64Array;
   shape: Shape;
   dtype: Dtype;
   needsGradient: boolean;
 }
 
-/** How large an error may be: see tolerances.ts. */
-export type ErrorClass = "elementwise" | "rowReduction" | "gemm" | "exact";
+/** How large an error may be: a class of ops (see tolerances.ts), or numbers of one's own; gradients may be off by four times as much. */
+export type ErrorClass = "elementwise" | "rowReduction" | "gemm" | "exact" | Tolerance;
 
 /** One op on one set of inputs: in float64, its vjp in float64, and on the device. The generic tests do the rest. */
 export interface OracleCase {
   /** "rmsNorm 3 × 5 f32" */
   name: string;
-  inputs: Record<string, OracleInput>;
+  inputs: Record<string, OpInput>;
   /** Outputs by name; the gradient is that of `y`. */
   forward(inputs: Arrays): Arrays;
   /** Gradients of the inputs that need one, given that of `y`. Ops outside the tape have none. */
   vjp?(inputs: Arrays, dy: Float64Array): Arrays;
+  /** Places of an input at which its gradient is compared; where none are named, at all. */
+  gradientsAt?: Readonly<Record<string, readonly number[]>>;
   /** Outputs under the names of `forward`. */
   run(inputs: Record<string, Tensor>): Record<string, Tensor>;
   errorClass: ErrorClass;
@@ -64,18 +67,18 @@ export class Numbers {
   input(
     shape: Shape,
     { dtype = "f32", scale = 1, needsGradient = true }: { dtype?: FloatDtype; scale?: number; needsGradient?: boolean } = {},
-  ): OracleInput {
+  ): OpInput {
     return { data: Float64Array.from({ length: sizeOf(shape) }, () => roundTo(dtype, this.normal(scale))), shape, dtype, needsGradient };
   }
 
   /** A u32 input below `bound`. */
-  ids(count: number, bound: number): OracleInput {
+  ids(count: number, bound: number): OpInput {
     return indices(Array.from({ length: count }, () => Math.floor(this.uniform() * bound)));
   }
 }
 
 /** A u32 input. */
-export function indices(values: readonly number[]): OracleInput {
+export function indices(values: readonly number[]): OpInput {
   return { data: Float64Array.from(values), shape: [values.length], dtype: "u32", needsGradient: false };
 }
 

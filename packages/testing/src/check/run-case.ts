@@ -23,6 +23,19 @@ export async function runCase(device: Device, oracle: OracleCase, y: Float64Arra
   const { gpuDevice } = device;
   gpuDevice.pushErrorScope("validation");
   gpuDevice.pushErrorScope("out-of-memory");
+  const errors: (GPUError | null)[] = [];
+  let result: CaseResult;
+  try {
+    result = await recordAndRead(device, oracle, y);
+  } finally {
+    errors.push(await gpuDevice.popErrorScope(), await gpuDevice.popErrorScope());
+  }
+  for (const error of errors) if (error) throw new Error(`runCase: ${oracle.name}: the GPU reported: ${error.message}`);
+  return result;
+}
+
+/** Records a case, reads what it gave, and frees it. */
+async function recordAndRead(device: Device, oracle: OracleCase, y: Float64Array | undefined): Promise<CaseResult> {
   const made = device.scope(oracle.name, () => {
     const inputs = Object.fromEntries(
       Object.entries(oracle.inputs).map(([name, { data, shape, dtype }]) => [name, device.tensor(data, shape, dtype, name)]),
@@ -31,22 +44,24 @@ export async function runCase(device: Device, oracle: OracleCase, y: Float64Arra
       inputs[name]!.requiresGrad = needsGradient && oracle.vjp !== undefined;
     const outputs = oracle.run(inputs);
     if (!oracle.vjp) return { outputs, gradients: {} };
+    if (outputs["y"]!.size !== y!.length)
+      throw new Error(`runCase: ${oracle.name}: the reference gives ${y!.length} values; expected ${outputs["y"]!.size}, as the op does`);
     const dy = device.tensor(gradientOf(y!), outputs["y"]!.shape, "f32", "dy");
     const gradients = backward(sum(mul(outputs["y"]!, dy)));
     const wanted = Object.entries(inputs).filter(([, tensor]) => tensor.requiresGrad);
     return { outputs, gradients: Object.fromEntries(wanted.map(([name, tensor]) => [name, gradients.take(tensor)!])) };
   });
-  const result = { outputs: await readAll(made.outputs), gradients: await readAll(made.gradients) };
-  for (const tensor of [...Object.values(made.outputs), ...Object.values(made.gradients)]) tensor?.dispose();
-  const errors = [await gpuDevice.popErrorScope(), await gpuDevice.popErrorScope()];
-  for (const error of errors) if (error) throw new Error(`runCase: ${oracle.name}: the GPU reported: ${error.message}`);
-  return result;
+  try {
+    return { outputs: await readAll(made.outputs), gradients: await readAll(made.gradients) };
+  } finally {
+    for (const tensor of [...Object.values(made.outputs), ...Object.values(made.gradients)]) tensor?.dispose();
+  }
 }
 
 async function readAll(tensors: Record<string, Tensor | undefined>): Promise<Record<string, ArrayLike<number>>> {
   const values: Record<string, ArrayLike<number>> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
-    if (!tensor) throw new Error(`runCase: no gradient for ${name}`);
+    if (!tensor) throw new Error(`runCase: the op gives no gradient for ${name}; if it has none, set needsGradient: false`);
     values[name] = await tensor.read();
   }
   return values;
