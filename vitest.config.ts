@@ -47,7 +47,7 @@ export default defineConfig({
         test: {
           name: "unit",
           maxWorkers: Math.max(2, availableParallelism() - 1), // one worker, vitest's choice on two cores, leaves the other core idle
-          include: ["{packages,examples,scripts}/**/*.test.ts"],
+          include: ["{packages,examples,scripts,docs}/**/*.test.ts"],
           exclude: [...nowhere, "**/*.gpu.test.ts"],
           testTimeout: 60_000,
         },
@@ -57,7 +57,7 @@ export default defineConfig({
         test: {
           ...onGpu,
           name: "gpu",
-          include: ["{packages,examples,scripts}/**/*.gpu.test.ts"],
+          include: ["{packages,examples,scripts,docs}/**/*.gpu.test.ts"],
           exclude: [...nowhere, exhaustive, alone],
           sequence: { groupOrder: 1 }, // after the unit tests: both together would want four cores
         },

@@ -28,7 +28,13 @@ export default defineConfig({
   markdown: { config: extendMarkdown, theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" } },
   vite: {
     resolve: { conditions: ["@kto/source"] },
-    build: { chunkSizeWarningLimit: 4000, target: "es2022" },
+    build: {
+      chunkSizeWarningLimit: 4000,
+      target: "es2022",
+      // Comments of zod's that Rollup cannot place say nothing of ours.
+      rollupOptions: { onwarn: (warning, warn) => void (warning.code !== "INVALID_ANNOTATION" && warn(warning)) },
+    },
+    worker: { format: "es" },
   },
   transformPageData({ relativePath, title }) {
     if (relativePath.startsWith("api/")) return;

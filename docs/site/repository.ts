@@ -27,8 +27,7 @@ export function siteLink(href: string, source: string): string {
   const anchor = hash === undefined ? "" : `#${hash}`;
   if (target.startsWith("docs/api/")) return source.startsWith("docs/api/") ? href : `/${target.slice("docs/".length)}${anchor}`; // made by typedoc
   const guide = /^packages\/([^/]+)(\/README\.md)?$/.exec(target);
-  if (guide && guide[1] !== "testing" && existsSync(join(root, "packages", guide[1]!, "README.md")))
-    return `/packages/${guide[1]}.md${anchor}`;
+  if (guide && existsSync(join(root, "packages", guide[1]!, "README.md"))) return `/packages/${guide[1]}.md${anchor}`;
   if (/^docs\/.*\.md$/.test(target)) return `/${target.slice("docs/".length)}${anchor}`; // VitePress looks whether there is such a page
   const stats = statSync(join(root, target), { throwIfNoEntry: false });
   if (!stats) throw new Error(`${source}: there is nothing at ${href}; expected a file or folder of the repository, got ${target}`);

@@ -69,6 +69,7 @@ const guide: Item[] = [
       page("Keeping what was trained", "/start/keeping"),
       page("In a browser", "/start/browser"),
       page("Hardware", "/start/hardware"),
+      page("How much memory", "/start/memory"),
     ],
   },
   {

@@ -16,7 +16,7 @@ it.each([
   ["decisions/0010-one-declaration-of-a-field.md", "docs/style.md", "/decisions/0010-one-declaration-of-a-field.md"],
   ["../../examples/quickstart", "docs/start/first-run.md", "https://github.com/kto-js/kto/tree/main/examples/quickstart"],
   ["../packages/tensor/src/kernels/matmul.wgsl.ts", "docs/kernels.md", "https://github.com/kto-js/kto/blob/main/packages/tensor/src/kernels/matmul.wgsl.ts"], // prettier-ignore
-  ["../packages/testing/README.md", "docs/style.md", "https://github.com/kto-js/kto/blob/main/packages/testing/README.md"],
+  ["../packages/testing/README.md", "docs/style.md", "/packages/testing.md"],
   ["../../docs/api/@kto.lora.md", "packages/lora/README.md", "/api/@kto.lora.md"],
   ["#fields", "docs/cli.md", "#fields"],
   ["https://arxiv.org/abs/2402.01306", "docs/methods/kto.md", "https://arxiv.org/abs/2402.01306"],

@@ -113,6 +113,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
       );
     const adapter = this.#add(config, { ...options, isSaved: weights !== undefined });
     const { initLoraWeights } = adapter.config;
+    if (this.device.recorder.isRehearsing) return adapter; // values would go nowhere
     for (const target of adapter.targets)
       writeLayer(adapter, target.path, weights?.get(target.path) ?? initialLoraWeights(target, { seed, initLoraWeights }));
     return adapter;
@@ -210,7 +211,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
 
   /** True if an adapter changes nothing, since it brings nothing that acts with it alone, and its every B is 0 as in a fresh one: read from the device, so that it is a fact however the adapter came about. */
   async startsAtBase(name: string = this.activeAdapter.name): Promise<boolean> {
-    if (this.#find(name).config.modulesToSave !== null) return false;
+    const { modulesToSave, initLoraWeights } = this.#find(name).config;
+    if (modulesToSave !== null) return false;
+    if (this.device.recorder.isRehearsing) return initLoraWeights !== false; // it holds no values, and would begin with these
     for (const { b } of (await this.readAdapter(name)).values()) if (b.some((value) => value !== 0)) return false;
     return true;
   }

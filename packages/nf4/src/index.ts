@@ -9,6 +9,7 @@ export type { CompanionReader } from "./disk/reader.js";
 export { isNf4Weight, loadNf4Weight, readQuantState, type LoadNf4Options } from "./disk/read-weight.js";
 export { openNf4Values, type CompanionRangeReader, type Nf4Values } from "./disk/read-values.js";
 export { nf4Contents, nf4Layout, nf4Tensors, type Nf4Parts, type TensorContentForDisk, type TensorForDisk } from "./disk/write-weight.js";
+export { emptyNf4Weight, type EmptyNf4Options } from "./empty-weight.js";
 export { quantizeNf4, type QuantizeNf4Options } from "./quantize.js";
 export { linear4bit, type Linear4bitOptions } from "./ops/linear-4bit.js";
 export { nf4ByteLengths } from "./tensor-sizes.js";

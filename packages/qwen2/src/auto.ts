@@ -3,6 +3,7 @@ import type { Checkpoint } from "@kto/safetensors";
 import type { ModuleTree } from "@kto/tensor";
 import { familyOf, type DecoderArchitecture } from "./decoder/architecture.js";
 import type { DecoderConfig } from "./decoder/config.js";
+import { emptyWeights, type EmptyModelOptions } from "./decoder/empty-model.js";
 import { loadDecoder, type FromPretrainedOptions } from "./decoder/load-decoder.js";
 import { DecoderForCausalLM } from "./decoder/model.js";
 import { decoderTree } from "./decoder/module-tree.js";
@@ -30,6 +31,15 @@ export function readModelConfig(json: unknown, source = "config.json"): DecoderC
 export async function loadCausalLM(directory: ByteDirectory, options: FromPretrainedOptions): Promise<DecoderForCausalLM> {
   const { architecture, config, weights, ...parts } = await loadDecoder(directory, architectures, options);
   return new DecoderForCausalLM(architecture, config, weights, parts);
+}
+
+/**
+ * A model of this config whose weights have their memory and arbitrary contents: on a `rehearsalDevice` what a run of it would take can be planned without a
+ * checkpoint. Its caller's to dispose.
+ */
+export function emptyCausalLM(config: DecoderConfig, options: EmptyModelOptions): DecoderForCausalLM {
+  const { weights, ...parts } = emptyWeights(weightSpecs(config), options);
+  return new DecoderForCausalLM(architectureOf(config), config, weights, { device: options.device, ...parts });
 }
 
 /** Every tensor of a checkpoint with this config, in the order of the forward pass. */

@@ -1,9 +1,10 @@
-export { loadCausalLM, modelTree, readModelConfig, settleCheckpoint, weightSpecs } from "./auto.js";
+export { emptyCausalLM, loadCausalLM, modelTree, readModelConfig, settleCheckpoint, weightSpecs } from "./auto.js";
 export { readQwen2Config, writeQwen2Config, type Qwen2Config } from "./config.js";
 export type { DecoderArchitecture, LayerParts, ModelFamily, NormPart, Projection } from "./decoder/architecture.js";
 export type { DecoderConfig } from "./decoder/config.js";
 export type { DecoderLayer } from "./decoder/decoder-layer.js";
 export type { InitializeOptions } from "./decoder/initial-weights.js";
+export type { EmptyModelOptions } from "./decoder/empty-model.js";
 export type { FromPretrainedOptions } from "./decoder/load-decoder.js";
 export {
   loadWeights,

@@ -12,6 +12,7 @@ export { Device } from "./device/device.js";
 export type { DeviceMemory } from "./device/device-memory.js";
 export type { ForcedVariants } from "./device/forced-variants.js";
 export type { Recorder } from "./device/recorder.js";
+export { rehearsalDevice } from "./device/rehearsal-device.js";
 export { requestDevice, type RequestDeviceOptions } from "./device/request-device.js";
 export type { BindingType, PowerPreference } from "./platform/webgpu-types.js";
 export type { KernelSource } from "./device/pipeline-cache.js";

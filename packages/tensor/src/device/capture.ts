@@ -1,3 +1,4 @@
+import { bufferUsage } from "../memory/buffer-usage.js";
 import type { BufferPool } from "../memory/pool.js";
 import type { Storage } from "../memory/storage.js";
 import type { Tensor } from "../tensor.js";
@@ -117,7 +118,7 @@ export class Capture<T> implements Disposable {
       bytes.set(params, offset);
       offset += this.#parts.queue.slotBytes(params.byteLength);
     }
-    const buffer = pool.create(bytes.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST, "parameters of a capture");
+    const buffer = pool.create(bytes.byteLength, bufferUsage.uniform | bufferUsage.copyTarget, "parameters of a capture");
     gpuDevice.queue.writeBuffer(buffer, 0, bytes);
     return buffer;
   }

@@ -62,6 +62,7 @@ export class DeviceMemory {
   rehearse(body: () => void): MemoryInfo {
     const { inUse, queue, pipelines, scope } = this.#parts;
     const { pool } = inUse;
+    const { isRehearsing } = queue;
     const rehearsal = pool.rehearsal();
     inUse.pool = rehearsal;
     queue.isRehearsing = true;
@@ -71,7 +72,7 @@ export class DeviceMemory {
       return rehearsal.info();
     } finally {
       inUse.pool = pool;
-      queue.isRehearsing = false;
+      queue.isRehearsing = isRehearsing;
     }
   }
 }

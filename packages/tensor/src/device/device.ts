@@ -1,5 +1,7 @@
+import { CapabilityError } from "@kto/core";
 import { byteSize, checkDtype, f16BitsToNumber, type Dtype } from "../dtype.js";
 import { DisposedError, OutOfMemoryError, ShapeError } from "../errors.js";
+import { bufferUsage } from "../memory/buffer-usage.js";
 import { BufferPool } from "../memory/pool.js";
 import { Storage } from "../memory/storage.js";
 import { checkShape, expectDtype, sizeOf, type Rows, type Shape } from "../shape.js";
@@ -22,6 +24,8 @@ export interface DeviceParts {
   gpuDevice: GPUDevice;
   capabilities: Capabilities;
   release(): void;
+  /** It computes nothing: see `rehearsalDevice`. */
+  isRehearsal?: boolean;
 }
 
 /** A GPU: makes tensors, records kernels, keeps memory. One owner; dispose it to let the process exit. */
@@ -43,7 +47,7 @@ export class Device implements Disposable, AsyncDisposable {
   #disposed = false;
   #captured: Captured | undefined;
 
-  constructor({ gpuDevice, capabilities, release }: DeviceParts) {
+  constructor({ gpuDevice, capabilities, release, isRehearsal = false }: DeviceParts) {
     this.gpuDevice = gpuDevice;
     this.capabilities = capabilities;
     this.#release = release;
@@ -53,6 +57,7 @@ export class Device implements Disposable, AsyncDisposable {
     const pool = new BufferPool({ createBuffer }, capabilities.maxBufferBytes);
     this.#inUse = { pool };
     const queue = new CommandQueue(gpuDevice, pool);
+    queue.isRehearsing = isRehearsal;
     pool.beforeDestroy = () => queue.flush();
     const pipelines = new PipelineCache(gpuDevice, (error) => this.#failures.fail(error));
     this.#queue = queue;
@@ -265,8 +270,9 @@ export class Device implements Disposable, AsyncDisposable {
   async readAll(tensors: readonly Tensor[]): Promise<Float32Array[]> {
     if (tensors.length === 0) return [];
     this.expectAlive("readAll");
+    this.#expectComputing("readAll");
     const total = tensors.reduce((bytes, tensor) => bytes + rangeOf(tensor).size, 0);
-    const staging = this.#inUse.pool.create(total, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
+    const staging = this.#inUse.pool.create(total, bufferUsage.mapRead | bufferUsage.copyTarget, "read-back");
     try {
       let offset = 0;
       const offsets = tensors.map((tensor) => {
@@ -297,6 +303,7 @@ export class Device implements Disposable, AsyncDisposable {
   /** For what is read again and again: see `Reader`, its caller's to dispose. */
   reader(byteLength: number): Reader {
     this.expectAlive("reader");
+    this.#expectComputing("read");
     const { pool } = this.#inUse;
     return new Reader({ pool, copy: (from, to) => this.#queue.copy(from, to), finished: (wait) => this.#finished(wait) }, byteLength);
   }
@@ -326,6 +333,15 @@ export class Device implements Disposable, AsyncDisposable {
     } finally {
       this.dispose();
     }
+  }
+
+  /** A rehearsal makes no numbers that could be read. */
+  #expectComputing(operation: string): void {
+    if (!this.#queue.isRehearsing) return;
+    throw new CapabilityError(
+      { operation, problem: "nothing is computed while a device rehearses", expected: "a device of requestDevice", got: "a rehearsal" },
+      { missing: "numbers" },
+    );
   }
 
   /** Submits what is recorded, and waits for what tells that it is done. */

@@ -1,6 +1,7 @@
 import type { BufferRange } from "./buffer-range.js";
 import { KernelError } from "../errors.js";
 import type { CapturedCommand, PreparedDispatch } from "./capture.js";
+import { bufferUsage } from "../memory/buffer-usage.js";
 import type { BufferPool } from "../memory/pool.js";
 import type { CompiledKernel } from "./pipeline-cache.js";
 import type { Profiler } from "./profile.js";
@@ -56,9 +57,9 @@ export class CommandQueue {
     this.#pool = pool;
     this.#alignment = Math.max(device.limits.minUniformBufferOffsetAlignment, 64);
     const bytes = dispatchesPerFlush * this.#alignment * 2;
-    this.#ring = pool.create(bytes, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST, "uniform ring");
+    this.#ring = pool.create(bytes, bufferUsage.uniform | bufferUsage.copyTarget, "uniform ring");
     this.#staging = new Uint8Array(bytes);
-    this.#uploads = pool.create(uploadBytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST, "uploads");
+    this.#uploads = pool.create(uploadBytes, bufferUsage.copySource | bufferUsage.copyTarget, "uploads");
   }
 
   dispatch(

@@ -1,3 +1,4 @@
+import { bufferUsage } from "../memory/buffer-usage.js";
 import type { BufferPool } from "../memory/pool.js";
 import type { Tensor } from "../tensor.js";
 import type { BufferRange } from "./buffer-range.js";
@@ -37,7 +38,7 @@ export class Reader implements Disposable {
       throw new ShapeError(
         `read: ${tensor.label} is too large for this reader; expected at most ${this.#byteLength} bytes, got ${range.size}`,
       );
-    const staging = this.#free.pop() ?? pool.create(this.#byteLength, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "read-back");
+    const staging = this.#free.pop() ?? pool.create(this.#byteLength, bufferUsage.mapRead | bufferUsage.copyTarget, "read-back");
     try {
       copy(range, { buffer: staging, offset: 0, size: range.size });
       await finished(() => staging.mapAsync(GPUMapMode.READ, 0, range.size));

@@ -1,4 +1,5 @@
 import { OutOfMemoryError } from "../errors.js";
+import { bufferUsage } from "./buffer-usage.js";
 
 /** Smallest buffer; also the alignment of bindings. */
 const minimumBytes = 256;
@@ -127,8 +128,7 @@ export class BufferPool {
   /** A buffer of at least `byteLength` bytes whose contents are arbitrary; throws OutOfMemoryError past the device's limit. */
   take(byteLength: number, label: string): GPUBuffer {
     const size = sizeClass(byteLength);
-    const buffer =
-      this.#reuse(size) ?? this.create(size, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST, label);
+    const buffer = this.#reuse(size) ?? this.create(size, bufferUsage.storage | bufferUsage.copySource | bufferUsage.copyTarget, label);
     this.#inUseBytes += buffer.size;
     this.#peakInUseBytes = Math.max(this.#peakInUseBytes, this.#inUseBytes);
     this.#liveStorages++;
