@@ -20,8 +20,8 @@ class SlowestFirst extends BaseSequencer {
 }
 
 const nowhere = ["**/node_modules/**", "**/dist/**"];
-const exhaustive = "{packages,examples,scripts}/**/*.exhaustive.gpu.test.ts";
-const alone = "{packages,examples,scripts}/**/*.alone.gpu.test.ts";
+const exhaustive = "{packages,examples,scripts,docs}/**/*.exhaustive.gpu.test.ts";
+const alone = "{packages,examples,scripts,docs}/**/*.alone.gpu.test.ts";
 const onGpu = {
   setupFiles: "packages/testing/src/gpu-setup.ts",
   pool: "forks",

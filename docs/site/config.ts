@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitepress";
 import { packageGuides } from "./guides.js";
@@ -15,15 +15,18 @@ const made = new Map(packageGuides().map((page) => [`packages/${page.params.name
 
 const read: ReadPage[] = [];
 
+/** A page to build alone, as a test of it does: `start/live.md`. */
+const only = process.env["DOCS_ONLY"];
+
 export default defineConfig({
   base,
   lang: "en",
   title: "kto",
   description: "Fine-tune language models with KTO, DPO and SFT in TypeScript, on any GPU through WebGPU.",
-  srcExclude: ["**/node_modules/**"],
+  srcExclude: ["**/node_modules/**", ...(only === undefined ? [] : pagesBut(only))],
   cleanUrls: false,
   lastUpdated: false,
-  ignoreDeadLinks: false,
+  ignoreDeadLinks: only !== undefined,
   head: [["link", { rel: "icon", href: `${base}icon.svg`, type: "image/svg+xml" }]],
   markdown: { config: extendMarkdown, theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" } },
   vite: {
@@ -34,7 +37,7 @@ export default defineConfig({
       // Comments of zod's that Rollup cannot place say nothing of ours.
       rollupOptions: { onwarn: (warning, warn) => void (warning.code !== "INVALID_ANNOTATION" && warn(warning)) },
     },
-    worker: { format: "es" },
+    worker: { format: "es", rollupOptions: { output: { assetFileNames: "assets/[name].[hash].[ext]" } } }, // named as the pages name theirs, so that both have one copy
   },
   transformPageData({ relativePath, title }) {
     if (relativePath.startsWith("api/")) return;
@@ -51,3 +54,14 @@ export default defineConfig({
     docFooter: { prev: "Before", next: "Next" },
   },
 });
+
+/** Pages and folders of docs/ that a page is not in. */
+function pagesBut(page: string): string[] {
+  const [folder, name] = page.split("/");
+  const others = (entries: string[], kept: string | undefined): string[] =>
+    entries.filter((entry) => entry !== kept && !entry.startsWith("."));
+  return [
+    ...others(readdirSync(docsFolder), folder).map((entry) => (entry.endsWith(".md") ? entry : `${entry}/**`)),
+    ...others(readdirSync(join(docsFolder, folder!)), name).map((entry) => `${folder}/${entry}`),
+  ];
+}

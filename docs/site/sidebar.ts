@@ -68,6 +68,7 @@ const guide: Item[] = [
       page("Stopping and going on", "/start/checkpoints"),
       page("Keeping what was trained", "/start/keeping"),
       page("In a browser", "/start/browser"),
+      page("Train in this browser", "/start/live"),
       page("Hardware", "/start/hardware"),
       page("How much memory", "/start/memory"),
     ],
