@@ -35,8 +35,13 @@ interface StepResult {
   driverPeakMiB: number | undefined;
   dispatchesPerStep: number;
   hostMicrosecondsPerDispatch: number;
+  /** Updates that `hottest` adds up. */
+  profiledUpdates: number;
   hottest: KernelTiming[];
 }
+
+/** With --profile: what comes after the updates that are timed. */
+const profiledUpdates = 2;
 
 const { values: options } = parseArgs({
   options: {
@@ -141,7 +146,7 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   const hottest = options.profile
     ? await profile(
         device,
-        makeTrainer(model, tokensPerRow, batch, 2, () => undefined),
+        makeTrainer(model, tokensPerRow, batch, profiledUpdates, () => undefined),
       )
     : [];
   const result: StepResult = {
@@ -160,6 +165,7 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
     driverPeakMiB,
     dispatchesPerStep: dispatches / updates,
     hostMicrosecondsPerDispatch: (1000 * median(hostMs.slice(2)) * updates) / dispatches,
+    profiledUpdates,
     hottest: hottest.slice(0, 30),
   };
   console.log(

@@ -4,11 +4,8 @@ import { defineConfig } from "vitepress";
 import { packageGuides } from "./guides.js";
 import { writeLlms, type ReadPage } from "./llms.js";
 import { extendMarkdown } from "./markdown.js";
-import { docsFolder, repositoryUrl } from "./repository.js";
+import { docsFolder, repositoryUrl, siteBase as base } from "./repository.js";
 import { navigation, sidebars } from "./sidebar.js";
-
-/** Where the site lies on its host; GitHub Pages serve a repository under its name. */
-const base = process.env["DOCS_BASE"] ?? "/kto/";
 
 /** Pages that are made for a name, by their addresses. */
 const made = new Map(packageGuides().map((page) => [`packages/${page.params.name}.md`, page.content]));
@@ -40,7 +37,7 @@ export default defineConfig({
     worker: { format: "es", rollupOptions: { output: { assetFileNames: "assets/[name].[hash].[ext]" } } }, // named as the pages name theirs, so that both have one copy
   },
   transformPageData({ relativePath, title }) {
-    if (relativePath.startsWith("api/")) return;
+    if (/^(api|wgsl)\//.test(relativePath)) return; // made from sources, for people
     const text = made.get(relativePath) ?? readFileSync(join(docsFolder, relativePath), "utf8");
     read.push({ address: relativePath.replace(/\.md$/, ".html"), title, text: text.replace(/^<script setup>[\s\S]*?<\/script>\n+/, "") });
   },

@@ -1,6 +1,6 @@
 import katex from "@vscode/markdown-it-katex";
 import type { MarkdownRenderer } from "vitepress";
-import { siteLink, sourceOf } from "./repository.js";
+import { siteBase, siteLink, sourceOf } from "./repository.js";
 
 type Plugin = (md: MarkdownRenderer, options: { throwOnError: boolean; strict: string }) => void;
 
@@ -18,6 +18,12 @@ export function extendMarkdown(md: MarkdownRenderer): void {
     const render = md.renderer.rules[name]!;
     md.renderer.rules[name] = (...given) => render(...given).replaceAll("{{", "&#123;&#123;"); // pages speak of templates, and are none
   }
+  const renderCode = md.renderer.rules["code_inline"]!;
+  md.renderer.rules["code_inline"] = (tokens, index, ...rest) => {
+    const code = renderCode(tokens, index, ...rest);
+    const kernel = /^npm run kernels:print (\w+)$/.exec(tokens[index]!.content)?.[1]; // what that prints is a page here
+    return kernel === undefined ? code : `<a href="${siteBase}wgsl/${kernel}.html">${code}</a>`;
+  };
   md.core.ruler.push("links of the repository", ({ tokens, env }) => {
     const source = sourceOf((env as { relativePath: string }).relativePath);
     for (const { children } of tokens) {

@@ -8,6 +8,9 @@ export const root: string = fileURLToPath(new URL("../../", import.meta.url));
 /** Where the repository can be read. */
 export const repositoryUrl = "https://github.com/kto-js/kto";
 
+/** Where the site lies on its host; GitHub Pages serve a repository under its name. */
+export const siteBase: string = process.env["DOCS_BASE"] ?? "/kto/";
+
 /** Path in the repository of the file that a page of the site is made from; that of a package's guide is its README. */
 export function sourceOf(page: string): string {
   const guide = /^packages\/([^/]+)\.md$/.exec(page);

@@ -4,6 +4,7 @@ import type { DefaultTheme } from "vitepress";
 import { entriesOf } from "../../packages/testing/src/structure/workspace.js";
 import { codes } from "./explanations.js";
 import { publishedPackages } from "./guides.js";
+import { kernelNames } from "./kernels.js";
 import { docsFolder } from "./repository.js";
 
 type Item = DefaultTheme.SidebarItem;
@@ -47,6 +48,7 @@ export function sidebars(): DefaultTheme.Sidebar {
       },
       { text: "Codes", items: codes.map((code) => page(code, `/troubleshooting/${code}`)) },
     ],
+    "/wgsl/": [{ text: "WGSL", items: [page("All kernels", "/kernels"), ...kernelNames.map((name) => page(name, `/wgsl/${name}`))] }],
     "/decisions/": contributing,
     "/style": contributing,
     "/": guide,
