@@ -20,6 +20,7 @@ describe("the live page in Chromium, where things go wrong", () => {
     await tab.button("Train").click();
     await tab.step(2);
     const second = await LiveTab.open(context, site.url);
+    await second.page.getByText("Another tab of this browser trains on this page").waitFor();
     await second.button("Train").click();
     await second.end("failed");
     expect(await second.alert()).toMatch(/another tab of this browser trains on this page[^]*About OUTPUT/);
@@ -77,6 +78,10 @@ describe("the live page in Chromium, where things go wrong", () => {
       /^1\+1=2 👍\n2\+2=5 bad\n\d+\+\d+=\d+ 👍$/,
     );
     await tab.button("Train").click();
+    await tab.step(2);
+    await tab.button("Stop").click();
+    await tab.end("stopped");
+    await tab.button(/^Go on after update \d of 8$/).click();
     await tab.end("finished");
     const text = await tab.page.locator(".live").innerText();
     expect(text).toContain("typed.jsonl: 3 rows, 2 👍, 1 👎");

@@ -12,6 +12,8 @@ export interface LiveState {
   failure: Failure | undefined;
   /** Update of the newest checkpoint of a run that can be gone on with; undefined where there is none, 0 for one that has to begin again. */
   resumable: number | undefined;
+  /** True where another tab trained when this page was opened. */
+  isElsewhere: boolean;
   isKept: boolean;
   device: string | undefined;
   data: DataFacts | undefined;
@@ -29,6 +31,7 @@ export function freshState(): LiveState {
     end: undefined,
     failure: undefined,
     resumable: undefined,
+    isElsewhere: false,
     isKept: true,
     device: undefined,
     data: undefined,
@@ -89,15 +92,10 @@ export function nextState(state: LiveState, event: LiveEvent): LiveState {
     case "finished":
       return { ...state, phase: "idle", end: "finished", resumable: undefined, files: event.files };
     case "stopped":
-      return { ...state, phase: "idle", end: "stopped", resumable: event.step };
+      return { ...state, phase: "idle", end: "stopped" };
     case "failed":
-      return { ...state, phase: "idle", end: "failed", failure: event.failure, resumable: isRunKept(state) ? state.resumable : undefined };
+      return { ...state, phase: "idle", end: "failed", failure: event.failure };
     default:
       return state;
   }
-}
-
-/** A run that failed can be gone on with from the moment that it has written something. */
-function isRunKept({ resumable }: LiveState): boolean {
-  return resumable !== undefined;
 }

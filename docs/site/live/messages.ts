@@ -54,8 +54,8 @@ export type LiveEvent =
   | { type: "log"; record: LogRecord }
   | { type: "checkpoint"; step: number }
   | { type: "finished"; files: readonly SavedFile[] }
-  /** The reader stopped it; `step` is that of its checkpoint, 0 for none. */
-  | { type: "stopped"; step: number }
+  /** The reader stopped it, after a checkpoint if it had come to one. */
+  | { type: "stopped" }
   | { type: "failed"; failure: Failure }
   | { type: "drawn"; answers: readonly { question: string; text: string }[] }
   | { type: "answer"; question: string; before: string; after: string | undefined }

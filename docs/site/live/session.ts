@@ -72,7 +72,7 @@ export class LiveSession {
       await alone(async () => this.#train(await asked(), place, signal));
     } catch (error) {
       if (!signal.aborted || error !== signal.reason) throw error;
-      this.#tell({ type: "stopped", step: (await readSavedRun(place.store))?.step ?? 0 });
+      this.#tell({ type: "stopped" });
     }
   }
 

@@ -1,4 +1,5 @@
 import { onBeforeUnmount, onMounted, ref, shallowRef, type Ref, type ShallowRef } from "vue";
+import { isTaken } from "./alone.js";
 import { findNoGpu, type NoGpu } from "./gpu-check.js";
 import { begunState, foundState, freshState, nextState, type LiveState } from "./live-state.js";
 import type { Failure, LiveData, LiveEvent, LiveRequest } from "./messages.js";
@@ -78,8 +79,10 @@ export function useLive(): Live {
     const files = await keptFiles();
     const saved = files && (await readSavedRun(files));
     if (!files || !saved || state.value.phase !== "idle" || state.value.end) return;
-    state.value = foundState(saved, saved.after ? await adapterFiles(files) : []);
-    if (!missing && !saved.after && wasRunning()) resume();
+    const goesOn = !missing && !saved.after && wasRunning();
+    const isElsewhere = !goesOn && (await isTaken());
+    state.value = { ...foundState(saved, saved.after ? await adapterFiles(files) : []), isElsewhere };
+    if (goesOn) resume();
   });
   onBeforeUnmount(() => worker?.terminate());
 
