@@ -13,6 +13,14 @@ export interface TapeNode {
   release(): void;
 }
 
+/** Leading rows of a tensor. */
+export interface GradientRows {
+  /** How many. */
+  readonly count: number;
+  /** Rows to make room for in what is made for these alone: see `Device.rowsLike`. Undefined: as many as there are. */
+  readonly capacity?: number | undefined;
+}
+
 /** What frees a tensor at its end: see `Arena`. */
 export interface TensorOwner {
   readonly tensors: Set<Tensor>;
@@ -33,6 +41,8 @@ export class Tensor implements Disposable {
   node: TapeNode | undefined = undefined;
   /** A leaf whose gradient `backward` returns. */
   requiresGrad = false;
+  /** Its only rows through which a gradient flows, where that is not all of them: see `withGradientRows`. */
+  gradientRows: GradientRows | undefined = undefined;
   /** For messages: a parameter's path or the op that made the tensor. */
   label: string;
   /** The scope that frees it; undefined when the caller owns it. */

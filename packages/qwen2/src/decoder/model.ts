@@ -34,7 +34,7 @@ import { decoderModules, defaultTargetModules } from "./module-tree.js";
 import { frequenciesName } from "./rope-scaling.js";
 import { RotaryTables } from "./rotary-tables.js";
 import { savePretrained, type SavePretrainedOptions } from "./save.js";
-import { packRows } from "./token-batch.js";
+import { gradientPlaces, packRows, type TokenPlaces } from "./token-batch.js";
 import { weightsIn } from "./weight-buckets.js";
 import { isProjection } from "./weight-specs.js";
 
@@ -212,27 +212,30 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   /**
    * The decoder's output after the final norm.
    *
-   * @returns [numTokens, hiddenSize] in the model's dtype, ready for the output head. Throws ShapeError for a row past the model's positions:
+   * @returns [numTokens, hiddenSize] in the model's dtype, ready for the output head; it takes gradients in the rows of `batch.inputIds` that do. Throws ShapeError for a row past the model's positions:
    *   `max_position_embeddings`, or what its RoPE scaling stretches them to, and its sliding window where a layer has one
    */
-  hiddenStates(
-    batch: TokenBatch,
-    { gradientCheckpointing = false, attend = this.#attendWithin(batch), attendProjected, onHiddenState }: ForwardOptions = {},
-  ): Tensor {
+  hiddenStates(batch: TokenBatch, { gradientCheckpointing = false, attend, attendProjected, onHiddenState }: ForwardOptions = {}): Tensor {
     const { config, dtype, architecture } = this;
-    const { inputIds, positions, starts, ends, spans, longestRow } = batch;
+    const { inputIds, positions, longestRow } = batch;
     using tables = this.#rotary.for(longestRow);
-    const keep = [positions, starts, ends, ...(spans ? [spans] : []), tables.cos, tables.sin];
+    using ofGradients = gradientPlaces(batch);
+    const keep = [...Object.values(ofGradients).filter((tensor) => tensor !== undefined), tables.cos, tables.sin];
     let x = embedding(inputIds, this.embeddings.input.weight); // [numTokens, hiddenSize] f32
     onHiddenState?.(0, x);
     const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
     for (const layer of this.layers) {
+      const trained = (input: Tensor, places: TokenPlaces): Tensor =>
+        decoderLayer(input, layer, { config, positions: places.positions, tables, dtype, attend: attend ?? this.#attendWithin(places) });
       const run = (input: Tensor): Tensor =>
         attendProjected
           ? decodeLayer(input, layer, { config, tables, dtype, projected: dtype, attend: projectedAt(attendProjected, tables, positions) })
-          : decoderLayer(input, layer, { config, positions, tables, dtype, attend });
+          : trained(input, batch);
       const previous = x;
-      x = layer.index < checkpointed ? checkpoint(run, x, { keep }) : this.device.scope(`layer ${layer.index}`, () => run(previous));
+      x =
+        layer.index < checkpointed
+          ? checkpoint(run, x, { keep, again: (input) => trained(input, ofGradients) })
+          : this.device.scope(`layer ${layer.index}`, () => run(previous));
       if (onHiddenState) onHiddenState(layer.index + 1, x);
       else previous.dispose(); // what the tape needs of it is held there
     }
@@ -309,7 +312,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   }
 
   /** Causal attention within the rows of a batch. */
-  #attendWithin({ starts, ends, spans }: TokenBatch): Attend {
+  #attendWithin({ starts, ends, spans }: TokenPlaces): Attend {
     return (_layer, q, k, v) => causalAttention(q, k, v, { ...this.attentionHeads, starts, ends, spans, dtype: this.dtype });
   }
 

@@ -1,14 +1,30 @@
-import { prefixBounds, ShapeError, type Device, type PackRowsOptions, type TokenBatch } from "@kto/tensor";
+import {
+  leadingRows,
+  prefixBounds,
+  ShapeError,
+  withGradientRows,
+  type Device,
+  type PackRowsOptions,
+  type SegmentBounds,
+  type Tensor,
+  type TokenBatch,
+} from "@kto/tensor";
 
 /**
  * Concatenates rows of ids. Positions count from 0 in each row, or on from its prefix, or from its entry in `firstPositions`.
- * Throws ShapeError for an empty row, a prefix that is not in the batch, an id outside the vocabulary, first positions that are not one whole number a row, or a `longestRow` that is none.
+ * Throws ShapeError for an empty row, a prefix that is not in the batch, an id outside the vocabulary, first positions that are not one whole number a row, a `longestRow` that is none, or `gradientTokens` that are not in the batch.
  */
 export function packRows(
   device: Device,
   rows: readonly ArrayLike<number>[],
   vocabSize: number,
-  { prefixes = [], firstPositions = rows.map((_, row) => prefixes[row]?.length ?? 0), rowCapacity, longestRow = 0 }: PackRowsOptions = {},
+  {
+    prefixes = [],
+    firstPositions = rows.map((_, row) => prefixes[row]?.length ?? 0),
+    rowCapacity,
+    longestRow = 0,
+    gradientTokens,
+  }: PackRowsOptions = {},
 ): TokenBatch {
   const rowLengths = rows.map((row) => row.length);
   const numTokens = rowLengths.reduce((total, length) => total + length, 0);
@@ -32,13 +48,36 @@ export function packRows(
       positions[next] = firstPositions[index]! + position;
     }
   }
+  const inputIds = device.tensor(ids, [numTokens], "u32", "inputIds", rowCapacity);
   return {
-    inputIds: device.tensor(ids, [numTokens], "u32", "inputIds", rowCapacity),
+    inputIds: gradientTokens ? withGradientRows(inputIds, gradientTokens) : inputIds,
     positions: device.tensor(positions, [numTokens], "u32", "positions", rowCapacity),
     ...prefixBounds(device, rowLengths, prefixes, rowCapacity),
     rowLengths,
     firstPositions: [...firstPositions],
     longestRow: rowLengths.reduce((longest, length, row) => Math.max(longest, firstPositions[row]! + length), longestRow),
+  };
+}
+
+/** Where the tokens of a batch stand, each [numTokens] u32: what decoder layers need of it. */
+export interface TokenPlaces extends Pick<SegmentBounds, "starts" | "ends" | "spans"> {
+  positions: Tensor;
+}
+
+/** The places of those tokens of a batch that take gradients, as views. Dispose them; the tape holds those that it needs. */
+export function gradientPlaces({ inputIds, positions, starts, ends, spans }: TokenBatch): TokenPlaces & Disposable {
+  const views: Tensor[] = [];
+  const leading = (tensor: Tensor): Tensor => {
+    const view = leadingRows(tensor, inputIds.gradientRows);
+    views.push(view);
+    return view;
+  };
+  return {
+    positions: leading(positions),
+    starts: leading(starts),
+    ends: leading(ends),
+    spans: spans && leading(spans),
+    [Symbol.dispose]: () => views.forEach((view) => view.dispose()),
   };
 }
 

@@ -1,7 +1,9 @@
 import { ShapeError } from "../errors.js";
 import { fillKernel } from "../kernels/fill.wgsl.js";
+import { briefFit } from "../memory/pool.js";
 import type { Tensor } from "../tensor.js";
 import { Gradients, sumShares, type GradientSink } from "./gradients.js";
+import { leadingRows } from "./gradient-rows.js";
 import { nodeOf, type GradEdge, type GradNode } from "./node.js";
 import { converted } from "./untaped.js";
 
@@ -45,18 +47,23 @@ export function backwardFrom(outputs: [output: Tensor, gradient: Tensor][], grad
   const pending = new Map<GradNode, Tensor>();
   for (const [output, gradient] of outputs) {
     const node = nodeOf(output);
-    if (node) pending.set(node, sumShares(pending.get(node), gradient));
+    if (node) pending.set(node, sumShares(pending.get(node), leadingRows(gradient, output.gradientRows)));
     else if (output.requiresGrad) gradients.add(output, gradient);
   }
   try {
-    runBackward(pending, gradients);
+    const nodes = reverseOrder(pending.keys());
+    const run = (): void => runBackward(nodes, pending, gradients);
+    // Where fewer rows come back than went there, free buffers are too large by as much, and nothing made here lives long.
+    const device = outputs[0]?.[0].device;
+    if (device && nodes.some(({ inputs }) => inputs.some((edge) => edge?.rows))) device.withFit(briefFit, run);
+    else run();
   } finally {
     for (const gradient of pending.values()) gradient.dispose();
   }
 }
 
-function runBackward(pending: Map<GradNode, Tensor>, gradients: Gradients): void {
-  for (const node of reverseOrder(pending.keys())) {
+function runBackward(nodes: readonly GradNode[], pending: Map<GradNode, Tensor>, gradients: Gradients): void {
+  for (const node of nodes) {
     const dy = pending.get(node);
     if (!dy) continue;
     if (node.isReleased)
@@ -67,7 +74,8 @@ function runBackward(pending: Map<GradNode, Tensor>, gradients: Gradients): void
       node.inputs.forEach((edge, index) => {
         const given = inputGradients[index];
         if (!edge || !given || given === partial[index]) return;
-        const gradient = edge.node?.acceptsHalf || given.dtype === "f32" ? given : converted(given, "f32");
+        const narrow = edge.rows ? leadingRows(given, edge.rows) : given;
+        const gradient = edge.node?.acceptsHalf || given.dtype === "f32" ? narrow : converted(narrow, "f32");
         if (edge.node) pending.set(edge.node, sumShares(pending.get(edge.node), gradient));
         else if (edge.leaf) gradients.add(edge.leaf, gradient);
       });

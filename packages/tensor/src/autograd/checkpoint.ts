@@ -1,6 +1,9 @@
-import type { Tensor } from "../tensor.js";
+import type { FloatDtype } from "../dtype.js";
+import type { GradientRows, Tensor } from "../tensor.js";
 import { backwardFrom } from "./backward.js";
+import { leadingRows } from "./gradient-rows.js";
 import { edgeOf, GradNode } from "./node.js";
+import { converted } from "./untaped.js";
 
 /** Options of `checkpoint`. */
 export interface CheckpointOptions {
@@ -9,31 +12,44 @@ export interface CheckpointOptions {
    * before the backward pass runs. What is not named here (weights, as a rule) must live until then.
    */
   keep?: readonly Tensor[];
+  /**
+   * What is run again where only the first rows of x take gradients (`withGradientRows`): `block` for these alone, if it closes over something with a row for each
+   * of x. Default `block`.
+   */
+  again?: ((x: Tensor) => Tensor) | undefined;
 }
 
 /**
- * Runs `block(x)` and keeps only `x`; backward runs the block again, with its tape, when its gradient is due. Parameters used inside get their
+ * Runs `block(x)` and keeps only `x`, of that the rows that take gradients; backward runs the block again, with its tape, when its gradient is due. Parameters used inside get their
  * gradients as if it had been recorded.
  *
- * @param block  a function of x (and of parameters) that does the same both times
+ * @param block  a function of x (and of parameters) that does the same both times; its result has a row for each of x, where not all of those take gradients
  * @param x      the one input through which a gradient flows in
  * @returns      what block returns
  */
-export function checkpoint(block: (x: Tensor) => Tensor, x: Tensor, { keep = [] }: CheckpointOptions = {}): Tensor {
+export function checkpoint(block: (x: Tensor) => Tensor, x: Tensor, { keep = [], again = block }: CheckpointOptions = {}): Tensor {
   const { device } = x;
   if (!device.isRecordingGradients) return device.scope("checkpoint", () => block(x));
   const output = device.noGrad(() => device.scope("checkpoint", () => block(x)));
-  const input = device.unscoped(() => x.detach());
+  const rows = x.gradientRows;
+  output.gradientRows = rows;
+  const input = rows ? rowsAlone(x, rows) : device.unscoped(() => x.detach());
   const edge = edgeOf(x);
   output.node = device.register(
     new GradNode("checkpoint", [edge], [input, ...keep.map((tensor) => tensor.hold())], (dy, gradients) => {
       const leaf = input.detach();
       leaf.requiresGrad = edge !== undefined;
-      const again = device.scope("checkpoint recomputation", () => block(leaf));
-      again.dispose(); // only its place on the tape is needed
-      backwardFrom([[again, dy]], gradients);
+      const result = device.scope("checkpoint recomputation", () => again(leaf));
+      result.dispose(); // only its place on the tape is needed
+      backwardFrom([[result, dy]], gradients);
       return [gradients.take(leaf)];
     }),
   );
   return output;
+}
+
+/** The rows that take gradients in a storage of their own, so that the others' need not be kept. */
+function rowsAlone(x: Tensor, rows: GradientRows): Tensor {
+  using leading = leadingRows(x, rows);
+  return x.device.withFit(1, () => x.device.unscoped(() => converted(leading, x.dtype as FloatDtype)));
 }

@@ -1,6 +1,8 @@
 import type { Device } from "../device/device.js";
 import { DeviceLostError, ShapeError } from "../errors.js";
-import { Tensor } from "../tensor.js";
+import { sizeOf, type Rows } from "../shape.js";
+import { Tensor, type GradientRows } from "../tensor.js";
+import { gradientRowsOfResult, leadingRows, shapeOfLeading } from "./gradient-rows.js";
 import type { Gradients } from "./gradients.js";
 import { edgeOf, GradNode, type Saved } from "./node.js";
 import { defineWays, type Way } from "./ways.js";
@@ -21,6 +23,11 @@ export interface OpDefinition<I extends Inputs, A, S extends Saved, E, P = never
   ways?: readonly Way<P, R>[];
   /** Output, what the vjp needs of the forward pass, and outputs through which no gradient flows. */
   forward(context: OpContext<P, R>, inputs: I, attributes: A): { output: Tensor; saved: S; extra?: E };
+  /**
+   * Inputs and saved tensors, by name, that have a row for each row of the output, of which none depends on a later one. Where only the first rows take
+   * gradients (`withGradientRows`) the vjp sees these alone, of `saved` and of `dy`. An op that does not say so is given all rows.
+   */
+  rows?: readonly NoInfer<keyof I | keyof S>[];
   /** The vjp takes a `dy` in f16 too, as GEMM operands may be; otherwise it is f32. */
   acceptsHalfGradient?: boolean;
   /** Gradients of the inputs that `needs` names, given that of the output: f32, or f16 from ops whose inputs are f16. */
@@ -29,6 +36,8 @@ export interface OpDefinition<I extends Inputs, A, S extends Saved, E, P = never
       gradients: Gradients;
       /** By input: the f32 sum of what other ops gave, which the vjp may add to in place and return instead of a tensor of its own. */
       partial: { readonly [K in keyof I]?: Tensor | undefined };
+      /** By input: the shape of its gradient. */
+      shapes: { readonly [K in keyof I]: Rows };
     },
     saved: S,
     dy: Tensor,
@@ -63,8 +72,14 @@ export function defineOp<I extends Inputs, A, S extends Saved, E = undefined, P 
       output.label = name;
       const names = Object.keys(inputs);
       const edges = device.isRecordingGradients ? names.map((key) => edgeOf(inputs[key])) : [];
+      const rows = definition.rows && gradientRowsOfResult(definition.rows.map((key) => inputs[key as string]));
+      output.gradientRows = rows;
       if (edges.some((edge) => edge !== undefined)) {
-        const kept = hold(device, saved);
+        const rowsOf = (key: string): GradientRows | undefined => (definition.rows?.includes(key) ? rows : undefined);
+        const kept = hold(device, saved, rowsOf);
+        const shapes = Object.fromEntries(names.map((key) => [key, inputs[key] && shapeOfLeading(inputs[key], rowsOf(key))])) as {
+          [K in keyof I]: Rows;
+        };
         const needs = Object.fromEntries(names.map((key, index) => [key, edges[index] !== undefined])) as Needs<I>;
         output.node = device.register(
           new GradNode(
@@ -72,8 +87,10 @@ export function defineOp<I extends Inputs, A, S extends Saved, E = undefined, P 
             edges,
             kept.held,
             (dy, gradients, sums) => {
-              const partial = Object.fromEntries(names.map((key, index) => [key, sums[index]])) as { [K in keyof I]?: Tensor };
-              const byName = definition.vjp({ device, way, gradients, partial }, kept.saved, dy, needs, attributes);
+              const partial = Object.fromEntries(names.map((key, index) => [key, sumOfShape(sums[index], shapes[key])])) as {
+                [K in keyof I]?: Tensor;
+              };
+              const byName = definition.vjp({ device, way, gradients, partial, shapes }, kept.saved, dy, needs, attributes);
               return names.map((key) => byName[key] || undefined);
             },
             definition.acceptsHalfGradient,
@@ -86,13 +103,22 @@ export function defineOp<I extends Inputs, A, S extends Saved, E = undefined, P 
   };
 }
 
-/** Aliases of the saved tensors that no scope frees; the node owns them. An alias of an input keeps its place on the tape out of it. */
-function hold<S extends Saved>(device: Device, saved: S): { saved: S; held: Tensor[] } {
+/** What other ops gave, unless it has other rows than what this one gives. */
+function sumOfShape(sum: Tensor | undefined, rows: Rows | undefined): Tensor | undefined {
+  return sum && rows && sum.size === sizeOf(rows.shape) ? sum : undefined;
+}
+
+/**
+ * Aliases of the saved tensors that no scope frees; the node owns them. An alias of an input keeps its place on the tape out of it.
+ *
+ * @param rowsOf  the rows of a saved tensor that are needed; undefined: all
+ */
+function hold<S extends Saved>(device: Device, saved: S, rowsOf: (name: string) => GradientRows | undefined): { saved: S; held: Tensor[] } {
   const held: Tensor[] = [];
   const aliases = Object.fromEntries(
     Object.entries(saved).map(([key, value]) => {
       if (!(value instanceof Tensor)) return [key, value];
-      const alias = device.unscoped(() => value.detach());
+      const alias = device.unscoped(() => leadingRows(value, rowsOf(key)));
       held.push(alias);
       return [key, alias];
     }),

@@ -1,4 +1,4 @@
-import type { TapeNode, Tensor } from "../tensor.js";
+import type { GradientRows, TapeNode, Tensor } from "../tensor.js";
 import type { Gradients } from "./gradients.js";
 
 /** What the tape keeps of an op between forward and backward. */
@@ -8,6 +8,8 @@ export type Saved = Record<string, Tensor | number | undefined>;
 export interface GradEdge {
   node?: GradNode;
   leaf?: Tensor;
+  /** The rows of the input that take gradients, where that is not all of them. */
+  rows?: GradientRows | undefined;
 }
 
 /**
@@ -58,6 +60,6 @@ export function nodeOf(tensor: Tensor): GradNode | undefined {
 export function edgeOf(tensor: Tensor | undefined): GradEdge | undefined {
   if (!tensor) return undefined;
   const node = nodeOf(tensor);
-  if (node) return { node };
+  if (node) return { node, rows: tensor.gradientRows };
   return tensor.requiresGrad ? { leaf: tensor } : undefined;
 }

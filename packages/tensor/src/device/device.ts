@@ -17,7 +17,7 @@ import { Profiler } from "./profile.js";
 import { CommandQueue } from "./queue.js";
 import { Reader } from "./reader.js";
 import { Recorder } from "./recorder.js";
-import { Arena } from "./scope.js";
+import { Arena, nodesBehind } from "./scope.js";
 
 /** What a device is made of; `requestDevice` fills it in. */
 export interface DeviceParts {
@@ -43,6 +43,7 @@ export class Device implements Disposable, AsyncDisposable {
   readonly #arenas: Arena[] = [];
   #unscoped = 0;
   #withoutGradients = 0;
+  #fit: number | undefined;
   readonly #failures: FailureWatch;
   #disposed = false;
   #captured: Captured | undefined;
@@ -92,7 +93,7 @@ export class Device implements Disposable, AsyncDisposable {
     checkShape(label, shape);
     checkDtype(label, dtype);
     this.expectAlive(label);
-    const storage = new Storage(this.#inUse.pool, Math.max(4, capacityOf(shape, rowCapacity) * byteSize(dtype)), label);
+    const storage = new Storage(this.#inUse.pool, Math.max(4, capacityOf(shape, rowCapacity) * byteSize(dtype)), label, this.#fit);
     return this.#own(new Tensor(this, storage, [...shape], dtype, label, 0, rowCapacity));
   }
 
@@ -142,10 +143,20 @@ export class Device implements Disposable, AsyncDisposable {
     this.#queue.write({ buffer: tensor.storage.buffer, offset: tensor.byteOffset + byteOffset, size: source.byteLength }, source);
   }
 
-  /** The same storage under another shape, from `byteOffset` (a multiple of 256) on. Not on the tape: see the op `view`. */
-  viewOf(tensor: Tensor, shape: Shape, byteOffset: number, label: string, dtype: Dtype = tensor.dtype): Tensor {
+  /**
+   * The same storage under another shape, from `byteOffset` (a multiple of 256) on. Not on the tape: see the op `view`.
+   *
+   * @param rowCapacity  default that of the tensor, for a view with as many rows
+   */
+  viewOf(
+    tensor: Tensor,
+    shape: Shape,
+    byteOffset: number,
+    label: string,
+    dtype: Dtype = tensor.dtype,
+    rowCapacity: number | undefined = shape[0] === tensor.shape[0] ? tensor.rowCapacity : undefined,
+  ): Tensor {
     tensor.expectAlive(label);
-    const rowCapacity = shape[0] === tensor.shape[0] ? tensor.rowCapacity : undefined;
     return this.#own(new Tensor(this, tensor.storage.retain(), [...shape], dtype, label, byteOffset, rowCapacity));
   }
 
@@ -230,9 +241,22 @@ export class Device implements Disposable, AsyncDisposable {
     }
   }
 
-  /** Puts an owned tensor under the current scope. */
+  /** Puts an owned tensor under the current scope, with what the tape keeps for it. */
   adopt(tensor: Tensor): Tensor {
+    const arena = this.#arenas.at(-1);
+    if (arena) for (const node of nodesBehind(tensor)) arena.nodes.add(node);
     return this.#own(tensor);
+  }
+
+  /** Runs `body`, whose tensors may take free buffers up to `fit` times as large as they need: little for what lives long, more for what does not. */
+  withFit<T>(fit: number, body: () => T): T {
+    const before = this.#fit;
+    this.#fit = fit;
+    try {
+      return body();
+    } finally {
+      this.#fit = before;
+    }
   }
 
   /** Runs `body` without putting anything on the tape. */

@@ -38,6 +38,18 @@ export class Arena implements TensorOwner {
   }
 }
 
+/** Every node of the tape that a tensor depends on. */
+export function nodesBehind({ node }: Tensor): Set<TapeNode> {
+  const found = new Set<TapeNode>();
+  const stack = node ? [node] : [];
+  for (let next = stack.pop(); next; next = stack.pop()) {
+    if (found.has(next)) continue;
+    found.add(next);
+    for (const input of next.inputs) if (input?.node) stack.push(input.node);
+  }
+  return found;
+}
+
 /** Finds the tensors inside arrays, maps, sets and plain objects. */
 export function collectTensors(value: unknown, into: Set<Tensor>): void {
   if (value instanceof Tensor) into.add(value);

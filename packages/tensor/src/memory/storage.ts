@@ -13,9 +13,10 @@ export class Storage {
   readonly #pool: BufferPool;
   #references = 1;
 
-  constructor(pool: BufferPool, byteLength: number, label: string) {
+  /** @param fit  see `BufferPool.take` */
+  constructor(pool: BufferPool, byteLength: number, label: string, fit?: number) {
     this.#pool = pool;
-    this.buffer = pool.take(byteLength, label);
+    this.buffer = pool.take(byteLength, label, fit);
     this.byteLength = this.buffer.size;
   }
 

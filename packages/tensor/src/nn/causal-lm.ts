@@ -5,13 +5,13 @@ import type { Prefix } from "../ops/prefix-bounds.js";
 import type { DecodeInputs } from "../ops/decode-attention.js";
 import type { ProjectedTokens } from "../ops/rotate-rows.js";
 import type { LinearLogProbs, LogProbsMetrics } from "../ops/linear-log-probs.js";
-import type { Tensor } from "../tensor.js";
+import type { GradientRows, Tensor } from "../tensor.js";
 import type { ModuleTree } from "./module-tree.js";
 import type { TrainableWeights } from "./trainable-weights.js";
 
 /** Rows of tokens one after another, without padding. Which tokens belong together is data: token t attends to tokens starts[t] to t, but for those in its gap. */
 export interface TokenBatch extends SegmentBounds {
-  /** [numTokens] u32 */
+  /** [numTokens] u32; it says which tokens take gradients */
   readonly inputIds: Tensor;
   /** [numTokens] u32, position within the row */
   readonly positions: Tensor;
@@ -33,6 +33,8 @@ export interface PackRowsOptions {
   longestRow?: number | undefined;
   /** Tokens to make room for, in the batch and in all that is computed from it: see `Device.rowsLike`. */
   rowCapacity?: number | undefined;
+  /** The first tokens of the batch, if only these take gradients: what is computed of the others is a constant, see `withGradientRows`. Default all. */
+  gradientTokens?: GradientRows | undefined;
 }
 
 /**
@@ -56,7 +58,10 @@ export interface AttentionHeads {
 export interface HiddenStatesOptions {
   /** Run decoder layers again in the backward pass instead of keeping their activations: all, none (the default), or the first so many. */
   gradientCheckpointing?: boolean | number | undefined;
-  /** In place of causal attention within the rows of the batch: attention over a cache, for example. What it closes over must live until a checkpointed layer has been run again. */
+  /**
+   * In place of causal attention within the rows of the batch: attention over a cache, for example. What it closes over must live until a checkpointed layer has
+   * been run again, which is done for the tokens that take gradients alone.
+   */
   attend?: Attend | undefined;
   /**
    * The same for models that have `decode`, outside the tape: it rotates q and k itself, so that a model may compute the projections together. Result as of

@@ -1,6 +1,5 @@
 import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
-import type { Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { binary } from "./apply-binary.js";
 import { negate } from "./negate.js";
@@ -18,12 +17,12 @@ export interface ElementwiseOptions {
  * @returns     shape of the larger; f32 unless `dtype` says f16. Throws ShapeError if neither repeats into the other
  */
 export function add(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions = {}): Tensor {
-  return addOp({ a, b }, { dtype, aShape: a.shape, bShape: b.shape }).output;
+  return addOp({ a, b }, { dtype }).output;
 }
 
 /** a − b; shapes as in `add`. */
 export function sub(a: Tensor, b: Tensor, { dtype = "f32" }: ElementwiseOptions = {}): Tensor {
-  return subOp({ a, b }, { dtype, aShape: a.shape, bShape: b.shape }).output;
+  return subOp({ a, b }, { dtype }).output;
 }
 
 /** a · b, element by element; shapes as in `add`. */
@@ -37,25 +36,20 @@ interface Pair {
   b: Tensor;
 }
 
-/** Shapes are kept instead of tensors where the gradient needs no values. */
-interface SumAttributes {
-  dtype: FloatDtype;
-  aShape: Shape;
-  bShape: Shape;
-}
-
 const addOp = defineOp("add", {
-  forward: (_context, { a, b }: Pair, { dtype }: SumAttributes) => ({ output: binary("add", a, b, dtype), saved: {} }),
+  rows: ["a", "b"],
+  forward: (_context, { a, b }: Pair, { dtype }: { dtype: FloatDtype }) => ({ output: binary("add", a, b, dtype), saved: {} }),
   // da = dy, db = dy, each summed over its repetitions
-  vjp: (_context, _saved, dy, needs, { aShape, bShape }) => ({ a: needs.a && unrepeat(dy, aShape), b: needs.b && unrepeat(dy, bShape) }),
+  vjp: ({ shapes: { a, b } }, _saved, dy, needs) => ({ a: needs.a && unrepeat(dy, a.shape), b: needs.b && unrepeat(dy, b.shape) }),
 });
 
 const subOp = defineOp("sub", {
-  forward: (_context, { a, b }: Pair, { dtype }: SumAttributes) => ({ output: binary("sub", a, b, dtype), saved: {} }),
+  rows: ["a", "b"],
+  forward: (_context, { a, b }: Pair, { dtype }: { dtype: FloatDtype }) => ({ output: binary("sub", a, b, dtype), saved: {} }),
   // da = dy, db = −dy
-  vjp: (_context, _saved, dy, needs, { aShape, bShape }) => ({
-    a: needs.a && unrepeat(dy, aShape),
-    b: needs.b && unrepeat(negate(dy), bShape),
+  vjp: ({ shapes: { a, b } }, _saved, dy, needs) => ({
+    a: needs.a && unrepeat(dy, a.shape),
+    b: needs.b && unrepeat(negate(dy), b.shape),
   }),
 });
 

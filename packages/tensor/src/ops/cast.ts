@@ -13,6 +13,7 @@ export function cast(x: Tensor, dtype: FloatDtype): Tensor {
 }
 
 const castOp = defineOp("cast", {
+  rows: ["x"],
   forward(_context, { x }: { x: Tensor }, { dtype }: { dtype: FloatDtype }) {
     expectDtype("cast", "x", x, "f32", "f16");
     return { output: converted(x, dtype), saved: {} };

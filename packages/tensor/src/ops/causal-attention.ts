@@ -139,6 +139,7 @@ interface Attributes extends SegmentBounds {
 
 const attentionOp = defineOp("causalAttention", {
   ways: [matrixAttention, vectorAttention],
+  rows: ["q", "k", "v", "out", "logSumExp", "starts", "ends", "spans"],
   forward({ device, way }, { q, k, v }: { q: Tensor; k: Tensor; v: Tensor }, { starts, ends, lastKeys, spans, heads, dtype }: Attributes) {
     const out = device.rowsLike(q, q.shape, dtype, "causalAttention");
     const logSumExp = device.rowsLike(q, [q.shape[0]!, heads.numHeads], "f32", "logSumExp");

@@ -18,6 +18,7 @@ export function embedding(ids: Tensor, table: Tensor): Tensor {
 }
 
 const embeddingOp = defineOp("embedding", {
+  rows: ["ids"],
   forward({ device }, { ids, table }: { ids: Tensor; table: Tensor }, _attributes: { tableShape: Shape }) {
     expectDtype("embedding", "ids", ids, "u32");
     expectDtype("embedding", "table", table, "f32", "f16");

@@ -1,4 +1,5 @@
 import { defineOp } from "../autograd/define-op.js";
+import { shapeOfLeading } from "../autograd/gradient-rows.js";
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { gatherRowsKernel, writeRowsKernel } from "../kernels/rows-by-index.wgsl.js";
@@ -13,7 +14,7 @@ import type { Tensor } from "../tensor.js";
  * @returns        [numIndices, n] in the dtype of x; throws ShapeError unless x is a matrix
  */
 export function gatherRows(x: Tensor, indices: Tensor): Tensor {
-  return gatherRowsOp({ x, indices }, { input: { shape: x.shape, rowCapacity: x.rowCapacity } }).output;
+  return gatherRowsOp({ x, indices }, { input: shapeOfLeading(x, x.gradientRows) }).output;
 }
 
 const gatherRowsOp = defineOp("gatherRows", {
@@ -28,7 +29,7 @@ const gatherRowsOp = defineOp("gatherRows", {
     gatherRowsKernel.run(device, { x, indices, y }, { size: y.size, rowSize, numSourceRows }, { xType: dtype, dtype });
     return { output: y, saved: { indices } };
   },
-  // dx[indices[i]] = dy[i], else 0
+  // dx[indices[i]] = dy[i], else 0, in the rows that take gradients
   vjp({ device }, { indices }, dy, _needs, { input }) {
     const [numTargetRows, rowSize] = input.shape as [number, number];
     const dx = device.zeros(input.shape, "f32", "gatherRows dx", input.rowCapacity);

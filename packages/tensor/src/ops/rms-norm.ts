@@ -31,6 +31,7 @@ export function rmsNorm(x: Tensor, weight: Tensor, { eps, dtype = "f32" }: RmsNo
 }
 
 const rmsNormOp = defineOp("rmsNorm", {
+  rows: ["x", "rstd"],
   forward({ device }, { x, weight }: { x: Tensor; weight: Tensor }, { eps, dtype }: { eps: number; dtype: FloatDtype }) {
     expectDtype("rmsNorm", "x", x, "f32", "f16");
     expectDtype("rmsNorm", "weight", weight, "f32");

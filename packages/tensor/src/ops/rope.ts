@@ -107,6 +107,7 @@ interface Attributes extends RopeTables {
 }
 
 const ropeOp = defineOp("rope", {
+  rows: ["x", "positions"],
   forward: (_context, { x }: { x: Tensor }, { dtype, ...attributes }: Attributes) => ({
     output: rotate(x, attributes, 1, dtype),
     saved: { positions: attributes.positions, cos: attributes.cos, sin: attributes.sin },

@@ -18,6 +18,7 @@ export function swiGlu(gate: Tensor, up: Tensor, { dtype = "f32" }: { dtype?: Fl
 }
 
 const swiGluOp = defineOp("swiGlu", {
+  rows: ["gate", "up"],
   forward({ device }, { gate, up }: { gate: Tensor; up: Tensor }, { dtype }: { dtype: FloatDtype }) {
     expectDtype("swiGlu", "gate", gate, "f32", "f16");
     expectDtype("swiGlu", "up", up, "f32", "f16");
