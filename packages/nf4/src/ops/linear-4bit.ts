@@ -36,6 +36,7 @@ interface Attributes {
 
 const linear4bitOp = defineOp("linear4bit", {
   ways: [codesProduct, scratchProduct],
+  rows: ["x"],
   acceptsHalfGradient: true,
   forward({ device, way }, { x, bias }: Inputs, { weight, dtype, operand }: Attributes) {
     expectDtype("linear4bit", "x", x, "f32", "f16");

@@ -33,6 +33,7 @@ interface Inputs {
 }
 
 const linearOp = defineOp("linear", {
+  rows: ["x"],
   acceptsHalfGradient: true,
   forward({ device }, { x, weight, bias }: Inputs, { dtype }: { dtype: FloatDtype }) {
     expectDtype("linear", "x", x, "f32", "f16");

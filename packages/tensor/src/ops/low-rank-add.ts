@@ -39,6 +39,7 @@ interface Inputs {
 }
 
 const lowRankAddOp = defineOp("lowRankAdd", {
+  rows: ["base", "x", "dropout", "h"],
   acceptsHalfGradient: true,
   forward({ device }, { base, x, a, b, dropout }: Inputs, { scale, dtype }: { scale: number; dtype: FloatDtype }) {
     checkInputs({ base, x, a, b, dropout });
