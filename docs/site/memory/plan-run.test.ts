@@ -35,7 +35,7 @@ const recordedPlan = (name: string, tokens: number): { tokens: number; batchSize
   return { tokens, batchSize: batch, peakBytes: plan.peakBytes };
 };
 
-describe("beside the plans that runs on an H100 printed", () => {
+describe("beside the plans that runs on an H100 printed, when each row had a pass of its own", () => {
   it.each([
     ["4 × 512, checkpointed", 512, "1.5b", {}],
     ["4 × 1024, checkpointed", 1024, "1.5b", {}],
@@ -43,9 +43,17 @@ describe("beside the plans that runs on an H100 printed", () => {
     ["without checkpointing", 1024, "1.5b", { gradientCheckpointing: false }],
   ] as const)("%s, %i tokens: within 3 %", async (name, tokens, model, given) => {
     const { peakBytes, ...size } = recordedPlan(name, tokens);
-    const { plan } = await planRun({ ...run, config: configOf(model), ...size, ...given });
+    const { plan } = await planRun({ ...run, config: configOf(model), ...size, ...given, sharedPrompts: false });
     expect(Math.abs(plan.peakBytes / peakBytes - 1), `${plan.peakBytes} and ${peakBytes}`).toBeLessThan(0.03);
   });
+});
+
+it.each([
+  [512, 1.1],
+  [1024, 1.15],
+])("rows of %i tokens that share a pass take at most %f times as much, checkpointed", async (tokens, factor) => {
+  const [shared, separate] = [await planRun({ ...run, tokens }), await planRun({ ...run, tokens, sharedPrompts: false })];
+  expect(shared.plan.peakBytes).toBeLessThan(factor * separate.plan.peakBytes);
 });
 
 const shapesAndMethods = [

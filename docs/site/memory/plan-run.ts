@@ -25,6 +25,8 @@ export interface RunToPlan {
   gradientCheckpointing: boolean | "auto";
   /** What the run may take; undefined where nobody says. */
   budgetBytes: number | undefined;
+  /** Default that of the method. */
+  sharedPrompts?: boolean;
 }
 
 /** What a run takes, and of what. */
@@ -77,6 +79,7 @@ export async function planRun(run: RunToPlan): Promise<PlannedMemory> {
       maxLength: run.tokens,
       optim: run.optim,
       gradientCheckpointing: run.gradientCheckpointing,
+      ...(run.sharedPrompts !== undefined && { sharedPrompts: run.sharedPrompts }),
     },
   });
   const { memory } = await trainer.plan();

@@ -44,8 +44,8 @@ export const typicalRuns: readonly RecordedRun[] = [
   ["sft", "shuffled"],
 ];
 
-/** Trains as trl did in a recorded run, in float32; loss, metrics and adapter must be within the rule of fixtures/README.md. */
-export async function expectTrlRun(method: string, name: string): Promise<void> {
+/** Trains as trl did in a recorded run, in float32; loss, metrics and adapter must be within the rule of fixtures/README.md, with `changes` to the arguments too. */
+export async function expectTrlRun(method: string, name: string, changes: Record<string, unknown> = {}): Promise<void> {
   using folder = temporaryFolder();
   const config = readFixtureJson<RunConfig>(method, "runs", name, "config.json");
   const flags = {
@@ -58,6 +58,7 @@ export async function expectTrlRun(method: string, name: string): Promise<void> 
     save_strategy: "no",
     dtype: "float32",
     ...config.arguments,
+    ...changes,
   };
   const outcome = await kto([
     "train",

@@ -1,7 +1,7 @@
 import { choice, field, number } from "@kto/core/config";
 import { cpoLossTypes } from "@kto/losses/plain";
 import { orderFields } from "./order-fields.js";
-import { pairFields } from "./pair-fields.js";
+import { promptsOfPairs, sharedPromptFields } from "./shared-prompt-fields.js";
 import { trainingFields } from "./training-fields.js";
 
 /** Fields of CPO, and of SimPO and AlphaPO, which are losses of it. Names and defaults are those of trl 1.16. */
@@ -36,6 +36,6 @@ export const cpoFields = {
     help: "how much the rewards of AlphaPO are bent; 0 is not at all",
     notes: "acts with every loss, as in trl; past all numbers with sums over long answers, so take it with simpo or alphapo",
   }),
-  ...pairFields,
+  ...sharedPromptFields(promptsOfPairs),
   ...orderFields("pairs"),
 };

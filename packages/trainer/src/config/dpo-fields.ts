@@ -1,7 +1,7 @@
 import { boolean, choice, field, number, oneOrMore, orNull, where } from "@kto/core/config";
 import { dpoLossTypes, fDivergenceTypes, type DpoLossType } from "@kto/losses/plain";
 import { orderFields } from "./order-fields.js";
-import { pairFields } from "./pair-fields.js";
+import { promptsOfPairs, sharedPromptFields } from "./shared-prompt-fields.js";
 import { referenceFields } from "./reference-fields.js";
 import { trainingFields } from "./training-fields.js";
 
@@ -41,6 +41,6 @@ export const dpoFields = {
     notes: "not with aot, aot_unpaired and sft, whose losses are of no single pair",
   }),
   ...referenceFields("pairs"),
-  ...pairFields,
+  ...sharedPromptFields(promptsOfPairs),
   ...orderFields("pairs"),
 };

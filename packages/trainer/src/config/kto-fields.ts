@@ -1,5 +1,6 @@
 import { choice, field, number } from "@kto/core/config";
 import { referenceFields } from "./reference-fields.js";
+import { sharedPromptFields } from "./shared-prompt-fields.js";
 import { trainingFields } from "./training-fields.js";
 
 /** Fields of KTO: those that every method has, and its own. */
@@ -17,4 +18,7 @@ export const ktoFields = {
     help: "kto, or apo_zero_unpaired, which needs no KL estimate and so no pairs of rows",
   }),
   ...referenceFields("rows"),
+  ...sharedPromptFields(
+    "with the loss kto a prompt goes through the model once, in one pass, for its own completion and for the one that it borrows",
+  ),
 };

@@ -6,6 +6,7 @@ import { requestDevice, type Device } from "@kto/tensor";
 import { fixturePath, readFixtureJson, readFixtureJsonl } from "@kto/testing/workspace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dpoConfig, dpoMethod, type DPOConfig, type PairRow, type PassLayout } from "../index.js";
+import { nothingBefore } from "../loop/method.js";
 import { wholeBatches } from "../memory/passes.js";
 import { adapterReferences } from "../scoring/reference.js";
 import { readTensors } from "../testing/recorded-run.js";
@@ -89,7 +90,9 @@ async function record(
   using reference = await (await adapterReferences(model, "base"))("unchanged");
   using gradients = bucket.like("gradients");
   gradients.clear();
-  const tensors = device.scope(() => method.record({ model, reference, layout }, pairs, {}, { scale: 1, sink: gradients.sink(bucket, 1) }));
+  const tensors = device.scope(() =>
+    method.record({ model, reference, layout }, pairs, nothingBefore, { scale: 1, sink: gradients.sink(bucket, 1) }),
+  );
   const values: Record<string, ArrayLike<number>> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
     values[name] = await tensor.read();

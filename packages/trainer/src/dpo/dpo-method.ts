@@ -2,7 +2,7 @@ import { dpoLoss, wpoWeights } from "@kto/losses";
 import { concat, mean, type Tensor } from "@kto/tensor";
 import { lossTypesOf, lossWeightsOf, type DPOConfig } from "../config/dpo-config.js";
 import { shuffleSeedOf } from "../config/order-fields.js";
-import { sharesPrompts } from "../config/pair-fields.js";
+import { sharesPrompts } from "../config/shared-prompt-fields.js";
 import type { BackwardPass, Method, MethodContext } from "../loop/method.js";
 import { inPassesOf, type PassOptions } from "../memory/passes.js";
 import { answerLengths, answersOf, meanChosenLength, sidesOf } from "../pairs/pair-answers.js";

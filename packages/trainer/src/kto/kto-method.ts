@@ -1,13 +1,13 @@
 import { ktoLoss } from "@kto/losses";
-import { concat, mean, type CausalLM, type Tensor } from "@kto/tensor";
+import { concat, mean, type Tensor } from "@kto/tensor";
 import type { KTOConfig } from "../config/kto-config.js";
-import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
-import { inPasses, type PassOptions } from "../memory/passes.js";
-import { numScoredTokens, type ScoredRow } from "../data/rows.js";
+import type { BackwardPass, BeforeLoss, Method, MethodContext, NamedTensors } from "../loop/method.js";
+import { inPasses } from "../memory/passes.js";
+import { numScoredTokens } from "../data/rows.js";
 import type { ReferenceKind } from "../scoring/reference.js";
-import { policyPass, sendBack } from "../scoring/policy-pass.js";
-import { scoreBatch } from "../scoring/score-batch.js";
-import { packScoredBatch } from "../scoring/scored-batch.js";
+import { sendBack } from "../scoring/policy-pass.js";
+import { jointUnits, numInJointPass } from "./joint-pass.js";
+import { jointForward, matchedForward, mismatchedForward, type MatchedForward } from "./kto-forward.js";
 import { ktoMicroBatchMetrics } from "./kto-metrics.js";
 import { precomputeReference } from "./precompute-reference.js";
 import { mismatched, prepareKtoDataset, type KtoRow, type PreparedKtoDataset } from "./prepare-kto-dataset.js";
@@ -24,17 +24,34 @@ export function ktoMethod(args: KTOConfig, reference: ReferenceKind = "initial")
     passes: (rows) => (hasKl ? [rows, rows.map(mismatched)] : [rows]),
     ...(args.precomputeRefLogProbs && {
       precompute: (context, rows, options) =>
-        precomputeReference(context, rows, { ...options, hasKl, batchSize: args.precomputeRefBatchSize ?? perDeviceTrainBatchSize }),
+        precomputeReference(context, args, rows, {
+          ...options,
+          hasKl,
+          batchSize: args.precomputeRefBatchSize ?? perDeviceTrainBatchSize,
+        }),
     }),
-    ...(hasKl && { statistics: klLogProbs }),
-    record: (context, rows, kl, backwardPass) => {
-      const parts = inPasses(context, rows, (part, options) =>
-        context.model.device.scope("pass", () =>
-          matchedPass(context, args, { rows: part, numRows: rows.length, ...options }, kl, backwardPass),
+    ...(hasKl && {
+      joint: (model, rows) => jointUnits(model, args, rows),
+      statistics: (context, rows, backwardPass) => beforeLoss(context, args, rows, backwardPass),
+    }),
+    record: (context, rows, { statistics, forward }, backwardPass) => {
+      const { device } = context.model;
+      const part = (rowsOfPart: readonly KtoRow[], matched: () => MatchedForward): LossOfPart =>
+        device.scope("pass", () =>
+          lossOfPart(context, args, { rows: rowsOfPart, numRows: rows.length, ...matched() }, statistics, backwardPass),
+        );
+      const count = forward["logProbs"]?.size ?? 0; // rows that went through already
+      const parts = [
+        ...(count > 0 ? [part(rows.slice(0, count), () => forward as MatchedForward)] : []),
+        ...inPasses(
+          context,
+          rows.slice(count),
+          (others, options) => part(others, () => matchedForward(context, others, options, backwardPass)),
+          rows,
         ),
-      );
-      const joined = (name: keyof MatchedPass): Tensor => concat(parts.map((part) => part[name]!));
-      const [{ loss, kl: klEstimate }] = parts as [MatchedPass];
+      ];
+      const joined = (name: keyof LossOfPart): Tensor => concat(parts.map((each) => each[name]!));
+      const [{ loss, kl: klEstimate }] = parts as [LossOfPart];
       return {
         loss: parts.length === 1 ? loss : mean(joined("losses")),
         ...(klEstimate && { kl: klEstimate }),
@@ -56,7 +73,26 @@ export function ktoMethod(args: KTOConfig, reference: ReferenceKind = "initial")
   };
 }
 
-interface MatchedPass {
+/**
+ * The mismatched rows of a micro-batch. Those of its first pass go through this one with the matched rows, where they go together; those of other passes by
+ * themselves and before it, so that nothing else runs while activations are kept.
+ */
+function beforeLoss(context: MethodContext, args: KTOConfig, rows: readonly KtoRow[], backwardPass: BackwardPass | undefined): BeforeLoss {
+  const count = numInJointPass(context.model.base, args, rows, context.layout);
+  const others = count < rows.length ? mismatchedForward(context, rows.slice(count), rows) : undefined;
+  if (count === 0) return { statistics: others!, forward: {} };
+  const { matched, kl } = jointForward(context, args, { rows, count }, backwardPass);
+  if (!others) return { statistics: kl, forward: matched };
+  return {
+    statistics: {
+      policyKlLogProbs: concat([kl.policyKlLogProbs, others.policyKlLogProbs]), // [B]
+      refKlLogProbs: concat([kl.refKlLogProbs, others.refKlLogProbs]), // [B]
+    },
+    forward: matched,
+  };
+}
+
+interface LossOfPart {
   /** [] f32 */
   loss: Tensor;
   /** [b] f32 */
@@ -73,20 +109,14 @@ interface MatchedPass {
   meanLogit: Tensor;
 }
 
-/** Reference and policy on some of a micro-batch's rows, their losses, and their share of the gradient of the mean over all `numRows`. */
-function matchedPass(
-  context: MethodContext,
+/** Losses of some of a micro-batch's rows, and their share of the gradient of the mean over all `numRows`. */
+function lossOfPart(
+  { model: { device } }: MethodContext,
   { beta, desirableWeight, undesirableWeight, lossType }: KTOConfig,
-  { rows, numRows, ...passOptions }: PassOptions & { rows: readonly KtoRow[]; numRows: number },
+  { rows, numRows, logProbs, refLogProbs, entropy, meanLogit }: MatchedForward & { rows: readonly KtoRow[]; numRows: number },
   kl: NamedTensors,
   backwardPass: BackwardPass | undefined,
-): MatchedPass {
-  const { device, base } = context.model;
-  const batch = packScoredBatch(base, rows, passOptions);
-  const refLogProbs = precomputed(device, rows, "refLogProb") ?? context.reference.run((model) => scoreBatch(model, batch).logProbs);
-  const policy = policyPass(context, backwardPass, (gradientCheckpointing) =>
-    scoreBatch(base, batch, { gradientCheckpointing, metrics: true }),
-  );
+): LossOfPart {
   const labels = device.tensor(
     rows.map(({ label }) => (label ? 1 : 0)),
     [rows.length],
@@ -94,7 +124,7 @@ function matchedPass(
     "labels",
   ); // [b]
   const result = ktoLoss({
-    policyLogProbs: policy.logProbs,
+    policyLogProbs: logProbs,
     refLogProbs,
     ...(kl as { policyKlLogProbs?: Tensor; refKlLogProbs?: Tensor }),
     labels,
@@ -109,40 +139,8 @@ function matchedPass(
     losses: result.losses.detach(),
     kl: result.kl,
     rewards: result.rewards,
-    logProbs: policy.logProbs.detach(),
-    entropy: policy.entropy!,
-    meanLogit: policy.meanLogit!,
+    logProbs: logProbs.detach(),
+    entropy,
+    meanLogit,
   };
-}
-
-/** Policy and reference on the mismatched rows, without gradients. */
-function klLogProbs(context: MethodContext, rows: readonly KtoRow[]): NamedTensors {
-  const { model, reference, layout } = context;
-  const known = precomputed(model.device, rows, "refKlLogProb");
-  const parts = inPasses({ model, layout }, rows.map(mismatched), (part: ScoredRow[], options) =>
-    model.device.scope("KL pass", () => {
-      const batch = packScoredBatch(model.base, part, options);
-      const pass = (of: CausalLM): Tensor => scoreBatch(of, batch).logProbs; // [b]
-      return { policy: model.device.noGrad(() => pass(model.base)), reference: known ? undefined : reference.run(pass) };
-    }),
-  );
-  return {
-    policyKlLogProbs: concat(parts.map(({ policy }) => policy)), // [B]
-    refKlLogProbs: known ?? concat(parts.map((part) => part.reference!)), // [B]
-  };
-}
-
-/** [numRows] f32: what was computed beforehand of every row; undefined if it was not. */
-function precomputed(
-  device: MethodContext["model"]["device"],
-  rows: readonly KtoRow[],
-  field: "refLogProb" | "refKlLogProb",
-): Tensor | undefined {
-  if (rows.some((row) => row[field] === undefined)) return undefined;
-  return device.tensor(
-    rows.map((row) => row[field]!),
-    [rows.length],
-    "f32",
-    field,
-  );
 }

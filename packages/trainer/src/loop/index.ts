@@ -4,7 +4,16 @@ export type { Collective } from "./collective.js";
 export type { SettingDifference } from "./differences.js";
 export { TrainerUsageError } from "./errors.js";
 export type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
-export type { BackwardPass, Method, MethodContext, NamedTensors, NamedValues, PreparedRows } from "./method.js";
+export {
+  nothingBefore,
+  type BackwardPass,
+  type BeforeLoss,
+  type Method,
+  type MethodContext,
+  type NamedTensors,
+  type NamedValues,
+  type PreparedRows,
+} from "./method.js";
 export { NonFiniteLossError } from "./non-finite.js";
 export type { RunOutput } from "./output.js";
 export type { PlannedRun } from "./planned-run.js";

@@ -1,10 +1,11 @@
 import type { DataRow, Dataset } from "@kto/datasets";
-import type { GradientSink, Tensor } from "@kto/tensor";
+import type { CausalLM, GradientSink, Tensor } from "@kto/tensor";
 import type { RowLengths } from "../data/lengths.js";
 import type { RowSequence } from "../data/row-sequence.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
 import type { DroppedRow, SourceRow } from "../data/rows.js";
 import type { AnswerScore } from "../evaluation/answer-score.js";
+import type { JointUnit } from "../memory/largest-passes.js";
 import type { PassLayout, PassUnit } from "../memory/passes.js";
 import type { Reference, ReferenceKind } from "../scoring/reference.js";
 import type { PolicyModel } from "./policy.js";
@@ -29,6 +30,17 @@ export interface MethodContext {
   reference: Reference;
   layout: PassLayout;
 }
+
+/** What a method records before the loss of a micro-batch. */
+export interface BeforeLoss {
+  /** What enters the loss as a constant, over the rows of all ranks: vectors of one number a row. */
+  readonly statistics: NamedTensors;
+  /** Results of forward passes that the loss goes on from; they may be on the tape. */
+  readonly forward: NamedTensors;
+}
+
+/** Of a method whose loss needs nothing before. */
+export const nothingBefore: BeforeLoss = { statistics: {}, forward: {} };
 
 /** What a backward pass is given. */
 export interface BackwardPass {
@@ -56,6 +68,11 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
    * The sequences of each forward pass of a micro-batch, always as many passes. The first pass is the one that is trained on: its tokens are counted.
    */
   passes(rows: readonly Row[]): readonly [trained: readonly PassUnit[], ...others: (readonly PassUnit[])[]];
+  /**
+   * The sequences of a micro-batch whose first pass takes those without gradients along, one unit a row; undefined where each kind of pass is one of its own. Used to
+   * plan memory: `statistics` does so unless the layout says `isSeparate`.
+   */
+  joint?(model: CausalLM, rows: readonly Row[]): readonly JointUnit[] | undefined;
   /** Rows with what is computed once, before the first update. */
   precompute?(
     context: MethodContext,
@@ -70,21 +87,22 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
   /** Micro-batches are counted without padding for `total_flos`, as trl's padding-free ones. */
   readonly isPaddingFree?: boolean | undefined;
   /**
-   * What enters the loss of a micro-batch as a constant and is a statistic of it, over the rows of all ranks: vectors of one number a row. Recorded
-   * before the rest, so that nothing else runs while activations are kept.
+   * What comes before the loss of a micro-batch: statistics of it over the rows of all ranks. As little as can be is recorded while activations are kept.
+   *
+   * @param backwardPass  as of `record`, which is called next
    */
-  statistics?(context: MethodContext, rows: readonly Row[]): NamedTensors;
+  statistics?(context: MethodContext, rows: readonly Row[], backwardPass: BackwardPass | undefined): BeforeLoss;
   /**
    * Records the passes and the loss of a micro-batch and, if asked to, its gradients.
    *
-   * @param statistics    what `statistics` gave, of the rows of all ranks
+   * @param before        what `statistics` gave, the numbers of all ranks in the place of this one's
    * @param backwardPass  undefined for a loss without gradients (evaluation)
    * @returns             `loss`, [] f32, the mean over the rows (or over what `weightOf` counts), and whatever `metrics` needs; in the current scope
    */
   record(
     context: MethodContext,
     rows: readonly Row[],
-    statistics: NamedTensors,
+    before: BeforeLoss,
     backwardPass: BackwardPass | undefined,
   ): NamedTensors & { readonly loss: Tensor };
   /** What is logged of a micro-batch besides the loss, under trl's names; a name is left out where the rows do not tell it. */

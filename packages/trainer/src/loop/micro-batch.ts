@@ -1,8 +1,8 @@
-import type { Tensor } from "@kto/tensor";
+import type { Device, Tensor } from "@kto/tensor";
 import { rowLength, type SourceRow } from "../data/rows.js";
 import { sequencesOf } from "../memory/passes.js";
 import type { Collective } from "./collective.js";
-import type { BackwardPass, Method, MethodContext, NamedTensors, NamedValues } from "./method.js";
+import { nothingBefore, type BackwardPass, type Method, type MethodContext, type NamedTensors, type NamedValues } from "./method.js";
 
 /** What recording a micro-batch needs besides its rows. */
 export interface MicroBatchContext<Row extends SourceRow> {
@@ -45,7 +45,7 @@ export function recordMicroBatch<Row extends SourceRow>(
   backwardPass: BackwardPass | undefined,
 ): NamedTensors & { readonly loss: Tensor } {
   return context.model.device.scope("micro-batch", () =>
-    method.record(context, rows, method.statistics?.(context, rows) ?? {}, backwardPass),
+    method.record(context, rows, method.statistics?.(context, rows, backwardPass) ?? nothingBefore, backwardPass),
   );
 }
 
@@ -58,14 +58,24 @@ export async function recordMicroBatchTogether<Row extends SourceRow>(
 ): Promise<NamedTensors & { readonly loss: Tensor }> {
   if (collective.size === 1 || !method.statistics) return dropout(() => recordMicroBatch({ method, context }, rows, backwardPass));
   const { device } = context.model;
-  const own = device.scope("statistics", () => dropout(() => method.statistics!(context, rows)));
-  const gathered = await gatherValues(collective, await readNamed(own, device));
+  const { statistics: own, forward } = device.scope("statistics", () => dropout(() => method.statistics!(context, rows, backwardPass)));
+  let gathered: Record<string, number[]> | undefined;
+  try {
+    gathered = await gatherValues(collective, await readNamed(own, device));
+  } finally {
+    if (!gathered) device.scope(() => adoptAll(device, forward)); // to be freed, with what the tape kept
+  }
   return device.scope("micro-batch", () => {
+    adoptAll(device, forward);
     const statistics = Object.fromEntries(
       Object.entries(gathered).map(([name, values]) => [name, device.tensor(values, [values.length], "f32", name)]),
     );
-    return dropout(() => method.record(context, rows, statistics, backwardPass));
+    return dropout(() => method.record(context, rows, { statistics, forward }, backwardPass));
   });
+}
+
+function adoptAll(device: Device, tensors: NamedTensors): void {
+  for (const tensor of Object.values(tensors)) device.adopt(tensor);
 }
 
 /** Reads the results of some micro-batches with one wait, frees them, and puts those of all ranks together. */

@@ -57,6 +57,7 @@ export async function* trainPlanned<Row extends SourceRow>(
       signal,
       onProgress: (done) => emit({ type: "precompute", done, total: rows.length }),
     });
+    if (precomputed) await device.memory.trim(); // buffers of other sizes, which the plan does not count with
     await goOn(run, setting, parts.optimizer); // after the rows are scored by the policy as it was found
     const schedule = runSchedule(args, run.counts);
     const checkpointed = checkpointedRun(setting, parts.optimizer);

@@ -1,5 +1,6 @@
 import { OutOfMemoryError, type Device, type MemoryInfo } from "@kto/tensor";
-import type { PassLayout, PassSize } from "./passes.js";
+import type { largestPasses } from "./largest-passes.js";
+import type { PassLayout } from "./passes.js";
 
 /** What a run is predicted to need, in bytes of GPU buffers. */
 export interface MemoryPlan extends PassLayout {
@@ -28,8 +29,10 @@ export interface MemoryPlanInput {
   /** Tokens of the largest micro-batch, and of its longest row. */
   largestMicroBatch: number;
   longestRow: number;
-  /** The most tokens, and scored ones, that a pass has when no pass of several rows may have more tokens than this. */
-  largestPass(tokensPerPass: number): PassSize;
+  /** The first pass of a micro-batch may be a joint one. */
+  hasJoint: boolean;
+  /** The most that a pass of each kind has under a layout. */
+  largestPasses(layout: PassLayout): ReturnType<typeof largestPasses>;
   /** Records the work of the largest steps of the run under a layout; calls `onForward` when a forward pass has left its activations. */
   record(layout: PassLayout, onForward: () => void): void;
 }
@@ -59,15 +62,21 @@ const leastFactor = 1.05;
 export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const { device, numLayers, budgetBytes = Infinity } = input;
   const residentBytes = device.memory.info().inUseBytes;
-  const complete = (layout: PassLayout): PassLayout => ({ ...layout, largestPass: input.largestPass(layout.tokensPerPass) });
+  const sizes = new Map<string, ReturnType<typeof largestPasses>>();
+  const complete = (layout: PassLayout): PassLayout => {
+    const key = `${layout.tokensPerPass} ${layout.isSeparate}`;
+    const found = sizes.get(key) ?? input.largestPasses(layout);
+    sizes.set(key, found);
+    return { ...layout, ...found };
+  };
   const rehearsed = new Map<string, Need>();
   const needs = (layout: PassLayout): Need => {
-    const key = `${layout.checkpointedLayers} ${layout.tokensPerPass}`;
+    const key = `${layout.checkpointedLayers} ${layout.tokensPerPass} ${layout.isSeparate}`;
     const need = rehearsed.get(key) ?? rehearse(input, complete(layout), Infinity);
     rehearsed.set(key, need);
     return need;
   };
-  const rowByRow = { checkpointedLayers: input.gradientCheckpointing === false ? 0 : numLayers, tokensPerPass: 1 };
+  const rowByRow = { checkpointedLayers: input.gradientCheckpointing === false ? 0 : numLayers, tokensPerPass: 1, isSeparate: true };
   const layout = complete(chooseLayout(input, (candidate) => needs(candidate).info.peakBytes <= budgetBytes) ?? rowByRow);
   const need = needs(layout);
   if (need.leastBytes > budgetBytes) refuse(input, need.leastBytes);
@@ -112,27 +121,36 @@ function rehearse({ device, record }: MemoryPlanInput, layout: PassLayout, limit
   }
 }
 
-/** The fastest layout that fits: fewest layers run again first, then fewest passes; undefined if none does without passes of a single row. */
+/** The fastest layout that fits: fewest layers run again first, then fewest passes, joint ones first; undefined if none does without passes of a single row. */
 function chooseLayout(input: MemoryPlanInput, fits: (layout: PassLayout) => boolean): PassLayout | undefined {
   const { numLayers, gradientCheckpointing: mode, budgetBytes, largestMicroBatch, longestRow } = input;
   const isLean = mode === true || (mode === "auto" && budgetBytes === undefined);
   const whole = { checkpointedLayers: mode === false ? 0 : numLayers, tokensPerPass: isLean ? leanTokensPerPass : largestMicroBatch };
-  if (!fits(whole)) {
+  const fitting = (layout: PassLayout): PassLayout | undefined =>
+    (input.hasJoint
+      ? [
+          { ...layout, isSeparate: false },
+          { ...layout, isSeparate: true },
+        ]
+      : [layout]
+    ).find(fits);
+  const unsplit = fitting(whole);
+  if (!unsplit) {
     for (let passes = 2; ; passes++) {
       const tokensPerPass = Math.max(Math.ceil(largestMicroBatch / passes), longestRow);
-      if (tokensPerPass < whole.tokensPerPass && fits({ ...whole, tokensPerPass })) return { ...whole, tokensPerPass };
-      if (tokensPerPass === longestRow) return undefined;
+      const found = tokensPerPass < whole.tokensPerPass ? fitting({ ...whole, tokensPerPass }) : undefined;
+      if (found || tokensPerPass === longestRow) return found;
     }
   }
-  if (mode !== "auto" || isLean) return whole;
+  if (mode !== "auto" || isLean) return unsplit;
   let [tooFew, enough] = [-1, numLayers];
   while (enough - tooFew > 1) {
     const checkpointedLayers = tooFew < 0 ? 0 : Math.floor((tooFew + enough) / 2);
-    if (fits({ ...whole, checkpointedLayers })) enough = checkpointedLayers;
+    if (fits({ ...unsplit, checkpointedLayers })) enough = checkpointedLayers;
     else tooFew = checkpointedLayers;
     if (enough === 0) break;
   }
-  return { ...whole, checkpointedLayers: enough };
+  return { ...unsplit, checkpointedLayers: enough };
 }
 
 function refuse({ device, budgetBytes, longestRow, gradientCheckpointing: mode }: MemoryPlanInput, leastBytes: number): never {

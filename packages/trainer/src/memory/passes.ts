@@ -15,6 +15,10 @@ export interface PassLayout {
   tokensPerPass: number;
   /** Passes of all sizes take the memory of this one, so that all of them find the buffers of the first. */
   largestPass?: PassSize;
+  /** The same for joint passes, those with rows that take no gradients: tokens of all rows, and what is scored of these. */
+  largestJoint?: PassSize;
+  /** Rows that take no gradients go through by themselves, in a method that could have them go along with others. */
+  isSeparate?: boolean;
 }
 
 /** Every micro-batch in one pass, nothing run again: for passes without gradients. */
@@ -28,8 +32,13 @@ export function sequencesOf(units: readonly PassUnit[]): ScoredRow[] {
   return units.flatMap((unit): readonly ScoredRow[] => ("promptIds" in unit ? [unit] : unit));
 }
 
+/** How many of some rows the first pass takes. */
+export function numInFirstPass<Row>(rows: readonly Row[], { tokensPerPass }: PassLayout, unitOf: (row: Row) => PassUnit): number {
+  return splitIntoPasses(rows, tokensPerPass, unitOf)[0]?.length ?? 0;
+}
+
 /** Groups of neighbouring rows that together have at most `tokensPerPass` tokens, a longer row alone. */
-function splitIntoPasses<Row>(rows: readonly Row[], tokensPerPass: number, unitOf: (row: Row) => PassUnit): Row[][] {
+export function splitIntoPasses<Row>(rows: readonly Row[], tokensPerPass: number, unitOf: (row: Row) => PassUnit): Row[][] {
   const passes: Row[][] = [];
   let room = 0;
   for (const row of rows) {
@@ -56,13 +65,18 @@ export interface DropoutModel {
   withDropoutFrom<T>(row: number, body: () => T): T;
 }
 
-/** Runs `pass` on as many parts of the rows as the layout asks for, each with the dropout and the positions it has in the whole. */
+/**
+ * Runs `pass` on as many parts of the rows as the layout asks for, each with the dropout and the positions it has in the whole.
+ *
+ * @param whole  the rows of the micro-batch, where `rows` are some of them
+ */
 export function inPasses<Row extends ScoredRow, T>(
   context: { model: DropoutModel; layout: PassLayout },
   rows: readonly Row[],
   pass: (part: Row[], options: PassOptions) => T,
+  whole?: readonly Row[],
 ): T[] {
-  return inPassesOf(context, rows, (row) => row, pass);
+  return inPassesOf(context, rows, (row) => row, pass, whole);
 }
 
 /** As `inPasses`, for rows of which each is a unit of sequences. */
@@ -71,14 +85,20 @@ export function inPassesOf<Row, T>(
   rows: readonly Row[],
   unitOf: (row: Row) => PassUnit,
   pass: (part: Row[], options: PassOptions) => T,
+  whole: readonly Row[] = rows,
 ): T[] {
   let firstToken = 0;
-  const options = { largestPass: layout.largestPass, longestRow: Math.max(...sequencesOf(rows.map(unitOf)).map(rowLength)) };
+  const options = { largestPass: layout.largestPass, longestRow: longestRowOf(whole.map(unitOf)) };
   return splitIntoPasses(rows, layout.tokensPerPass, unitOf).map((part) => {
     const result = model.withDropoutFrom(firstToken, () => pass(part, options));
     firstToken += passSize(part.map(unitOf)).numTokens;
     return result;
   });
+}
+
+/** Tokens of the longest sequence. */
+export function longestRowOf(units: readonly PassUnit[]): number {
+  return Math.max(...sequencesOf(units).map(rowLength));
 }
 
 /** Sizes of a pass of these sequences. A prompt that several of them share is in it once but for its last token, from which each goes on. */
@@ -93,17 +113,4 @@ export function passSize(units: readonly PassUnit[]): PassSize {
     if (sharedPrompt) prompts.add(sharedPrompt);
   }
   return { numTokens, numScored };
-}
-
-/** The most of either that a pass of these sequences has. */
-export function largestPass(passes: Iterable<readonly PassUnit[]>, tokensPerPass: number): PassSize {
-  const largest: PassSize = { numTokens: 0, numScored: 0 };
-  for (const units of passes) {
-    for (const pass of splitIntoPasses(units, tokensPerPass, (unit) => unit)) {
-      const { numTokens, numScored } = passSize(pass);
-      largest.numTokens = Math.max(largest.numTokens, numTokens);
-      largest.numScored = Math.max(largest.numScored, numScored);
-    }
-  }
-  return largest;
 }

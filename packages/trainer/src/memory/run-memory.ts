@@ -1,7 +1,8 @@
 import type { CausalLM } from "@kto/tensor";
 import { largestBatches } from "./largest-batches.js";
 import { planMemory, type MemoryPlan } from "./memory-plan.js";
-import { largestPass, type PassLayout, type PassSize, type PassUnit } from "./passes.js";
+import { largestPasses, type BatchPasses } from "./largest-passes.js";
+import type { PassLayout } from "./passes.js";
 
 /** What the memory of a run is planned from. */
 export interface RunMemoryInput<Row> {
@@ -11,8 +12,7 @@ export interface RunMemoryInput<Row> {
   trainingBatches(): Iterable<readonly Row[]>;
   /** None without evaluations. */
   evaluationBatches(): Iterable<readonly Row[]>;
-  /** The sequences of each forward pass of a batch. */
-  passesOf(batch: readonly Row[]): readonly (readonly PassUnit[])[];
+  passesOf(batch: readonly Row[]): BatchPasses;
   /** Records a micro-batch with its backward pass; calls `onForward` when activations have been kept. */
   recordMicroBatch(layout: PassLayout, rows: readonly Row[], onForward: () => void): void;
   recordEvaluation(layout: PassLayout, rows: readonly Row[]): void;
@@ -22,10 +22,9 @@ export interface RunMemoryInput<Row> {
 /** How a run is laid out to fit into memory, by its largest micro-batches and evaluation batches; throws OutOfMemoryError if it cannot be. */
 export function planRunMemory<Row>(input: RunMemoryInput<Row>): MemoryPlan {
   const { model, trainingBatches, evaluationBatches, passesOf } = input;
-  const passes = function* (): Generator<readonly PassUnit[]> {
-    for (const batches of [trainingBatches, evaluationBatches]) for (const batch of batches()) yield* passesOf(batch);
+  const passes = function* (): Generator<BatchPasses> {
+    for (const batches of [trainingBatches, evaluationBatches]) for (const batch of batches()) yield passesOf(batch);
   };
-  const sizes = new Map<number, PassSize>();
   const training = largestBatches(trainingBatches(), passesOf);
   const evaluation = largestBatches(evaluationBatches(), passesOf);
   model.prepare?.(Math.max(training.longestRow, evaluation.longestRow));
@@ -36,11 +35,8 @@ export function planRunMemory<Row>(input: RunMemoryInput<Row>): MemoryPlan {
     budgetBytes: model.device.memory.budgetBytes,
     largestMicroBatch: training.mostTokens,
     longestRow: training.longestRow,
-    largestPass(tokensPerPass) {
-      const size = sizes.get(tokensPerPass) ?? largestPass(passes(), tokensPerPass);
-      sizes.set(tokensPerPass, size);
-      return size;
-    },
+    hasJoint: training.hasJoint || evaluation.hasJoint,
+    largestPasses: (layout) => largestPasses(passes(), layout),
     record: (layout, onForward) => {
       for (const batch of training.batches) input.recordMicroBatch(layout, batch, onForward);
       for (const batch of evaluation.batches) input.recordEvaluation(layout, batch);

@@ -1,6 +1,6 @@
 import { cpoLoss } from "@kto/losses";
 import type { CPOConfig } from "../config/cpo-config.js";
-import { sharesPrompts } from "../config/pair-fields.js";
+import { sharesPrompts } from "../config/shared-prompt-fields.js";
 import type { Method } from "../loop/method.js";
 import type { PairRow, PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
 import { referenceFreeMethod } from "./reference-free-method.js";

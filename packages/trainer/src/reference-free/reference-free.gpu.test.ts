@@ -8,6 +8,7 @@ import { fixturePath, readFixtureJson, readFixtureJsonl } from "@kto/testing/wor
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cpoConfig, cpoMethod, orpoConfig, orpoMethod, preparePairDataset, type Method, type PairRow, type PassLayout } from "../index.js";
+import { nothingBefore } from "../loop/method.js";
 import { wholeBatches } from "../memory/passes.js";
 import { adapterReferences } from "../scoring/reference.js";
 
@@ -86,7 +87,9 @@ async function record(
   using reference = await (await adapterReferences(model, "base"))("unchanged");
   using gradients = bucket.like("gradients");
   gradients.clear();
-  const tensors = device.scope(() => method.record({ model, reference, layout }, pairs, {}, { scale: 1, sink: gradients.sink(bucket, 1) }));
+  const tensors = device.scope(() =>
+    method.record({ model, reference, layout }, pairs, nothingBefore, { scale: 1, sink: gradients.sink(bucket, 1) }),
+  );
   const values: Record<string, ArrayLike<number>> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
     values[name] = await tensor.read();

@@ -1,6 +1,6 @@
 import { add, type CausalLM, equal, gatherRows, mul, segmentSum, type Tensor } from "@kto/tensor";
 import type { ScoredRow } from "../data/rows.js";
-import { packScoredBatch, type ScoredBatch } from "./scored-batch.js";
+import { packScoredBatch, type ScoredBatch, type ScoredRows } from "./scored-batch.js";
 
 /** Options of `scoreBatch`. */
 export interface ScoreOptions {
@@ -32,6 +32,8 @@ export interface Scores {
   numCorrect: Tensor | undefined;
   /** [numRows] f32 nats, without gradient: sum over the scored tokens y_t of log p(y_t) − log Σ_v p(v)², unweighted; with `aligned` */
   alignedLogProbs: Tensor | undefined;
+  /** [rows that go along] f32 nats, without gradient; undefined for a batch without such */
+  alongsideLogProbs: Tensor | undefined;
 }
 
 /**
@@ -46,8 +48,11 @@ export function scoreBatch(
 ): Scores {
   const { device } = model;
   return device.scope("scoreBatch", () => {
-    const { numRows, tokens, scored } = "scored" in batch ? batch : packScoredBatch(model, batch);
-    if (!scored) {
+    const { numRows, tokens, scored, alongside } = "tokens" in batch ? batch : packScoredBatch(model, batch);
+    const isScored = scored !== undefined || alongside?.scored !== undefined;
+    const hidden = isScored ? model.hiddenStates(tokens, { gradientCheckpointing }) : undefined; // [numTokens, hiddenSize]
+    const alongsideLogProbs = alongside && device.noGrad(() => constantLogProbs(model, hidden, alongside));
+    if (!scored || !hidden) {
       const zeros = (): Tensor => device.zeros([parts ? parts.length - 1 : numRows], "f32");
       return {
         logProbs: zeros(),
@@ -56,11 +61,11 @@ export function scoreBatch(
         meanLogit: metrics ? zeros() : undefined,
         numCorrect: metrics && accuracy ? zeros() : undefined,
         alignedLogProbs: aligned ? zeros() : undefined,
+        alongsideLogProbs,
       };
     }
     const { positions, labels } = scored;
     const bounds = parts ? device.tensor(parts, [parts.length], "u32", "bounds of sums") : scored.bounds;
-    const hidden = model.hiddenStates(tokens, { gradientCheckpointing }); // [numTokens, hiddenSize]
     const { logProbs, entropy, meanLogit, argmax, collisionEntropy } = model.logProbs(gatherRows(hidden, positions), labels, {
       metrics,
       collisionEntropy: aligned,
@@ -73,6 +78,16 @@ export function scoreBatch(
       meanLogit: meanLogit && segmentSum(meanLogit, bounds),
       numCorrect: accuracy && argmax ? segmentSum(equal(argmax, labels), bounds) : undefined,
       alignedLogProbs: collisionEntropy && segmentSum(add(logProbs.detach(), collisionEntropy), bounds),
+      alongsideLogProbs,
     };
+  });
+}
+
+/** [numRows] f32 nats of rows that take no gradients. */
+function constantLogProbs(model: CausalLM, hidden: Tensor | undefined, { numRows, scored }: ScoredRows): Tensor {
+  if (!scored || !hidden) return model.device.zeros([numRows], "f32");
+  return model.device.scope("alongside", () => {
+    const { logProbs } = model.logProbs(gatherRows(hidden, scored.positions), scored.labels); // [numScored]
+    return segmentSum(logProbs, scored.bounds);
   });
 }

@@ -1,15 +1,22 @@
-import type { CausalLM, Prefix, Tensor, TokenBatch } from "@kto/tensor";
+import type { CausalLM, Device, Tensor, TokenBatch } from "@kto/tensor";
 import type { ScoredRow } from "../data/rows.js";
 import type { PassSize } from "../memory/passes.js";
+import { packWithPrompts } from "./pack-with-prompts.js";
 
 /** Rows packed once on the device, with what scoring their completions needs: policy and reference go over the same batch. */
-export interface ScoredBatch {
-  readonly numRows: number;
-  /** The rows one after another; where some share a prompt, it comes once, before the first of them. */
+export interface ScoredBatch extends ScoredRows {
+  /** The rows one after another, those without gradients last; where some share a prompt, it comes once, before the first of them. */
   readonly tokens: TokenBatch;
+  /** Rows that go through the model with them, as constants: no gradient flows to their tokens. */
+  readonly alongside: ScoredRows | undefined;
+}
+
+/** What is scored of some rows of a batch. */
+export interface ScoredRows {
+  readonly numRows: number;
   /** Scored tokens of each row. */
   readonly numScored: readonly number[];
-  /** What is scored; undefined where no row has a token to score. */
+  /** Undefined where no row has a token to score. */
   readonly scored:
     | {
         /** [numScored] u32, the packed token before each scored one */
@@ -28,6 +35,8 @@ export interface PackScoredBatchOptions {
   largestPass?: PassSize | undefined;
   /** Tokens of the longest row of the micro-batch that these rows are a part of; default that of the longest here. */
   longestRow?: number | undefined;
+  /** Rows that go through with these, off the tape, and for how much there is to be room: tokens of all together, and what is scored of these. */
+  alongside?: { rows: readonly ScoredRow[]; largestJoint: PassSize | undefined } | undefined;
 }
 
 /**
@@ -37,70 +46,47 @@ export interface PackScoredBatchOptions {
 export function packScoredBatch(
   model: CausalLM,
   rows: readonly ScoredRow[],
-  { largestPass, longestRow }: PackScoredBatchOptions = {},
+  { largestPass, longestRow, alongside }: PackScoredBatchOptions = {},
 ): ScoredBatch {
   const { device } = model;
+  const all = alongside ? [...rows, ...alongside.rows] : rows;
+  const { sequences, prefixes, firstTokens, endTokens } = packWithPrompts(all);
+  const numScored = largestPass?.numScored;
+  const rowCapacity = alongside ? alongside.largestJoint?.numTokens : largestPass?.numTokens;
+  const gradientTokens = alongside && { count: endTokens[rows.length - 1]!, capacity: largestPass?.numTokens };
+  return {
+    ...scoredRows(device, rows, firstTokens, numScored),
+    tokens: model.packRows(sequences, { prefixes, rowCapacity, longestRow, gradientTokens }),
+    alongside: alongside && scoredRows(device, alongside.rows, firstTokens.slice(rows.length), alongside.largestJoint?.numScored),
+  };
+}
+
+/** @param firstTokens  for each row where its first token lies, as in `packWithPrompts` */
+function scoredRows(device: Device, rows: readonly ScoredRow[], firstTokens: readonly number[], capacity: number | undefined): ScoredRows {
   const positions: number[] = [];
   const labels: number[] = [];
   const bounds = [0];
-  const packed = packWithPrompts(rows);
   for (const [row, { promptIds, completionIds, scoredMask }] of rows.entries()) {
     completionIds.forEach((id, index) => {
       const position = promptIds.length + index;
       if (position === 0 || scoredMask?.[index] === 0) return;
-      positions.push(packed.firstTokens[row]! + position - 1);
+      positions.push(firstTokens[row]! + position - 1);
       labels.push(id);
     });
     bounds.push(positions.length);
   }
   const u32 = (values: number[], label: string, rowCapacity?: number): Tensor =>
     device.tensor(values, [values.length], "u32", label, rowCapacity);
-  const numScored = largestPass?.numScored;
   return {
     numRows: rows.length,
-    tokens: model.packRows(packed.sequences, { prefixes: packed.prefixes, rowCapacity: largestPass?.numTokens, longestRow }),
     numScored: rows.map((_, row) => bounds[row + 1]! - bounds[row]!),
     scored:
       positions.length === 0
         ? undefined
         : {
-            positions: u32(positions, "scored positions", numScored),
-            labels: u32(labels, "labels", numScored),
+            positions: u32(positions, "scored positions", capacity),
+            labels: u32(labels, "labels", capacity),
             bounds: u32(bounds, "row bounds"),
           },
   };
-}
-
-interface PackedPrompts {
-  /** What goes through the model: rows, prompts that several rows share, and what these rows go on with. */
-  sequences: number[][];
-  prefixes: (Prefix | undefined)[];
-  /** For each row where its first token would lie among all tokens, were the tokens before each of its own its own too. */
-  firstTokens: number[];
-}
-
-/** The last token of a shared prompt is in each of its rows, since each predicts a token of its own from it. */
-function packWithPrompts(rows: readonly ScoredRow[]): PackedPrompts {
-  const counts = new Map<object | undefined, number>();
-  for (const { sharedPrompt } of rows) counts.set(sharedPrompt, 1 + (counts.get(sharedPrompt) ?? 0));
-  const places = new Map<object, number>();
-  const packed: PackedPrompts = { sequences: [], prefixes: [], firstTokens: [] };
-  let numTokens = 0;
-  const add = (ids: number[], prefix: Prefix | undefined): void => {
-    packed.sequences.push(ids);
-    packed.prefixes.push(prefix);
-    numTokens += ids.length;
-  };
-  for (const { promptIds, completionIds, sharedPrompt } of rows) {
-    const length = promptIds.length - 1;
-    const isShared = sharedPrompt !== undefined && length > 0 && counts.get(sharedPrompt)! > 1;
-    if (isShared && !places.has(sharedPrompt)) {
-      places.set(sharedPrompt, packed.sequences.length);
-      add(promptIds.slice(0, -1), undefined);
-    }
-    packed.firstTokens.push(numTokens - (isShared ? length : 0));
-    if (isShared) add([promptIds.at(-1)!, ...completionIds], { row: places.get(sharedPrompt)!, length });
-    else add([...promptIds, ...completionIds], undefined);
-  }
-  return packed;
 }
