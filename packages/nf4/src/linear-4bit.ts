@@ -1,8 +1,11 @@
 import {
+  adaptedLinear,
   gemm,
+  isAdaptedLinear,
   partsTogether,
   type FewRowsInput,
   type FloatDtype,
+  type FrozenMatrix,
   type LinearAdapter,
   type LinearModule,
   type LowRankDelta,
@@ -11,6 +14,7 @@ import {
 import type { Nf4Weight } from "./nf4-weight.js";
 import { fewRowsLinear4bit } from "./ops/few-rows-linear-4bit.js";
 import { linear4bit } from "./ops/linear-4bit.js";
+import { productOperand } from "./ops/expand.js";
 import { requantize } from "./quantize.js";
 
 /** y = x · weightᵀ + bias from a four-bit weight, with an optional adapter on the accumulator. Owns nothing: the model owns the weights. */
@@ -37,6 +41,9 @@ export class Linear4bit implements LinearModule {
   /** @param x [T, inFeatures] → [T, outFeatures] in `dtype` */
   forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
     if (!this.adapter?.isActive) return linear4bit(x, this.weight, this.bias, { dtype });
+    const { delta } = this.adapter;
+    const adapted = delta && { x, weight: frozenMatrix(this.weight), bias: this.bias, delta, dtype };
+    if (adapted && isAdaptedLinear(adapted)) return adaptedLinear(adapted);
     return this.adapter.apply(linear4bit(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
   }
 
@@ -65,6 +72,10 @@ export class Linear4bit implements LinearModule {
       sum?.dispose();
     }
   }
+}
+
+function frozenMatrix(weight: Nf4Weight): FrozenMatrix {
+  return { shape: weight.shape, forProduct: () => productOperand(weight), forGradient: () => weight.dequantize("f16") };
 }
 
 /** A weight and a matrix of low rank, quantised again. */

@@ -7,6 +7,7 @@ import { dequantizeWeights } from "./host/quantize-weights.js";
 import { dequantizeScales } from "./host/scales.js";
 import { expandKernel } from "./kernels/expand-nf4.wgsl.js";
 import { quantizeNf4, type Nf4Weight } from "./index.js";
+import { expandEights, expandsEights } from "./ops/expand.js";
 import { readMatrix } from "./testing/matrix-fixtures.js";
 import { bitsOf, encodeWeights, randomNumbers } from "./testing/weights.js";
 import { decodeWeights, roundToWeight, type WeightDtype } from "./weight-dtype.js";
@@ -51,6 +52,15 @@ async function expectExact(weight: Nf4Weight): Promise<void> {
     expect(bitsOf(await single.read()), `${name} f32`).toEqual(bitsOf(expected));
     expect(bitsOf(await half.read()), `${name} f16`).toEqual(bitsOf(asHalves));
   }
+  if (!expandsEights(weight)) return;
+  using eights = device.unscoped(() => expandEights(weight));
+  const [numRows, numCols] = weight.shape;
+  const inEights = asHalves.map((_, place) => {
+    const [eight, row, j] = [Math.floor(place / (8 * numRows)), Math.floor(place / 8) % numRows, place % 8];
+    return asHalves[row * numCols + 8 * eight + j]!;
+  });
+  expect(eights.shape).toEqual([numCols / 8, numRows, 8]);
+  expect(bitsOf(await eights.read()), "in eights").toEqual(bitsOf(inEights));
 }
 
 describe("dequantize, in every variant, is the host's rule to the bit", () => {

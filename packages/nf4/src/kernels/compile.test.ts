@@ -2,6 +2,7 @@ import { requestDevice, type Device } from "@kto/tensor";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compileKernel } from "../../../testing/src/kernels/compile.js";
 import { exampleSources, type AnyKernel } from "../../../testing/src/kernels/sources.js";
+import { expandEightsKernel } from "./expand-nf4-eights.wgsl.js";
 import { expandKernel } from "./expand-nf4.wgsl.js";
 import { matVecBackwardKernel } from "./nf4-mat-vec-backward.wgsl.js";
 import { matVecKernel } from "./nf4-mat-vec.wgsl.js";
@@ -21,6 +22,7 @@ const kernels = [
   nf4FewRowsKernel,
   nf4FewRowsMatrixKernel,
   quantizeKernel,
+  expandEightsKernel,
 ] as unknown as AnyKernel[];
 
 describe("compiles without a GPU, in every variant", () => {
@@ -49,6 +51,7 @@ describe("the final WGSL", () => {
     [kernels[3]!, "subgroup"],
     [kernels[4]!, "emulated"],
     [kernels[5]!, "plain"],
+    [kernels[6]!, "plain"],
   ])("of each kernel: $name", async (kernel, variant) => {
     const source = exampleSources(kernel).find((each) => each.variant === variant)!;
     await expect(`${source.wgsl}\n`).toMatchFileSnapshot(`../../../testing/src/kernels/snapshots/${kernel.name}.${variant}.0.wgsl`);

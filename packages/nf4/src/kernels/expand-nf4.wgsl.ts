@@ -65,15 +65,10 @@ function plainBody(spec: ExpandSpec): string {
 
 /** Byte j of a word of codes has elements 2j, in its high half, and 2j + 1. */
 function vectorBody(spec: ExpandSpec): string {
-  const pair = (j: number): string => `pairBits(packed >> ${8 * j}u, scale)`;
   const both = (j: number): string => `weightBits((packed >> ${8 * j + 4}u) & 15u, scale), weightBits((packed >> ${8 * j}u) & 15u, scale)`;
   const store = spec.half
     ? wgsl`
-        if (isExact(scale)) {
-          w[i] = vec4<u32>(${[0, 1, 2, 3].map((j) => `exactPairBits(packed >> ${8 * j}u, scale)`).join(", ")});
-        } else {
-          w[i] = vec4<u32>(${[0, 1, 2, 3].map(pair).join(", ")});
-        }`
+        if (isExact(scale)) { w[i] = ${eightHalves("exactPairBits", "packed")}; } else { w[i] = ${eightHalves("pairBits", "packed")}; }`
     : wgsl`
         w[2u * i] = vec4<u32>(${both(0)}, ${both(1)});
         w[2u * i + 1u] = vec4<u32>(${both(2)}, ${both(3)});`;
@@ -94,11 +89,16 @@ function vectorBody(spec: ExpandSpec): string {
     }`;
 }
 
+/** The eight weights of a word, in order. */
+export function eightHalves(pair: "pairBits" | "exactPairBits", word: string): string {
+  return `vec4<u32>(${[0, 8, 16, 24].map((shift) => `${pair}(${word} >> ${shift}u, scale)`).join(", ")})`;
+}
+
 /**
- * Two neighbours as f16. Where T is bf16 and every weight of a block but 0 lies between 2⁻¹⁴ and 2¹⁵, f16 holds its eight digits exactly, so that the
+ * `fn pairBits(byte: u32, scale: f32) -> u32`, two neighbours as f16; `fn isExact(scale: f32) -> bool`, whether `exactPairBits` gives the same sooner. Where T is bf16 and every weight of a block but 0 lies between 2⁻¹⁴ and 2¹⁵, f16 holds its eight digits exactly, so that the
  * built-in conversion has nothing to round. That is so for scales from `exactFrom` to `exactTo`; a NaN is in no range.
  */
-function halfPairs(spec: ExpandSpec): string {
+export function halfPairs(spec: Pick<DecodeSpec, "weightType">): string {
   const fast = spec.weightType === "bfloat16";
   const value = (shift: number): string => `bitcast<f32>(roundFinite(bitcast<u32>(localTables[(byte >> ${shift}u) & 15u] * scale)))`;
   return wgsl`

@@ -1,8 +1,8 @@
-import { always, cast, gemm, type FloatDtype, type Tensor, type Way } from "@kto/tensor";
+import { always, cast, gemm, pipelines, type FloatDtype, type Tensor, type Way } from "@kto/tensor";
 import { matVecBackwardKernel } from "../kernels/nf4-mat-vec-backward.wgsl.js";
 import { matVecKernel } from "../kernels/nf4-mat-vec.wgsl.js";
 import type { Nf4Weight } from "../nf4-weight.js";
-import { decodeArguments } from "./expand.js";
+import { decodeArguments, productOperand } from "./expand.js";
 
 /** What the choice between the ways of a product with a four-bit weight depends on. */
 interface Problem {
@@ -79,9 +79,11 @@ export const scratchProduct: Way<Problem, Products> = {
   record: {
     forward({ x, weight, bias, y, operand }) {
       const [n, k] = weight.shape;
-      const w = weight.dequantize(operand);
-      gemm({ a: x, b: w, c: y, m: x.shape[0]!, n, k, transposeB: true, bias });
-      w.dispose();
+      const m = x.shape[0]!;
+      const isPipelined = operand === "f16" && pipelines({ a: x, b: x, m, n, k });
+      const w = isPipelined ? productOperand(weight) : { b: weight.dequantize(operand), transposeB: true };
+      gemm({ a: x, ...w, c: y, m, n, k, bias });
+      w.b.dispose();
     },
     backward({ dy, weight, dx, accumulate, operand }) {
       const [n, k] = weight.shape;

@@ -27,7 +27,7 @@ import {
   type KeyGaps,
 } from "./lib/attention-gaps.js";
 import { computeMain } from "./lib/grid.js";
-import { subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
+import { matrixCalls, subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 import { wgsl } from "./wgsl.js";
 
 /** What the gradients of q, of k and of v are specialised on. */
@@ -95,10 +95,10 @@ export const attentionMatrixDqKernel: Kernel<
           ${fetchTile(spec, followingTile(spec), "head / GROUP")}
           var score = Sum();
           ${addScores(spec, "score", "query", 0)}
-          scoresStore(scorePlace, SCORE_PITCH, score);
+          ${matrixCalls(spec.matrix).store("scores", "scorePlace", "SCORE_PITCH", "score")}
           var dWeight = Sum();
           ${addScores(spec, "dWeight", "dy", 1)}
-          dScoresStore(scorePlace, SCORE_PITCH, dWeight);
+          ${matrixCalls(spec.matrix).store("dScores", "scorePlace", "SCORE_PITCH", "dWeight")}
           workgroupBarrier();
 
           var dScore: array<vec4<f32>, 2>;
@@ -186,10 +186,10 @@ export const attentionMatrixDkDvKernel: Kernel<
           ${fetchTile(spec, "tile + TILE", "head")}
           var score = Sum();
           ${addScores(spec, "score", "key", 0)}
-          scoresStore(scorePlace, SCORE_PITCH, score);
+          ${matrixCalls(spec.matrix).store("scores", "scorePlace", "SCORE_PITCH", "score")}
           var dWeight = Sum();
           ${addScores(spec, "dWeight", "value", 1)}
-          dScoresStore(scorePlace, SCORE_PITCH, dWeight);
+          ${matrixCalls(spec.matrix).store("dScores", "scorePlace", "SCORE_PITCH", "dWeight")}
           workgroupBarrier();
 
           var weight: array<vec4<f32>, 2>;

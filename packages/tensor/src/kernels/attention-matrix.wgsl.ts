@@ -19,7 +19,7 @@ import { groupVariables, keysOfGroup, lastKeyOfQuery, type QueryPlaces } from ".
 import { followingTile, outsideGap, unusedBounds, type KeyGaps } from "./lib/attention-gaps.js";
 import { computeMain } from "./lib/grid.js";
 import { sumOfFourLanes } from "./lib/reduce.js";
-import { subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
+import { matrixCalls, subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 import { wgsl } from "./wgsl.js";
 
 /**
@@ -86,7 +86,7 @@ export const attentionMatrixKernel: Kernel<
         ${fetchTile(spec, followingTile(spec), "head / GROUP")}
         var score = Sum();
         ${addScores(spec, "score", "query", 0)}
-        scoresStore(scorePlace, SCORE_PITCH, score);
+        ${matrixCalls(spec.matrix).store("scores", "scorePlace", "SCORE_PITCH", "score")}
         workgroupBarrier();
 
         let keys = tile + part * 8u + vec4<u32>(0u, 1u, 2u, 3u);
@@ -111,12 +111,12 @@ export const attentionMatrixKernel: Kernel<
           ${perTile(
             spec,
             (i) => wgsl`
-              scoresStore(scorePlace, SCORE_PITCH, acc${i});
+              ${matrixCalls(spec.matrix).store("scores", "scorePlace", "SCORE_PITCH", `acc${i}`)}
               workgroupBarrier();
               scores[rowPlace] *= decay;
               scores[rowPlace + 1u] *= decay;
               workgroupBarrier();
-              acc${i} = scoresLoad(scorePlace, SCORE_PITCH);
+              acc${i} = ${matrixCalls(spec.matrix).load("scores", "scorePlace", "SCORE_PITCH")};
               workgroupBarrier();`,
           )}
         }

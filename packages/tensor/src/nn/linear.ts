@@ -1,5 +1,6 @@
 import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
+import { adaptedLinear, isAdaptedLinear, type AdaptedLinearInputs } from "../ops/adapted-linear.js";
 import { gemm } from "../ops/gemm.js";
 import type { FewRowsInput } from "../ops/few-rows-layout.js";
 import { fewRowsLinear } from "../ops/few-rows-linear.js";
@@ -90,7 +91,20 @@ export class Linear implements LinearModule {
   /** @param x [T, inFeatures] → [T, outFeatures] in `dtype` */
   forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
     if (!this.adapter?.isActive) return linear(x, this.weight, this.bias, { dtype });
+    const adapted = this.#adapted(x, dtype);
+    if (adapted && isAdaptedLinear(adapted)) return adaptedLinear(adapted);
     return this.adapter.apply(linear(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+  }
+
+  #adapted(x: Tensor, dtype: FloatDtype): AdaptedLinearInputs | undefined {
+    const { weight, bias, adapter } = this;
+    if (!adapter?.delta || weight.dtype !== "f16" || weight.requiresGrad || weight.node) return undefined;
+    const frozen = {
+      shape: weight.shape as [number, number],
+      forProduct: () => ({ b: weight, transposeB: true }),
+      forGradient: () => weight,
+    };
+    return { x, weight: frozen, bias, delta: adapter.delta, dtype };
   }
 
   together(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined {

@@ -1,8 +1,10 @@
 import type { FloatDtype } from "../dtype.js";
+import { ShapeError } from "../errors.js";
 import { rowsTogether } from "../kernels/lib/few-rows.js";
 import { depthWaysOf } from "../kernels/lib/gemm-mat-vec.js";
 import { tiledTile } from "../kernels/lib/gemm-tiled.js";
 import type { TileShape } from "../kernels/lib/gemm.js";
+import { hasPipelined, pipelinedMatmulKernel } from "../kernels/matmul-pipelined.wgsl.js";
 import { groupsToFill, matmulKernel, type MatmulSpec } from "../kernels/matmul.wgsl.js";
 import { splitSumKernel } from "../kernels/split-sum.wgsl.js";
 import type { Tensor } from "../tensor.js";
@@ -20,6 +22,10 @@ export interface Gemm {
   k: number;
   transposeA?: boolean;
   transposeB?: boolean;
+  /** b is [k / 8, n, 8]: for `pipelines` alone. */
+  inEights?: boolean;
+  /** Adds a product of f32 matrices inside this one; for `pipelines` alone. */
+  lowRank?: LowRankProduct | undefined;
   /** [n] f32, added to every row. */
   bias?: Tensor | undefined;
   /** [m, n] f32, added before the rounding. */
@@ -35,10 +41,37 @@ export interface Gemm {
   splits?: number;
 }
 
+/** scale · h · factorᵀ, or h · factor where b is not transposed: a product of low rank inside another, as exact as in f32. */
+export interface LowRankProduct {
+  /** [m, r] f32, r a multiple of 8 */
+  h: Tensor;
+  /** f32, [n, r] with transposeB or `inEights`, else [r, n]; f16 loses what is above 511 */
+  factor: Tensor;
+  scale: number;
+}
+
 /** Records c = alpha · a · b (+ bias) (+ addend) (+ c); sums in f32, one rounding. Outside the tape; shapes are the caller's to check. */
 export function gemm(product: Gemm): void {
   const { a, b, c, m, n, k, bias, addend, alpha = 1, accumulate = false, aOffset = 0, bOffset = 0, cOffset = 0 } = product;
   const { device } = a;
+  if (pipelines(product, product.lowRank ? 1 : undefined)) {
+    const { lowRank, inEights, transposeB } = product;
+    pipelinedMatmulKernel.run(
+      device,
+      { a, b, bias: bias ?? a, addend: addend ?? a, h: lowRank?.h ?? a, factor: lowRank?.factor ?? a, c },
+      { m, n, k, alpha, aOffset, bOffset, cOffset, rank: lowRank?.h.shape[1] ?? 0, lowRankScale: lowRank?.scale ?? 0 },
+      {
+        order: inEights ? "eights" : transposeB ? "rows" : "columns",
+        dtype: c.dtype as FloatDtype,
+        hasBias: bias !== undefined,
+        hasAddend: addend !== undefined,
+        accumulate,
+        hasLowRank: lowRank !== undefined,
+      },
+    );
+    return;
+  }
+  if (product.inEights || product.lowRank) throw new ShapeError(`gemm: expected a product that pipelines, got ${m} × ${n} × ${k}`);
   const operands = specOf(product);
   const { splits, depthPerSplit } = splitDepth(product, operands);
   const rounding = { dtype: c.dtype as FloatDtype, hasBias: bias !== undefined, hasAddend: addend !== undefined, accumulate };
@@ -50,6 +83,28 @@ export function gemm(product: Gemm): void {
   const parts = partsOf(product, operands, sides);
   splitSumKernel.run(device, { parts, bias: bias ?? a, addend: addend ?? a, c }, { size: m * n, n, splits, alpha, cOffset }, rounding);
   parts.dispose();
+}
+
+/** Fewer workgroups than this leave more of a GPU idle than their better tiles are worth. */
+const fewestPipelinedTiles = 64;
+
+/** Whether a product goes to the kernel that keeps matrix units busy: f16 operands, a not transposed, sizes in whole vectors, enough of them. */
+export function pipelines(
+  product: Pick<Gemm, "a" | "b" | "m" | "n" | "k" | "transposeA" | "aOffset" | "bOffset" | "cOffset" | "splits">,
+  fewestTiles = fewestPipelinedTiles,
+): boolean {
+  const { a, b, m, n, k, transposeA = false, aOffset = 0, bOffset = 0, cOffset = 0, splits = 1 } = product;
+  const isForced = a.device.recorder.variants.has("pipelinedMatmul");
+  return (
+    hasPipelined(a.device) &&
+    a.dtype === "f16" &&
+    b.dtype === "f16" &&
+    !transposeA &&
+    splits === 1 &&
+    ((n | aOffset | bOffset | cOffset) & 7) === 0 &&
+    k % 64 === 0 &&
+    (isForced || Math.ceil(m / 128) * Math.ceil(n / 192) >= fewestTiles)
+  );
 }
 
 /** Records the products of so many parts of the depth, or of fewer where they would be too small, for a kernel that adds them: [splits, m, n] in `dtype`. */

@@ -25,7 +25,11 @@ export async function openGpu({ nullBackend = false, adapter }: GpuOptions = {})
   for (const [name, value] of Object.entries(globals)) if (!(name in globalThis)) Object.assign(globalThis, { [name]: value });
   // Kernels check every index themselves; the driver's checks on top cost 7 to 19 % of a matrix product.
   const toggles = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "disable_robustness"];
-  const options = [`enable-dawn-features=${toggles.join(",")}`, ...(nullBackend ? ["backend=null"] : [])];
+  const options = [
+    `enable-dawn-features=${toggles.join(",")}`,
+    "disable-dawn-features=timestamp_quantization", // profiles need better than 100 µs
+    ...(nullBackend ? ["backend=null"] : []),
+  ];
   const gpu = adapter === undefined ? create(options) : await createNamed(create, options, adapter);
   pinned().add(gpu);
   return { gpu, release: () => void pinned().delete(gpu) };

@@ -1,4 +1,5 @@
 import { adamw8bitCases } from "./adamw-8bit.js";
+import { adaptedLinearCases } from "./adapted-linear.js";
 import { adamwCases, gradNormCases } from "./adamw.js";
 import { bfloat16Cases } from "./bfloat16.js";
 import type { OracleCase } from "../check/case.js";
@@ -27,6 +28,7 @@ export const oracleCases: OracleCase[] = [
   ...elementwiseCases,
   ...linearCases,
   ...lowRankAddCases,
+  ...adaptedLinearCases,
   ...dropoutMaskCases,
   ...rmsNormCases,
   ...swiGluCases,

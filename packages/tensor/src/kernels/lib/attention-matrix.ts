@@ -1,7 +1,7 @@
 import type { Capabilities } from "../../device/capabilities.js";
 import type { Variant } from "../define-kernel.js";
 import { oneGroupPer } from "./grid.js";
-import { hasSubgroupMatrix, startMatrices, subgroupMatrices, type MatrixMode } from "./subgroup-matrix.js";
+import { hasSubgroupMatrix, matrixCalls, startMatrices, subgroupMatrices, type MatrixMode } from "./subgroup-matrix.js";
 import { times } from "./unroll.js";
 import { wgsl } from "../wgsl.js";
 
@@ -151,21 +151,23 @@ export function storeTile(spec: AttentionMatrixSpec): string {
 }
 
 /** `sum` += owned rows (`name0`, …) times 16 rows of the first or second operand in `tiles`, transposed. */
-export function addScores(spec: HeadShape, sum: string, name: string, operand: 0 | 1): string {
+export function addScores(spec: AttentionMatrixSpec, sum: string, name: string, operand: 0 | 1): string {
+  const { multiplyAdd, rightOfRows } = matrixCalls(spec.matrix);
   return perStep(
     spec,
     (step) =>
-      `${sum} = multiplyAdd(${name}${step}, tilesRightOfRows((${operand}u * TILE + half * 16u) * PITCH + ${2 * step}u, PITCH), ${sum});`,
+      `${sum} = ${multiplyAdd(`${name}${step}`, rightOfRows("tiles", `(${operand}u * TILE + half * 16u) * PITCH + ${2 * step}u`, "PITCH"), sum)};`,
   );
 }
 
 /** `acc0`, … += the subgroup's 16 rows of `weights` times its half of the first or second operand in `tiles`. */
-export function addWeighted(spec: HeadShape, acc: string, weights: string, operand: 0 | 1): string {
+export function addWeighted(spec: AttentionMatrixSpec, acc: string, weights: string, operand: 0 | 1): string {
+  const { left, multiplyAdd, right } = matrixCalls(spec.matrix);
   return times(2, (step) => {
     const factors = `${weights}${step}`;
-    const load = `let ${factors} = ${weights}Left(rowTile * 16u * WEIGHT_PITCH + ${2 * step}u, WEIGHT_PITCH);`;
+    const load = `let ${factors} = ${left(weights, `rowTile * 16u * WEIGHT_PITCH + ${2 * step}u`, "WEIGHT_PITCH")};`;
     const place = (i: number): string => `(${operand}u * TILE + ${16 * step}u) * PITCH + half * (ROW_VECTORS / 2u) + ${2 * i}u`;
-    return `${load}\n${perTile(spec, (i) => `${acc}${i} = multiplyAdd(${factors}, tilesRight(${place(i)}, PITCH), ${acc}${i});`)}`;
+    return `${load}\n${perTile(spec, (i) => `${acc}${i} = ${multiplyAdd(factors, right("tiles", place(i), "PITCH"), `${acc}${i}`)};`)}`;
   });
 }
 
@@ -173,11 +175,11 @@ export function addWeighted(spec: HeadShape, acc: string, weights: string, opera
  * For each `acc0`, …: through `scores`, hands every lane eight neighbouring features of its row, `low` and `high`, the first of which is `feature`,
  * to `use`. Call it after a barrier.
  */
-export function forEachEight(spec: HeadShape, acc: string, use: string): string {
+export function forEachEight(spec: AttentionMatrixSpec, acc: string, use: string): string {
   return perTile(
     spec,
     (i) => wgsl`
-      scoresStore(scorePlace, SCORE_PITCH, ${acc}${i});
+      ${matrixCalls(spec.matrix).store("scores", "scorePlace", "SCORE_PITCH", `${acc}${i}`)}
       workgroupBarrier();
       if (isToken) {
         let low = scores[rowPlace];
@@ -190,6 +192,9 @@ export function forEachEight(spec: HeadShape, acc: string, use: string): string 
 }
 
 /** `name0`, `name1`, …: the subgroup's 16 staged rows as left operands. */
-export function loadRows(spec: HeadShape, name: string): string {
-  return perStep(spec, (step) => `let ${name}${step} = tilesLeft(rowTile * 16u * PITCH + ${2 * step}u, PITCH);`);
+export function loadRows(spec: AttentionMatrixSpec, name: string): string {
+  return perStep(
+    spec,
+    (step) => `let ${name}${step} = ${matrixCalls(spec.matrix).left("tiles", `rowTile * 16u * PITCH + ${2 * step}u`, "PITCH")};`,
+  );
 }

@@ -2,7 +2,14 @@ import type { Capabilities } from "../../device/capabilities.js";
 import { wgsl } from "../wgsl.js";
 import { fewRowsResult, type FewRowsResult } from "./few-rows.js";
 import { computeMain, oneGroupPer } from "./grid.js";
-import { hasSubgroupMatrix, startMatrices, subgroupMatrices, subgroupMatrixEnables, type MatrixMode } from "./subgroup-matrix.js";
+import {
+  hasSubgroupMatrix,
+  matrixCalls,
+  startMatrices,
+  subgroupMatrices,
+  subgroupMatrixEnables,
+  type MatrixMode,
+} from "./subgroup-matrix.js";
 import { times, unroll } from "./unroll.js";
 
 /** What a product of few rows on matrix units is specialised on, whatever its weights are stored as. */
@@ -73,6 +80,7 @@ export function fewRowsMatrixBody(spec: FewRowsMatrixSpec, weights: MatrixWeight
   const { rowTiles, matrix, workgroupSize, swiGlu } = spec;
   const tiles = swiGlu ? 2 : 1;
   const subgroups = workgroupSize / 32;
+  const calls = matrixCalls(matrix);
   const [rows, columns] = [16 * rowTiles, matrixColumns * tiles];
   const each = (text: (tile: number) => string): string => times(tiles, text);
   const fetch = wgsl`
@@ -138,14 +146,14 @@ export function fewRowsMatrixBody(spec: FewRowsMatrixSpec, weights: MatrixWeight
           matrixDepth / 16,
           (step) => wgsl`
             {
-              ${times(rowTiles, (i) => `let left${i} = tilesLeft(rowPlace + ${16 * i * tilePitch + 2 * step}u, ${tilePitch}u);`)}
-              ${each((j) => `let right${j} = tilesRightOfRows(place${j} + ${2 * step}u, ${tilePitch}u);`)}
-              ${times(rowTiles, (i) => each((j) => `sum${i}_${j} = multiplyAdd(left${i}, right${j}, sum${i}_${j});`))}
+              ${times(rowTiles, (i) => `let left${i} = ${calls.left("tiles", `rowPlace + ${16 * i * tilePitch + 2 * step}u`, `${tilePitch}u`)};`)}
+              ${each((j) => `let right${j} = ${calls.rightOfRows("tiles", `place${j} + ${2 * step}u`, `${tilePitch}u`)};`)}
+              ${times(rowTiles, (i) => each((j) => `sum${i}_${j} = ${calls.multiplyAdd(`left${i}`, `right${j}`, `sum${i}_${j}`)};`))}
             }`,
         )}
       }
       workgroupBarrier();
-      ${times(rowTiles, (i) => each((j) => `tilesStore((subgroup * SUMS + ${16 * i * columns + matrixColumns * j}u) / 4u, ${columns / 4}u, sum${i}_${j});`))}
+      ${times(rowTiles, (i) => each((j) => calls.store("tiles", `(subgroup * SUMS + ${16 * i * columns + matrixColumns * j}u) / 4u`, `${columns / 4}u`, `sum${i}_${j}`)))}
       workgroupBarrier();
       for (var place = lane; place < ${rows * matrixColumns}u; place += WORKGROUP_SIZE) {
         let c = place % ${matrixColumns}u;

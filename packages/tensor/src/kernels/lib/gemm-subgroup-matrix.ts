@@ -3,7 +3,8 @@ import { times } from "./unroll.js";
 import { wgsl } from "../wgsl.js";
 import { computeMain } from "./grid.js";
 import type { GemmSpec } from "./gemm.js";
-import { hasSubgroupMatrix, startMatrices, subgroupMatrices } from "./subgroup-matrix.js";
+import { packEight, writeEight } from "./gemm-eights.js";
+import { hasSubgroupMatrix, matrixCalls, startMatrices, subgroupMatrices } from "./subgroup-matrix.js";
 
 /** Rows and columns of c that a workgroup has. */
 export function matrixTile({ subgroupRows, subgroupCols, subgroupsDown, subgroupsAcross }: GemmSpec): { rows: number; cols: number } {
@@ -23,6 +24,8 @@ export function matrixFits(capabilities: Capabilities, spec: GemmSpec): boolean 
 export function subgroupMatrixGemm(spec: GemmSpec): string {
   const { down, across, bandPitch, bandFragments, left, right } = layout(spec);
   const lanes = spec.workgroupSize;
+  const calls = matrixCalls(spec.matrix);
+  const loadRight = spec.transposeB ? calls.rightOfRows : calls.right;
   const perLane = { left: left.vectors / lanes, right: right.vectors / lanes };
   const both = (text: (operand: "left" | "right", j: number) => string): string =>
     [...(["left", "right"] as const)].map((operand) => times(perLane[operand], (j) => text(operand, j))).join("\n");
@@ -31,9 +34,9 @@ export function subgroupMatrixGemm(spec: GemmSpec): string {
     both((operand, j) => `${operand}Next${j} = ${operand}Fetch(${operand}Start${j}, ${operand}Depth${j}, ${tile});`);
   const step = (depth: number): string => wgsl`
     {
-      ${times(down, (i) => `let leftPart${i} = leftLeft(leftBase + ${16 * i * left.pitch + 2 * depth}u, ${left.pitch}u);`)}
-      ${times(across, (j) => `let rightPart${j} = ${spec.transposeB ? "rightRightOfRows" : "rightRight"}(rightBase + ${j * right.fragmentStep + depth * right.depthStep}u, ${right.pitch}u);`)}
-      ${times(down, (i) => times(across, (j) => `sum${i}_${j} = multiplyAdd(leftPart${i}, rightPart${j}, sum${i}_${j});`))}
+      ${times(down, (i) => `let leftPart${i} = ${calls.left("left", `leftBase + ${16 * i * left.pitch + 2 * depth}u`, `${left.pitch}u`)};`)}
+      ${times(across, (j) => `let rightPart${j} = ${loadRight("right", `rightBase + ${j * right.fragmentStep + depth * right.depthStep}u`, `${right.pitch}u`)};`)}
+      ${times(down, (i) => times(across, (j) => `sum${i}_${j} = ${calls.multiplyAdd(`leftPart${i}`, `rightPart${j}`, `sum${i}_${j}`)};`))}
     }`;
   const numSubgroups = spec.subgroupsDown * spec.subgroupsAcross;
   return wgsl`
@@ -80,7 +83,7 @@ export function subgroupMatrixGemm(spec: GemmSpec): string {
           across / bandFragments,
           (part) => wgsl`
             workgroupBarrier();
-            ${times(bandFragments, (j) => `bandsStore(subgroup * ${16 * bandPitch}u + ${4 * j}u, ${bandPitch}u, sum${i}_${part * bandFragments + j});`)}
+            ${times(bandFragments, (j) => calls.store("bands", `subgroup * ${16 * bandPitch}u + ${4 * j}u`, `${bandPitch}u`, `sum${i}_${part * bandFragments + j}`))}
             workgroupBarrier();
             for (var i = laneOfSubgroup; i < ${32 * bandFragments}u; i += 32u) {
               let row = i / ${2 * bandFragments}u;
@@ -178,34 +181,5 @@ function fetchDepths({ evenDepth, tileDepth }: GemmSpec): string {
   return wgsl`
     fn rightFetch(start: u32, depth: u32, tile: u32) -> vec4<u32> {
       ${body}
-    }`;
-}
-
-function packEight({ matrix }: GemmSpec): string {
-  const half = matrix === "emulated" ? "vec2<u32>(pack2x16float(v.xy), pack2x16float(v.zw))" : "bitcast<vec2<u32>>(vec4<f16>(v))";
-  return wgsl`
-    fn packFour(v: vec4<f32>) -> vec2<u32> { return ${half}; }
-    fn packEight(a: vec4<f32>, b: vec4<f32>) -> vec4<u32> { return vec4<u32>(packFour(a), packFour(b)); }
-    fn unpackFour(v: vec2<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(v.x), unpack2x16float(v.y)); }`;
-}
-
-/** `fn writeEight(row, col, split, a, b)`: alpha, bias, addend, accumulation and one rounding for eight neighbours of a row. */
-function writeEight({ hasBias, hasAddend, accumulate, dtype }: GemmSpec): string {
-  const add =
-    dtype === "f16"
-      ? ["unpackFour(c[place].xy)", "unpackFour(c[place].zw)"]
-      : ["bitcast<vec4<f32>>(c[place])", "bitcast<vec4<f32>>(c[place + 1u])"];
-  return wgsl`
-    ${hasBias ? "fn biasAt(col: u32) -> vec4<f32> { return vec4<f32>(bias[col], bias[col + 1u], bias[col + 2u], bias[col + 3u]); }" : ""}
-    fn writeEight(row: u32, col: u32, split: u32, a: vec4<f32>, b: vec4<f32>) {
-      if (row >= params.m || col >= params.n) { return; }
-      let index = row * params.n + col;
-      let place = (params.cOffset + split * params.m * params.n + index) / ${dtype === "f16" ? 8 : 4}u;
-      var first = params.alpha * a;
-      var second = params.alpha * b;
-      ${hasBias ? "first += biasAt(col);\nsecond += biasAt(col + 4u);" : ""}
-      ${hasAddend ? "first += addend[index / 4u];\nsecond += addend[index / 4u + 1u];" : ""}
-      ${accumulate ? `first += ${add[0]!};\nsecond += ${add[1]!};` : ""}
-      ${dtype === "f16" ? "c[place] = packEight(first, second);" : "c[place] = bitcast<vec4<u32>>(first);\nc[place + 1u] = bitcast<vec4<u32>>(second);"}
     }`;
 }

@@ -64,11 +64,7 @@ fn isExact(scale: f32) -> bool { return scale >= params.exactFrom && scale <= pa
 fn expandWord(i: u32) {
   let packed = codes[i];
   let scale = scaleOf(i >> (params.blockShift - 3u));
-  if (isExact(scale)) {
-    w[i] = vec4<u32>(exactPairBits(packed >> 0u, scale), exactPairBits(packed >> 8u, scale), exactPairBits(packed >> 16u, scale), exactPairBits(packed >> 24u, scale));
-  } else {
-    w[i] = vec4<u32>(pairBits(packed >> 0u, scale), pairBits(packed >> 8u, scale), pairBits(packed >> 16u, scale), pairBits(packed >> 24u, scale));
-  }
+  if (isExact(scale)) { w[i] = vec4<u32>(exactPairBits(packed >> 0u, scale), exactPairBits(packed >> 8u, scale), exactPairBits(packed >> 16u, scale), exactPairBits(packed >> 24u, scale)); } else { w[i] = vec4<u32>(pairBits(packed >> 0u, scale), pairBits(packed >> 8u, scale), pairBits(packed >> 16u, scale), pairBits(packed >> 24u, scale)); }
 }
 
 fn foldedIndex(group: vec3<u32>, groups: vec3<u32>) -> u32 {

@@ -64,6 +64,7 @@ fn multiplyAdd(left: Left, right: Right, sum: Sum) -> Sum {
   for (var depth = 0u; depth < 16u; depth++) { row += left.row[depth / 4u][depth % 4u] * right.rows[depth]; }
   return Sum(row);
 }
+fn scaled(sum: Sum, factor: f32) -> Sum { return Sum(factor * sum.row); }
 fn tilesEight(place: u32) -> mat2x4<f32> {
   let packed = tiles[place];
   return mat2x4<f32>(
@@ -76,6 +77,15 @@ fn tilesLeft(offset: u32, stride: u32) -> Left {
   let low = tilesEight(place);
   let high = tilesEight(place + 1u);
   return Left(array<vec4<f32>, 4>(low[0], low[1], high[0], high[1]));
+}
+fn tilesLeftOfColumns(offset: u32, stride: u32) -> Left {
+  var matrix = Left();
+  let row = matrixLane / 2u;
+  for (var depth = 0u; depth < 16u; depth++) {
+    let eight = tilesEight(offset + depth * stride + row / 8u);
+    matrix.row[depth / 4u][depth % 4u] = eight[row / 4u % 2u][row % 4u];
+  }
+  return matrix;
 }
 fn tilesRight(offset: u32, stride: u32) -> Right {
   var matrix = Right();

@@ -1,0 +1,136 @@
+/**
+ * The products of a training step on this machine's matrix units: GPU time of each kernel by timestamps, at the layers of the 1.5B and the 7B shape.
+ *
+ *   npm run bench -- products [main] [skinny] [7b]      (main and skinny by default)
+ *
+ * `main`: the tiles of `matmul`, and pipelined products with b in every order, with and without a product of rank 16 inside. `skinny`: an adapter's own products.
+ */
+import {
+  gemm,
+  isSkinny,
+  requestDevice,
+  skinnyProduct,
+  type Device,
+  type FloatDtype,
+  type Gemm,
+  type SkinnyProduct,
+  type Tensor,
+} from "@kto/tensor";
+
+/** Median GPU time of what `record` records, in microseconds, after 350 ms of it. */
+async function micros(device: Device, record: () => void): Promise<number> {
+  const run = (count: number): void => {
+    for (let i = 0; i < count; i++) device.scope("product", record);
+  };
+  const started = performance.now();
+  while (performance.now() - started < 350) {
+    run(40);
+    await device.sync();
+  }
+  const rounds: number[] = [];
+  for (let round = 0; round < 7; round++) {
+    run(20);
+    const { timings } = await device.recorder.profile(() => run(10));
+    rounds.push(timings.reduce((sum, { totalMs }) => sum + totalMs, 0) * 100);
+  }
+  return rounds.sort((x, y) => x - y)[3]!;
+}
+
+/** Values of one size and random signs and digits, as bits of f16 or f32. */
+function randomBytes(count: number, dtype: FloatDtype): Uint8Array {
+  const size = dtype === "f16" ? 2 : 4;
+  const words = new Uint32Array(1 << 16);
+  for (let i = 0; i < words.length; i++) {
+    const random = Math.imul(i + 1, 0x9e3779b1) ^ Math.imul(i + 7, 0x85ebca77);
+    words[i] = dtype === "f16" ? (random & 0x83ff83ff) | 0x2c002c00 : (random & 0x807fffff) | 0x3c000000;
+  }
+  const bytes = new Uint8Array(count * size);
+  for (let at = 0; at < bytes.length; at += words.byteLength)
+    bytes.set(new Uint8Array(words.buffer, 0, Math.min(words.byteLength, bytes.length - at)), at);
+  return bytes;
+}
+
+function tensor(device: Device, shape: [number, number], dtype: FloatDtype): Tensor {
+  return device.fromBytes(randomBytes(shape[0] * shape[1], dtype), shape, dtype);
+}
+
+async function main(device: Device, [m, n, k]: readonly [number, number, number]): Promise<void> {
+  const a = tensor(device, [m, k], "f16");
+  const b = tensor(device, [n, k], "f16");
+  const h = tensor(device, [m, 16], "f32");
+  const factor = tensor(device, [n, 16], "f32");
+  const half = device.empty([m, n], "f16");
+  const single = device.empty([m, n], "f32");
+  const lowRank = { h, factor, scale: 0.5 };
+  const product: Omit<Gemm, "c"> = { a, b, m, n, k };
+  const cases: [string, Gemm, string?][] = [
+    ["matmul, rows", { ...product, c: half, transposeB: true }, "subgroupMatrix"],
+    ["rows", { ...product, c: half, transposeB: true }],
+    ["eights", { ...product, c: half, inEights: true }],
+    ["eights + r", { ...product, c: half, inEights: true, lowRank }],
+    ["columns", { ...product, c: half }],
+    ["columns f32", { ...product, c: single }],
+    ["columns f32 + r", { ...product, c: single, lowRank }],
+  ];
+  const results: string[] = [];
+  for (const [name, each, forced] of cases) {
+    if (forced) device.recorder.variants.set("matmul", forced);
+    const time = await micros(device, () => gemm(each));
+    device.recorder.variants.delete("matmul");
+    results.push(`${name} ${time.toFixed(1)} (${((2 * m * n * k) / time / 1e6).toFixed(0)})`);
+  }
+  console.log(`${m} × ${n} × ${k}, µs (TFLOP/s): ${results.join(", ")}`);
+  for (const each of [a, b, h, factor, half, single]) each.dispose();
+}
+
+async function skinny(device: Device, [tokens, features]: readonly [number, number], rank: number): Promise<void> {
+  const wide = tensor(device, [tokens, features], "f16");
+  const factor = tensor(device, [features, rank], "f32");
+  const h = tensor(device, [tokens, rank], "f32");
+  const tall = device.empty([tokens, rank], "f32");
+  const gradient = device.empty([features, rank], "f32");
+  const cases: [string, SkinnyProduct][] = [
+    ["h = x·Aᵀ", { a: wide, b: factor, c: tall, m: tokens, n: rank, k: features, transposeB: true }],
+    ["dh = dy·B", { a: wide, b: factor, c: tall, m: tokens, n: rank, k: features, wantsPeaks: true }],
+    ["dB = dyᵀ·h", { a: wide, b: h, c: gradient, m: features, n: rank, k: tokens, transposeA: true }],
+    ["dA = dhᵀ·x", { a: wide, b: h, c: gradient, m: features, n: rank, k: tokens, transposeA: true, transposeC: true }],
+  ];
+  const results: string[] = [];
+  for (const [name, product] of cases) {
+    const time = await micros(device, () => void skinnyProduct(product));
+    results.push(`${name} ${time.toFixed(1)} (${(wide.byteLength / time / 1e3).toFixed(0)})`);
+  }
+  console.log(`${tokens} × ${features}, rank ${rank}, µs (GB/s of the wide matrix): ${results.join(", ")}`);
+  for (const each of [wide, factor, h, tall, gradient]) each.dispose();
+}
+
+const chosen = new Set(process.argv.slice(2));
+const wants = (section: string): boolean => chosen.has(section) || (section !== "7b" && !chosen.has("main") && !chosen.has("skinny"));
+const device = await requestDevice();
+console.log(device.capabilities.description);
+if (!isSkinny(device, { m: 8, n: 8, k: 8 })) {
+  console.error("bench products: expected matrix units, got none");
+  process.exit(2);
+}
+if (wants("main")) {
+  for (const tokens of [2048, 4096]) {
+    const layers = [
+      [tokens, 1536, 1536],
+      [tokens, 2048, 1536],
+      [tokens, 8960, 1536],
+      [tokens, 1536, 8960],
+    ] as const;
+    const larger = [
+      [tokens, 3584, 3584],
+      [tokens, 18_944, 3584],
+      [tokens, 3584, 18_944],
+    ] as const;
+    for (const shape of [...layers, ...(chosen.has("7b") ? larger : [])]) await main(device, shape);
+  }
+}
+if (wants("skinny")) {
+  for (const tokens of [2048, 4096])
+    for (const features of [256, 1536, 8960, ...(chosen.has("7b") ? [3584, 18_944] : [])]) await skinny(device, [tokens, features], 16);
+  await skinny(device, [2048, 1536], 32);
+}
+device.dispose();
