@@ -5,12 +5,11 @@ import { seriousFaults } from "@kto/testing/browser";
 import { unzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root } from "../repository.js";
-import { LiveTab, openLiveSite, type LiveSite } from "./testing/live-site.js";
+import { LiveTab, openLiveSite, screenshots, type LiveSite } from "./testing/live-site.js";
 import { sha256, trainInNode } from "./testing/node-run.js";
 import { watchPage } from "./testing/watch-frames.js";
 
 const updates = 24;
-const screenshots = join(root, "docs/.vitepress/screenshots/live");
 
 let site: LiveSite;
 beforeAll(async () => {

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { seriousFaults } from "@kto/testing/browser";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { inWorker, LiveTab, openLiveSite, type LiveSite } from "./testing/live-site.js";
+import { inWorker, LiveTab, openLiveSite, screenshots, type LiveSite } from "./testing/live-site.js";
 import { sha256, trainInNode } from "./testing/node-run.js";
 
 const updates = 24;
@@ -74,6 +76,10 @@ describe("the live page in Chromium, where things go wrong", () => {
       .button(/^good: /)
       .first()
       .click();
+    await tab.page.setViewportSize({ width: 390, height: 844 });
+    await tab.page.locator(".drawn").scrollIntoViewIfNeeded();
+    expect(await seriousFaults(tab.page, join(screenshots, "marks-phone-light.png"))).toEqual([]);
+    expect(await tab.page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
     expect(await tab.page.getByRole("textbox", { name: "Marked answers" }).inputValue()).toMatch(
       /^1\+1=2 👍\n2\+2=5 bad\n\d+\+\d+=\d+ 👍$/,
     );
@@ -87,6 +93,23 @@ describe("the live page in Chromium, where things go wrong", () => {
     expect(text).toContain("typed.jsonl: 3 rows, 2 👍, 1 👎");
     expect(text).toContain("This window keeps no files");
     await tab.download("adapter_config.json");
+    expect(tab.said).toEqual([]);
+    await context.close();
+  });
+
+  it("says when the browser keeps no more files, and trains again when it does", async () => {
+    const context = await site.browser.newContext();
+    const tab = await LiveTab.open(context, site.url);
+    const session = await context.newCDPSession(tab.page);
+    const { origin } = new URL(site.url);
+    await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 100_000 }); // a checkpoint is larger
+    await tab.setUpdates(8);
+    await tab.button("Train").click();
+    await tab.end("failed");
+    expect(await tab.alert()).toMatch(/QuotaExceededError[^]*About WRITE/);
+    await session.send("Storage.overrideQuotaForOrigin", { origin });
+    await tab.button("Train").click();
+    await tab.end("finished");
     expect(tab.said).toEqual([]);
     await context.close();
   });

@@ -10,6 +10,9 @@ import { lossesIn } from "./node-run.js";
 
 type Context = Awaited<ReturnType<Browser["newContext"]>>;
 
+/** Where pictures of the page are kept, for people to look at. */
+export const screenshots: string = join(root, "docs/.vitepress/screenshots/live");
+
 /** The live page, built alone and served under a sub-path, and a browser. */
 export interface LiveSite extends AsyncDisposable {
   browser: Browser;
