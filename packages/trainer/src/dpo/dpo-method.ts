@@ -39,7 +39,7 @@ export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial")
           batchSize: args.precomputeRefBatchSize ?? perDeviceTrainBatchSize,
         }),
     }),
-    record: (context, pairs, _statistics, backwardPass) => {
+    record: (context, pairs, _before, backwardPass) => {
       const parts = inPassesOf(context, units(pairs), answers, (part, options) =>
         context.model.device.scope("pass", () => pairPass(context, args, { pairs: part.flat(), whole: pairs, ...options }, backwardPass)),
       );

@@ -58,7 +58,7 @@ export function referenceFreeMethod({
     shuffleSeed: shuffleSeedOf(args),
     prepare: preparePairDataset,
     passes: (pairs) => [pairs.map(sequencesOf)],
-    record: (context, pairs, _statistics, backwardPass) => {
+    record: (context, pairs, _before, backwardPass) => {
       const numChosen = pairs.reduce((total, pair) => total + numScoredTokens(sequencesOf(pair)[0]), 0);
       const whole = { numPairs: pairs.length, meanChosenLength: Math.max(1, numChosen) / pairs.length };
       const parts = inPassesOf(context, pairs, sequencesOf, (part, options) =>

@@ -20,7 +20,7 @@ export function sftMethod(args: SFTConfig): Method<SftRow, PreparedSftDataset> {
     prepare: (dataset, options) => prepareSftDataset(dataset, { ...args, ...options }),
     passes: (rows) => [documentsOf(rows)],
     weightOf: (rows) => numScored(documentsOf(rows)),
-    record(context, rows, _statistics, backwardPass) {
+    record(context, rows, _before, backwardPass) {
       const documents = documentsOf(rows);
       const numItemsInBatch = Math.max(1, numScored(documents));
       const parts = inPasses(context, documents, (part, options) =>

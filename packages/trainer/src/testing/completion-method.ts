@@ -33,7 +33,7 @@ export const completionMethod: Method<CompletionRow> = {
 
   passes: (rows) => [rows],
 
-  record(context, rows, _statistics, backwardPass) {
+  record(context, rows, _before, backwardPass) {
     const parts = inPasses(context, rows, (part, options) =>
       completionPass(context, { rows: part, numRows: rows.length, ...options }, backwardPass),
     );
