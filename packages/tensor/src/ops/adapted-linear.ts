@@ -76,6 +76,7 @@ interface Attributes {
 }
 
 const adaptedLinearOp = defineOp("adaptedLinear", {
+  rows: ["x", "h"],
   acceptsHalfGradient: true,
   forward({ device }, { x, bias, a, b }: Inputs, { weight, scale, dtype }: Attributes) {
     const [n, k] = weight.shape;
