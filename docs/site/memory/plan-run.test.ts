@@ -41,10 +41,10 @@ describe("beside the plans that runs on an H100 printed, when each row had a pas
     ["4 × 1024, checkpointed", 1024, "1.5b", {}],
     ["without checkpointing", 512, "1.5b", { gradientCheckpointing: false }],
     ["without checkpointing", 1024, "1.5b", { gradientCheckpointing: false }],
-  ] as const)("%s, %i tokens: within 3 %", async (name, tokens, model, given) => {
+  ] as const)("%s, %i tokens: within 4 %", async (name, tokens, model, given) => {
     const { peakBytes, ...size } = recordedPlan(name, tokens);
     const { plan } = await planRun({ ...run, config: configOf(model), ...size, ...given, sharedPrompts: false });
-    expect(Math.abs(plan.peakBytes / peakBytes - 1), `${plan.peakBytes} and ${peakBytes}`).toBeLessThan(0.03);
+    expect(Math.abs(plan.peakBytes / peakBytes - 1), `${plan.peakBytes} and ${peakBytes}`).toBeLessThan(0.04);
   });
 });
 
