@@ -6,20 +6,20 @@ import { unzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { root } from "../repository.js";
 import { LiveTab, openLiveSite, screenshots, type LiveSite } from "./testing/live-site.js";
-import { sha256, trainInNode } from "./testing/node-run.js";
+import { sha256, trainInNode, type RunResult } from "./testing/node-run.js";
 import { watchPage } from "./testing/watch-frames.js";
 
 const updates = 24;
 
 let site: LiveSite;
+let node: RunResult;
 beforeAll(async () => {
-  site = await openLiveSite();
-}, 180_000);
+  [site, node] = await Promise.all([openLiveSite(), trainInNode(updates)]);
+}, 300_000);
 afterAll(() => site?.[Symbol.asyncDispose]());
 
 describe("the live page in Chromium", () => {
   it("learns by keyboard, responsive, with the losses and the adapter of Node, and hands the adapter out; a reload shows it all again", async () => {
-    const node = await trainInNode(updates);
     const context = await site.browser.newContext({ viewport: { width: 390, height: 844 }, colorScheme: "light" });
     const tab = await LiveTab.open(context, site.url);
     expect(await seriousFaults(tab.page, join(screenshots, "begin-phone-light.png"))).toEqual([]);

@@ -3,19 +3,19 @@ import { join } from "node:path";
 import { seriousFaults } from "@kto/testing/browser";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inWorker, LiveTab, openLiveSite, screenshots, type LiveSite } from "./testing/live-site.js";
-import { sha256, trainInNode } from "./testing/node-run.js";
+import { sha256, trainInNode, type RunResult } from "./testing/node-run.js";
 
 const updates = 24;
 
 let site: LiveSite;
+let node: RunResult;
 beforeAll(async () => {
-  site = await openLiveSite();
-}, 180_000);
+  [site, node] = await Promise.all([openLiveSite(), trainInNode(updates)]);
+}, 300_000);
 afterAll(() => site?.[Symbol.asyncDispose]());
 
 describe("the live page in Chromium, where things go wrong", () => {
   it("keeps a second tab out; goes on to the same bits after the GPU was lost, a reload in mid-run, and a closed tab", async () => {
-    const node = await trainInNode(updates);
     const context = await site.browser.newContext();
     let tab = await LiveTab.open(context, site.url);
     await tab.setUpdates(updates);
