@@ -1,8 +1,8 @@
 /**
- * The KTO step on a model of the 1.5B shape with random weights in f16, or with --nf4 in four bits, or on a model folder (`bench/tutorial/write-checkpoint.ts` makes four-bit ones),
+ * The KTO step on a model of the 1.5B or 7B shape with random weights in f16, or with --nf4 in four bits, or on a model folder (`bench/tutorial/write-checkpoint.ts` makes four-bit ones),
  * LoRA r 16 on the seven projections.
  *
- *   npm run bench -- kto-step [--model FOLDER] [--nf4] [--dtype f16|f32] [--batch 4] [--tokens 512,1024] [--updates 6] [--checkpointing true|false|auto]
+ *   npm run bench -- kto-step [--model FOLDER] [--shape 1.5b|7b] [--nf4] [--shared-prompts true|false] [--dtype f16|f32] [--batch 4] [--tokens 512,1024] [--updates 6] [--checkpointing true|false|auto]
  *       [--optim adamw_torch] [--loss kto|apo_zero_unpaired] [--accumulate 1] [--max-memory BYTES] [--profile] [--layers 28] [--out FILE.json]
  *
  * Prints load time, samples/s, tokens/s, planned and peak memory and host time per dispatch; with --profile the hottest kernels too.
@@ -16,7 +16,7 @@ import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device, type FloatDtype, type KernelTiming } from "@kto/tensor";
 import { KTOTrainer, type MemoryPlan, type TrainerEvent } from "@kto/trainer";
 import { watchDriverMemory } from "./driver-memory.js";
-import { randomFourBitModel, randomModel, shape1b5 } from "./random-model.js";
+import { randomFourBitModel, randomModel, shape1b5, shape7b } from "./random-model.js";
 
 interface StepResult {
   tokensPerRow: number;
@@ -46,7 +46,9 @@ const profiledUpdates = 2;
 const { values: options } = parseArgs({
   options: {
     model: { type: "string" },
+    shape: { type: "string", default: "1.5b" },
     nf4: { type: "boolean", default: false },
+    "shared-prompts": { type: "string", default: "true" },
     dtype: { type: "string", default: "f16" },
     checkpointing: { type: "string", default: "true" },
     optim: { type: "string", default: "adamw_torch" },
@@ -69,12 +71,13 @@ console.log(
 );
 if (options["max-memory"] !== undefined) device.memory.budgetBytes = Number(options["max-memory"]);
 const dtype = options.dtype as FloatDtype;
+const shape = { ...(options.shape === "7b" ? shape7b : shape1b5), numHiddenLayers: Number(options.layers) };
 const started = performance.now();
 const base = options.model
   ? await Qwen2ForCausalLM.fromPretrained(fileDirectory(options.model), { device, dtype })
   : options.nf4
-    ? await randomFourBitModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) })
-    : randomModel(device, { ...shape1b5, numHiddenLayers: Number(options.layers) }, dtype);
+    ? await randomFourBitModel(device, shape)
+    : randomModel(device, shape, dtype);
 const recordedMs = performance.now() - started;
 await device.sync();
 const loadedMs = performance.now() - started;
@@ -205,6 +208,7 @@ function makeTrainer(
       perDeviceTrainBatchSize: batch,
       gradientAccumulationSteps: Number(options.accumulate),
       optim: options.optim,
+      sharedPrompts: options["shared-prompts"] === "true",
       lossType: options.loss as "kto" | "apo_zero_unpaired",
       maxSteps: updates,
       learningRate: 1e-4,

@@ -20,6 +20,16 @@ export const shape1b5: Qwen2Config = {
   eosTokenId: undefined,
 };
 
+/** DeepSeek-R1-Distill-Qwen-7B's: 7,615,616,512 parameters. */
+export const shape7b: Qwen2Config = {
+  ...shape1b5,
+  vocabSize: 152_064,
+  hiddenSize: 3584,
+  intermediateSize: 18_944,
+  numAttentionHeads: 28,
+  numKeyValueHeads: 4,
+};
+
 const blockElements = 2 ** 22;
 
 /**

@@ -1,5 +1,6 @@
 import {
   adaptedLinear,
+  add,
   gemm,
   isAdaptedLinear,
   partsTogether,
@@ -40,11 +41,21 @@ export class Linear4bit implements LinearModule {
 
   /** @param x [T, inFeatures] → [T, outFeatures] in `dtype` */
   forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
-    if (!this.adapter?.isActive) return linear4bit(x, this.weight, this.bias, { dtype });
+    return this.#forward(x, dtype, undefined);
+  }
+
+  /** @param addend [T, outFeatures] f32 → addend + forward(x), f32 */
+  forwardOnto(addend: Tensor, x: Tensor): Tensor {
+    return this.#forward(x, "f32", addend);
+  }
+
+  #forward(x: Tensor, dtype: FloatDtype, addend: Tensor | undefined): Tensor {
+    if (!this.adapter?.isActive) return linear4bit(x, this.weight, this.bias, { dtype, addend });
     const { delta } = this.adapter;
-    const adapted = delta && { x, weight: frozenMatrix(this.weight), bias: this.bias, delta, dtype };
+    const adapted = delta && { x, weight: frozenMatrix(this.weight), bias: this.bias, addend, delta, dtype };
     if (adapted && isAdaptedLinear(adapted)) return adaptedLinear(adapted);
-    return this.adapter.apply(linear4bit(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+    const y = this.adapter.apply(linear4bit(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+    return addend ? add(addend, y) : y;
   }
 
   together(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined {

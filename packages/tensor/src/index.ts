@@ -23,7 +23,7 @@ export { checkpoint, type CheckpointOptions } from "./autograd/checkpoint.js";
 export { leadingRows, withGradientRows } from "./autograd/gradient-rows.js";
 export { defineOp, type Op, type OpContext, type OpDefinition, type OpResult } from "./autograd/define-op.js";
 export { wayRegistry, type OpWays, type Way } from "./autograd/ways.js";
-export { Gradients, type GradientSink } from "./autograd/gradients.js";
+export { Gradients, type GradientSink, type GradientSum } from "./autograd/gradients.js";
 export * from "./kernels/define-kernel.js";
 export { computeMain, oneGroupPer, oneThreadPer } from "./kernels/lib/grid.js";
 export { reduceEnables, reduceSum, type Reduce } from "./kernels/lib/reduce.js";

@@ -1,4 +1,4 @@
-import { always, cast, gemm, pipelines, type FloatDtype, type Tensor, type Way } from "@kto/tensor";
+import { addInPlace, always, cast, gemm, pipelines, type FloatDtype, type Tensor, type Way } from "@kto/tensor";
 import { matVecBackwardKernel } from "../kernels/nf4-mat-vec-backward.wgsl.js";
 import { matVecKernel } from "../kernels/nf4-mat-vec.wgsl.js";
 import type { Nf4Weight } from "../nf4-weight.js";
@@ -14,8 +14,15 @@ interface Problem {
 
 /** What a way of such a product records; `operand` is the dtype to which W is rounded. */
 interface Products {
-  /** y = x · Wᵀ + bias */
-  forward(product: { x: Tensor; weight: Nf4Weight; bias: Tensor | undefined; y: Tensor; operand: FloatDtype }): void;
+  /** y = x · Wᵀ + bias (+ addend) */
+  forward(product: {
+    x: Tensor;
+    weight: Nf4Weight;
+    bias: Tensor | undefined;
+    addend: Tensor | undefined;
+    y: Tensor;
+    operand: FloatDtype;
+  }): void;
   /** dx = dy · W, or with `accumulate` dx += dy · W; f32 */
   backward(product: { dy: Tensor; weight: Nf4Weight; dx: Tensor; accumulate: boolean; operand: FloatDtype }): void;
 }
@@ -40,7 +47,7 @@ export const codesProduct: Way<Problem, Products> = {
   when: (_capabilities, { direction, rows, weight: { numElements } }) =>
     rows <= mostMatVecRows[numElements <= smallMatrix ? "small" : "large"][direction],
   record: {
-    forward({ x, weight, bias, y, operand }) {
+    forward({ x, weight, bias, addend, y, operand }) {
       const [n, k] = weight.shape;
       const m = x.shape[0]!;
       const { bindings, params, spec } = decodeArguments(weight);
@@ -57,6 +64,7 @@ export const codesProduct: Way<Problem, Products> = {
           rows: rowsTogether(m),
         },
       );
+      if (addend) addInPlace(y, addend);
     },
     backward({ dy, weight, dx, accumulate, operand }) {
       const [n, k] = weight.shape;
@@ -77,12 +85,12 @@ export const scratchProduct: Way<Problem, Products> = {
   name: "scratch",
   when: always,
   record: {
-    forward({ x, weight, bias, y, operand }) {
+    forward({ x, weight, bias, addend, y, operand }) {
       const [n, k] = weight.shape;
       const m = x.shape[0]!;
       const isPipelined = operand === "f16" && pipelines({ a: x, b: x, m, n, k });
       const w = isPipelined ? productOperand(weight) : { b: weight.dequantize(operand), transposeB: true };
-      gemm({ a: x, ...w, c: y, m, n, k, bias });
+      gemm({ a: x, ...w, c: y, m, n, k, bias, addend });
       w.b.dispose();
     },
     backward({ dy, weight, dx, accumulate, operand }) {

@@ -1,4 +1,4 @@
-import { defineOp, expectDtype, expectShape, ShapeError, sumColumns, type FloatDtype, type Tensor } from "@kto/tensor";
+import { defineOp, DtypeError, expectDtype, expectShape, ShapeError, sumColumns, type FloatDtype, type Tensor } from "@kto/tensor";
 import type { Nf4Weight } from "../nf4-weight.js";
 import { codesProduct, scratchProduct } from "./linear-4bit-ways.js";
 
@@ -6,6 +6,8 @@ import { codesProduct, scratchProduct } from "./linear-4bit-ways.js";
 export interface Linear4bitOptions {
   /** Storage type of the result; default f32. */
   dtype?: FloatDtype;
+  /** [T, outFeatures] f32, added before the rounding; with an f32 result. */
+  addend?: Tensor | undefined;
 }
 
 /**
@@ -17,14 +19,15 @@ export interface Linear4bitOptions {
  * @param bias    [outFeatures] f32
  * @returns       [T, outFeatures] in `dtype`; throws ShapeError when the sizes do not match, DtypeError on other dtypes
  */
-export function linear4bit(x: Tensor, weight: Nf4Weight, bias?: Tensor, { dtype = "f32" }: Linear4bitOptions = {}): Tensor {
-  return linear4bitOp({ x, bias }, { weight, dtype, operand: x.dtype as FloatDtype }).output;
+export function linear4bit(x: Tensor, weight: Nf4Weight, bias?: Tensor, { dtype = "f32", addend }: Linear4bitOptions = {}): Tensor {
+  return linear4bitOp({ x, bias, addend }, { weight, dtype, operand: x.dtype as FloatDtype }).output;
 }
 
 interface Inputs {
   [name: string]: Tensor | undefined;
   x: Tensor;
   bias: Tensor | undefined;
+  addend: Tensor | undefined;
 }
 
 interface Attributes {
@@ -36,9 +39,9 @@ interface Attributes {
 
 const linear4bitOp = defineOp("linear4bit", {
   ways: [codesProduct, scratchProduct],
-  rows: ["x"],
+  rows: ["x", "addend"],
   acceptsHalfGradient: true,
-  forward({ device, way }, { x, bias }: Inputs, { weight, dtype, operand }: Attributes) {
+  forward({ device, way }, { x, bias, addend }: Inputs, { weight, dtype, operand }: Attributes) {
     expectDtype("linear4bit", "x", x, "f32", "f16");
     const [n, k] = weight.shape;
     if (x.shape.length !== 2 || x.shape[1] !== k) {
@@ -51,11 +54,16 @@ const linear4bitOp = defineOp("linear4bit", {
       expectDtype("linear4bit", "bias", bias, "f32");
     }
     const rows = x.shape[0]!;
+    if (addend) {
+      expectShape("linear4bit", "addend", addend, [rows, n]);
+      expectDtype("linear4bit", "addend", addend, "f32");
+      if (dtype !== "f32") throw new DtypeError(`linear4bit: an addend goes to a result in f32; expected dtype f32, got ${dtype}`);
+    }
     const y = device.rowsLike(x, [rows, n], dtype, "linear4bit");
-    if (rows > 0) way({ direction: "forward", rows, weight }).forward({ x, weight, bias, y, operand });
+    if (rows > 0) way({ direction: "forward", rows, weight }).forward({ x, weight, bias, addend, y, operand });
     return { output: y, saved: {} };
   },
-  // dx = dy · W;  dBias = sum over rows of dy
+  // dx = dy · W;  dBias = sum over rows of dy;  dAddend = dy
   vjp({ device, way, partial }, _saved, dy, needs, { weight, operand }) {
     const [n, k] = weight.shape;
     const rows = dy.shape[0]!;
@@ -65,6 +73,6 @@ const linear4bitOp = defineOp("linear4bit", {
       const accumulate = partial.x !== undefined;
       if (rows > 0) way({ direction: "backward", rows, weight }).backward({ dy, weight, dx, accumulate, operand });
     }
-    return { x: dx, bias: needs.bias && sumColumns(dy, n, [n]) };
+    return { x: dx, bias: needs.bias && sumColumns(dy, n, [n]), addend: needs.addend && dy };
   },
 });

@@ -44,7 +44,7 @@ export function decoderLayer(x: Tensor, layer: DecoderLayer, context: DecoderLay
   const rotate = (projection: LinearModule, input: Tensor): Tensor =>
     device.scope("projection", () => rope(projection.forward(input, { dtype }), positions, { headDim, ...tables }));
   const addProjection = (to: Tensor, projection: LinearModule, input: Tensor): Tensor =>
-    device.scope("projection", () => add(to, projection.forward(input, { dtype: "f32" })));
+    device.scope("projection", () => projection.forwardOnto?.(to, input) ?? add(to, projection.forward(input, { dtype: "f32" })));
 
   const afterAttention = device.scope("attention", () => {
     const normed = rmsNorm(x, layer.inputLayernorm, { eps, dtype }); // [numTokens, hiddenSize]

@@ -3,7 +3,7 @@ import { DeviceLostError, ShapeError } from "../errors.js";
 import { sizeOf, type Rows } from "../shape.js";
 import { Tensor, type GradientRows } from "../tensor.js";
 import { gradientRowsOfResult, leadingRows, shapeOfLeading } from "./gradient-rows.js";
-import type { Gradients } from "./gradients.js";
+import type { Gradients, GradientSum } from "./gradients.js";
 import { edgeOf, GradNode, type Saved } from "./node.js";
 import { defineWays, type Way } from "./ways.js";
 
@@ -36,6 +36,8 @@ export interface OpDefinition<I extends Inputs, A, S extends Saved, E, P = never
       gradients: Gradients;
       /** By input: the f32 sum of what other ops gave, which the vjp may add to in place and return instead of a tensor of its own. */
       partial: { readonly [K in keyof I]?: Tensor | undefined };
+      /** Where the gradient of an input that is a leaf is added up, if an op may do so itself: the vjp then returns none for it. */
+      sumOf(name: keyof I): GradientSum | undefined;
       /** By input: the shape of its gradient. */
       shapes: { readonly [K in keyof I]: Rows };
     },
@@ -90,7 +92,11 @@ export function defineOp<I extends Inputs, A, S extends Saved, E = undefined, P 
               const partial = Object.fromEntries(names.map((key, index) => [key, sumOfShape(sums[index], shapes[key])])) as {
                 [K in keyof I]?: Tensor;
               };
-              const byName = definition.vjp({ device, way, gradients, partial, shapes }, kept.saved, dy, needs, attributes);
+              const sumOf = (key: keyof I): GradientSum | undefined => {
+                const leaf = edges[names.indexOf(key as string)]?.leaf;
+                return leaf && gradients.sumOf(leaf);
+              };
+              const byName = definition.vjp({ device, way, gradients, partial, sumOf, shapes }, kept.saved, dy, needs, attributes);
               return names.map((key) => byName[key] || undefined);
             },
             definition.acceptsHalfGradient,

@@ -1,8 +1,19 @@
 import type { Tensor } from "../tensor.js";
 import { addInPlace, converted } from "./untaped.js";
 
-/** Takes a contribution to a leaf's gradient as soon as it is recorded; false leaves it to the `Gradients`. */
-export type GradientSink = (leaf: Tensor, gradient: Tensor) => boolean;
+/** Where contributions to the gradients of leaves go as soon as they are recorded. */
+export interface GradientSink {
+  /** Takes one; false leaves it to the `Gradients`. */
+  take(leaf: Tensor, gradient: Tensor): boolean;
+  /** Where an op may add `scale` times its contribution itself, in f32 and in the leaf's shape; undefined if to nothing. */
+  sumOf?(leaf: Tensor): GradientSum | undefined;
+}
+
+/** A sum that contributions are added to. */
+export interface GradientSum {
+  tensor: Tensor;
+  scale: number;
+}
 
 /** Gradients of leaves, by leaf, but those that a sink took. Owns the gradient tensors. */
 export class Gradients implements Disposable {
@@ -19,8 +30,13 @@ export class Gradients implements Disposable {
 
   /** Takes a share in `gradient`; a second contribution to the same leaf is added to the first. */
   add(leaf: Tensor, gradient: Tensor): void {
-    if (this.#sink?.(leaf, gradient)) return;
+    if (this.#sink?.take(leaf, gradient)) return;
     this.#byLeaf.set(leaf, sumShares(this.#byLeaf.get(leaf), gradient));
+  }
+
+  /** See `GradientSink`. */
+  sumOf(leaf: Tensor): GradientSum | undefined {
+    return this.#sink?.sumOf?.(leaf);
   }
 
   /** Removes a gradient and gives it to the caller, in the current scope. */

@@ -1,13 +1,19 @@
+import type { Capabilities } from "../device/capabilities.js";
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import { computeMain, oneThreadPer } from "./lib/grid.js";
 import { sigmoidFunction } from "./lib/sigmoid.js";
+import { unroll } from "./lib/unroll.js";
 import { floatAlias, packedBytes, type Packed } from "./lib/vector.js";
 import { wgsl } from "./wgsl.js";
 
-const variants = [{ name: "plain", when: always, spec: { workgroupSize: 64 } }];
+/** On a GPU a lane has several elements under way at once: these kernels wait for memory alone. */
+const variants = [
+  { name: "wide", when: ({ software }: Capabilities): boolean => !software, spec: { workgroupSize: 256, perLane: 4 } },
+  { name: "plain", when: always, spec: { workgroupSize: 64, perLane: 1 } },
+];
 
-/** y[i] = gate[i] · sigmoid(gate[i]) · up[i] in f32, rounded to `dtype`.  One thread per packed element. */
-export type SwiGluSpec = { gateType: Packed; upType: Packed; dtype: Packed; workgroupSize: number };
+/** y[i] = gate[i] · sigmoid(gate[i]) · up[i] in f32, rounded to `dtype`.  `perLane` packed elements a lane. */
+export type SwiGluSpec = { gateType: Packed; upType: Packed; dtype: Packed; workgroupSize: number; perLane: number };
 
 export const swiGluKernel: Kernel<SwiGluSpec, "gate" | "up" | "y", "count"> = defineKernel<SwiGluSpec>()({
   name: "swiGlu",
@@ -18,7 +24,7 @@ export const swiGluKernel: Kernel<SwiGluSpec, "gate" | "up" | "y", "count"> = de
     bytes: (packedBytes(gateType) + packedBytes(upType) + packedBytes(dtype)) * count,
     flops: 6 * count,
   }),
-  grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
+  grid: ({ count }, { workgroupSize, perLane }) => oneThreadPer(Math.ceil(count / perLane), workgroupSize),
   examples: [
     { gateType: "f32", upType: "f32", dtype: "f32" },
     { gateType: "vec4<f16>", upType: "vec4<f16>", dtype: "vec4<f16>" },
@@ -28,17 +34,16 @@ export const swiGluKernel: Kernel<SwiGluSpec, "gate" | "up" | "y", "count"> = de
     ${sigmoidFunction("Float")}
 
     ${computeMain(spec)} {
-      let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (i >= params.count) { return; }
-      let g = Float(gate[i]);
-      y[i] = Dtype(g * sigmoid(g) * Float(up[i]));
+      ${places(spec)}
+      ${unroll(spec.perLane, "let g@i = Float(gate[place@i]);\nlet u@i = Float(up[place@i]);")}
+      ${unroll(spec.perLane, "if (i@i < params.count) { y[i@i] = Dtype(g@i * sigmoid(g@i) * u@i); }")}
     }`,
 });
 
 /**
- * In place: gate[i] ← dGate = dy · up · s · (1 + gate · (1 − s)),  up[i] ← dUp = dy · gate · s,  s = sigmoid(gate[i]).  One thread per packed element.
+ * In place: gate[i] ← dGate = dy · up · s · (1 + gate · (1 − s)),  up[i] ← dUp = dy · gate · s,  s = sigmoid(gate[i]).  `perLane` packed elements a lane.
  */
-export type SwiGluBackwardSpec = { gateType: Packed; upType: Packed; floatType: Packed; workgroupSize: number };
+export type SwiGluBackwardSpec = { gateType: Packed; upType: Packed; floatType: Packed; workgroupSize: number; perLane: number };
 
 export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "dy", "count"> = defineKernel<SwiGluBackwardSpec>()({
   name: "swiGluBackward",
@@ -49,7 +54,7 @@ export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "d
     bytes: (2 * packedBytes(gateType) + 2 * packedBytes(upType) + packedBytes(floatType)) * count,
     flops: 12 * count,
   }),
-  grid: ({ count }, { workgroupSize }) => oneThreadPer(count, workgroupSize),
+  grid: ({ count }, { workgroupSize, perLane }) => oneThreadPer(Math.ceil(count / perLane), workgroupSize),
   examples: [
     { gateType: "f32", upType: "f32", floatType: "f32" },
     { gateType: "vec4<f16>", upType: "vec4<f16>", floatType: "vec4<f32>" },
@@ -59,12 +64,23 @@ export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "d
     ${sigmoidFunction("Float")}
 
     ${computeMain(spec)} {
-      let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (i >= params.count) { return; }
-      let g = Float(gate[i]);
-      let s = sigmoid(g);
-      let u = Float(up[i]);
-      gate[i] = ${spec.gateType}(dy[i] * u * s * (1.0 + g * sigmoid(-g)));
-      up[i] = ${spec.upType}(dy[i] * g * s);
+      ${places(spec)}
+      ${unroll(spec.perLane, "let g@i = Float(gate[place@i]);\nlet u@i = Float(up[place@i]);\nlet d@i = dy[place@i];")}
+      ${unroll(
+        spec.perLane,
+        wgsl`
+          if (i@i < params.count) {
+            let s = sigmoid(g@i);
+            gate[i@i] = ${spec.gateType}(d@i * u@i * s * (1.0 + g@i * sigmoid(-g@i)));
+            up[i@i] = ${spec.upType}(d@i * g@i * s);
+          }`,
+      )}
     }`,
 });
+
+/** Where a lane writes, and where it reads: past the end that is the last element. */
+function places({ perLane }: { perLane: number }): string {
+  return wgsl`
+    let first = foldedIndex(group, groups) * WORKGROUP_SIZE * PER_LANE + lane;
+    ${unroll(perLane, "let i@i = first + @iu * WORKGROUP_SIZE;\nlet place@i = min(i@i, params.count - 1u);")}`;
+}

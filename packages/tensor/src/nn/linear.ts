@@ -1,6 +1,7 @@
 import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
 import { adaptedLinear, isAdaptedLinear, type AdaptedLinearInputs } from "../ops/adapted-linear.js";
+import { add } from "../ops/add.js";
 import { gemm } from "../ops/gemm.js";
 import type { FewRowsInput } from "../ops/few-rows-layout.js";
 import { fewRowsLinear } from "../ops/few-rows-linear.js";
@@ -36,6 +37,8 @@ export interface LowRankDelta {
 export interface LinearModule extends LinearShape {
   adapter: LinearAdapter | undefined;
   forward(x: Tensor, options: { dtype: FloatDtype }): Tensor;
+  /** addend + forward(x) in f32, for a residual stream: [T, outFeatures]. Where a layer has no such method, the two are added. */
+  forwardOnto?(addend: Tensor, x: Tensor): Tensor;
   /**
    * This layer and others of the same input in one launch, for a few rows, outside the tape: their results side by side, adapters included. Undefined, and nothing
    * recorded, where these layers cannot; see `fewRowsLinear`.
@@ -90,10 +93,20 @@ export class Linear implements LinearModule {
 
   /** @param x [T, inFeatures] → [T, outFeatures] in `dtype` */
   forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
-    if (!this.adapter?.isActive) return linear(x, this.weight, this.bias, { dtype });
+    return this.#forward(x, dtype, undefined);
+  }
+
+  /** @param addend [T, outFeatures] f32 → addend + forward(x), f32 */
+  forwardOnto(addend: Tensor, x: Tensor): Tensor {
+    return this.#forward(x, "f32", addend);
+  }
+
+  #forward(x: Tensor, dtype: FloatDtype, addend: Tensor | undefined): Tensor {
+    if (!this.adapter?.isActive) return linear(x, this.weight, this.bias, { dtype, addend });
     const adapted = this.#adapted(x, dtype);
-    if (adapted && isAdaptedLinear(adapted)) return adaptedLinear(adapted);
-    return this.adapter.apply(linear(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+    if (adapted && isAdaptedLinear(adapted)) return adaptedLinear({ ...adapted, addend });
+    const y = this.adapter.apply(linear(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
+    return addend ? add(addend, y) : y;
   }
 
   #adapted(x: Tensor, dtype: FloatDtype): AdaptedLinearInputs | undefined {

@@ -97,10 +97,16 @@ export class ParameterBucket implements Disposable {
   /** For `backward`: adds `scale` times each gradient of a parameter of `of`, which has this bucket's layout, to this bucket as it comes. */
   sink(of: ParameterBucket, scale = 1): GradientSink {
     const targets = new Map([...of.parameters].map(([name, parameter]) => [parameter, this.get(name)]));
-    return (leaf, gradient) => {
-      const target = targets.get(leaf);
-      if (target) addInPlace(target, gradient, scale);
-      return target !== undefined;
+    return {
+      take: (leaf, gradient) => {
+        const target = targets.get(leaf);
+        if (target) addInPlace(target, gradient, scale);
+        return target !== undefined;
+      },
+      sumOf: (leaf) => {
+        const tensor = targets.get(leaf);
+        return tensor && { tensor, scale };
+      },
     };
   }
 

@@ -23,6 +23,8 @@ export interface AdaptedLinearInputs {
   weight: FrozenMatrix;
   /** [outFeatures] f32 */
   bias: Tensor | undefined;
+  /** [T, outFeatures] f32, added before the rounding */
+  addend?: Tensor | undefined;
   delta: LowRankDelta;
   /** Storage type of the result. */
   dtype: FloatDtype;
@@ -52,19 +54,20 @@ export function isAdaptedLinear({ x, weight, delta }: Pick<AdaptedLinearInputs, 
 const mostFewRows = 32;
 
 /**
- * A linear layer with a frozen weight and an update of low rank: y = x · Wᵀ + bias + scale · (x · aᵀ) · bᵀ, the update inside the product, everything summed in f32
+ * A linear layer with a frozen weight and an update of low rank: y = x · Wᵀ + bias + scale · (x · aᵀ) · bᵀ (+ addend), the update inside the product, everything summed in f32
  * and rounded once. Where `isAdaptedLinear`; else `linear` and `lowRankAdd` say the same.
  *
  * @returns  [T, outFeatures] in `dtype`
  */
-export function adaptedLinear({ x, weight, bias, delta: { a, b, scale }, dtype }: AdaptedLinearInputs): Tensor {
-  return adaptedLinearOp({ x, bias, a, b }, { weight, scale, dtype }).output;
+export function adaptedLinear({ x, weight, bias, addend, delta: { a, b, scale }, dtype }: AdaptedLinearInputs): Tensor {
+  return adaptedLinearOp({ x, bias, addend, a, b }, { weight, scale, dtype }).output;
 }
 
 interface Inputs {
   [name: string]: Tensor | undefined;
   x: Tensor;
   bias: Tensor | undefined;
+  addend: Tensor | undefined;
   a: Tensor;
   b: Tensor;
 }
@@ -76,33 +79,37 @@ interface Attributes {
 }
 
 const adaptedLinearOp = defineOp("adaptedLinear", {
-  rows: ["x", "h"],
+  rows: ["x", "addend", "h"],
   acceptsHalfGradient: true,
-  forward({ device }, { x, bias, a, b }: Inputs, { weight, scale, dtype }: Attributes) {
+  forward({ device }, { x, bias, addend, a, b }: Inputs, { weight, scale, dtype }: Attributes) {
     const [n, k] = weight.shape;
     const [m, r] = [x.shape[0]!, a.shape[0]!];
     const h = device.rowsLike(x, [m, r], "f32", "adaptedLinear h");
     const peaks = skinnyProduct({ a: x, b: a, c: h, m, n: r, k, transposeB: true, wantsPeaks: true });
     const y = device.rowsLike(x, [m, n], dtype, "adaptedLinear");
-    gemm({ a: x, ...weight.forProduct(), c: y, m, n, k, bias, lowRank: { h, factor: b, scale } });
+    gemm({ a: x, ...weight.forProduct(), c: y, m, n, k, bias, addend, lowRank: { h, factor: b, scale } });
     return { output: y, saved: { x, a, b, h, peaks } };
   },
-  // dh = scale · dy · b;  dB = scale · dyᵀ · h;  dA = dhᵀ · x;  dx = dy · W + dh · a;  dBias = sum over rows of dy
-  vjp({ device, partial }, { x, a, b, h, peaks }, dy, needs, { weight, scale }) {
+  // dAddend = dy;  dh = scale · dy · b;  dB = scale · dyᵀ · h;  dA = dhᵀ · x;  dx = dy · W + dh · a;  dBias = sum over rows of dy
+  vjp({ device, partial, sumOf }, { x, a, b, h, peaks }, dy, needs, { weight, scale }) {
     const [n, k] = weight.shape;
     const [m, r] = [x.shape[0]!, a.shape[0]!];
     const half = cast(dy.detach(), "f16");
     let [dx, dA, dB]: (Tensor | undefined)[] = [];
     if (needs.b) {
-      dB = device.empty([n, r], "f32", "adaptedLinear backward");
-      skinnyProduct({ a: half, b: h, c: dB, m: n, n: r, k: m, transposeA: true, alpha: scale, peaks });
+      const sum = sumOf("b");
+      dB = sum ? undefined : device.empty([n, r], "f32", "adaptedLinear backward");
+      const product = { a: half, b: h, m: n, n: r, k: m, transposeA: true, peaks };
+      skinnyProduct({ ...product, c: sum?.tensor ?? dB!, accumulate: sum !== undefined, alpha: scale * (sum?.scale ?? 1) });
     }
     if (needs.a || needs.x) {
       const dh = device.rowsLike(x, [m, r], "f32", "adaptedLinear backward");
       const dhPeaks = skinnyProduct({ a: half, b, c: dh, m, n: r, k: n, alpha: scale, wantsPeaks: needs.a });
       if (needs.a) {
-        dA = device.empty([r, k], "f32", "adaptedLinear backward");
-        skinnyProduct({ a: x, b: dh, c: dA, m: k, n: r, k: m, transposeA: true, transposeC: true, peaks: dhPeaks });
+        const sum = sumOf("a");
+        dA = sum ? undefined : device.empty([r, k], "f32", "adaptedLinear backward");
+        const product = { a: x, b: dh, m: k, n: r, k: m, transposeA: true, transposeC: true, peaks: dhPeaks };
+        skinnyProduct({ ...product, c: sum?.tensor ?? dA!, accumulate: sum !== undefined, alpha: sum?.scale ?? 1 });
       }
       if (needs.x) {
         dx = partial.x ?? device.rowsLike(x, [m, k], "f32", "adaptedLinear backward");
@@ -110,6 +117,6 @@ const adaptedLinearOp = defineOp("adaptedLinear", {
         gemm({ a: half, b: weight.forGradient(), c: dx, m, n: k, k: n, accumulate, lowRank: { h: dh, factor: a, scale: 1 } });
       }
     }
-    return { x: dx, a: dA, b: dB, bias: needs.bias && sumColumns(dy, n, [n]) };
+    return { x: dx, a: dA, b: dB, bias: needs.bias && sumColumns(dy, n, [n]), addend: needs.addend && dy };
   },
 });

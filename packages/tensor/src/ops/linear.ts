@@ -11,18 +11,20 @@ import { sumColumns } from "./sum-columns.js";
 export interface LinearOptions {
   /** Storage type of the result; default f32. */
   dtype?: FloatDtype;
+  /** [T, outFeatures] f32, added before the rounding. */
+  addend?: Tensor | undefined;
 }
 
 /**
- * A linear layer, as in torch: y = x · weightᵀ + bias. Sums are f32 and rounded once.
+ * A linear layer, as in torch: y = x · weightᵀ + bias (+ addend). Sums are f32 and rounded once.
  *
  * @param x       [T, inFeatures] f32 | f16
  * @param weight  [outFeatures, inFeatures] f32 | f16
  * @param bias    [outFeatures] f32
  * @returns       [T, outFeatures] in `dtype`; throws ShapeError when the sizes do not match, DtypeError on other dtypes
  */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor, { dtype = "f32" }: LinearOptions = {}): Tensor {
-  return linearOp({ x, weight, bias }, { dtype }).output;
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor, { dtype = "f32", addend }: LinearOptions = {}): Tensor {
+  return linearOp({ x, weight, bias, addend }, { dtype }).output;
 }
 
 interface Inputs {
@@ -30,12 +32,13 @@ interface Inputs {
   x: Tensor;
   weight: Tensor;
   bias: Tensor | undefined;
+  addend: Tensor | undefined;
 }
 
 const linearOp = defineOp("linear", {
-  rows: ["x"],
+  rows: ["x", "addend"],
   acceptsHalfGradient: true,
-  forward({ device }, { x, weight, bias }: Inputs, { dtype }: { dtype: FloatDtype }) {
+  forward({ device }, { x, weight, bias, addend }: Inputs, { dtype }: { dtype: FloatDtype }) {
     expectDtype("linear", "x", x, "f32", "f16");
     expectDtype("linear", "weight", weight, "f32", "f16");
     if (x.shape.length !== 2 || weight.shape.length !== 2 || x.shape[1] !== weight.shape[1]) {
@@ -48,11 +51,15 @@ const linearOp = defineOp("linear", {
       expectShape("linear", "bias", bias, [n]);
       expectDtype("linear", "bias", bias, "f32");
     }
+    if (addend) {
+      expectShape("linear", "addend", addend, [m, n]);
+      expectDtype("linear", "addend", addend, "f32");
+    }
     const y = device.rowsLike(x, [m, n], dtype, "linear");
-    gemm({ a: x, b: weight, c: y, m, n, k, transposeB: true, bias });
+    gemm({ a: x, b: weight, c: y, m, n, k, transposeB: true, bias, addend });
     return { output: y, saved: { x: weight.requiresGrad || weight.node ? x : undefined, weight } };
   },
-  // dx = dy · weight;  dWeight = dyᵀ · x;  dBias = sum over rows of dy
+  // dx = dy · weight;  dWeight = dyᵀ · x;  dBias = sum over rows of dy;  dAddend = dy
   vjp({ device, partial }, { x, weight }, dy, needs) {
     const [m, k, n] = [dy.shape[0]!, weight.shape[1]!, weight.shape[0]!];
     let dx: Tensor | undefined;
@@ -66,6 +73,6 @@ const linearOp = defineOp("linear", {
       dWeight = device.empty([n, k], "f32", "linear backward");
       gemm({ a: dy, b: x, c: dWeight, m: n, n: k, k: m, transposeA: true });
     }
-    return { x: dx, weight: dWeight, bias: needs.bias && sumColumns(dy, n, [n]) };
+    return { x: dx, weight: dWeight, bias: needs.bias && sumColumns(dy, n, [n]), addend: needs.addend && dy };
   },
 });

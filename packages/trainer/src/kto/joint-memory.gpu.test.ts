@@ -60,7 +60,7 @@ function needOf(checkpointedLayers: number, isSeparate: boolean): { inUse: numbe
       },
       layout: { ...layout, ...largestPasses([passes], layout) },
     };
-    recordMicroBatch({ method: ktoMethod(args), context }, rows, { scale: 1, sink: () => true });
+    recordMicroBatch({ method: ktoMethod(args), context }, rows, { scale: 1, sink: { take: () => true } });
   });
   return { inUse: (peakInUseBytes - residentBytes) / 2 ** 20, allocated: (peakBytes - residentBytes) / 2 ** 20 };
 }

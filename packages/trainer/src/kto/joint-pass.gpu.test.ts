@@ -196,7 +196,7 @@ describe("a micro-batch", () => {
       const before = none.recorder.numDispatches;
       let there = 0;
       const onForward = (): void => void (there = none.recorder.numDispatches - before);
-      none.scope(() => recordMicroBatch({ method: ktoMethod(args, "base"), context }, rows, { scale: 1, sink: () => true, onForward }));
+      none.scope(() => recordMicroBatch({ method: ktoMethod(args, "base"), context }, rows, { scale: 1, sink: { take: () => true }, onForward }));
       return { there, back: none.recorder.numDispatches - before - there };
     };
     const [joint, separate] = [launches({}), launches({ isSeparate: true })];

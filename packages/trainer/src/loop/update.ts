@@ -1,5 +1,5 @@
 import type { Optimizer } from "@kto/optim";
-import type { ParameterBucket, Tensor } from "@kto/tensor";
+import type { GradientSink, ParameterBucket, Tensor } from "@kto/tensor";
 import type { RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import type { TrainerEvent } from "./events.js";
@@ -102,7 +102,21 @@ function backwardPass<Row extends SourceRow>(
   const lossScale = args.lossScale === "auto" ? (policy.base.dtype === "f16" ? 2 ** 14 : 1) : args.lossScale;
   const scale = share === undefined ? lossScale / count / collective.size : lossScale * share;
   const sinks = policy.buckets.map((bucket, index) => gradients[index]!.sink(bucket, 1 / lossScale));
-  return { scale, sink: (leaf, gradient) => sinks.some((sink) => sink(leaf, gradient)) };
+  return { scale, sink: anyOf(sinks) };
+}
+
+/** What goes to the first of some sinks that takes it. */
+function anyOf(sinks: readonly GradientSink[]): GradientSink {
+  return {
+    take: (leaf, gradient) => sinks.some((sink) => sink.take(leaf, gradient)),
+    sumOf(leaf) {
+      for (const sink of sinks) {
+        const sum = sink.sumOf?.(leaf);
+        if (sum) return sum;
+      }
+      return undefined;
+    },
+  };
 }
 
 function withDropout<Row extends SourceRow, T>(
