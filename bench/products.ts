@@ -61,7 +61,8 @@ async function main(device: Device, [m, n, k]: readonly [number, number, number]
   const factor = tensor(device, [n, 16], "f32");
   const half = device.empty([m, n], "f16");
   const single = device.empty([m, n], "f32");
-  const lowRank = { h, factor, scale: 0.5 };
+  const peaks = tensor(device, [1, 32], "f32");
+  const lowRank = { h, peaks, factor, scale: 0.5 };
   const product: Omit<Gemm, "c"> = { a, b, m, n, k };
   const cases: [string, Gemm, string?][] = [
     ["matmul, rows", { ...product, c: half, transposeB: true }, "subgroupMatrix"],
@@ -80,7 +81,7 @@ async function main(device: Device, [m, n, k]: readonly [number, number, number]
     results.push(`${name} ${time.toFixed(1)} (${((2 * m * n * k) / time / 1e6).toFixed(0)})`);
   }
   console.log(`${m} × ${n} × ${k}, µs (TFLOP/s): ${results.join(", ")}`);
-  for (const each of [a, b, h, factor, half, single]) each.dispose();
+  for (const each of [a, b, h, factor, peaks, half, single]) each.dispose();
 }
 
 async function skinny(device: Device, [tokens, features]: readonly [number, number], rank: number): Promise<void> {

@@ -68,9 +68,10 @@ async function errorOf({ m, n, k, order, rank = 0, sizeOfH = 1, extras = false }
         addend: extras ? f32(addend) : left,
         h: rank ? f32(h) : left,
         factor: rank ? f32(factor) : left,
+        peaks: rank ? f32(Float32Array.from([0, Math.max(...h.map(Math.abs)), 0])) : left,
         c: result,
       },
-      { m, n, k, alpha: extras ? 0.5 : 1, aOffset: 0, bOffset: 0, cOffset: 0, rank, lowRankScale },
+      { m, n, k, alpha: extras ? 0.5 : 1, aOffset: 0, bOffset: 0, cOffset: 0, rank, numPeaks: 3, lowRankScale },
       { order, dtype: "f32", hasBias: extras, hasAddend: extras, accumulate: extras, hasLowRank: rank > 0 },
     );
     return result;
@@ -120,8 +121,8 @@ it("a product of low rank of zeros changes no bit", async () => {
       const [left, h, factor] = [bits(a), device.tensor(singles(40 * 16), [40, 16], "f32"), full(device, [64, 16], 0, "f32")];
       pipelinedMatmulKernel.run(
         device,
-        { a: left, b: bits(b), bias: left, addend: left, h, factor, c: result },
-        { m: 40, n: 64, k: 128, alpha: 1, aOffset: 0, bOffset: 0, cOffset: 0, rank: 16, lowRankScale: 2 },
+        { a: left, b: bits(b), bias: left, addend: left, h, factor, peaks: full(device, [1], 1, "f32"), c: result },
+        { m: 40, n: 64, k: 128, alpha: 1, aOffset: 0, bOffset: 0, cOffset: 0, rank: 16, numPeaks: 1, lowRankScale: 2 },
         { order: "rows", dtype: "f32", hasBias: false, hasAddend: false, accumulate: false, hasLowRank },
       );
       return result;

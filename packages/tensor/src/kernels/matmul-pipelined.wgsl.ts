@@ -5,15 +5,15 @@ import { oneGroupPer } from "./lib/grid.js";
 import { pipelinedTile, stageLayout, type PipelinedSpec } from "./lib/pipelined-tiles.js";
 import { hasSubgroupMatrix, subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 
-type Bindings = "a" | "b" | "bias" | "addend" | "h" | "factor" | "c";
-type Params = "m" | "n" | "k" | "alpha" | "aOffset" | "bOffset" | "cOffset" | "rank" | "lowRankScale";
+type Bindings = "a" | "b" | "bias" | "addend" | "h" | "factor" | "peaks" | "c";
+type Params = "m" | "n" | "k" | "alpha" | "aOffset" | "bOffset" | "cOffset" | "rank" | "numPeaks" | "lowRankScale";
 
 const plain = { hasBias: false, hasAddend: false, accumulate: false, hasLowRank: false };
 
 /**
  * c[m, n] = alpha · (sum over k of a[m, k] · b(k, n) [+ lowRankScale · sum over r of h[m, r] · factor(r, n)]) [+ bias[n]] [+ addend[m, n]] [+ c[m, n]]
  * for f16 a and b on matrix units, sums in f32, rounded once to `dtype`. b lies as `order` says, factor as [n, r] or, with b of [k, n], as [r, n].
- * k is a multiple of 64, n and r of 8; bits of f16 in u32.
+ * The largest of `peaks` is no less than any magnitude in h. k is a multiple of 64, n and r of 8; bits of f16 in u32.
  */
 export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = defineKernel<PipelinedSpec>()({
   name: "pipelinedMatmul",
@@ -24,13 +24,25 @@ export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = de
     addend: read("vec4<f32>"),
     h: read("vec4<f32>"),
     factor: read("vec4<f32>"),
+    peaks: read("f32"),
     c: write("cElement"),
   },
-  params: { m: "u32", n: "u32", k: "u32", alpha: "f32", aOffset: "u32", bOffset: "u32", cOffset: "u32", rank: "u32", lowRankScale: "f32" },
+  params: {
+    m: "u32",
+    n: "u32",
+    k: "u32",
+    alpha: "f32",
+    aOffset: "u32",
+    bOffset: "u32",
+    cOffset: "u32",
+    rank: "u32",
+    numPeaks: "u32",
+    lowRankScale: "f32",
+  },
   unused: ({ hasBias, hasAddend, hasLowRank }) => [
     ...(hasBias ? [] : (["bias"] as const)),
     ...(hasAddend ? [] : (["addend"] as const)),
-    ...(hasLowRank ? [] : (["h", "factor"] as const)),
+    ...(hasLowRank ? [] : (["h", "factor", "peaks"] as const)),
   ],
   variants: [
     {
@@ -72,5 +84,5 @@ function tiling(
 }
 
 function pipelinedBytes(spec: PipelinedSpec): number {
-  return 32 * stageLayout(spec).vectors + (spec.hasLowRank ? 4 * spec.workgroupSize : 0);
+  return 32 * stageLayout(spec).vectors;
 }

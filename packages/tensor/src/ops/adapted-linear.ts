@@ -87,7 +87,7 @@ const adaptedLinearOp = defineOp("adaptedLinear", {
     const h = device.rowsLike(x, [m, r], "f32", "adaptedLinear h");
     const peaks = skinnyProduct({ a: x, b: a, c: h, m, n: r, k, transposeB: true, wantsPeaks: true });
     const y = device.rowsLike(x, [m, n], dtype, "adaptedLinear");
-    gemm({ a: x, ...weight.forProduct(), c: y, m, n, k, bias, addend, lowRank: { h, factor: b, scale } });
+    gemm({ a: x, ...weight.forProduct(), c: y, m, n, k, bias, addend, lowRank: { h, peaks: peaks!, factor: b, scale } });
     return { output: y, saved: { x, a, b, h, peaks } };
   },
   // dAddend = dy;  dh = scale · dy · b;  dB = scale · dyᵀ · h;  dA = dhᵀ · x;  dx = dy · W + dh · a;  dBias = sum over rows of dy
@@ -104,7 +104,7 @@ const adaptedLinearOp = defineOp("adaptedLinear", {
     }
     if (needs.a || needs.x) {
       const dh = device.rowsLike(x, [m, r], "f32", "adaptedLinear backward");
-      const dhPeaks = skinnyProduct({ a: half, b, c: dh, m, n: r, k: n, alpha: scale, wantsPeaks: needs.a });
+      const dhPeaks = skinnyProduct({ a: half, b, c: dh, m, n: r, k: n, alpha: scale, wantsPeaks: true });
       if (needs.a) {
         const sum = sumOf("a");
         dA = sum ? undefined : device.empty([r, k], "f32", "adaptedLinear backward");
@@ -114,7 +114,16 @@ const adaptedLinearOp = defineOp("adaptedLinear", {
       if (needs.x) {
         dx = partial.x ?? device.rowsLike(x, [m, k], "f32", "adaptedLinear backward");
         const accumulate = partial.x !== undefined;
-        gemm({ a: half, b: weight.forGradient(), c: dx, m, n: k, k: n, accumulate, lowRank: { h: dh, factor: a, scale: 1 } });
+        gemm({
+          a: half,
+          b: weight.forGradient(),
+          c: dx,
+          m,
+          n: k,
+          k: n,
+          accumulate,
+          lowRank: { h: dh, peaks: dhPeaks!, factor: a, scale: 1 },
+        });
       }
     }
     return { x: dx, a: dA, b: dB, bias: needs.bias && sumColumns(dy, n, [n]), addend: needs.addend && dy };

@@ -45,6 +45,8 @@ export interface Gemm {
 export interface LowRankProduct {
   /** [m, r] f32, r a multiple of 8 */
   h: Tensor;
+  /** f32, the largest of which is no less than any magnitude in h, as `skinnyProduct` gives them */
+  peaks: Tensor;
   /** f32, [n, r] with transposeB or `inEights`, else [r, n]; f16 loses what is above 511 */
   factor: Tensor;
   scale: number;
@@ -58,8 +60,19 @@ export function gemm(product: Gemm): void {
     const { lowRank, inEights, transposeB } = product;
     pipelinedMatmulKernel.run(
       device,
-      { a, b, bias: bias ?? a, addend: addend ?? a, h: lowRank?.h ?? a, factor: lowRank?.factor ?? a, c },
-      { m, n, k, alpha, aOffset, bOffset, cOffset, rank: lowRank?.h.shape[1] ?? 0, lowRankScale: lowRank?.scale ?? 0 },
+      { a, b, bias: bias ?? a, addend: addend ?? a, h: lowRank?.h ?? a, factor: lowRank?.factor ?? a, peaks: lowRank?.peaks ?? a, c },
+      {
+        m,
+        n,
+        k,
+        alpha,
+        aOffset,
+        bOffset,
+        cOffset,
+        rank: lowRank?.h.shape[1] ?? 0,
+        numPeaks: lowRank?.peaks.size ?? 0,
+        lowRankScale: lowRank?.scale ?? 0,
+      },
       {
         order: inEights ? "eights" : transposeB ? "rows" : "columns",
         dtype: c.dtype as FloatDtype,

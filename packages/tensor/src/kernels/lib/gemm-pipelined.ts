@@ -40,12 +40,9 @@ export function pipelinedGemm(spec: PipelinedSpec): string {
       ${carried(spec)}
       ${times(down, (i) => times(across, (j) => `var sum${i}_${j}: Sum;`))}
       ${times(2, (f) => [...list(down, (i) => `var left${f}_${i}: Left;`), ...list(across, (j) => `var right${f}_${j}: Right;`)].join("\n"))}
-      ${spec.hasLowRank ? lowRankTiles(spec) : ""}
       let numTiles = params.k / ${tileDepth}u;
       let turn = index % tilesN % numTiles;
-      ${fetches(spec, "depthOf(0u, turn)").join("\n")}
-      ${puts(spec, 0).join("\n")}
-      ${fetches(spec, "depthOf(1u, turn)").join("\n")}
+      ${spec.hasLowRank ? lowRankTiles(spec) : firstTiles(spec)}
       ${puts(spec, 1).join("\n")}
       ${fetches(spec, "depthOf(2u, turn)").join("\n")}
       workgroupBarrier();
@@ -72,6 +69,11 @@ export function pipelinedGemm(spec: PipelinedSpec): string {
       let place = min(tile, numTiles - 1u) + turn;
       return select(place, place - numTiles, place >= numTiles) * ${tileDepth}u;
     }`;
+}
+
+/** The first tile in its stage, the second on its way. */
+function firstTiles(spec: PipelinedSpec): string {
+  return [...fetches(spec, "depthOf(0u, turn)"), ...puts(spec, 0), ...fetches(spec, "depthOf(1u, turn)")].join("\n");
 }
 
 /** Other statements spread evenly among multiplications, which they need not wait for. */

@@ -1,8 +1,7 @@
 import { wgsl } from "../wgsl.js";
 import { factorScale, halfParts, rangeOf } from "./half-parts.js";
 import { fragments, fragmentsOf, multiplications } from "./pipelined-fragments.js";
-import { list, puts, stageLayout, tileDepth, type PipelinedSpec } from "./pipelined-tiles.js";
-import { reduceMax } from "./reduce.js";
+import { fetches, list, puts, stageLayout, tileDepth, type PipelinedSpec } from "./pipelined-tiles.js";
 import { matrixCalls } from "./subgroup-matrix.js";
 import { times } from "./unroll.js";
 
@@ -10,7 +9,6 @@ import { times } from "./unroll.js";
 export function lowRankFunctions(spec: PipelinedSpec): string {
   const acrossRows = spec.order === "columns";
   return wgsl`
-    ${reduceMax(spec)}
     ${halfParts}
     // Eight of a row of h, zeros past its end.
     fn eightOfH(row: u32, first: u32) -> mat2x4<f32> {
@@ -33,37 +31,71 @@ export function lowRankFunctions(spec: PipelinedSpec): string {
 
 /**
  * scale · h · factorᵀ (or h · factor, where b is [k, n]) before everything else: sums of f16 products of f32 in two parts, for each 16 of the rank one tile
- * [high | low] · [high | high] and one [high | low] · [low | low]. h is first brought to 2¹⁴ at most by a power of two, that of the workgroup's rows, since a
- * gradient may have any size; its error is then 2⁻²² of the largest.
+ * [high | low] · [high | high] and one [high | low] · [low | low]. h is first brought to 2¹⁴ at most by a power of two, since a gradient may have any size; its
+ * error is then 2⁻²² of the largest of `peaks`. While the last two tiles are multiplied, the first of a and b take their places.
  */
 export function lowRankTiles(spec: PipelinedSpec): string {
   const { perLane } = stageLayout(spec);
-  const { down, across, deep } = fragmentsOf(spec);
-  const left = list(perLane.left, (j) => `eightOfH(firstRow + leftLine${j}, block + leftEight${j} % 2u * 8u)`);
-  const right = list(perLane.right, (j) =>
-    spec.order === "columns"
-      ? `eightOfFactor(block + rightLine${j} % 16u, firstCol + 8u * rightEight${j})`
-      : `eightOfFactor(firstCol + rightLine${j}, block + rightEight${j} % 2u * 8u)`,
-  );
+  const { down, across } = fragmentsOf(spec);
   const { scaled } = matrixCalls(spec.matrix);
-  const isLow = (j: number): string => `leftEight${j} >= ${tileDepth / 16}u`;
   return wgsl`
-    var largest = 0.0;
-    for (var block = 0u; block < params.rank; block += 16u) {
-      ${left.map((eight) => `largest = max(largest, largestOf(${eight}));`).join("\n")}
-    }
-    ${rangeOf("reduceMax(largest, lane)")}
-    for (var block = 0u; block < params.rank; block += 16u) {
+    ${largestPeak(spec)}
+    ${list(perLane.left, (j) => `var h${j} = ${eightOfLeft(j, "0u")};`).join("\n")}
+    ${list(perLane.right, (j) => `var factor${j} = ${eightOfRight(spec, j, "0u")};`).join("\n")}
+    ${rangeOf(spec.reduce === "subgroup" ? "subgroupMax(largest)" : "largest")}
+    for (var block = 16u; block < params.rank; block += 16u) {
+      ${putLowRank(spec)}
+      ${list(perLane.left, (j) => `h${j} = ${eightOfLeft(j, "block")};`).join("\n")}
+      ${list(perLane.right, (j) => `factor${j} = ${eightOfRight(spec, j, "block")};`).join("\n")}
       workgroupBarrier();
-      ${left.map((eight, j) => `leftNext${j} = halfParts(toRange * ${eight}, ${isLow(j)});`).join("\n")}
-      ${right.map((eight, j) => `let factor${j} = ${eight};\nrightNext${j} = halfParts(factor${j}, false);`).join("\n")}
-      ${puts(spec, 0).join("\n")}
-      ${right.map((_, j) => `rightNext${j} = halfParts(factor${j}, true);`).join("\n")}
-      ${puts(spec, 1).join("\n")}
+      ${multiplied(spec, 0)}
+      ${multiplied(spec, 1)}
       workgroupBarrier();
-      ${times(2, (stage) => times(deep, (step) => [...fragments(spec, 0, stage, step), ...multiplications(spec, 0)].join("\n")))}
     }
+    ${putLowRank(spec)}
+    ${fetches(spec, "depthOf(0u, turn)").join("\n")}
+    workgroupBarrier();
+    ${multiplied(spec, 0)}
+    workgroupBarrier();
+    ${puts(spec, 0).join("\n")}
+    ${fetches(spec, "depthOf(1u, turn)").join("\n")}
+    ${multiplied(spec, 1)}
     let toResult = params.lowRankScale * fromRange / ${factorScale}.0;
     ${times(down, (i) => times(across, (j) => `sum${i}_${j} = ${scaled(`sum${i}_${j}`, "toResult")};`))}
     workgroupBarrier();`;
+}
+
+/** Defines `largest` of `peaks`, which is that of the subgroup where those reduce. */
+function largestPeak({ reduce }: PipelinedSpec): string {
+  const [first, step] = reduce === "subgroup" ? ["lane % 32u", "32u"] : ["0u", "1u"];
+  return wgsl`
+    var largest = 0.0;
+    for (var i = ${first}; i < params.numPeaks; i += ${step}) { largest = max(largest, peaks[i]); }`;
+}
+
+function eightOfLeft(j: number, block: string): string {
+  return `eightOfH(firstRow + leftLine${j}, ${block} + leftEight${j} % 2u * 8u)`;
+}
+
+function eightOfRight({ order }: PipelinedSpec, j: number, block: string): string {
+  return order === "columns"
+    ? `eightOfFactor(${block} + rightLine${j} % 16u, firstCol + 8u * rightEight${j})`
+    : `eightOfFactor(firstCol + rightLine${j}, ${block} + rightEight${j} % 2u * 8u)`;
+}
+
+/** Puts both tiles of 16 of the rank into the stages. */
+function putLowRank(spec: PipelinedSpec): string {
+  const { perLane } = stageLayout(spec);
+  const right = (isLow: boolean): string => times(perLane.right, (j) => `rightNext${j} = halfParts(factor${j}, ${isLow});`);
+  return wgsl`
+    ${times(perLane.left, (j) => `leftNext${j} = halfParts(toRange * h${j}, leftEight${j} >= ${tileDepth / 16}u);`)}
+    ${right(false)}
+    ${puts(spec, 0).join("\n")}
+    ${right(true)}
+    ${puts(spec, 1).join("\n")}`;
+}
+
+/** A whole stage, not pipelined. */
+function multiplied(spec: PipelinedSpec, stage: number): string {
+  return times(fragmentsOf(spec).deep, (step) => [...fragments(spec, 0, stage, step), ...multiplications(spec, 0)].join("\n"));
 }
