@@ -36,6 +36,40 @@ it("SFT that goes on from a checkpoint with tokens from the cache is the run str
   expect(readFileSync(folder.file("straight", "checkpoint-1", "adapter_model.safetensors")).equals(straight.adapter)).toBe(false);
 });
 
+it("a run with log-probabilities of the reference from the cache is the run that computed them, to the bit, and one of another adapter computes its own", async () => {
+  using folder = temporaryFolder();
+  writeFileSync(folder.file("rows.jsonl"), rows);
+  const env = { KTO_CACHE: folder.file("cache") };
+  const train = async (name: string, ...flags: string[]): Promise<{ stderr: string; adapter: Buffer }> => {
+    const given = [
+      "--data",
+      folder.file("rows.jsonl"),
+      "--output_dir",
+      folder.file(name),
+      "--precompute_ref_log_probs",
+      "--save_steps",
+      "1",
+    ];
+    const settings = ["--max_steps", "2", "--per_device_train_batch_size", "2", "--learning_rate", "1e-2"];
+    const { status, stderr } = await kto(["train", "--model", fixturePath("model"), ...given, ...settings, ...flags], { env });
+    expect(stderr.match(/kto: error.*/)?.[0]).toBeUndefined();
+    expect(status).toBe(0);
+    return { stderr: stderr.replaceAll(/\n +/g, " "), adapter: readFileSync(folder.file(name, "adapter_model.safetensors")) };
+  };
+  const computed = await train("computed", "--use_peft");
+  expect(computed.stderr).toMatch(/^reference +log-probabilities kept for the next run \(.*cache\/tokens, \d+ B\)$/m);
+  const resumed = await train("resumed", "--use_peft", "--resume_from_checkpoint", folder.file("computed", "checkpoint-1"));
+  const without = await train("without", "--use_peft", "--token_cache", "false");
+  expect(resumed.stderr).toMatch(/^reference +log-probabilities from the cache \(.*cache\/tokens, \d+ B\)/m);
+  expect(without.stderr).not.toMatch(/^reference/m);
+  for (const { adapter } of [resumed, without]) expect(adapter.equals(computed.adapter)).toBe(true);
+  const other = await train("other", "--adapter_name_or_path", folder.file("computed"));
+  expect(other.stderr).toMatch(/^reference +log-probabilities kept/m);
+  const { stdout } = await kto(["cache"], { env });
+  expect(stdout.match(/log-probabilities of a reference$/gm)).toHaveLength(2);
+  expect((await kto(["cache", "--clear"], { env })).stdout).toMatch(/removed 3 entries/);
+});
+
 it("a run with tokens from the cache is the run that made them, to the bit, also by workers and without a cache", async () => {
   using folder = temporaryFolder();
   writeFileSync(folder.file("rows.jsonl"), rows);

@@ -1,7 +1,7 @@
 export { gpuMemory, type GpuMemory } from "./device/gpu-memory.js";
 export { mendingCommand, NoAdapterError, whyNoHardware } from "./device/hardware.js";
 export { expandHome, hasSplits, isFolder, isHubId } from "./platform/node-places.js";
-export { rowIndexFolder, tokenCacheFolder, tokenFolder, type FolderOptions } from "./data/token-folder.js";
+export { referenceFolder, rowIndexFolder, tokenCacheFolder, tokenFolder, type FolderOptions } from "./data/token-folder.js";
 export { clearTokenCache, listTokenCache, type TokenCacheEntry } from "./data/token-entries.js";
 export { runProcess, type RunProcess } from "./output/run-process.js";
 export { tokenizeWorkers } from "./tokenize-workers.js";

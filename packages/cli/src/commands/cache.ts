@@ -15,11 +15,12 @@ const cacheFields = {
 
 export const cacheCommand: Command = {
   name: "cache",
-  summary: "tokenised rows that are kept from one run to the next: where, how large, and how to clear them",
+  summary:
+    "tokenised rows, and log-probabilities of references, that are kept from one run to the next: where, how large, and how to clear them",
   usage: "kto cache [--clear] [--token_cache FOLDER]",
   examples: [
     ["kto cache", "the folder and what is in it, the largest first"],
-    ["kto cache --clear", "removes all of it; the next run tokenises its rows again"],
+    ["kto cache --clear", "removes all of it; the next run tokenises and scores its rows again"],
   ],
   fields: cacheFields,
   run: cache,
@@ -28,6 +29,7 @@ export const cacheCommand: Command = {
 const kinds: Readonly<Record<TokenCacheEntry["kind"], string>> = {
   tokens: "tokenised rows",
   rows: "where rows begin",
+  reference: "log-probabilities of a reference",
   unfinished: "left by a run that was killed",
 };
 

@@ -2,9 +2,18 @@ import { dirname } from "node:path";
 import { excerpt } from "@kto/core";
 import { parseRepoId } from "@kto/hub";
 import { directory, type AdapterFiles, type ModelFiles } from "@kto/kit";
-import { isHubId, openRunPushes, rowIndexFolder, tokenCacheFolder, tokenFolder, tokenizeWorkers, type RunPushes } from "@kto/kit/node";
+import {
+  isHubId,
+  openRunPushes,
+  referenceFolder,
+  rowIndexFolder,
+  tokenCacheFolder,
+  tokenFolder,
+  tokenizeWorkers,
+  type RunPushes,
+} from "@kto/kit/node";
 import type { DataRow, Dataset } from "@kto/datasets";
-import type { CachedTokens, PrepareOptions, TrainingConfig } from "@kto/trainer";
+import type { CachedTokens, PrepareOptions, TokenCache, TrainingConfig } from "@kto/trainer";
 import { defaultHubModelId, trainerArguments, type TrainConfig } from "../config/train-config.js";
 import type { TrainValues } from "../config/train-fields.js";
 import { readChatTemplate } from "../load/chat-template.js";
@@ -33,6 +42,8 @@ export interface Materials {
   chatTemplate: string | undefined;
   prepared: { train: PreparedData; eval?: PreparedData };
   checkpoint: WantedCheckpoint | undefined;
+  /** Where what the reference says of rows is kept. */
+  referenceCache: TokenCache | undefined;
   /** What is answered before and after. */
   samples: RunSamples | undefined;
 }
@@ -76,7 +87,8 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
     { values, args, model, chatTemplate, dataset: evalData ?? trainData, split: evalData ? "eval" : "train" },
     onNote,
   );
-  return { config, args, model, adapter, hub, pushes, chatTemplate, prepared, checkpoint, samples };
+  const referenceCache = cacheFolder === false ? undefined : referenceFolder(cacheFolder, { onNote });
+  return { config, args, model, adapter, hub, pushes, chatTemplate, prepared, checkpoint, referenceCache, samples };
 }
 
 /** Where tokens are kept, and who makes them. */

@@ -160,7 +160,7 @@ async function runTraining(
   { model, dtype, page }: { model: PeftModel<LoadedModel>; dtype: FloatDtype; page: TrainPage | undefined },
 ): Promise<number> {
   const { io, console, options } = input;
-  const { config, args, chatTemplate, prepared, checkpoint, pushes } = materials;
+  const { config, args, chatTemplate, prepared, checkpoint, referenceCache, pushes } = materials;
   const { method, values } = config;
   const resolved = formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits);
   const folder = directory(values.outputDir, {
@@ -189,6 +189,7 @@ async function runTraining(
     // The command gives the folder back itself, when everything is in it.
     output: { store: folder.store, check: (asked) => folder.check(asked), begin },
     chatTemplate,
+    referenceCache,
     trackers: [
       ...(await trackersOf({ values, model: materials.model, resolved, isResumed: checkpoint?.isInOutput === true }, input)),
       ...(materials.samples ? [samplesTracker(materials.samples, folder.store, { console, onProgress: onAnswered })] : []),

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { LogRecord, TrainerEvent, TrainLog } from "@kto/trainer";
 import type { RunDisplay } from "../methods/index.js";
 import type { Console } from "./console.js";
@@ -7,6 +8,7 @@ import type { Progress } from "./progress.js";
 import { showCurves } from "./run-curves.js";
 import { sparkline } from "./sparkline.js";
 
+type ReferenceCacheEvent = Extract<TrainerEvent, { type: "referenceCache" }>;
 type BestModelEvent = Extract<TrainerEvent, { type: "bestModel" }>;
 
 /** Columns of a terminal from which on the bar has a small curve of the loss in it, and of that curve. */
@@ -47,7 +49,8 @@ export class TrainDisplay {
     if (event.type === "precompute") {
       this.#track("reference", event);
       if (event.done >= event.total && this.#begun) this.begin(this.#begun.done, this.#begun.total); // whose time is not that of updates
-    } else if (event.type === "evaluateProgress") this.#track("evaluating", event);
+    } else if (event.type === "referenceCache") this.#sayWhereReferenceIs(event);
+    else if (event.type === "evaluateProgress") this.#track("evaluating", event);
     else if (event.type === "update") {
       const speed = `${Math.round(event.numTokens / (event.elapsedMs / 1000))} tok/s`;
       const text = [this.#lossText(), speed, formatBytes(event.gpuMemoryBytes)].filter((part) => part !== "").join(" ");
@@ -100,6 +103,16 @@ export class TrainDisplay {
     console.fact("metrics", `${folder}/metrics.jsonl, trainer_state.json, train_results.json`);
     console.fact("report", `${folder}/report.html`);
     console.fact("config", `${folder}/resolved_config.yaml repeats this run`);
+  }
+
+  #sayWhereReferenceIs({ place, byteLength, isHit, problem }: ReferenceCacheEvent): void {
+    if (problem !== undefined) {
+      this.#console.warn(`log-probabilities of the reference are not kept for the next run: ${problem}`);
+      return;
+    }
+    const where = `${dirname(place)}, ${formatBytes(byteLength)}`;
+    const text = isHit ? `from the cache (${where}); what lies there may be removed` : `kept for the next run (${where})`;
+    this.#console.fact("reference", `log-probabilities ${text}`);
   }
 
   /** The loss that was logged last and what the method looks at beside it; where there is room how the loss went. */

@@ -6,8 +6,8 @@ import { isLeftOver } from "./token-folder.js";
 /** A file of the cache of tokens. */
 export interface TokenCacheEntry {
   path: string;
-  /** Tokenised rows, where the rows of a large file begin, or what a process that was killed left behind. */
-  kind: "tokens" | "rows" | "unfinished";
+  /** Tokenised rows, where the rows of a large file begin, what a reference says of rows, or what a process that was killed left behind. */
+  kind: "tokens" | "rows" | "reference" | "unfinished";
   byteLength: number;
   /** When it was written, in milliseconds since 1970. */
   writtenMs: number;
@@ -17,7 +17,9 @@ export interface TokenCacheEntry {
 export async function listTokenCache(folder: string): Promise<TokenCacheEntry[]> {
   const entries: TokenCacheEntry[] = [];
   for (const name of await namesIn(folder)) {
-    const kind = isLeftOver(name) ? "unfinished" : (/^[0-9a-f]{64}\.(tokens|rows)$/.exec(name)?.[1] as "tokens" | "rows" | undefined);
+    const kind = isLeftOver(name)
+      ? "unfinished"
+      : (/^[0-9a-f]{64}\.(tokens|rows|reference)$/.exec(name)?.[1] as "tokens" | "rows" | "reference" | undefined);
     if (kind === undefined) continue;
     const path = join(folder, name);
     const stats = await lstat(path).catch(() => undefined); // another process may have removed it by now

@@ -37,12 +37,17 @@ export function rowIndexFolder(folder: string, options: FolderOptions = {}): Row
   return entryFolder(folder, "rows", options);
 }
 
+/** The same folder as a cache of what a reference says of rows, `referenceCache` of a trainer. */
+export function referenceFolder(folder: string, options: FolderOptions = {}): TokenCache {
+  return entryFolder(folder, "reference", options);
+}
+
 /** Options of the folder of a cache. */
 export interface FolderOptions {
   onNote?: ((note: string) => void) | undefined;
 }
 
-function entryFolder(folder: string, extension: "tokens" | "rows", { onNote }: FolderOptions): TokenCache {
+function entryFolder(folder: string, extension: "tokens" | "rows" | "reference", { onNote }: FolderOptions): TokenCache {
   const pathOf = (key: readonly KeyPart[]): string => join(folder, `${digest(key)}.${extension}`);
   return {
     async open(key, signal) {
@@ -63,7 +68,9 @@ function entryFolder(folder: string, extension: "tokens" | "rows", { onNote }: F
       } catch (error) {
         const { code, syscall } = error as NodeJS.ErrnoException;
         if (syscall === undefined) throw error;
-        onNote?.(`tokens are not cached: ${folder} cannot be written to (${code}); KTO_CACHE names another folder`);
+        onNote?.(
+          `${extension === "reference" ? "log-probabilities of the reference" : "tokens"} are not cached: ${folder} cannot be written to (${code}); KTO_CACHE names another folder`,
+        );
         return undefined;
       }
     },

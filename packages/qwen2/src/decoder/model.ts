@@ -31,6 +31,7 @@ import type { DecoderConfig } from "./config.js";
 import { decodeHead, decodeLayer, projectedAt } from "./decode.js";
 import { decoderLayer, type DecoderLayer } from "./decoder-layer.js";
 import { decoderModules, defaultTargetModules } from "./module-tree.js";
+import { fingerprintOf } from "./fingerprint.js";
 import { frequenciesName } from "./rope-scaling.js";
 import { RotaryTables } from "./rotary-tables.js";
 import { savePretrained, type SavePretrainedOptions } from "./save.js";
@@ -170,6 +171,11 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   /** The same without the input embedding: what transformers counts for `total_flos`. */
   get numNonEmbeddingParameters(): number {
     return this.numParameters - this.config.vocabSize * this.config.hiddenSize;
+  }
+
+  /** Sums of all weights as they are on the device, and all else that decides what is computed with them. */
+  fingerprint(): Promise<Uint8Array> {
+    return fingerprintOf(this);
   }
 
   /** What the head was called while it was a tensor that callers multiplied with: always throws TypeError, with the names of today. */

@@ -103,6 +103,8 @@ export interface CausalLM extends ModuleTree {
   readonly maxPositionEmbeddings: number;
   /** All weights, where the model was made so that every one of them can be trained; undefined where only adapters can. */
   readonly trainable?: TrainableWeights | undefined;
+  /** Bytes that models of other weights, or that compute otherwise with them, do not have, adapters left aside: what was kept of one model is known by them. */
+  fingerprint?(): Promise<Uint8Array>;
   /**
    * Names the rotary frequencies of a pass whose longest row has so many tokens: rows of one name may share a pass. A model without it rotates rows of every
    * length alike.

@@ -7,6 +7,7 @@ export { addInPlace } from "../autograd/untaped.js";
 export { add, mul, sub, type ElementwiseOptions } from "./add.js";
 export { cast } from "./cast.js";
 export { div } from "./div.js";
+export { checksum } from "./checksum.js";
 export { equal } from "./equal.js";
 export { full } from "./full.js";
 export { linear, type LinearOptions } from "./linear.js";

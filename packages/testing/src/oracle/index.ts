@@ -8,6 +8,7 @@ import { decodeAttentionCases, writeRowsCases } from "./decode-attention.js";
 import { dropoutMaskCases } from "./dropout-mask.js";
 import { elementwiseCases } from "./elementwise.js";
 import { embeddingCases } from "./embedding.js";
+import { checksumCases } from "./checksum.js";
 import { equalCases } from "./equal.js";
 import { fewRowsLinearCases } from "./few-rows-linear.js";
 import { gatherRowsCases } from "./gather-rows.js";
@@ -35,6 +36,7 @@ export const oracleCases: OracleCase[] = [
   ...bfloat16Cases,
   ...embeddingCases,
   ...gatherRowsCases,
+  ...checksumCases,
   ...equalCases,
   ...segmentSumCases,
   ...sortCases,

@@ -6,7 +6,8 @@ export function referenceFields(rows: string): { precomputeRefLogProbs: Field<bo
     precomputeRefLogProbs: field(boolean(), false, {
       group: "loss",
       help: "computes the reference's log-probs once, before the first update",
-      notes: "computed anew in each run, not cached on disk",
+      notes:
+        "the command keeps them with the tokens (`token_cache`), and a run of the same rows, reference and batches takes them from there",
     }),
     precomputeRefBatchSize: field(orNull(integer(1)), null, {
       group: "loss",

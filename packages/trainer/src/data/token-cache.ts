@@ -27,7 +27,7 @@ export interface TokenWriter extends TokenBytes {
   discard(): void;
 }
 
-/** Where tokenised rows are kept from one run to the next. `tokenCache` of `@kto/kit/node` is a folder. */
+/** Where tokenised rows, or what a reference says of them, are kept from one run to the next. `tokenFolder` and `referenceFolder` of `@kto/kit/node` are folders. */
 export interface TokenCache {
   /** The entry of a key, if there is one that is whole; a damaged one counts as none. */
   open(key: readonly KeyPart[], signal?: AbortSignal): Promise<StoredTokens | undefined>;

@@ -35,6 +35,7 @@ export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial")
         precomputeReference(context, pairs, {
           ...options,
           answers,
+          sharesPrompts: sharesPrompts(args),
           ldAlpha,
           batchSize: args.precomputeRefBatchSize ?? perDeviceTrainBatchSize,
         }),

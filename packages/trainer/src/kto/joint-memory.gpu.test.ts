@@ -56,6 +56,7 @@ function needOf(checkpointedLayers: number, isSeparate: boolean): { inUse: numbe
       model: model,
       reference: {
         run: <T>(body: (of: Qwen2ForCausalLM) => T): T => device.noGrad(() => model.withAdapters([], () => body(base))),
+        fingerprint: () => Promise.resolve(undefined),
         [Symbol.dispose]: () => undefined,
       },
       layout: { ...layout, ...largestPasses([passes], layout) },

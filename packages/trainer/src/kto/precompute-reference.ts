@@ -1,10 +1,11 @@
 import { concat, type Tensor } from "@kto/tensor";
-import type { SharedPromptArguments } from "../config/shared-prompt-fields.js";
+import { sharesPrompts, type SharedPromptArguments } from "../config/shared-prompt-fields.js";
 import { mappedRows, type RowSequence } from "../data/row-sequence.js";
 import type { ScoredRow } from "../data/rows.js";
 import type { MethodContext } from "../loop/method.js";
 import { inPasses } from "../memory/passes.js";
 import { inBatches, type BatchOptions } from "../scoring/in-batches.js";
+import { keptNumbers, type KeepOptions } from "../scoring/kept-numbers.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
 import { numInJointPass, packJointPass } from "./joint-pass.js";
@@ -12,7 +13,7 @@ import { bothLogProbs } from "./kto-forward.js";
 import { mismatched, type KtoRow } from "./prepare-kto-dataset.js";
 
 /** Options of `precomputeReference`. */
-export interface PrecomputeOptions extends BatchOptions {
+export interface PrecomputeOptions extends BatchOptions, Omit<KeepOptions, "signal"> {
   /** Also of the prompts with the completions that they borrow. */
   hasKl: boolean;
 }
@@ -25,22 +26,37 @@ export async function precomputeReference(
   context: MethodContext,
   args: SharedPromptArguments,
   rows: RowSequence<KtoRow>,
-  { hasKl, ...options }: PrecomputeOptions,
+  { hasKl, cache, onKept, ...options }: PrecomputeOptions,
 ): Promise<RowSequence<KtoRow>> {
   const { device } = context.model;
-  const refLogProbs = new Float32Array(rows.length);
-  const refKlLogProbs = new Float32Array(hasKl ? rows.length : 0);
-  await inBatches(rows, options, async (batch, start) => {
-    const tensors = device.scope("precomputeReference", () => (hasKl ? ofBoth(context, args, batch) : [ofRows(context, batch, batch)]));
-    const [ofMatched, ofMismatched] = await device.readAll(tensors);
-    for (const tensor of tensors) tensor.dispose();
-    refLogProbs.set(ofMatched!, start);
-    if (ofMismatched) refKlLogProbs.set(ofMismatched, start);
-  });
+  const { length } = rows;
+  const numbers = await keptNumbers(
+    context,
+    {
+      rows,
+      sequencesOf: (row) => (hasKl ? [row, mismatched(row)] : [row]),
+      count: hasKl ? 2 * length : length,
+      settings: { method: "kto", hasKl, sharesPrompts: sharesPrompts(args), batchSize: options.batchSize },
+      cache,
+      onKept,
+      signal: options.signal,
+    },
+    async () => {
+      const found = new Float32Array(hasKl ? 2 * length : length); // of all matched rows, then of all mismatched
+      await inBatches(rows, options, async (batch, start) => {
+        const tensors = device.scope("precomputeReference", () => (hasKl ? ofBoth(context, args, batch) : [ofRows(context, batch, batch)]));
+        const [ofMatched, ofMismatched] = await device.readAll(tensors);
+        for (const tensor of tensors) tensor.dispose();
+        found.set(ofMatched!, start);
+        if (ofMismatched) found.set(ofMismatched, length + start);
+      });
+      return found;
+    },
+  );
   return mappedRows(rows, (row, index) => ({
     ...row,
-    refLogProb: refLogProbs[index]!,
-    ...(hasKl && { refKlLogProb: refKlLogProbs[index]! }),
+    refLogProb: numbers[index]!,
+    ...(hasKl && { refKlLogProb: numbers[length + index]! }),
   }));
 }
 

@@ -1,9 +1,12 @@
+import type { KeptNumbers } from "../scoring/kept-numbers.js";
 import type { LogRecord } from "./trainer-state.js";
 
 /** Something a user interface may want to show while a run goes on. What a run will do is told by `plan()`. */
 export type TrainerEvent =
   | { type: "prepare"; split: "train" | "eval"; done: number; total: number }
   | { type: "precompute"; done: number; total: number }
+  /** What was computed beforehand is kept there, or was found there. */
+  | ({ type: "referenceCache" } & KeptNumbers)
   | { type: "microBatch"; step: number; index: number; count: number }
   | {
       type: "update";

@@ -49,7 +49,8 @@ async function sumOf(source: ByteSource): Promise<FileSum> {
   return { bytes: source.byteLength, sha256 };
 }
 
-async function digest(bytes: Uint8Array): Promise<string> {
+/** SHA-256 of some bytes, in hex. */
+export async function digest(bytes: Uint8Array): Promise<string> {
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -48,6 +48,7 @@ const noReference: Reference = {
       'reference: the method names none, and every weight is trained, so that nothing of the model before is kept; expected reference in the method; set it to "initial"',
     );
   },
+  fingerprint: () => Promise.resolve(undefined),
   [Symbol.dispose]: () => undefined,
 };
 

@@ -12,6 +12,7 @@ export {
   type MethodContext,
   type NamedTensors,
   type NamedValues,
+  type PrecomputeOptions,
   type PreparedRows,
 } from "./method.js";
 export { NonFiniteLossError } from "./non-finite.js";

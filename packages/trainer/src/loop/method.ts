@@ -7,6 +7,7 @@ import type { DroppedRow, SourceRow } from "../data/rows.js";
 import type { AnswerScore } from "../evaluation/answer-score.js";
 import type { JointUnit } from "../memory/largest-passes.js";
 import type { PassLayout, PassUnit } from "../memory/passes.js";
+import type { KeepOptions } from "../scoring/kept-numbers.js";
 import type { Reference, ReferenceKind } from "../scoring/reference.js";
 import type { PolicyModel } from "./policy.js";
 
@@ -29,6 +30,12 @@ export interface MethodContext {
   model: PolicyModel;
   reference: Reference;
   layout: PassLayout;
+}
+
+/** Options of `Method.precompute`. */
+export interface PrecomputeOptions extends KeepOptions {
+  /** Told how many rows are done. */
+  onProgress?(done: number): void;
 }
 
 /** What a method records before the loss of a micro-batch. */
@@ -74,11 +81,7 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
    */
   joint?(model: CausalLM, rows: readonly Row[]): readonly JointUnit[] | undefined;
   /** Rows with what is computed once, before the first update. */
-  precompute?(
-    context: MethodContext,
-    rows: RowSequence<Row>,
-    options: { signal?: AbortSignal | undefined; onProgress?(done: number): void },
-  ): Promise<RowSequence<Row>>;
+  precompute?(context: MethodContext, rows: RowSequence<Row>, options: PrecomputeOptions): Promise<RowSequence<Row>>;
   /**
    * What a micro-batch counts in the loss of its update: its scored tokens, say, where the loss is a mean over tokens. The loss of the update is then the mean of
    * those of its micro-batches, on all ranks, by this; without it all count alike.

@@ -2,11 +2,12 @@ import type { PeftModel } from "@kto/lora";
 import { createOptimizer, createSchedule, type Optimizer, type Schedule } from "@kto/optim";
 import type { ParameterBucket } from "@kto/tensor";
 import type { SourceRow } from "../data/rows.js";
+import type { TokenCache } from "../data/token-cache.js";
 import type { MakeReference, Reference, ReferenceUse } from "../scoring/reference.js";
 import type { Belongings } from "./belongings.js";
 import type { Collective } from "./collective.js";
 import type { TrainerEvent } from "./events.js";
-import type { Method } from "./method.js";
+import type { Method, PrecomputeOptions } from "./method.js";
 import type { RunOutput } from "./output.js";
 import type { Policy } from "./policy.js";
 import type { RunPlan } from "./run-plan.js";
@@ -25,6 +26,8 @@ export interface RunSetting<Row extends SourceRow> {
   readonly collective: Collective;
   readonly output: RunOutput | undefined;
   readonly trackers: readonly Tracker[] | undefined;
+  /** Keeps what is computed beforehand. */
+  readonly referenceCache: TokenCache | undefined;
   /** Kept up to date by the run. */
   readonly progress: RunProgress;
   /** What goes with what is trained, as it stands. */
@@ -90,6 +93,20 @@ export function runSchedule(args: TrainingConfig, { totalUpdates }: RunPlan): Sc
 export function useOfReference<Row extends SourceRow>({ method, args }: Pick<RunSetting<Row>, "method" | "args">): ReferenceUse {
   const isPrecomputed = method.precompute !== undefined && args.evalStrategy === "no";
   return isPrecomputed || method.reference === undefined ? "unchanged" : "throughout";
+}
+
+/** How a method computes beforehand: with the cache of the run, and told of. */
+export function precomputing<Row extends SourceRow>(
+  { referenceCache: cache, emit }: Pick<RunSetting<Row>, "referenceCache" | "emit">,
+  { length: total }: { length: number },
+  signal: AbortSignal | undefined,
+): PrecomputeOptions {
+  return {
+    signal,
+    cache,
+    onProgress: (done) => emit({ type: "precompute", done, total }),
+    onKept: (kept) => emit({ type: "referenceCache", ...kept }),
+  };
 }
 
 /** What updates are recorded with, besides the parts that a run owns. */

@@ -11,7 +11,7 @@ import { followEvaluation } from "./follow-evaluation.js";
 import type { MethodContext } from "./method.js";
 import type { PlannedRun } from "./planned-run.js";
 import { rowOrder } from "./row-order.js";
-import { openRunParts, runSchedule, updatesWith, useOfReference, type RunSetting } from "./run-parts.js";
+import { openRunParts, precomputing, runSchedule, updatesWith, useOfReference, type RunSetting } from "./run-parts.js";
 import { endWithBest, saveCheckpoint, type CheckpointedRun } from "./save-checkpoint.js";
 import { logMetrics, Trackers, type TrackedRun } from "./tracker.js";
 import { trainLoop } from "./train-loop.js";
@@ -53,10 +53,7 @@ export async function* trainPlanned<Row extends SourceRow>(
     await trackers.start(trackedRun(run, setting, { kept: parts.reference, signal }));
     const started = performance.now();
     const context = { model: policy, reference: parts.reference, layout: run.memory };
-    const precomputed = await method.precompute?.(context, rows, {
-      signal,
-      onProgress: (done) => emit({ type: "precompute", done, total: rows.length }),
-    });
+    const precomputed = await method.precompute?.(context, rows, precomputing(setting, rows, signal));
     if (precomputed) await device.memory.trim(); // buffers of other sizes, which the plan does not count with
     await goOn(run, setting, parts.optimizer); // after the rows are scored by the policy as it was found
     const schedule = runSchedule(args, run.counts);

@@ -2,6 +2,7 @@ import type { ByteDirectory, Store } from "@kto/core";
 import type { DataRow, Dataset } from "@kto/datasets";
 import type { LoraConfig } from "@kto/lora";
 import type { SourceRow } from "../data/rows.js";
+import type { TokenCache } from "../data/token-cache.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import type { AnswerScore } from "../evaluation/answer-score.js";
 import type { Collective } from "./collective.js";
@@ -25,6 +26,8 @@ export interface SharedTrainerOptions<Prepared> {
   evalDataset?: Dataset<DataRow> | undefined;
   /** Data that the method prepared with the same settings, in place of the datasets. */
   prepared?: { train?: Prepared | undefined; eval?: Prepared | undefined } | undefined;
+  /** Keeps what `precomputeRefLogProbs` computes, for a run of the same rows, reference and passes; without it that is computed anew. */
+  referenceCache?: TokenCache | undefined;
   /** Jinja text in place of the tokenizer's own template. */
   chatTemplate?: string | undefined;
   /** Where checkpoints and the trained model go; without it no checkpoints are written. */

@@ -16,7 +16,7 @@ import type { MethodContext, PreparedRows } from "./method.js";
 import { runOutput } from "./output.js";
 import { PlannedRun } from "./planned-run.js";
 import { epochAfter, type RunPlan } from "./run-plan.js";
-import { useOfReference, type RunSetting } from "./run-parts.js";
+import { precomputing, useOfReference, type RunSetting } from "./run-parts.js";
 import { saveTrained } from "./save-trained.js";
 import { trainPlanned } from "./train-planned.js";
 import { expectOptions, trainedModel, type NamedModel } from "./trained-model.js";
@@ -57,7 +57,7 @@ export class Trainer<
   constructor(options: TrainerOptions<Row, Prepared, Config>) {
     const { name = "Trainer", args, peftConfig, model } = expectOptions(options?.name ?? "Trainer", options);
     const { adapted, isNew } = trainedModel(name, { model, peftConfig, seed: args.seed });
-    const { method, chatTemplate, output, trackers, onEvent } = options;
+    const { method, chatTemplate, output, trackers, referenceCache, onEvent } = options;
     const tokenizer = options.tokenizer ?? adapted.base.tokenizer;
     this.#options = { ...options, name, tokenizer };
     this.model = adapted;
@@ -72,6 +72,7 @@ export class Trainer<
       collective: options.collective ?? alone,
       output: output && runOutput(output),
       trackers,
+      referenceCache,
       progress: this.progress,
       belongings: () => ({ tokenizer, chatTemplate, modelFiles: policy.isWholeModel ? adapted.base.files?.directory : undefined }),
       emit: (event) => onEvent?.(event),
@@ -143,10 +144,11 @@ export class Trainer<
     const data = await this.prepare("eval", signal);
     using reference = await this.#reference();
     const context = { model: this.#setting.policy, reference, layout: wholeBatches };
-    const onProgress = (done: number): void => this.#setting.emit({ type: "precompute", done, total: data.rows.length });
-    const rows = await this.#options.method.precompute?.(context, data.rows, { signal, onProgress }).catch((error: unknown) => {
-      throw adviseOnMemory(error, ["precomputeRefBatchSize", "maxLength"]);
-    });
+    const rows = await this.#options.method
+      .precompute?.(context, data.rows, precomputing(this.#setting, data.rows, signal))
+      .catch((error: unknown) => {
+        throw adviseOnMemory(error, ["precomputeRefBatchSize", "maxLength"]);
+      });
     return { ...data, rows: rows ?? data.rows };
   }
 

@@ -46,6 +46,10 @@ export async function fullReferences({ device, base, trainable }: FullModel, use
 function reference(device: Device, model: CausalLM, owned: readonly ParameterBucket[]): Reference {
   return {
     run: (body) => device.noGrad(() => body(model)),
+    fingerprint: async () => {
+      const bytes = await model.fingerprint?.();
+      return bytes && [bytes];
+    },
     [Symbol.dispose]: () => owned.forEach((bucket) => bucket.dispose()),
   };
 }

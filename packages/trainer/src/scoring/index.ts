@@ -1,3 +1,4 @@
+export type { KeepOptions, KeptNumbers } from "./kept-numbers.js";
 export type { Reference, ReferenceKind } from "./reference.js";
 export { scoreBatch, type ScoreOptions, type Scores } from "./score-batch.js";
 export { packScoredBatch, type PackScoredBatchOptions, type ScoredBatch } from "./scored-batch.js";

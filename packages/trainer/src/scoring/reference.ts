@@ -1,4 +1,5 @@
 import type { LoraWeights, PeftModel } from "@kto/lora";
+import type { KeyPart } from "../data/token-cache.js";
 import type { CausalLM } from "@kto/tensor";
 
 /** What the policy is compared with: `initial`, the adapter as the run finds it, or `base`, the model without it. Where every weight is trained both are the model as the run finds it. */
@@ -16,6 +17,8 @@ const referenceAdapter = "reference";
 export interface Reference extends Disposable {
   /** @param body  is given the model to compute with: that of the policy, with other adapters or none, or another one of the same shape */
   run<T>(body: (model: CausalLM) => T): T;
+  /** What is computed with, by content; undefined where the model does not tell. */
+  fingerprint(): Promise<readonly KeyPart[] | undefined>;
 }
 
 /**
@@ -29,7 +32,7 @@ export async function adapterReferences(model: PeftModel<CausalLM>, kind: Refere
     if (initial === undefined) return Promise.resolve(reference(model, []));
     model.copyAdapter(trained!, referenceAdapter);
     model.writeAdapter(initial, referenceAdapter);
-    return Promise.resolve(reference(model, [referenceAdapter]));
+    return Promise.resolve(reference(model, [referenceAdapter], initial));
   };
 }
 
@@ -38,9 +41,20 @@ async function initialAdapter(model: PeftModel, trained: string): Promise<Readon
   return (await model.startsAtBase(trained)) ? undefined : model.readAdapter(trained);
 }
 
-function reference(model: PeftModel<CausalLM>, adapters: readonly string[]): Reference {
+function reference(
+  model: PeftModel<CausalLM>,
+  adapters: readonly string[],
+  weights: ReadonlyMap<string, LoraWeights> = new Map(),
+): Reference {
   return {
     run: (body) => model.device.noGrad(() => model.withAdapters(adapters, () => body(model.base))),
+    async fingerprint() {
+      const base = await model.base.fingerprint?.();
+      if (!base) return undefined;
+      const configs = adapters.map((name) => JSON.stringify(model.adapters.get(name)?.config));
+      const bytes = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      return [base, ...configs, ...Array.from(weights, ([name, { a, b }]) => [name, bytes(a), bytes(b)]).flat()];
+    },
     [Symbol.dispose]: () => adapters.forEach((name) => model.deleteAdapter(name)),
   };
 }
