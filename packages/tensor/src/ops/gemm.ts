@@ -104,7 +104,7 @@ const fewestPipelinedTiles = 64;
 /** Whether a product goes to the kernel that keeps matrix units busy: f16 operands, a not transposed, sizes in whole vectors, enough of them. */
 export function pipelines(
   product: Pick<Gemm, "a" | "b" | "m" | "n" | "k" | "transposeA" | "aOffset" | "bOffset" | "cOffset" | "splits">,
-  fewestTiles = fewestPipelinedTiles,
+  fewestTiles: number = fewestPipelinedTiles,
 ): boolean {
   const { a, b, m, n, k, transposeA = false, aOffset = 0, bOffset = 0, cOffset = 0, splits = 1 } = product;
   const isForced = a.device.recorder.variants.has("pipelinedMatmul");
