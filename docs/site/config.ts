@@ -4,6 +4,7 @@ import { defineConfig } from "vitepress";
 import { packageGuides } from "./guides.js";
 import { writeLlms, type ReadPage } from "./llms.js";
 import { extendMarkdown } from "./markdown.js";
+import { isFromSource, onlyBuilt } from "./packages.js";
 import { docsFolder, repositoryUrl, siteBase as base } from "./repository.js";
 import { navigation, sidebars } from "./sidebar.js";
 
@@ -27,14 +28,15 @@ export default defineConfig({
   head: [["link", { rel: "icon", href: `${base}icon.svg`, type: "image/svg+xml" }]],
   markdown: { config: extendMarkdown, theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" } },
   vite: {
-    resolve: { conditions: ["@kto/source"] },
+    resolve: { conditions: isFromSource ? ["@kto/source"] : [] },
+    plugins: [onlyBuilt],
     build: {
       chunkSizeWarningLimit: 4000,
       target: "es2022",
       // Comments of zod's that Rollup cannot place say nothing of ours.
       rollupOptions: { onwarn: (warning, warn) => void (warning.code !== "INVALID_ANNOTATION" && warn(warning)) },
     },
-    worker: { format: "es", rollupOptions: { output: { assetFileNames: "assets/[name].[hash].[ext]" } } }, // named as the pages name theirs, so that both have one copy
+    worker: { format: "es", plugins: () => [onlyBuilt], rollupOptions: { output: { assetFileNames: "assets/[name].[hash].[ext]" } } }, // named as the pages name theirs, so that both have one copy
   },
   transformPageData({ relativePath, title }) {
     if (/^(api|wgsl)\//.test(relativePath)) return; // made from sources, for people
