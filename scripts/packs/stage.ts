@@ -36,17 +36,22 @@ export function publishedPackages(): Package[] {
  * sources that are not published, and nothing that is for the workspace alone. Needs a build.
  */
 export function packAll(folder: string): Pack[] {
-  return publishedPackages().map((entry) => {
-    const staged = join(folder, "staged", entry.name);
+  const packages = publishedPackages().map((entry) => ({ entry, staged: join(folder, "staged", entry.name) }));
+  for (const { entry, staged } of packages) {
     mkdirSync(staged, { recursive: true });
     for (const name of ["dist", "bin", "README.md", "LICENSE", "CHANGELOG.md", ...extraFiles(entry)]) {
       if (existsSync(join(entry.folder, name))) cpSync(join(entry.folder, name), join(staged, name), { recursive: true });
     }
     if (!existsSync(join(staged, "dist"))) throw new Error(`packAll: ${entry.name} has no dist; expected a build; run npm run build`);
     writeFileSync(join(staged, "package.json"), `${JSON.stringify(publishedManifest(entry), undefined, 2)}\n`);
-    const packed = execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder, staged], { encoding: "utf8" });
-    const [made] = JSON.parse(packed) as { filename: string; size: number; unpackedSize: number; files: { path: string }[] }[];
-    const { filename, size, unpackedSize, files } = made!;
+  }
+  const folders = packages.map(({ staged }) => staged); // all by one npm, whose start takes longer than packing
+  const packed = execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder, ...folders], {
+    encoding: "utf8",
+  });
+  const made = JSON.parse(packed) as { name: string; filename: string; size: number; unpackedSize: number; files: { path: string }[] }[];
+  return packages.map(({ entry, staged }) => {
+    const { filename, size, unpackedSize, files } = made.find(({ name }) => name === entry.name)!;
     const tarball = join(folder, filename.replace("@", "").replace("/", "-"));
     return { name: entry.name, source: entry.folder, staged, tarball, size, unpackedSize, files: files.map(({ path }) => path) };
   });

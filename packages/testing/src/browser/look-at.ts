@@ -6,13 +6,17 @@ import type { Page } from "playwright-core";
 
 /**
  * What axe-core finds serious or critical on a page as it stands, one line a rule with the elements that break it. `screenshot` is where a picture of it is kept, for
- * people to look at.
+ * people to look at; `within` a selector of the part that is looked at.
  */
-export async function seriousFaults(page: Page, screenshot?: string): Promise<string[]> {
+export async function seriousFaults(page: Page, screenshot?: string, within?: string): Promise<string[]> {
   if (!(await page.evaluate(() => "axe" in globalThis)))
     await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
-  const { violations } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: { run(options: object): Promise<AxeResults> } }).axe.run({ resultTypes: ["violations"] }),
+  const { violations } = await page.evaluate(
+    (root) =>
+      (globalThis as unknown as { axe: { run(root: unknown, options: object): Promise<AxeResults> } }).axe.run(root ?? document, {
+        resultTypes: ["violations"],
+      }),
+    within,
   );
   if (screenshot !== undefined) {
     await mkdir(dirname(screenshot), { recursive: true });
