@@ -11,6 +11,7 @@ import {
   logSumExpKernel,
   softmaxStateSize,
 } from "../kernels/log-sum-exp.wgsl.js";
+import { briefFit } from "../memory/pool.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { gemm } from "./gemm.js";
@@ -108,11 +109,13 @@ function forEachChunk(
   const vocabSize = weight.shape[0]!;
   for (let firstId = 0; firstId < vocabSize; firstId += chunkSize) {
     const width = Math.min(chunkSize, vocabSize - firstId);
-    device.scope("chunk of the vocabulary", () => {
-      const logits = device.rowsLike(hidden, [numTokens, width], "f32", "logits");
-      gemm({ a: hidden, b: weight, c: logits, m: numTokens, n: width, k: hiddenSize, transposeB: true, bOffset: firstId * hiddenSize });
-      use(logits, firstId, width);
-    });
+    device.scope("chunk of the vocabulary", () =>
+      device.withFit(briefFit, () => {
+        const logits = device.rowsLike(hidden, [numTokens, width], "f32", "logits");
+        gemm({ a: hidden, b: weight, c: logits, m: numTokens, n: width, k: hiddenSize, transposeB: true, bOffset: firstId * hiddenSize });
+        use(logits, firstId, width);
+      }),
+    );
   }
 }
 

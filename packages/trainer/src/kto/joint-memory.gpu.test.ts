@@ -4,9 +4,9 @@ import { requestDevice, type Device, type Tensor } from "@kto/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ktoConfig, ktoMethod, type KtoRow, type PassLayout } from "../index.js";
 import { recordMicroBatch } from "../loop/micro-batch.js";
-import { largestPasses } from "../memory/largest-passes.js";
+import { largestPasses, type BatchPasses } from "../memory/largest-passes.js";
 import { wholeBatches } from "../memory/passes.js";
-import { jointUnits } from "./joint-pass.js";
+import { sizesAlongside } from "./joint-pass.js";
 import { mismatched } from "./prepare-kto-dataset.js";
 
 /** DeepSeek-R1-Distill-Qwen-1.5B's shape with half of its vocabulary: as large as a matrix may be on a device that does nothing. */
@@ -51,7 +51,7 @@ function needOf(checkpointedLayers: number, isSeparate: boolean): { inUse: numbe
     const model = getPeftModel(base, { r: 16, loraAlpha: 16, targetModules: "all-linear" });
     residentBytes = device.memory.info().inUseBytes;
     const layout: PassLayout = { ...wholeBatches, checkpointedLayers, isSeparate };
-    const passes = { separate: [rows, rows.map(mismatched)], joint: jointUnits(base, args, rows) };
+    const passes: BatchPasses = { separate: [rows, rows.map(mismatched)], alongside: sizesAlongside(base, args, rows) };
     const context = {
       model: model,
       reference: {

@@ -16,10 +16,12 @@ import {
   type TrainLog,
 } from "../index.js";
 import { recordMicroBatch, recordMicroBatchTogether } from "../loop/micro-batch.js";
+import { jointSize } from "../memory/largest-passes.js";
 import { passSize } from "../memory/passes.js";
 import { adapterReferences } from "../scoring/reference.js";
 import { tinyConfig, tinyModel } from "../testing/tiny-model.js";
-import { jointUnits, numInJointPass } from "./joint-pass.js";
+import { numInJointPass, packJointPass, sizesAlongside } from "./joint-pass.js";
+import { mismatched } from "./prepare-kto-dataset.js";
 
 let device: Device;
 let base: Qwen2ForCausalLM;
@@ -196,7 +198,9 @@ describe("a micro-batch", () => {
       const before = none.recorder.numDispatches;
       let there = 0;
       const onForward = (): void => void (there = none.recorder.numDispatches - before);
-      none.scope(() => recordMicroBatch({ method: ktoMethod(args, "base"), context }, rows, { scale: 1, sink: { take: () => true }, onForward }));
+      none.scope(() =>
+        recordMicroBatch({ method: ktoMethod(args, "base"), context }, rows, { scale: 1, sink: { take: () => true }, onForward }),
+      );
       return { there, back: none.recorder.numDispatches - before - there };
     };
     const [joint, separate] = [launches({}), launches({ isSeparate: true })];
@@ -205,12 +209,19 @@ describe("a micro-batch", () => {
   });
 });
 
-describe("jointUnits", () => {
-  it("are planned with the room that they take", () => {
-    const units = jointUnits(base, args, rows)!;
-    const both = units.flatMap(({ trained, alongside }) => [trained, alongside]);
-    const alone = both.map((each) => ({ ...each, sharedPrompt: undefined }));
-    expect(passSize(alone).numTokens - passSize(both).numTokens).toBe(5 + 0 + 0 + 8);
+describe("a joint pass", () => {
+  it("has the room that is planned for it", () => {
+    const sizes = sizesAlongside(base, args, rows)!;
+    const layout = { checkpointedLayers: 0, tokensPerPass: Infinity };
+    const planned = jointSize(rows, sizes);
+    device.scope(() => {
+      const batch = packJointPass(base, { rows, count: 4 }, layout);
+      expect(batch.tokens.inputIds.size).toBe(planned.numTokens);
+      expect(batch.tokens.inputIds.gradientRows!.count).toBe(passSize(rows).numTokens);
+      expect(batch.alongside!.scored!.labels.size).toBe(planned.numScored);
+    });
+    const alone = [...rows, ...rows.map(mismatched)];
+    expect(passSize(alone).numTokens - planned.numTokens).toBe(5 + 0 + 0 + 8); // prompts, but for their last tokens
   });
 
   test("there are none where a longer row would turn the positions of the others", () => {

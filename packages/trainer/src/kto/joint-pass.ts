@@ -1,47 +1,47 @@
 import type { CausalLM } from "@kto/tensor";
 import { sharesPrompts, type SharedPromptArguments } from "../config/shared-prompt-fields.js";
-import type { JointUnit } from "../memory/largest-passes.js";
-import { longestRowOf, numInFirstPass, type PassLayout } from "../memory/passes.js";
+import { numScoredTokens, type ScoredRow } from "../data/rows.js";
+import { longestRowOf, numInFirstPass, type PassLayout, type PassSize } from "../memory/passes.js";
 import { packScoredBatch, type ScoredBatch } from "../scoring/scored-batch.js";
 import { mismatched, type KtoRow } from "./prepare-kto-dataset.js";
 
 /**
- * Each matched row with its mismatched one, which go on from one prompt; undefined where they do not go together: if each row draws dropout of its own, or a pass of
- * the mismatched rows would turn positions otherwise than one of the matched.
+ * Whether matched and mismatched rows of a micro-batch may go through together: not if each row draws dropout of its own, nor if a pass of the mismatched rows would turn
+ * positions otherwise than one of the matched.
  */
-export function jointUnits(model: CausalLM, args: SharedPromptArguments, rows: readonly KtoRow[]): JointUnit[] | undefined {
-  if (!sharesPrompts(args)) return undefined;
-  const units = rows.map((row): JointUnit => {
-    const sharedPrompt = {};
-    return { trained: { ...row, sharedPrompt }, alongside: { ...mismatched(row), sharedPrompt } };
+function goTogether(model: CausalLM, args: SharedPromptArguments, rows: readonly KtoRow[]): boolean {
+  if (!sharesPrompts(args)) return false;
+  if (!model.frequenciesName) return true;
+  return model.frequenciesName(longestRowOf(rows)) === model.frequenciesName(longestRowOf(rows.map(mismatched)));
+}
+
+/** What each mismatched row adds to a pass of the matched ones: its completion, and the last token of the prompt that both go on from. Undefined where they do not go together. */
+export function sizesAlongside(model: CausalLM, args: SharedPromptArguments, rows: readonly KtoRow[]): PassSize[] | undefined {
+  if (!goTogether(model, args, rows)) return undefined;
+  return rows.map((row) => {
+    const other = mismatched(row);
+    return { numTokens: Math.min(1, other.promptIds.length) + other.completionIds.length, numScored: numScoredTokens(other) };
   });
-  const frequenciesOf = (kind: keyof JointUnit): number | undefined =>
-    model.frequenciesName?.(longestRowOf(units.map((unit) => unit[kind])));
-  return frequenciesOf("trained") === frequenciesOf("alongside") ? units : undefined;
 }
 
 /** How many rows of a micro-batch, its first ones, go through in a joint pass. */
 export function numInJointPass(model: CausalLM, args: SharedPromptArguments, rows: readonly KtoRow[], layout: PassLayout): number {
-  if (layout.isSeparate || !jointUnits(model, args, rows)) return 0;
-  return numInFirstPass(rows, layout, (row) => row);
+  if (layout.isSeparate || !goTogether(model, args, rows)) return 0;
+  return numInFirstPass(rows, layout);
 }
 
-/** The first rows of a micro-batch packed with the mismatched ones that go along. */
+/** The first rows of a micro-batch packed with the mismatched ones that go along; of each two that share a prompt, it comes once. */
 export function packJointPass(
   model: CausalLM,
-  args: SharedPromptArguments,
   { rows, count }: { rows: readonly KtoRow[]; count: number },
   { largestPass, largestJoint }: PassLayout,
 ): ScoredBatch {
-  const units = jointUnits(model, args, rows)!;
-  const first = units.slice(0, count);
-  return packScoredBatch(
-    model,
-    first.map(({ trained }) => trained),
-    {
-      largestPass,
-      longestRow: longestRowOf(units.flatMap(({ trained, alongside }) => [trained, alongside])),
-      alongside: { rows: first.map(({ alongside }) => alongside), largestJoint },
-    },
-  );
+  const first = rows.slice(0, count);
+  const prompts = first.map(() => ({}));
+  const withPrompts = (given: readonly ScoredRow[]): ScoredRow[] => given.map((row, index) => ({ ...row, sharedPrompt: prompts[index] }));
+  return packScoredBatch(model, withPrompts(first), {
+    largestPass,
+    longestRow: longestRowOf([...rows, ...rows.map(mismatched)]),
+    alongside: { rows: withPrompts(first.map(mismatched)), largestJoint },
+  });
 }

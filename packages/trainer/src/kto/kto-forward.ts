@@ -1,5 +1,4 @@
 import { concat, type CausalLM, type Tensor } from "@kto/tensor";
-import type { SharedPromptArguments } from "../config/shared-prompt-fields.js";
 import type { BackwardPass, MethodContext } from "../loop/method.js";
 import { inPasses, type PassOptions } from "../memory/passes.js";
 import { policyPass } from "../scoring/policy-pass.js";
@@ -39,13 +38,12 @@ export function matchedForward(
 /** Policy and reference on the first `count` rows of a micro-batch and their mismatched ones, in one pass each. */
 export function jointForward(
   context: MethodContext,
-  args: SharedPromptArguments,
   { rows, count }: { rows: readonly KtoRow[]; count: number },
   backwardPass: BackwardPass | undefined,
 ): { matched: MatchedForward; kl: KlForward } {
   const { model, layout } = context;
   return model.device.scope("joint pass", () => {
-    const batch = packJointPass(model.base, args, { rows, count }, layout);
+    const batch = packJointPass(model.base, { rows, count }, layout);
     const first = rows.slice(0, count);
     const known = [knownBeforehand(context, first, "refLogProb"), knownBeforehand(context, first, "refKlLogProb")];
     const [refLogProbs, refKlLogProbs] = known.every((tensor) => tensor !== undefined)

@@ -6,7 +6,7 @@ import { inPasses } from "../memory/passes.js";
 import { numScoredTokens } from "../data/rows.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { sendBack } from "../scoring/policy-pass.js";
-import { jointUnits, numInJointPass } from "./joint-pass.js";
+import { numInJointPass, sizesAlongside } from "./joint-pass.js";
 import { jointForward, matchedForward, mismatchedForward, type MatchedForward } from "./kto-forward.js";
 import { ktoMicroBatchMetrics } from "./kto-metrics.js";
 import { precomputeReference } from "./precompute-reference.js";
@@ -31,7 +31,7 @@ export function ktoMethod(args: KTOConfig, reference: ReferenceKind = "initial")
         }),
     }),
     ...(hasKl && {
-      joint: (model, rows) => jointUnits(model, args, rows),
+      alongside: (model, rows) => sizesAlongside(model, args, rows),
       statistics: (context, rows, backwardPass) => beforeLoss(context, args, rows, backwardPass),
     }),
     record: (context, rows, { statistics, forward }, backwardPass) => {
@@ -81,7 +81,7 @@ function beforeLoss(context: MethodContext, args: KTOConfig, rows: readonly KtoR
   const count = numInJointPass(context.model.base, args, rows, context.layout);
   const others = count < rows.length ? mismatchedForward(context, rows.slice(count), rows) : undefined;
   if (count === 0) return { statistics: others!, forward: {} };
-  const { matched, kl } = jointForward(context, args, { rows, count }, backwardPass);
+  const { matched, kl } = jointForward(context, { rows, count }, backwardPass);
   if (!others) return { statistics: kl, forward: matched };
   return {
     statistics: {

@@ -64,7 +64,7 @@ export async function precomputeReference(
 function ofBoth(context: MethodContext, args: SharedPromptArguments, rows: readonly KtoRow[]): Tensor[] {
   const { model, reference, layout } = context;
   const count = numInJointPass(model.base, args, rows, layout);
-  const joint = count > 0 ? reference.run((of) => bothLogProbs(of, packJointPass(of, args, { rows, count }, layout))) : [];
+  const joint = count > 0 ? reference.run((of) => bothLogProbs(of, packJointPass(of, { rows, count }, layout))) : [];
   if (count === rows.length) return joint;
   const rest = [ofRows(context, rows.slice(count), rows), ofRows(context, rows.slice(count).map(mismatched), rows.map(mismatched))];
   return rest.map((tensor, kind) => (joint[kind] ? concat([joint[kind], tensor]) : tensor));

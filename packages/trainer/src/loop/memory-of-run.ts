@@ -40,7 +40,7 @@ export function planMemoryOfRun<Row extends SourceRow>(
     gradientCheckpointing: args.gradientCheckpointing,
     trainingBatches,
     evaluationBatches: () => sketchedBatches(evalRows, args.perDeviceEvalBatchSize),
-    passesOf: (batch) => ({ separate: method.passes(batch), joint: method.joint?.(base, batch) }),
+    passesOf: (batch) => ({ separate: method.passes(batch), alongside: method.alongside?.(base, batch) }),
     recordMicroBatch: (layout, batch, onForward) => rehearseMicroBatch(under(layout), batch, onForward),
     recordEvaluation: (layout, batch) => void recordMicroBatch(under(layout), batch, undefined),
     recordOptimizer: () => rehearseOptimizer(under(wholeBatches)),

@@ -5,8 +5,7 @@ import type { RowSequence } from "../data/row-sequence.js";
 import type { PrepareOptions } from "../data/prepare-options.js";
 import type { DroppedRow, SourceRow } from "../data/rows.js";
 import type { AnswerScore } from "../evaluation/answer-score.js";
-import type { JointUnit } from "../memory/largest-passes.js";
-import type { PassLayout, PassUnit } from "../memory/passes.js";
+import type { PassLayout, PassSize, PassUnit } from "../memory/passes.js";
 import type { KeepOptions } from "../scoring/kept-numbers.js";
 import type { Reference, ReferenceKind } from "../scoring/reference.js";
 import type { PolicyModel } from "./policy.js";
@@ -76,10 +75,10 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
    */
   passes(rows: readonly Row[]): readonly [trained: readonly PassUnit[], ...others: (readonly PassUnit[])[]];
   /**
-   * The sequences of a micro-batch whose first pass takes those without gradients along, one unit a row; undefined where each kind of pass is one of its own. Used to
-   * plan memory: `statistics` does so unless the layout says `isSeparate`.
+   * What goes along, without gradients, with each unit of the pass that is trained on; undefined where each kind of pass is one of its own. Memory is planned by it:
+   * `statistics` has the first pass of a micro-batch take it along, unless the layout says `isSeparate`.
    */
-  joint?(model: CausalLM, rows: readonly Row[]): readonly JointUnit[] | undefined;
+  alongside?(model: CausalLM, rows: readonly Row[]): readonly PassSize[] | undefined;
   /** Rows with what is computed once, before the first update. */
   precompute?(context: MethodContext, rows: RowSequence<Row>, options: PrecomputeOptions): Promise<RowSequence<Row>>;
   /**

@@ -1,5 +1,5 @@
 import { rowLength } from "../data/rows.js";
-import { jointSequences, type BatchPasses } from "./largest-passes.js";
+import { jointSize, type BatchPasses } from "./largest-passes.js";
 import { passSize, sequencesOf } from "./passes.js";
 
 /** The batches that need the most memory. */
@@ -28,16 +28,16 @@ export function largestBatches<Row>(
     found[kind] = batch;
   };
   for (const batch of batches) {
-    const { separate, joint } = passesOf(batch);
+    const { separate, alongside } = passesOf(batch);
     for (const [kind, units] of separate.entries()) {
       const { numTokens } = passSize(units);
       for (const row of sequencesOf(units)) largest.longestRow = Math.max(largest.longestRow, rowLength(row));
       largest.mostTokens = Math.max(largest.mostTokens, numTokens);
       consider(batch, kind, numTokens);
     }
-    if (!joint) continue;
+    if (!alongside) continue;
     largest.hasJoint = true;
-    consider(batch, separate.length, passSize(jointSequences(joint)).numTokens);
+    consider(batch, separate.length, jointSize(separate[0], alongside).numTokens);
   }
   return { ...largest, batches: [...new Set(found.filter(Boolean))] };
 }

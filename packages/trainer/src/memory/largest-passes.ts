@@ -1,23 +1,11 @@
-import type { ScoredRow } from "../data/rows.js";
-import { numInFirstPass, passSize, splitIntoPasses, type PassLayout, type PassSize, type PassUnit } from "./passes.js";
+import { passSize, splitIntoPasses, type PassLayout, type PassSize, type PassUnit } from "./passes.js";
 
 /** The passes of a batch, were it not split. */
 export interface BatchPasses {
-  /** Of each kind of pass that the method has, always as many. */
-  separate: readonly (readonly PassUnit[])[];
-  /** Of a batch whose first pass may be a joint one: for each of its rows the sequence with gradients, and that without. */
-  joint: readonly JointUnit[] | undefined;
-}
-
-/** A row as it goes through the model in a joint pass. */
-export interface JointUnit {
-  trained: ScoredRow;
-  alongside: ScoredRow;
-}
-
-/** The sequences of a joint pass: all that take gradients, then the others. */
-export function jointSequences(units: readonly JointUnit[]): ScoredRow[] {
-  return [...units.map(({ trained }) => trained), ...units.map(({ alongside }) => alongside)];
+  /** Of each kind of pass that the method has, always as many; the first is the one that is trained on. */
+  separate: readonly [trained: readonly PassUnit[], ...others: (readonly PassUnit[])[]];
+  /** Of a batch whose first pass may take others along: what goes along with each of the units that are trained on. */
+  alongside: readonly PassSize[] | undefined;
 }
 
 /** The most tokens, and scored ones, that a pass of each kind has under a layout. */
@@ -27,18 +15,26 @@ export function largestPasses(
 ): Required<Pick<PassLayout, "largestPass" | "largestJoint">> {
   const largestPass: PassSize = { numTokens: 0, numScored: 0 };
   const largestJoint: PassSize = { numTokens: 0, numScored: 0 };
-  for (const { separate, joint } of batches) {
-    for (const units of separate)
-      for (const pass of splitIntoPasses(units, layout.tokensPerPass, (unit) => unit)) grow(largestPass, passSize(pass));
-    if (!joint || layout.isSeparate) continue;
-    const first = joint.slice(
-      0,
-      numInFirstPass(joint, layout, ({ trained }) => trained),
-    );
-    const { numTokens } = passSize(jointSequences(first));
-    grow(largestJoint, { numTokens, numScored: passSize(first.map(({ alongside }) => alongside)).numScored });
+  for (const { separate, alongside } of batches) {
+    for (const [kind, units] of separate.entries()) {
+      const passes = splitIntoPasses(units, layout.tokensPerPass, (unit) => unit);
+      for (const pass of passes) grow(largestPass, passSize(pass));
+      const first = passes[0];
+      if (kind === 0 && first && alongside && !layout.isSeparate) grow(largestJoint, jointSize(first, alongside));
+    }
   }
   return { largestPass, largestJoint };
+}
+
+/** Tokens of the units of a joint pass and of what goes along with them, and what is scored of the latter. */
+export function jointSize(units: readonly PassUnit[], alongside: readonly PassSize[]): PassSize {
+  let { numTokens } = passSize(units);
+  let numScored = 0;
+  for (let index = 0; index < units.length; index++) {
+    numTokens += alongside[index]!.numTokens;
+    numScored += alongside[index]!.numScored;
+  }
+  return { numTokens, numScored };
 }
 
 function grow(size: PassSize, other: PassSize): void {

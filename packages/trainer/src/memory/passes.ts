@@ -33,8 +33,8 @@ export function sequencesOf(units: readonly PassUnit[]): ScoredRow[] {
 }
 
 /** How many of some rows the first pass takes. */
-export function numInFirstPass<Row>(rows: readonly Row[], { tokensPerPass }: PassLayout, unitOf: (row: Row) => PassUnit): number {
-  return splitIntoPasses(rows, tokensPerPass, unitOf)[0]?.length ?? 0;
+export function numInFirstPass(rows: readonly PassUnit[], { tokensPerPass }: PassLayout): number {
+  return splitIntoPasses(rows, tokensPerPass, (row) => row)[0]?.length ?? 0;
 }
 
 /** Groups of neighbouring rows that together have at most `tokensPerPass` tokens, a longer row alone. */
