@@ -151,6 +151,34 @@ describe("a memory plan", () => {
   });
 });
 
+describe("rows that go along without gradients", () => {
+  const rowsOf = (prompt: number, completion: number): DataRow[] =>
+    Array.from({ length: 8 }, (_, row) => ({
+      prompt_ids: Array.from({ length: prompt }, (_id, i) => (row * 7 + i) % 60),
+      completion_ids: Array.from({ length: completion }, (_id, i) => (row * 5 + i) % 60),
+      label: row % 2 === 0,
+    }));
+  /** How a run is laid out with a share of the memory that it takes beside the model when nothing is run again. */
+  const layoutWith = async (share: number, rows: DataRow[]): Promise<MemoryPlan> => {
+    const { peakBytes, residentBytes } = (await run({ gradientCheckpointing: false }, undefined, rows)).plan;
+    const result = await run({ gradientCheckpointing: "auto" }, Math.floor(residentBytes + share * (peakBytes - residentBytes)), rows);
+    expectPlanHeld(result);
+    return result.plan;
+  };
+
+  test("share a pass where long prompts make up for layers that are run again for them", async () => {
+    const plan = await layoutWith(0.6, rowsOf(80, 20));
+    expect(plan.checkpointedLayers).toBeGreaterThan(0);
+    expect(plan.isSeparate).toBe(false);
+  });
+
+  test("go by themselves where short ones do not, and where a pass of all does not fit", async () => {
+    const short = await layoutWith(0.7, rowsOf(2, 98));
+    expect(short).toMatchObject({ isSeparate: true, largestJoint: { numTokens: 0 } });
+    expect(short.checkpointedLayers).toBeLessThan(6);
+  });
+});
+
 describe("a micro-batch too large for memory", () => {
   test.each([
     ["", {}],

@@ -143,14 +143,27 @@ function chooseLayout(input: MemoryPlanInput, fits: (layout: PassLayout) => bool
     }
   }
   if (mode !== "auto" || isLean) return unsplit;
+  const chosen = withFewestRunAgain(unsplit, numLayers, fits);
+  if (chosen.checkpointedLayers === 0 || chosen.isSeparate !== false) return chosen;
+  // Rows that go along keep activations too, where a layer is not run again: worth it while fewer tokens are run again for them than they save.
+  if (!fits({ ...unsplit, isSeparate: true })) return chosen;
+  const separate = withFewestRunAgain({ ...unsplit, isSeparate: true }, numLayers, fits);
+  const { largestPass, largestJoint } = input.largestPasses(chosen);
+  const tokensSaved = 2 * (2 * largestPass.numTokens - largestJoint.numTokens) * numLayers; // by policy and reference
+  const tokensRunAgain = (chosen.checkpointedLayers - separate.checkpointedLayers) * largestPass.numTokens;
+  return tokensRunAgain <= tokensSaved ? chosen : separate;
+}
+
+/** A layout that fits with all layers run again, with as few of them as fit. */
+function withFewestRunAgain(layout: PassLayout, numLayers: number, fits: (layout: PassLayout) => boolean): PassLayout {
   let [tooFew, enough] = [-1, numLayers];
   while (enough - tooFew > 1) {
     const checkpointedLayers = tooFew < 0 ? 0 : Math.floor((tooFew + enough) / 2);
-    if (fits({ ...unsplit, checkpointedLayers })) enough = checkpointedLayers;
+    if (fits({ ...layout, checkpointedLayers })) enough = checkpointedLayers;
     else tooFew = checkpointedLayers;
     if (enough === 0) break;
   }
-  return { ...unsplit, checkpointedLayers: enough };
+  return { ...layout, checkpointedLayers: enough };
 }
 
 function refuse({ device, budgetBytes, longestRow, gradientCheckpointing: mode }: MemoryPlanInput, leastBytes: number): never {
