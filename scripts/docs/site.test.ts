@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { expect, it } from "vitest";
@@ -31,6 +31,20 @@ it("the guide of a package is its README, all others lie in docs", () => {
   expect(sourceOf("packages/index.md")).toBe("docs/packages/index.md");
   expect(sourceOf("methods/kto.md")).toBe("docs/methods/kto.md");
   for (const { content, params } of packageGuides()) expect(content, params.name).toMatch(/Everything it exports, with types: \[`/);
+});
+
+it("docs/package.json lists the packages that pages bundle, so that they are built before the site", () => {
+  const { devDependencies } = JSON.parse(readFileSync(join(docsFolder, "package.json"), "utf8")) as {
+    devDependencies: Record<string, string>;
+  };
+  const paths = readdirSync(join(docsFolder, "site"), { recursive: true, encoding: "utf8" });
+  const bundled = paths.filter((path) => /^(live|memory|theme)\/.*\.(ts|vue)$/.test(path) && !/\.test\.ts$|\/testing\//.test(path));
+  const imported = bundled.flatMap((path) => {
+    const text = readFileSync(join(docsFolder, "site", path), "utf8");
+    return Array.from(text.matchAll(/(?:from|import\()\s*"(@kto\/[\w-]+)/g), ([, name]) => name!);
+  });
+  const listed = Object.keys(devDependencies).filter((name) => name.startsWith("@kto/"));
+  expect(listed).toEqual([...new Set(imported)].sort());
 });
 
 it("every page is in a sidebar, and every link of a sidebar is a page", () => {
