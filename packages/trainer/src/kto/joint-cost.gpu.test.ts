@@ -1,11 +1,12 @@
 import { getPeftModel } from "@kto/lora";
-import { Qwen2ForCausalLM, weightSpecs, type Qwen2Config } from "@kto/qwen2";
+import { emptyCausalLM, Qwen2ForCausalLM, weightSpecs, type Qwen2Config } from "@kto/qwen2";
 import { requestDevice, type Device, type Tensor } from "@kto/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ktoConfig, ktoMethod, type KtoRow, type PassLayout } from "../index.js";
 import { recordMicroBatch } from "../loop/micro-batch.js";
 import { largestPasses, type BatchPasses } from "../memory/largest-passes.js";
 import { wholeBatches } from "../memory/passes.js";
+import { adapterReferences } from "../scoring/reference.js";
 import { sizesAlongside } from "./joint-pass.js";
 import { mismatched } from "./prepare-kto-dataset.js";
 
@@ -76,4 +77,37 @@ test("checkpointed, rows in one pass take a quarter more beside the model than i
 test("kept, they take those of the rows that go along besides, half as much again", () => {
   const [joint, separate] = [needOf(0, false), needOf(0, true)];
   expect(joint.allocated / separate.allocated).toBeLessThan(1.53);
+});
+
+test("each weight of four bits is expanded half as often on the way there, and as often on the way back", async () => {
+  using base = emptyCausalLM(
+    { ...config, vocabSize: 64, hiddenSize: 128, intermediateSize: 256, numHiddenLayers: 2 },
+    { device, dtype: "f32", quantization: { loadIn4bit: true } },
+  );
+  using model = getPeftModel(base, { r: 4, targetModules: "all-linear" });
+  using reference = await (await adapterReferences(model, "base"))("unchanged");
+  const short = rows.map((row) => ({
+    ...row,
+    promptIds: row.promptIds.slice(0, 40),
+    completionIds: row.completionIds.slice(0, 24),
+    klCompletionIds: row.completionIds.slice(0, 24),
+  }));
+  let expansions = 0;
+  const dispatch = device.recorder.dispatch.bind(device.recorder);
+  device.recorder.dispatch = (kernel, ...rest) => {
+    if (/^expand(Nf4|Parts)/.test(kernel.label)) expansions++;
+    dispatch(kernel, ...rest);
+  };
+  const count = (isSeparate: boolean): [there: number, back: number] => {
+    expansions = 0;
+    let there = 0;
+    const onForward = (): void => void (there = expansions);
+    const context = { model, reference, layout: { ...wholeBatches, isSeparate } };
+    device.scope(() => recordMicroBatch({ method: ktoMethod(args), context }, short, { scale: 1, sink: { take: () => true }, onForward }));
+    return [there, expansions - there];
+  };
+  const [joint, separate] = [count(false), count(true)];
+  expect(joint[0]).toBeGreaterThan(2 * 7);
+  expect(2 * joint[0]).toBe(separate[0]);
+  expect(joint[1]).toBe(separate[1]);
 });
