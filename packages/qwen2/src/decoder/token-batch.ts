@@ -52,7 +52,7 @@ export function packRows(
   return {
     inputIds: gradientTokens ? withGradientRows(inputIds, gradientTokens) : inputIds,
     positions: device.tensor(positions, [numTokens], "u32", "positions", rowCapacity),
-    ...prefixBounds(device, rowLengths, prefixes, rowCapacity),
+    ...prefixBounds(device, rowLengths, prefixes, rowCapacity, gradientTokens?.count),
     rowLengths,
     firstPositions: [...firstPositions],
     longestRow: rowLengths.reduce((longest, length, row) => Math.max(longest, firstPositions[row]! + length), longestRow),

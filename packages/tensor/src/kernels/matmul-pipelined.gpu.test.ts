@@ -72,7 +72,7 @@ async function errorOf({ m, n, k, order, rank = 0, sizeOfH = 1, extras = false }
         c: result,
       },
       { m, n, k, alpha: extras ? 0.5 : 1, aOffset: 0, bOffset: 0, cOffset: 0, rank, numPeaks: 3, lowRankScale },
-      { order, dtype: "f32", hasBias: extras, hasAddend: extras, accumulate: extras, hasLowRank: rank > 0 },
+      { order, dtype: "f32", hasBias: extras, hasAddend: extras, accumulate: extras, hasLowRank: rank > 0, fewTiles: false },
     );
     return result;
   });
@@ -123,7 +123,7 @@ it("a product of low rank of zeros changes no bit", async () => {
         device,
         { a: left, b: bits(b), bias: left, addend: left, h, factor, peaks: full(device, [1], 1, "f32"), c: result },
         { m: 40, n: 64, k: 128, alpha: 1, aOffset: 0, bOffset: 0, cOffset: 0, rank: 16, numPeaks: 1, lowRankScale: 2 },
-        { order: "rows", dtype: "f32", hasBias: false, hasAddend: false, accumulate: false, hasLowRank },
+        { order: "rows", dtype: "f32", hasBias: false, hasAddend: false, accumulate: false, hasLowRank, fewTiles: false },
       );
       return result;
     });

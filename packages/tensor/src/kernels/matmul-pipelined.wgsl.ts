@@ -8,7 +8,7 @@ import { hasSubgroupMatrix, subgroupMatrixEnables } from "./lib/subgroup-matrix.
 type Bindings = "a" | "b" | "bias" | "addend" | "h" | "factor" | "peaks" | "c";
 type Params = "m" | "n" | "k" | "alpha" | "aOffset" | "bOffset" | "cOffset" | "rank" | "numPeaks" | "lowRankScale";
 
-const plain = { hasBias: false, hasAddend: false, accumulate: false, hasLowRank: false };
+const plain = { hasBias: false, hasAddend: false, accumulate: false, hasLowRank: false, fewTiles: false };
 
 /**
  * c[m, n] = alpha · (sum over k of a[m, k] · b(k, n) [+ lowRankScale · sum over r of h[m, r] · factor(r, n)]) [+ bias[n]] [+ addend[m, n]] [+ c[m, n]]
@@ -45,6 +45,11 @@ export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = de
     ...(hasLowRank ? [] : (["h", "factor", "peaks"] as const)),
   ],
   variants: [
+    {
+      name: "subgroupSmall",
+      when: (capabilities, { fewTiles }) => hasSubgroupMatrix(capabilities) && fewTiles,
+      spec: tiling("subgroup", { subgroupRows: 32, subgroupCols: 48, subgroupsDown: 2, subgroupsAcross: 2 }),
+    },
     {
       name: "subgroup",
       when: (capabilities, spec) => hasSubgroupMatrix(capabilities) && pipelinedBytes(spec) <= capabilities.maxWorkgroupStorageBytes,

@@ -80,6 +80,7 @@ export function gemm(product: Gemm): void {
         hasAddend: addend !== undefined,
         accumulate,
         hasLowRank: lowRank !== undefined,
+        fewTiles: numPipelinedTiles(m, n) < fewestPipelinedTiles,
       },
     );
     return;
@@ -101,6 +102,10 @@ export function gemm(product: Gemm): void {
 /** Fewer workgroups than this leave more of a GPU idle than their better tiles are worth. */
 const fewestPipelinedTiles = 64;
 
+function numPipelinedTiles(m: number, n: number): number {
+  return Math.ceil(m / 128) * Math.ceil(n / 192);
+}
+
 /** Whether a product goes to the kernel that keeps matrix units busy: f16 operands, a not transposed, sizes in whole vectors, enough of them. */
 export function pipelines(
   product: Pick<Gemm, "a" | "b" | "m" | "n" | "k" | "transposeA" | "aOffset" | "bOffset" | "cOffset" | "splits">,
@@ -116,7 +121,7 @@ export function pipelines(
     splits === 1 &&
     ((n | aOffset | bOffset | cOffset) & 7) === 0 &&
     k % 64 === 0 &&
-    (isForced || Math.ceil(m / 128) * Math.ceil(n / 192) >= fewestTiles)
+    (isForced || numPipelinedTiles(m, n) >= fewestTiles)
   );
 }
 

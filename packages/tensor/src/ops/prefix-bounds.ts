@@ -1,7 +1,7 @@
 import type { Device } from "../device/device.js";
 import { ShapeError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
-import type { SegmentBounds } from "./causal-attention.js";
+import { segmentBounds, type SegmentBounds } from "./causal-attention.js";
 
 /** The first tokens of another row of the batch, from which a row goes on. */
 export interface Prefix {
@@ -18,6 +18,8 @@ export interface Prefix {
  * @param lengths      tokens of each row, without its prefix
  * @param prefixes     of each row, undefined for one that stands alone
  * @param rowCapacity  tokens to make room for: see `Device.rowsLike`
+ * @param gradientTokens  how many of the first tokens take gradients, if not all: the others, being constants to the backward pass, which alone reads `ends`, are
+ *                     no queries that a key has to wait for
  * @returns            [2, 1, 2] with the third after two of the first → starts 0 0 2 0 0, ends 5 5 3 5 5, and in spans the gaps 0–0 0–0 0–0 2–3 2–3
  */
 export function prefixBounds(
@@ -25,7 +27,9 @@ export function prefixBounds(
   lengths: readonly number[],
   prefixes: readonly (Prefix | undefined)[],
   rowCapacity?: number,
+  gradientTokens = Infinity,
 ): SegmentBounds {
+  if (!prefixes.some((prefix) => prefix)) return segmentBounds(device, lengths, undefined, rowCapacity);
   const rowStarts: number[] = [];
   let numTokens = 0;
   for (const length of lengths) {
@@ -41,13 +45,17 @@ export function prefixBounds(
     const start = prefix ? rowStarts[prefix.row]! : rowStart;
     const gap = prefix ? [start + prefix.length, rowStart] : [0, 0];
     for (let token = rowStart; token < rowEnd; token++) spans.set([start, ...gap, rowEnd], 4 * token);
+    if (rowStart >= gradientTokens) return;
     for (let token = start; token < start + (prefix?.length ?? 0); token++) spans[4 * token + 3] = rowEnd; // the last row that goes on from here stays
   });
   const made = (numbers: Uint32Array, shape: readonly number[], name: string): Tensor =>
     device.tensor(numbers, shape, "u32", name, rowCapacity);
   const column = (index: number): Uint32Array => Uint32Array.from({ length: numTokens }, (_, token) => spans[4 * token + index]!);
-  const bounds = { starts: made(column(0), [numTokens], "starts"), ends: made(column(3), [numTokens], "ends") };
-  return prefixes.some((prefix) => prefix) ? { ...bounds, spans: made(spans, [numTokens, 4], "spans") } : bounds;
+  return {
+    starts: made(column(0), [numTokens], "starts"),
+    ends: made(column(3), [numTokens], "ends"),
+    spans: made(spans, [numTokens, 4], "spans"),
+  };
 }
 
 function expectPrefix(row: number, prefix: Prefix, lengths: readonly number[], prefixes: readonly (Prefix | undefined)[]): void {

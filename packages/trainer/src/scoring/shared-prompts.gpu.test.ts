@@ -78,6 +78,13 @@ describe("prefixBounds", () => {
     expect(prefixBounds(device, [2, 1], []).spans).toBeUndefined();
   });
 
+  it("rows that take no gradients are none that a key waits for on the way back", async () => {
+    const prefixes = [undefined, { row: 0, length: 2 }, { row: 0, length: 2 }];
+    const { ends, spans } = prefixBounds(device, [2, 1, 2], prefixes, undefined, 3);
+    expect(Array.from(await ends.read())).toEqual([3, 3, 3, 5, 5]);
+    expect(Array.from(await spans!.read()).filter((_, index) => index % 4 === 3)).toEqual([3, 3, 3, 5, 5]);
+  });
+
   it.each([
     [{ row: 1, length: 1 }, "row 1 must go on from an earlier row that stands alone; got row 1"],
     [{ row: -1, length: 1 }, "got row -1"],

@@ -16,6 +16,8 @@ export type PipelinedSpec = {
   accumulate: boolean;
   /** Adds a product of two f32 matrices of low rank, `pipelined-low-rank.ts`. */
   hasLowRank: boolean;
+  /** c has fewer than 64 tiles of 128 × 192: smaller ones keep more of the GPU busy. */
+  fewTiles: boolean;
 
   matrix: MatrixMode;
   workgroupSize: number;
