@@ -30,9 +30,6 @@ export interface AdaptedLinearInputs {
   dtype: FloatDtype;
 }
 
-/** Fewer workgroups than this, and a product with its update apart is quicker. */
-const fewestTiles = 16;
-
 /** Whether `adaptedLinear` can compute this on x's device, and does it sooner than a product and `lowRankAdd` do. */
 export function isAdaptedLinear({ x, weight, delta }: Pick<AdaptedLinearInputs, "x" | "weight" | "delta">): boolean {
   const [n, k] = weight.shape;
@@ -42,8 +39,8 @@ export function isAdaptedLinear({ x, weight, delta }: Pick<AdaptedLinearInputs, 
   const both = { a: x, b: x, m, transposeA: false } as const; // dtypes of a and b are those of x
   return (
     x.dtype === "f16" &&
-    pipelines({ ...both, n, k }, fewestTiles) &&
-    pipelines({ ...both, n: k, k: n }, fewestTiles) &&
+    pipelines({ ...both, n, k }) &&
+    pipelines({ ...both, n: k, k: n }) &&
     isSkinny(device, { m, n: r, k }) &&
     isSkinny(device, { m, n: r, k: n }) &&
     (isForced || m > mostFewRows)

@@ -80,7 +80,7 @@ export function gemm(product: Gemm): void {
         hasAddend: addend !== undefined,
         accumulate,
         hasLowRank: lowRank !== undefined,
-        fewTiles: numPipelinedTiles(m, n) < fewestPipelinedTiles,
+        fewTiles: numPipelinedTiles(m, n) < fewTiles,
       },
     );
     return;
@@ -99,8 +99,9 @@ export function gemm(product: Gemm): void {
   parts.dispose();
 }
 
-/** Fewer workgroups than this leave more of a GPU idle than their better tiles are worth. */
-const fewestPipelinedTiles = 64;
+/** Fewer tiles than this leave more of a GPU idle than they are worth: below the first there are smaller ones, below the second the kernel is another. */
+const fewTiles = 64;
+const fewestPipelinedTiles = 16;
 
 function numPipelinedTiles(m: number, n: number): number {
   return Math.ceil(m / 128) * Math.ceil(n / 192);
