@@ -1,7 +1,7 @@
 /**
  * Recorded runs of trl on this device, each against its float64 log.
  *
- *   npm run bench -- run-fixture FIXTURES KIND/RUN [KIND/RUN …] [--dtype f16|f32]      KIND: kto, dpo or sft
+ *   npm run bench -- run-fixture FIXTURES KIND/RUN [KIND/RUN …] [--dtype f16|f32] [--force KERNEL=VARIANT …]      KIND: kto, dpo or sft
  *
  * Prints the largest difference of each metric, the mean signed difference of the loss, and how far the final adapter is off, as a share of its move.
  */
@@ -19,10 +19,14 @@ import { requestDevice, type FloatDtype } from "@kto/tensor";
 import { loadTokenizer } from "@kto/tokenizer/node";
 import { DPOTrainer, KTOTrainer, SFTTrainer } from "@kto/trainer";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { dtype: { type: "string", default: "f16" } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { dtype: { type: "string", default: "f16" }, force: { type: "string", multiple: true, default: [] } },
+});
 const [fixtures, ...runs] = positionals as [string, ...string[]];
 const trainers = { kto: KTOTrainer, dpo: DPOTrainer, sft: SFTTrainer };
 const device = await requestDevice();
+for (const forced of values.force) device.recorder.variants.set(...(forced.split("=") as [string, string]));
 
 /** The arguments that trl was given and that say what is computed. */
 function argumentsOf(given: Record<string, unknown>): Record<string, unknown> {
