@@ -27,7 +27,7 @@ export function prefixBounds(
   lengths: readonly number[],
   prefixes: readonly (Prefix | undefined)[],
   rowCapacity?: number,
-  gradientTokens = Infinity,
+  gradientTokens: number = Infinity,
 ): SegmentBounds {
   if (!prefixes.some((prefix) => prefix)) return segmentBounds(device, lengths, undefined, rowCapacity);
   const rowStarts: number[] = [];
