@@ -2,8 +2,8 @@ import type { Device } from "../device/device.js";
 import { defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import { pipelinedGemm } from "./lib/gemm-pipelined.js";
 import { oneGroupPer } from "./lib/grid.js";
-import { pipelinedTile, stageLayout, type PipelinedSpec } from "./lib/pipelined-tiles.js";
-import { hasSubgroupMatrix, subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
+import { pipelinedTile, type PipelinedSpec } from "./lib/pipelined-tiles.js";
+import { hasLargeStages, subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 
 type Bindings = "a" | "b" | "bias" | "addend" | "h" | "factor" | "peaks" | "c";
 type Params = "m" | "n" | "k" | "alpha" | "aOffset" | "bOffset" | "cOffset" | "rank" | "numPeaks" | "lowRankScale";
@@ -47,12 +47,12 @@ export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = de
   variants: [
     {
       name: "subgroupSmall",
-      when: (capabilities, { fewTiles }) => hasSubgroupMatrix(capabilities) && fewTiles,
+      when: (capabilities, { fewTiles }) => hasLargeStages(capabilities) && fewTiles,
       spec: tiling("subgroup", { subgroupRows: 32, subgroupCols: 48, subgroupsDown: 2, subgroupsAcross: 2 }),
     },
     {
       name: "subgroup",
-      when: (capabilities, spec) => hasSubgroupMatrix(capabilities) && pipelinedBytes(spec) <= capabilities.maxWorkgroupStorageBytes,
+      when: hasLargeStages,
       spec: tiling("subgroup", { subgroupRows: 64, subgroupCols: 48, subgroupsDown: 2, subgroupsAcross: 4 }),
     },
     {
@@ -77,7 +77,7 @@ export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = de
 
 /** Whether a device multiplies in this way by itself, or is made to. */
 export function hasPipelined({ capabilities, recorder }: Pick<Device, "capabilities" | "recorder">): boolean {
-  return recorder.variants.has("pipelinedMatmul") || (hasSubgroupMatrix(capabilities) && !recorder.variants.has("matmul"));
+  return recorder.variants.has("pipelinedMatmul") || (hasLargeStages(capabilities) && !recorder.variants.has("matmul"));
 }
 
 function tiling(
@@ -86,8 +86,4 @@ function tiling(
 ): Partial<PipelinedSpec> {
   const workgroupSize = 32 * tile.subgroupsDown * tile.subgroupsAcross;
   return { matrix, workgroupSize, ...tile, reduce: matrix === "subgroup" ? "subgroup" : "plain", cElement: "vec4<u32>" };
-}
-
-function pipelinedBytes(spec: PipelinedSpec): number {
-  return 32 * stageLayout(spec).vectors;
 }

@@ -2,7 +2,7 @@ import { defineKernel, read, write, type Kernel } from "./define-kernel.js";
 import { oneGroupPer } from "./lib/grid.js";
 import { skinnyGemm } from "./lib/skinny-gemm.js";
 import type { SkinnySpec } from "./lib/skinny-tiles.js";
-import { hasSubgroupMatrix, subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
+import { hasLargeStages, subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 
 type Bindings = "a" | "b" | "peaks" | "parts";
 type Params = "m" | "n" | "k" | "depthPerSplit" | "splits" | "numPeaks";
@@ -20,7 +20,7 @@ export const skinnyMatmulKernel: Kernel<SkinnySpec, Bindings, Params> = defineKe
     {
       // Best of five tilings at 2048 and 4096 rows of 1,536 and 8,960 (H200, 2026-12-01); for h alone 32 rows and 64 deep are 4 % quicker, for dB twice as slow.
       name: "subgroup",
-      when: hasSubgroupMatrix,
+      when: hasLargeStages,
       spec: { matrix: "subgroup", reduce: "subgroup", groupRows: 64, tileDepth: 32, workgroupSize: 64 },
     },
     {

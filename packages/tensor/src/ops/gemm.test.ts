@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { gemm, requestDevice, type Capabilities, type Gemm } from "../index.js";
+import { gemm, pipelines, requestDevice, type Capabilities, type Gemm } from "../index.js";
 import { splitSumKernel } from "../kernels/split-sum.wgsl.js";
 
 afterEach(() => vi.restoreAllMocks());
@@ -28,4 +28,26 @@ it("a deep product is split where the variant that runs splits: not on matrix un
   expect(await isSplit(tensorCores, { transposeA: true })).toBe(true); // which matrix units do not take
   expect(await isSplit(tensorCores, {}, "tiled")).toBe(true);
   expect(await isSplit(tensorCores, { splits: 4 })).toBe(true);
+});
+
+it("a product is pipelined where workgroup memory holds it, sizes are whole vectors and rows enough, and never where rows must not depend on others", async () => {
+  const isPipelined = async (
+    product: Partial<Gemm>,
+    capabilities: Partial<Capabilities> = tensorCores,
+    forced?: string,
+  ): Promise<boolean> => {
+    using device = await requestDevice({ nullBackend: true });
+    Object.assign(device.capabilities, capabilities);
+    if (forced) device.recorder.variants.set(forced, forced === "matmul" ? "plain" : "subgroup");
+    using a = device.empty([8], "f16");
+    return pipelines({ a, b: a, m: 2048, n: 1536, k: 1536, ...product });
+  };
+  expect(await isPipelined({})).toBe(true);
+  expect(await isPipelined({}, { ...tensorCores, maxWorkgroupStorageBytes: 32_768 })).toBe(false);
+  expect(await isPipelined({}, gpu)).toBe(false);
+  expect(await isPipelined({}, tensorCores, "matmul")).toBe(false);
+  expect(await isPipelined({ isRowwise: true })).toBe(false);
+  expect([await isPipelined({ m: 128 }), await isPipelined({ m: 128 }, tensorCores, "pipelinedMatmul")]).toEqual([false, true]);
+  for (const odd of [{ n: 1540 }, { k: 1568 }, { bOffset: 4 }, { transposeA: true }, { splits: 2 }])
+    expect(await isPipelined(odd), JSON.stringify(odd)).toBe(false);
 });

@@ -24,6 +24,8 @@ export interface Gemm {
   transposeB?: boolean;
   /** b is [k / 8, n, 8]: for `pipelines` alone. */
   inEights?: boolean;
+  /** The sums of a row of c are the same bits whatever other rows there are: not in a kernel that enough rows alone have. */
+  isRowwise?: boolean;
   /** Adds a product of f32 matrices inside this one; for `pipelines` alone. */
   lowRank?: LowRankProduct | undefined;
   /** [n] f32, added to every row. */
@@ -109,7 +111,7 @@ function numPipelinedTiles(m: number, n: number): number {
 
 /** Whether a product goes to the kernel that keeps matrix units busy: f16 operands, a not transposed, sizes in whole vectors, enough of them. */
 export function pipelines(
-  product: Pick<Gemm, "a" | "b" | "m" | "n" | "k" | "transposeA" | "aOffset" | "bOffset" | "cOffset" | "splits">,
+  product: Pick<Gemm, "a" | "b" | "m" | "n" | "k" | "transposeA" | "aOffset" | "bOffset" | "cOffset" | "splits" | "isRowwise">,
   fewestTiles: number = fewestPipelinedTiles,
 ): boolean {
   const { a, b, m, n, k, transposeA = false, aOffset = 0, bOffset = 0, cOffset = 0, splits = 1 } = product;
@@ -119,6 +121,7 @@ export function pipelines(
     a.dtype === "f16" &&
     b.dtype === "f16" &&
     !transposeA &&
+    !product.isRowwise &&
     splits === 1 &&
     ((n | aOffset | bOffset | cOffset) & 7) === 0 &&
     k % 64 === 0 &&

@@ -34,7 +34,7 @@ export function manyRowsLinear(parts: readonly FewRowsSize[], weights: Tensor, i
         biases,
       ));
   const splits = splitsOf(columns, k);
-  const product = { a, b: weights, m, n: columns, k, transposeB: true };
+  const product = { a, b: weights, m, n: columns, k, transposeB: true, isRowwise: true };
   if (splits === 1 && isPlain) {
     gemm({ ...product, c: y, bias: biases?.whole, addend });
     return y;

@@ -1,6 +1,6 @@
 import { skinnyMatmulKernel } from "../kernels/skinny-matmul.wgsl.js";
 import { numPeaks, skinnySumKernel } from "../kernels/skinny-sum.wgsl.js";
-import { hasSubgroupMatrix } from "../kernels/lib/subgroup-matrix.js";
+import { hasLargeStages } from "../kernels/lib/subgroup-matrix.js";
 import type { Device } from "../device/device.js";
 import type { Tensor } from "../tensor.js";
 
@@ -37,7 +37,7 @@ export function isSkinny(
   { capabilities, recorder }: Device,
   { m, n, k, transposeA = false }: Pick<SkinnyProduct, "m" | "n" | "k" | "transposeA">,
 ): boolean {
-  const isThere = recorder.variants.has("skinnyMatmul") || hasSubgroupMatrix(capabilities);
+  const isThere = recorder.variants.has("skinnyMatmul") || hasLargeStages(capabilities);
   return isThere && n <= mostColumns && ((n | (transposeA ? m : k)) & 7) === 0;
 }
 

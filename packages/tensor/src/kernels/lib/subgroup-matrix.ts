@@ -12,6 +12,11 @@ export function hasSubgroupMatrix({ shaderF16, subgroups, subgroupMaxSize, subgr
   return shaderF16 && subgroups && subgroupMaxSize === 32 && subgroupMatrix.includes("f16 f32 16x16x16");
 }
 
+/** Where besides workgroup memory holds two stages of a large product, 46,080 bytes with tiles of 128 × 192 × 32. */
+export function hasLargeStages(capabilities: Capabilities): boolean {
+  return hasSubgroupMatrix(capabilities) && capabilities.maxWorkgroupStorageBytes >= 46_080;
+}
+
 /** Directives for `subgroupMatrices`. */
 export function subgroupMatrixEnables(mode: MatrixMode): string[] {
   if (mode === "emulated") return ["enable subgroups;"];
