@@ -10,7 +10,8 @@ import { root } from "../repository.js";
 import type { ModelJson } from "./model-shapes.js";
 import type { PlannedMemory, RunToPlan } from "./plan-run.js";
 
-// What the page plans, in Chromium without WebGPU, is what the command plans before it trains on a device.
+// What the page plans, in Chromium without WebGPU, is what the command plans before it trains on a device. In a process of its own: a device that was lent on
+// from other files has free buffers of theirs, which a plan counts.
 
 let capabilities: Capabilities;
 let planInBrowser: (run: RunToPlan) => Promise<number>;
