@@ -49,24 +49,20 @@ export function skinnyProduct(product: SkinnyProduct): Tensor | undefined {
   const { a, b, c, m, n, k, transposeA = false, transposeB = false, transposeC = false, alpha = 1, accumulate = false } = product;
   const { device } = a;
   const columnTiles = Math.ceil(n / tile);
-  const { tileDepth, groupRows } = skinnyMatmulKernel.specOn(device, {
+  const spec = {
     aOrder: transposeA ? "columns" : "rows",
     bOrder: transposeB ? "rows" : "columns",
     columnTiles,
     hasPeaks: product.peaks !== undefined,
-  });
+  } as const;
+  const { tileDepth, groupRows } = skinnyMatmulKernel.specOn(device, spec);
   const { splits, depthPerSplit } = splitsOf(Math.ceil(m / groupRows), k, tileDepth);
   const parts = device.empty([splits, m, tile * columnTiles], "f32", "parts of a skinny product");
   skinnyMatmulKernel.run(
     device,
     { a, b, peaks: product.peaks ?? b, parts },
     { m, n, k, depthPerSplit, splits, numPeaks: product.peaks?.size ?? 0 },
-    {
-      aOrder: transposeA ? "columns" : "rows",
-      bOrder: transposeB ? "rows" : "columns",
-      columnTiles,
-      hasPeaks: product.peaks !== undefined,
-    },
+    spec,
   );
   const peaks = product.wantsPeaks ? device.empty([numPeaks(m, n)], "f32", "peaks") : undefined;
   skinnySumKernel.run(
