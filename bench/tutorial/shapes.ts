@@ -1,15 +1,5 @@
 import type { Qwen2Config } from "@kto/qwen2";
-import { shape1b5 } from "../random-model.js";
-
-/** DeepSeek-R1-Distill-Qwen-7B's shape: 7,615,616,512 parameters. */
-const shape7b: Qwen2Config = {
-  ...shape1b5,
-  vocabSize: 152_064,
-  hiddenSize: 3584,
-  intermediateSize: 18_944,
-  numAttentionHeads: 28,
-  numKeyValueHeads: 4,
-};
+import { shape1b5, shape7b } from "../random-model.js";
 
 export interface Shape {
   config: Qwen2Config;

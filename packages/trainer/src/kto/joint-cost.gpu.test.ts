@@ -7,25 +7,12 @@ import { recordMicroBatch } from "../loop/micro-batch.js";
 import { largestPasses, type BatchPasses } from "../memory/largest-passes.js";
 import { wholeBatches } from "../memory/passes.js";
 import { adapterReferences } from "../scoring/reference.js";
+import { shape1b5 } from "../testing/large-models.js";
 import { sizesAlongside } from "./joint-pass.js";
 import { mismatched } from "./prepare-kto-dataset.js";
 
 /** DeepSeek-R1-Distill-Qwen-1.5B's shape with half of its vocabulary: as large as a matrix may be on a device that does nothing. */
-const config: Qwen2Config = {
-  modelType: "qwen2",
-  vocabSize: 75_968,
-  hiddenSize: 1536,
-  intermediateSize: 8960,
-  numHiddenLayers: 28,
-  numAttentionHeads: 12,
-  numKeyValueHeads: 2,
-  headDim: 128,
-  rmsNormEps: 1e-6,
-  ropeTheta: 10_000,
-  maxPositionEmbeddings: 131_072,
-  tieWordEmbeddings: false,
-  eosTokenId: undefined,
-};
+const config: Qwen2Config = { ...shape1b5, vocabSize: 75_968 };
 
 let device: Device;
 beforeAll(async () => {

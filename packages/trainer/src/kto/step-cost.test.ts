@@ -1,58 +1,16 @@
 import { getPeftModel } from "@kto/lora";
 import { emptyCausalLM, type Qwen2Config } from "@kto/qwen2";
-import { kernelRegistry, rehearsalDevice, type Capabilities } from "@kto/tensor";
+import { kernelRegistry, rehearsalDevice } from "@kto/tensor";
 import { afterEach, expect, it, vi } from "vitest";
 import { ktoConfig, ktoMethod, type KtoRow } from "../index.js";
 import { recordMicroBatch } from "../loop/micro-batch.js";
 import { largestPasses, type BatchPasses } from "../memory/largest-passes.js";
 import { wholeBatches } from "../memory/passes.js";
+import { matrixGpu, shape1b5, shape7b } from "../testing/large-models.js";
 import { sizesAlongside } from "./joint-pass.js";
 import { mismatched } from "./prepare-kto-dataset.js";
 
 afterEach(() => vi.restoreAllMocks());
-
-/** An H200 as Dawn shows it. */
-const capabilities: Capabilities = {
-  description: "a GPU that is not there",
-  vendor: "nvidia",
-  architecture: "",
-  shaderF16: true,
-  subgroups: true,
-  subgroupMinSize: 32,
-  subgroupMaxSize: 32,
-  subgroupMatrix: ["f16 f16 16x16x16", "f16 f32 16x16x16"],
-  timestampQuery: false,
-  software: false,
-  maxWorkgroupStorageBytes: 49_152,
-  maxInvocationsPerWorkgroup: 1024,
-  maxBufferBytes: 2 ** 40,
-  maxBindingBytes: 2 ** 31 - 4,
-  maxStorageBuffers: 16,
-};
-
-const shape1b5: Qwen2Config = {
-  modelType: "qwen2",
-  vocabSize: 151_936,
-  hiddenSize: 1536,
-  intermediateSize: 8960,
-  numHiddenLayers: 28,
-  numAttentionHeads: 12,
-  numKeyValueHeads: 2,
-  headDim: 128,
-  rmsNormEps: 1e-6,
-  ropeTheta: 10_000,
-  maxPositionEmbeddings: 131_072,
-  tieWordEmbeddings: false,
-  eosTokenId: undefined,
-};
-const shape7b: Qwen2Config = {
-  ...shape1b5,
-  vocabSize: 152_064,
-  hiddenSize: 3584,
-  intermediateSize: 18_944,
-  numAttentionHeads: 28,
-  numKeyValueHeads: 4,
-};
 
 const rows = Array.from({ length: 4 }, (_, row): KtoRow => {
   const ids = new Array<number>(256).fill(1);
@@ -65,7 +23,7 @@ function costOf(
   config: Qwen2Config,
   checkpointedLayers: number,
 ): { launches: Map<string, number>; total: number; reads: number; mebibytes: number } {
-  using device = rehearsalDevice(capabilities);
+  using device = rehearsalDevice(matrixGpu);
   const launches = new Map<string, number>();
   for (const kernel of kernelRegistry.values()) {
     const run = kernel.run.bind(kernel);

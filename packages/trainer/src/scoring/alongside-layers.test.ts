@@ -1,38 +1,21 @@
 import { getPeftModel } from "@kto/lora";
 import { emptyCausalLM } from "@kto/qwen2";
-import { rehearsalDevice, type Capabilities } from "@kto/tensor";
+import { rehearsalDevice } from "@kto/tensor";
 import { expect, it } from "vitest";
+import { matrixGpu, plainGpu } from "../testing/large-models.js";
 import { tinyConfig } from "../testing/tiny-model.js";
 import { packScoredBatch } from "./scored-batch.js";
 
-const plain: Capabilities = {
-  description: "a GPU that is not there",
-  vendor: "",
-  architecture: "",
-  shaderF16: true,
-  subgroups: true,
-  subgroupMinSize: 32,
-  subgroupMaxSize: 32,
-  subgroupMatrix: [],
-  timestampQuery: false,
-  software: false,
-  maxWorkgroupStorageBytes: 49_152,
-  maxInvocationsPerWorkgroup: 1024,
-  maxBufferBytes: 2 ** 32,
-  maxBindingBytes: 2 ** 32 - 4,
-  maxStorageBuffers: 16,
-};
-const matrix: Capabilities = { ...plain, subgroupMatrix: ["f16 f16 16x16x16", "f16 f32 16x16x16"] };
 /** Large enough for the kernels that large products get. */
 const config = { ...tinyConfig, hiddenSize: 512, intermediateSize: 1024, numAttentionHeads: 8, numKeyValueHeads: 2, headDim: 64 };
 const rows = Array.from({ length: 8 }, () => ({ promptIds: new Array<number>(32).fill(1), completionIds: new Array<number>(32).fill(2) }));
 
 it.each([
-  ["matrix units, 16 bits", matrix, {}],
-  ["matrix units, four bits", matrix, { quantization: { loadIn4bit: true } }],
-  ["subgroups, four bits", plain, { quantization: { loadIn4bit: true } }],
-  ["f32", { ...plain, shaderF16: false }, {}],
-  ["every weight trained", matrix, { trainable: true }],
+  ["matrix units, 16 bits", matrixGpu, {}],
+  ["matrix units, four bits", matrixGpu, { quantization: { loadIn4bit: true } }],
+  ["subgroups, four bits", plainGpu, { quantization: { loadIn4bit: true } }],
+  ["f32", { ...plainGpu, shaderF16: false }, {}],
+  ["every weight trained", matrixGpu, { trainable: true }],
 ] as const)("every op of a layer hands on which rows take gradients: %s", (_, capabilities, options) => {
   using device = rehearsalDevice(capabilities);
   using base = emptyCausalLM({ ...config, maxPositionEmbeddings: 128 }, { device, ...options });
