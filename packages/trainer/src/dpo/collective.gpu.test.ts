@@ -17,7 +17,7 @@ it.each<[DPOConfig["lossType"], Partial<DPOConfig>, string]>([
   ["sigmoid", { perDeviceTrainBatchSize: 4 }, "twice the batch"],
   ["aot", { gradientAccumulationSteps: 2 }, "twice the accumulation"],
 ])("with %s two ranks train as one with %j: %s", async (lossType, alone) => {
-  const [first, second] = await Promise.all(meetingPlace(device, 2).map((collective) => run({ lossType }, collective)));
+  const [first, second] = await Promise.all(meetingPlace(2).ranks.map((collective) => run({ lossType }, collective)));
   expect(second!.adapter).toEqual(first!.adapter);
   const numbers = ({ logs }: Run): unknown => logs.map(({ loss, gradNorm, metrics }) => ({ loss, gradNorm, metrics }));
   expect(numbers(second!)).toEqual(numbers(first!));

@@ -48,7 +48,7 @@ async function run(given: Partial<KTOConfig>, collective?: Collective, output?: 
 }
 
 test("two ranks end with the same adapter and log the same, their KL over the rows of both", async () => {
-  const [first, second] = await Promise.all(meetingPlace(device, 2).map((collective) => run({}, collective)));
+  const [first, second] = await Promise.all(meetingPlace(2).ranks.map((collective) => run({}, collective)));
   expect(second!.adapter).toEqual(first!.adapter);
   const numbers = ({ logs }: Run): unknown => logs.map(({ step, loss, gradNorm, metrics }) => ({ step, loss, gradNorm, metrics }));
   expect(numbers(second!)).toEqual(numbers(first!));
@@ -59,7 +59,7 @@ test("two ranks end with the same adapter and log the same, their KL over the ro
 });
 
 test("two ranks train as one with twice the accumulation", async () => {
-  const [rank] = await Promise.all(meetingPlace(device, 2).map((collective) => run({ lossType: "apo_zero_unpaired" }, collective)));
+  const [rank] = await Promise.all(meetingPlace(2).ranks.map((collective) => run({ lossType: "apo_zero_unpaired" }, collective)));
   const alone = await run({ lossType: "apo_zero_unpaired", gradientAccumulationSteps: 2 });
   rank!.logs.forEach((log, index) => {
     expect(log.loss).toBeCloseTo(alone.logs[index]!.loss, 6);
@@ -77,9 +77,9 @@ test("two ranks stop early together and end with the same best checkpoint, which
     greaterIsBetter: true,
     earlyStoppingPatience: 2,
   };
-  const [first, second] = await Promise.all(meetingPlace(device, 2).map((collective) => run(args, collective, store)));
+  const [first, second] = await Promise.all(meetingPlace(2).ranks.map((collective) => run(args, collective, store)));
   expect(first!.evaluations).toHaveLength(3);
   expect(second!.adapter).toEqual(first!.adapter);
-  const [once] = await Promise.all(meetingPlace(device, 2).map((collective) => run({ maxSteps: 1, evalSteps: 1 }, collective)));
+  const [once] = await Promise.all(meetingPlace(2).ranks.map((collective) => run({ maxSteps: 1, evalSteps: 1 }, collective)));
   expect(first!.adapter).toEqual(once!.adapter); // the loss falls, and more is better here: the first is the best
 });

@@ -7,6 +7,7 @@ import type { MakeReference, Reference, ReferenceUse } from "../scoring/referenc
 import type { Belongings } from "./belongings.js";
 import type { Collective } from "./collective.js";
 import type { TrainerEvent } from "./events.js";
+import { GradientSums } from "./gradient-sums.js";
 import type { Method, PrecomputeOptions } from "./method.js";
 import type { RunOutput } from "./output.js";
 import type { Policy } from "./policy.js";
@@ -41,12 +42,13 @@ export interface RunParts extends Disposable {
   optimizer: Optimizer;
   /** In the layout of the policy's parameters. */
   gradients: readonly ParameterBucket[];
+  gradientSums: GradientSums;
 }
 
 /** Opens what a run owns, and lets gradients flow to the policy until it is disposed; the reference comes last, and if it fails nothing is left. */
 export async function openRunParts<Row extends SourceRow>(setting: RunSetting<Row>, references: MakeReference): Promise<RunParts> {
-  const { policy, args } = setting;
-  const { buckets } = policy;
+  const { policy, args, collective } = setting;
+  const { buckets, device } = policy;
   const own: Disposable[] = [];
   const dispose = (): void => own.reverse().forEach((part) => part[Symbol.dispose]());
   try {
@@ -62,9 +64,11 @@ export async function openRunParts<Row extends SourceRow>(setting: RunSetting<Ro
       own.push(gradient);
       return gradient;
     });
+    const gradientSums = new GradientSums(device, collective);
+    own.push(gradientSums);
     const reference = await references(useOfReference(setting));
     own.push(reference, ...buckets.map(withGradients));
-    return { reference, optimizer, gradients, [Symbol.dispose]: dispose };
+    return { reference, optimizer, gradients, gradientSums, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
     throw error;

@@ -3,6 +3,7 @@ import type { GradientSink, ParameterBucket, Tensor } from "@kto/tensor";
 import type { RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import type { TrainerEvent } from "./events.js";
+import type { GradientSums } from "./gradient-sums.js";
 import type { BackwardPass, Method } from "./method.js";
 import { disposeAll, recordMicroBatch, recordMicroBatchTogether, type MicroBatchContext, type RecordedMicroBatch } from "./micro-batch.js";
 import type { Policy } from "./policy.js";
@@ -17,6 +18,7 @@ export interface UpdateContext<Row extends SourceRow> extends MicroBatchContext<
   optimizer: Optimizer;
   /** In the layout of the policy's parameters. */
   gradients: readonly ParameterBucket[];
+  gradientSums: GradientSums;
 }
 
 /** An update that was recorded and not read. */
@@ -45,7 +47,7 @@ export async function recordUpdate<Row extends SourceRow>(
   rows: RowSequence<Row>,
   { step, learningRate, emit }: { step: number; learningRate: number; emit(event: TrainerEvent): void },
 ): Promise<PendingUpdate<Row>> {
-  const { args, counts, collective, optimizer, gradients, method } = run;
+  const { args, counts, collective, optimizer, gradients, gradientSums, method } = run;
   const { rank, size } = collective;
   const ranges = Array.from({ length: size }, (_, other) => microBatchesOfUpdate(step - 1, counts, args, { rank: other, size }));
   const count = ranges[rank]!.length;
@@ -61,7 +63,7 @@ export async function recordUpdate<Row extends SourceRow>(
       microBatches.push({ rowsByRank, tensors });
       emit({ type: "microBatch", step, index, count });
     }
-    if (size > 1) for (const bucket of gradients) await collective.sum(bucket);
+    await gradientSums.sum(gradients);
     const gradNorm = optimizer.apply(gradients, { learningRate, maxGradNorm: args.maxGradNorm });
     return { step, learningRate, microBatches, gradNorm };
   } catch (error) {

@@ -158,7 +158,7 @@ describe("a run", () => {
 
   it("of two ranks is that of one with twice the accumulation", async () => {
     const rows = tinyDocuments(16);
-    const ranks = meetingPlace(device, 2).map((collective) => run({ maxSteps: 4 }, { rows, collective }));
+    const ranks = meetingPlace(2).ranks.map((collective) => run({ maxSteps: 4 }, { rows, collective }));
     const [rank, other] = await Promise.all(ranks);
     expect(other!.adapter).toEqual(rank!.adapter);
     expectSame(rank!, await run({ maxSteps: 4, gradientAccumulationSteps: 2 }, { rows }), 2e-5);

@@ -1,11 +1,18 @@
-import type { Device, ParameterBucket } from "@kto/tensor";
 import type { Collective } from "../index.js";
 
-/** What joins trainers of one process and one device, which meet at each call: what each brings is there when all have come. */
-export function meetingPlace(device: Device, size: number): Collective[] {
-  const rounds: { brought: Float32Array[]; isFull: Promise<void>; fill: () => void }[] = [];
+/** Ranks of one process, and how often they met. */
+export interface MeetingPlace {
+  readonly ranks: readonly Collective[];
+  /** Calls of the first rank, so far. */
+  readonly calls: { sums: number; gathers: number };
+}
+
+/** What joins trainers of one process, which meet at each call: what each brings is there when all have come. */
+export function meetingPlace(size: number): MeetingPlace {
+  const rounds: { brought: Float64Array[]; isFull: Promise<void>; fill: () => void }[] = [];
   const turns = Array.from({ length: size }, () => 0);
-  async function meet(rank: number, numbers: ArrayLike<number>): Promise<Float32Array[]> {
+  const calls = { sums: 0, gathers: 0 };
+  async function meet(rank: number, numbers: ArrayLike<number>): Promise<Float64Array[]> {
     const turn = turns[rank]!++;
     if (!rounds[turn]) {
       let fill = (): void => undefined;
@@ -13,19 +20,27 @@ export function meetingPlace(device: Device, size: number): Collective[] {
       rounds[turn] = { brought: [], isFull, fill };
     }
     const round = rounds[turn];
-    round.brought[rank] = Float32Array.from(numbers);
+    round.brought[rank] = Float64Array.from(numbers);
     if (Object.keys(round.brought).length === size) round.fill();
     await round.isFull;
     return round.brought;
   }
-  return Array.from({ length: size }, (_, rank) => ({
-    rank,
-    size,
-    gather: async (numbers) => (await meet(rank, numbers)).map((of) => Array.from(of)),
-    async sum(bucket: ParameterBucket) {
-      const brought = await meet(rank, (await bucket.flat.read()) as Float32Array);
-      const total = brought[0]!.map((_, index) => brought.reduce((sum, of) => sum + of[index]!, 0));
-      device.writeBytes(bucket.flat, new Uint8Array(total.buffer));
-    },
-  }));
+  const ranks = Array.from({ length: size }, (_, rank): Collective => {
+    const count = (kind: keyof typeof calls): void => void (rank === 0 && calls[kind]++);
+    return {
+      rank,
+      size,
+      async gather(numbers) {
+        count("gathers");
+        return (await meet(rank, numbers)).map((of) => Array.from(of));
+      },
+      async sum(values) {
+        count("sums");
+        const brought = await meet(rank, values);
+        values.fill(0);
+        for (const of of brought) for (let index = 0; index < values.length; index++) values[index]! += of[index]!;
+      },
+    };
+  });
+  return { ranks, calls };
 }
