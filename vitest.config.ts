@@ -22,6 +22,7 @@ class SlowestFirst extends BaseSequencer {
 const nowhere = ["**/node_modules/**", "**/dist/**"];
 const exhaustive = "{packages,examples,scripts,docs}/**/*.exhaustive.gpu.test.ts";
 const alone = "{packages,examples,scripts,docs}/**/*.alone.gpu.test.ts";
+const mpi = "{packages,examples,scripts,docs}/**/*.mpi.test.ts";
 const onGpu = {
   setupFiles: "packages/testing/src/gpu-setup.ts",
   pool: "forks",
@@ -34,7 +35,8 @@ const onGpu = {
 /**
  * `unit` needs no GPU; `gpu` (*.gpu.test.ts) runs on the software adapter unless KTO_DEVICE=gpu, and so does `exhaustive`
  * (*.exhaustive.gpu.test.ts): repetitions of what `gpu` does once of each kind. `gpu-alone` (*.alone.gpu.test.ts) has files that measure their process and need one
- * of their own. `npm test` is all but the exhaustive ones, `npm run test:all` everything.
+ * of their own. `mpi` (*.mpi.test.ts) starts ranks with `mpirun`, which not every machine has: `npm run test:mpi`. `npm test` is all but that and the exhaustive
+ * ones, `npm run test:all` everything but that.
  */
 export default defineConfig({
   ...shared,
@@ -48,7 +50,7 @@ export default defineConfig({
           name: "unit",
           maxWorkers: Math.max(2, availableParallelism() - 1), // one worker, vitest's choice on two cores, leaves the other core idle
           include: ["{packages,examples,scripts,docs}/**/*.test.ts"],
-          exclude: [...nowhere, "**/*.gpu.test.ts"],
+          exclude: [...nowhere, "**/*.gpu.test.ts", mpi],
           testTimeout: 60_000,
         },
       },
@@ -69,6 +71,10 @@ export default defineConfig({
       {
         ...shared,
         test: { ...onGpu, name: "exhaustive", include: [exhaustive], exclude: nowhere, sequence: { groupOrder: 1 } },
+      },
+      {
+        ...shared,
+        test: { name: "mpi", include: [mpi], exclude: nowhere, fileParallelism: false, testTimeout: 120_000, sequence: { groupOrder: 3 } },
       },
     ],
   },

@@ -14,6 +14,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/lora": 48,
   "@kto/losses": 42,
   "@kto/merge": 30,
+  "@kto/mpi": 18,
   "@kto/nf4": 45,
   "@kto/optim": 25,
   "@kto/qwen2": 48,

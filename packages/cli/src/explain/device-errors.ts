@@ -108,6 +108,24 @@ export const deviceErrors = {
       { cause: "Another program uses the GPU.", cure: "Close it; or set max_memory, to which the plan is held." },
     ],
   },
+  RANKS: {
+    about:
+      "The processes of one run (ranks), which mpirun, mpiexec or srun started, cannot go on together. All of them end; checkpoints that were written before are whole.",
+    remedies: [
+      {
+        cause: "A rank gave up.",
+        cure: "The message has its number, its machine and what it said: mend that, and go on with --resume_from_checkpoint true.",
+      },
+      {
+        cause: "The connection between two machines is gone.",
+        cure: "Look at what MPI printed before; start again with --resume_from_checkpoint true.",
+      },
+      {
+        cause: "Ranks run different versions or were started with different files.",
+        cure: "Give all machines the same installation, config and data.",
+      },
+    ],
+  },
   SHAPE: {
     about: "A shape or size does not fit. The message has both sides, what was expected and what came.",
     remedies: [

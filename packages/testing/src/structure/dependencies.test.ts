@@ -5,8 +5,9 @@ import { importsOf, listPackages, packageOf, sourceFiles } from "./workspace.js"
 /** The arrows of docs/style.md, section 2. A package may use what its arrows reach. */
 const ARROWS: Record<string, string[]> = {
   kto: ["cli"],
-  cli: ["kit", "serve", "report"],
+  cli: ["kit", "serve", "report", "mpi"],
   report: ["core"],
+  mpi: ["core"],
   kit: ["trainer", "generate", "merge", "gguf-export", "tokenizer", "hub", "software-gpu"],
   merge: ["lora", "qwen2"],
   trainer: ["losses", "optim", "lora", "datasets"],
@@ -33,7 +34,7 @@ const ARROWS: Record<string, string[]> = {
 const METHODS = ["kto", "dpo", "reference-free", "sft"];
 
 /** These reach no GPU, not even through what they depend on. */
-const WITHOUT_GPU = ["core", "chat-templates", "datasets", "safetensors", "gguf-export", "report"];
+const WITHOUT_GPU = ["core", "chat-templates", "datasets", "safetensors", "gguf-export", "report", "mpi"];
 
 const packages = listPackages();
 const short = (name: string): string => name.replace("@kto/", "");

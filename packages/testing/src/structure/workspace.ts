@@ -7,7 +7,7 @@ import ts from "typescript";
 export const ROOT: string = fileURLToPath(new URL("../../../../", import.meta.url));
 
 /** Packages that only Node can use; the entries of all others are for browsers too, except `./node`. */
-export const NODE_ONLY: ReadonlySet<string> = new Set(["@kto/cli", "@kto/software-gpu"]);
+export const NODE_ONLY: ReadonlySet<string> = new Set(["@kto/cli", "@kto/mpi", "@kto/software-gpu"]);
 
 export interface Manifest {
   name: string;
