@@ -5,6 +5,7 @@ export { deviceChoice, type DeviceChoice } from "./device/device-choice.js";
 export { openDevice, type OpenDeviceOptions } from "./device/open-device.js";
 export { loadAdapter, type LoadAdapterOptions } from "./models/load-adapter.js";
 export { loadModel, type LoadedModel, type LoadModelOptions } from "./models/load-model.js";
+export { sketchModel } from "./models/sketch-model.js";
 export { collectImportance, type CollectImportanceOptions } from "./models/importance.js";
 export { openGgufAdapter, openGgufModel, type OpenGgufModel } from "./models/gguf-model.js";
 export { mergeModel, type MergedModelFiles, type MergeModelOptions, type WeightedAdapter } from "./models/merge-model.js";

@@ -4,9 +4,10 @@ import type { ModuleTree } from "@kto/tensor";
 import { familyOf, type DecoderArchitecture } from "./decoder/architecture.js";
 import type { DecoderConfig } from "./decoder/config.js";
 import { emptyWeights, type EmptyModelOptions } from "./decoder/empty-model.js";
-import { loadDecoder, type FromPretrainedOptions } from "./decoder/load-decoder.js";
+import { loadDecoder, readConfigJson, type FromPretrainedOptions } from "./decoder/load-decoder.js";
 import { DecoderForCausalLM } from "./decoder/model.js";
 import { decoderTree } from "./decoder/module-tree.js";
+import { layersOfSketch, quantizationOfSketch } from "./decoder/sketch.js";
 import { settleDecoder, type SettledCheckpoint } from "./decoder/settle-checkpoint.js";
 import { decoderWeightSpecs, type WeightSpec } from "./decoder/weight-specs.js";
 import { qwen2 } from "./qwen2.js";
@@ -40,6 +41,22 @@ export async function loadCausalLM(directory: ByteDirectory, options: FromPretra
 export function emptyCausalLM(config: DecoderConfig, options: EmptyModelOptions): DecoderForCausalLM {
   const { weights, ...parts } = emptyWeights(weightSpecs(config), options);
   return new DecoderForCausalLM(architectureOf(config), config, weights, { device: options.device, ...parts });
+}
+
+/**
+ * A model of a checkpoint's config.json with two of its layers and arbitrary weights: on a `rehearsalDevice` it tells which kernels the whole one runs, before
+ * any of its weights is there. Its caller's to dispose. Throws FormatError and QuantizationConfigError.
+ */
+export async function sketchCausalLM(
+  directory: ByteDirectory,
+  { quantization: asked, ...options }: EmptyModelOptions,
+): Promise<DecoderForCausalLM> {
+  const source = `${directory.name}: config.json`;
+  const json = await readConfigJson(directory);
+  const config = readModelConfig(json, source);
+  const quantization = quantizationOfSketch(json, source, { specs: weightSpecs(config), asked });
+  const numHiddenLayers = Math.min(layersOfSketch, config.numHiddenLayers);
+  return emptyCausalLM({ ...config, numHiddenLayers }, { ...options, quantization });
 }
 
 /** Every tensor of a checkpoint with this config, in the order of the forward pass. */

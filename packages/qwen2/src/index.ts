@@ -1,4 +1,4 @@
-export { emptyCausalLM, loadCausalLM, modelTree, readModelConfig, settleCheckpoint, weightSpecs } from "./auto.js";
+export { emptyCausalLM, loadCausalLM, modelTree, readModelConfig, settleCheckpoint, sketchCausalLM, weightSpecs } from "./auto.js";
 export { readQwen2Config, writeQwen2Config, type Qwen2Config } from "./config.js";
 export type { DecoderArchitecture, LayerParts, ModelFamily, NormPart, Projection } from "./decoder/architecture.js";
 export type { DecoderConfig } from "./decoder/config.js";

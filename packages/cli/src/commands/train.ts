@@ -1,6 +1,6 @@
 import { describeError, isKtoError } from "@kto/core";
 import { directory, loadAdapter, type AdapterFiles, type LoadedModel } from "@kto/kit";
-import { getPeftModel, PeftModel } from "@kto/lora";
+import { getPeftModel, PeftModel, type LoraConfig } from "@kto/lora";
 import { weightSpecs } from "@kto/qwen2";
 import { sizeOf, type Device, type FloatDtype } from "@kto/tensor";
 import { expectRoomForWeights, logMetrics, writeErrorInRun, type PlannedRun, type TrainOutput } from "@kto/trainer";
@@ -16,6 +16,7 @@ import { pushing } from "../load/hub-access.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { hasReference, methods, type MethodTrainer, type TrainMethod } from "../methods/index.js";
 import { formatDataSummary } from "../load/data-summary.js";
+import { compileAhead } from "../load/kernels-ahead.js";
 import { RunReport } from "../load/run-report.js";
 import { samplesTracker } from "../load/run-samples.js";
 import { trackersOf } from "../load/trackers.js";
@@ -74,6 +75,7 @@ async function trainWith(input: CommandInput, config: TrainConfig, page?: TrainP
   describeDevice(console, device, dtype);
   const trainable = trainsEveryWeight(values);
   if (trainable) await withinMemory(values, () => expectRoom(materials, device));
+  void compileAhead(materials, device, { dtype, lora: loraOf(values) });
   using base = await loadWeights(materials.model, device, console, { ...values, dtype, trainable, signal: io.signal });
   describeModel(console, base, values.modelNameOrPath);
   using model = await adapted(base, values, materials.adapter);
@@ -142,16 +144,23 @@ async function adapted(base: LoadedModel, values: TrainValues, adapter: AdapterF
   return getPeftModel(
     base,
     {
-      r: values.loraR,
-      loraAlpha: values.loraAlpha,
-      loraDropout: values.loraDropout,
-      targetModules: values.loraTargetModules,
-      useRslora: values.useRslora,
+      ...loraOf(values),
       baseModelNameOrPath: base.name,
       revision: base.revision ?? null,
     },
     { seed: values.seed },
   );
+}
+
+/** The config of a fresh adapter. */
+function loraOf(values: TrainValues): Partial<LoraConfig> {
+  return {
+    r: values.loraR,
+    loraAlpha: values.loraAlpha,
+    loraDropout: values.loraDropout,
+    targetModules: values.loraTargetModules,
+    useRslora: values.useRslora,
+  };
 }
 
 async function runTraining(

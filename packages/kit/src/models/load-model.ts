@@ -44,14 +44,28 @@ export interface LoadModelOptions extends PlaceOptions {
  *   OutOfMemoryError
  */
 export async function loadModel(place: string | ByteDirectory | ModelFiles, options: LoadModelOptions): Promise<LoadedModel> {
-  const { device, dtype = "auto", loadIn4bit = false, bnb4bitUseDoubleQuant = true, trainable, signal, onProgress } = options ?? {};
+  const { device, dtype = "auto", trainable, signal, onProgress } = options ?? {};
   if (!device)
     throw new ArgumentError(
       "loadModel: device is missing; expected what openDevice() resolves to, got nothing; pass { device: await openDevice() }",
     );
   const files = typeof place === "object" && "config" in place ? place : await openModel(place, options);
-  const quantization: QuantizeOnLoad | undefined = loadIn4bit ? { loadIn4bit, bnb4bitUseDoubleQuant } : undefined;
-  const model = await loadCausalLM(files.directory, { device, dtype, quantization, trainable, signal, onProgress });
+  const model = await loadCausalLM(files.directory, {
+    device,
+    dtype,
+    quantization: quantizationOf(options),
+    trainable,
+    signal,
+    onProgress,
+  });
   const { name, revision, tokenizer, generationConfig } = files;
   return Object.assign(model, { name, revision, tokenizer, generationConfig, files });
+}
+
+/** How layers are quantised that a checkpoint holds in 16 bits. */
+export function quantizationOf({
+  loadIn4bit = false,
+  bnb4bitUseDoubleQuant = true,
+}: Pick<LoadModelOptions, "loadIn4bit" | "bnb4bitUseDoubleQuant">): QuantizeOnLoad | undefined {
+  return loadIn4bit ? { loadIn4bit, bnb4bitUseDoubleQuant } : undefined;
 }

@@ -52,7 +52,7 @@ export async function loadDecoder(
     );
   }
   const chosen = dtype === "auto" ? (device.capabilities.shaderF16 && !trainable ? "f16" : "f32") : dtype;
-  const json = await readJson(directory, "config.json");
+  const json = await readConfigJson(directory);
   const source = `${directory.name}: config.json`;
   const { family: architecture, fields: configJson } = familyOf(json, source, architectures);
   const configured = architecture.readConfig(json, source);
@@ -74,18 +74,19 @@ export async function loadDecoder(
   }
 }
 
-async function readJson(directory: ByteDirectory, fileName: string): Promise<unknown> {
-  const text = await readText(directory, fileName);
+/** The config.json of a model folder, parsed. Throws FormatError for a folder without one, and for what is no JSON. */
+export async function readConfigJson(directory: ByteDirectory): Promise<unknown> {
+  const text = await readText(directory, "config.json");
   if (text === undefined)
     throw new FormatError(
-      `fromPretrained: ${directory.name} has no ${fileName}; expected a model folder in Hugging Face layout, with safetensors files; GGUF files and pickles are not read`,
+      `fromPretrained: ${directory.name} has no config.json; expected a model folder in Hugging Face layout, with safetensors files; GGUF files and pickles are not read`,
       { source: directory.name },
     );
   try {
     return JSON.parse(text);
   } catch (cause) {
     throw new FormatError(
-      `fromPretrained: ${directory.name}: ${fileName} is not JSON; got ${foreignText(text) ?? shorten((cause as Error).message, 120)}`,
+      `fromPretrained: ${directory.name}: config.json is not JSON; got ${foreignText(text) ?? shorten((cause as Error).message, 120)}`,
       { source: directory.name, cause },
     );
   }

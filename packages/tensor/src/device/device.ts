@@ -355,6 +355,7 @@ export class Device implements Disposable, AsyncDisposable {
     try {
       if (!this.#disposed && !this.#failures.hasFailed) await this.sync();
     } finally {
+      await this.#pipelines.idle(); // Dawn waits for its compilers anyway, and nothing else runs meanwhile
       this.dispose();
     }
   }

@@ -35,6 +35,7 @@ export class PipelineCache {
   readonly #report: (error: Error) => void;
   readonly #compiled = new Map<string, CompiledKernel>();
   readonly #checks = new Set<Promise<void>>();
+  readonly #compiling = new Map<string, Promise<void>>();
   readonly #anticipated = new Map<string, KernelSource>();
 
   constructor(device: GPUDevice, report: (error: Error) => void) {
@@ -55,15 +56,12 @@ export class PipelineCache {
     return this.#remember(source, this.#module(source));
   }
 
-  /** Compiles without blocking, for warming up many in parallel; throws KernelError. */
-  async compileAsync(source: KernelSource): Promise<CompiledKernel> {
-    const module = this.#module(source);
-    const layout = this.#layout(source, { hasDynamicOffset: true });
-    const pipeline = await this.#device.createComputePipelineAsync(this.#descriptor(source, module, layout));
-    return this.#compiled.get(source.key) ?? this.#remember(source, module, { pipeline, layout });
+  /** Compiles side by side and without blocking what is neither compiled nor under way, and waits for all of it; throws KernelError. */
+  async compileAll(sources: Iterable<KernelSource>): Promise<void> {
+    await Promise.all([...sources].filter(({ key }) => !this.#compiled.has(key)).map((source) => this.#compileOnce(source)));
   }
 
-  /** Notes a kernel that will be needed, for `warmUp`. */
+  /** Notes a kernel that will be needed. */
   anticipate(source: KernelSource): void {
     if (!this.#compiled.has(source.key)) this.#anticipated.set(source.key, source);
   }
@@ -72,16 +70,35 @@ export class PipelineCache {
     this.#anticipated.clear();
   }
 
-  /** Compiles what the last rehearsal of the device ran, side by side; throws KernelError. */
-  async warmUp(): Promise<void> {
-    const sources = [...this.#anticipated.values()];
-    this.#anticipated.clear();
-    await Promise.all(sources.map((source) => this.compileAsync(source)));
+  /** What was noted and not forgotten since. */
+  get anticipated(): readonly KernelSource[] {
+    return [...this.#anticipated.values()];
+  }
+
+  /** Waits until nothing is under way; what went wrong is told elsewhere. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#compiling.values());
   }
 
   /** Waits until the compiler has spoken about every module. */
   async settle(): Promise<void> {
     await Promise.all(this.#checks);
+  }
+
+  /** A kernel that is under way is waited for. */
+  #compileOnce(source: KernelSource): Promise<void> {
+    const underWay = this.#compiling.get(source.key);
+    if (underWay) return underWay;
+    const compiling = this.#compileAsync(source).finally(() => this.#compiling.delete(source.key));
+    this.#compiling.set(source.key, compiling);
+    return compiling;
+  }
+
+  async #compileAsync(source: KernelSource): Promise<void> {
+    const module = this.#module(source);
+    const layout = this.#layout(source, { hasDynamicOffset: true });
+    const pipeline = await this.#device.createComputePipelineAsync(this.#descriptor(source, module, layout));
+    if (!this.#compiled.has(source.key)) this.#remember(source, module, { pipeline, layout });
   }
 
   #module(source: KernelSource): GPUShaderModule {

@@ -39,14 +39,14 @@ export class Recorder {
     return this.#parts.queue.isRehearsing;
   }
 
-  /** Compiles what the last rehearsal ran, side by side; throws KernelError. */
-  async warmUp(): Promise<void> {
-    await this.#parts.pipelines.warmUp();
+  /** Kernels that the last rehearsal ran and that were not compiled then. */
+  get anticipated(): readonly KernelSource[] {
+    return this.#parts.pipelines.anticipated;
   }
 
-  /** Compiles one kernel ahead of its first use; throws KernelError. */
-  async compile(source: KernelSource): Promise<void> {
-    await this.#parts.pipelines.compileAsync(source);
+  /** Compiles kernels ahead of their first use, side by side: those of the last rehearsal, or others, as of a rehearsal on another device. Throws KernelError. */
+  async warmUp(sources: Iterable<KernelSource> = this.anticipated): Promise<void> {
+    await this.#parts.pipelines.compileAll(sources);
   }
 
   /** Times every dispatch of `body`, which may await. Throws CapabilityError without timestamp queries. */
@@ -67,7 +67,7 @@ export class Recorder {
     }
   }
 
-  /** For kernels: notes one that a rehearsal ran, for `warmUp`. */
+  /** For kernels: notes one that a rehearsal ran. */
   anticipate(source: KernelSource): void {
     this.#parts.pipelines.anticipate(source);
   }

@@ -1,5 +1,17 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { add, backward, full, linear, mul, OutOfMemoryError, requestDevice, sum, type Device, type Tensor } from "../index.js";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import {
+  add,
+  backward,
+  full,
+  linear,
+  mul,
+  OutOfMemoryError,
+  rehearsalDevice,
+  requestDevice,
+  sum,
+  type Device,
+  type Tensor,
+} from "../index.js";
 
 let device: Device;
 beforeAll(async () => {
@@ -53,6 +65,25 @@ describe("a rehearsal", () => {
       once();
       expect(fresh.recorder.numPipelines).toBe(size);
     } finally {
+      fresh.dispose();
+    }
+  });
+
+  it("on another device tells what to compile, and each kernel is compiled once, however often it is asked for meanwhile", async () => {
+    const fresh = await requestDevice();
+    using elsewhere = rehearsalDevice(fresh.capabilities);
+    const compile = vi.spyOn(fresh.gpuDevice, "createComputePipelineAsync");
+    try {
+      const once = (on: Device): void => on.scope(() => void mul(full(on, [8], 1, "f32"), full(on, [8], 1, "f32")));
+      elsewhere.memory.rehearse(() => once(elsewhere));
+      const ahead = fresh.recorder.warmUp(elsewhere.recorder.anticipated);
+      fresh.memory.rehearse(() => once(fresh));
+      await Promise.all([ahead, fresh.recorder.warmUp()]);
+      once(fresh);
+      expect(compile).toHaveBeenCalledTimes(2);
+      expect(fresh.recorder.numPipelines).toBe(2);
+    } finally {
+      compile.mockRestore();
       fresh.dispose();
     }
   });

@@ -86,6 +86,7 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
   return (definition) => {
     const params = Object.entries(definition.params) as [keyof typeof definition.params, ParamType][];
     const cache = new WeakMap<Device, Map<string, Prepared<S>>>();
+    const sources = new Map<string, KernelSource>(); // of all devices: one may rehearse what another runs
 
     const choose: Kernel<S, never, never>["choose"] = (capabilities, given, forced) => {
       for (const variant of definition.variants) {
@@ -98,13 +99,20 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
       );
     };
 
-    const source: Kernel<S, never, never>["source"] = (variant, spec) => ({
-      key: `${definition.name}/${variant.name}/${JSON.stringify(spec)}`,
-      label: `${definition.name} ${variant.name} ${describeSpec(spec)}`,
-      wgsl: assemble(definition, spec),
-      bindings: boundNames(definition, spec).map((name) => (definition.bindings[name].access === "read" ? "read-only-storage" : "storage")),
-      paramsBytes: Math.ceil(Math.max(params.length, 1) / 4) * 16,
-    });
+    const source: Kernel<S, never, never>["source"] = (variant, spec) => {
+      const key = `${definition.name}/${variant.name}/${JSON.stringify(spec)}`;
+      const known = sources.get(key);
+      if (known) return known;
+      const made: KernelSource = {
+        key,
+        label: `${definition.name} ${variant.name} ${describeSpec(spec)}`,
+        wgsl: assemble(definition, spec),
+        bindings: boundNames(definition, spec).map((name) => (definition.bindings[name].access === "read" ? "read-only-storage" : "storage")),
+        paramsBytes: Math.ceil(Math.max(params.length, 1) / 4) * 16,
+      };
+      sources.set(key, made);
+      return made;
+    };
 
     const find = (device: Device, given: Partial<S>): Prepared<S> => {
       let known = cache.get(device);

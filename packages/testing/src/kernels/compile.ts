@@ -41,7 +41,7 @@ async function pipelineRefusal(device: Device, source: KernelSource): Promise<st
   device.gpuDevice.pushErrorScope("validation");
   let thrown: string | undefined;
   try {
-    await device.recorder.compile(source);
+    await device.recorder.warmUp([source]);
   } catch (error) {
     thrown = error instanceof Error ? error.message : String(error);
   }
