@@ -3,7 +3,7 @@
  * LoRA r 16 on the seven projections.
  *
  *   npm run bench -- kto-step [--model FOLDER] [--shape 1.5b|7b] [--nf4] [--shared-prompts true|false] [--dtype f16|f32] [--batch 4] [--tokens 512,1024] [--updates 6] [--checkpointing true|false|auto]
- *       [--optim adamw_torch] [--loss kto|apo_zero_unpaired] [--accumulate 1] [--max-memory BYTES] [--profile] [--layers 28] [--out FILE.json]
+ *       [--optim adamw_torch] [--loss kto|apo_zero_unpaired] [--accumulate 1] [--together auto|N] [--max-memory BYTES] [--profile] [--layers 28] [--out FILE.json]
  *
  * Prints load time, samples/s, tokens/s, planned and peak memory and host time per dispatch; with --profile the hottest kernels too.
  */
@@ -54,6 +54,7 @@ const { values: options } = parseArgs({
     optim: { type: "string", default: "adamw_torch" },
     loss: { type: "string", default: "kto" },
     accumulate: { type: "string", default: "1" },
+    together: { type: "string", default: "auto" },
     "max-memory": { type: "string" },
     tokens: { type: "string", default: "512,1024" },
     updates: { type: "string", default: "6" },
@@ -173,7 +174,7 @@ async function measure(tokensPerRow: number, batch: number, updates: number): Pr
   };
   console.log(
     `${batch} × ${tokensPerRow} ${options.dtype}: ${medianStepMs.toFixed(1)} ms a step, ${result.samplesPerSecond.toFixed(2)} samples/s, ${result.tokensPerSecond.toFixed(0)} tokens/s, ` +
-      `${(peakBufferBytes / 2 ** 30).toFixed(3)} GiB of buffers (planned ${(plan.peakBytes / 2 ** 30).toFixed(3)}, ${plan.checkpointedLayers} layers again, at most ${plan.tokensPerPass} tokens a pass), ` +
+      `${(peakBufferBytes / 2 ** 30).toFixed(3)} GiB of buffers (planned ${(plan.peakBytes / 2 ** 30).toFixed(3)}, ${plan.checkpointedLayers} layers again, at most ${plan.tokensPerPass} tokens a pass, ${plan.microBatchesPerPass} micro-batches in one), ` +
       `driver ${driverPeakMiB} MiB at most, ${result.dispatchesPerStep.toFixed(0)} dispatches, ${result.hostMicrosecondsPerDispatch.toFixed(1)} µs host each`,
   );
   const total = hottest.reduce((sum, { totalMs }) => sum + totalMs, 0);
@@ -207,6 +208,7 @@ function makeTrainer(
     args: {
       perDeviceTrainBatchSize: batch,
       gradientAccumulationSteps: Number(options.accumulate),
+      microBatchesPerPass: options.together === "auto" ? "auto" : Number(options.together),
       optim: options.optim,
       sharedPrompts: options["shared-prompts"] === "true",
       lossType: options.loss as "kto" | "apo_zero_unpaired",

@@ -19,3 +19,9 @@ it.each(recordedRuns.filter(([method]) => method === "kto"))(
   (method, name) => expectTrlRun(method, name, { gradient_checkpointing: true, precompute_ref_log_probs: true }),
   300_000,
 );
+
+it.each(recordedRuns)(
+  "kto train follows trl's %s run %s where the micro-batches of an update go through the model together",
+  (method, name) => expectTrlRun(method, name, { micro_batches_per_pass: 2 }),
+  300_000,
+);

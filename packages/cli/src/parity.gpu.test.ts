@@ -14,6 +14,12 @@ it(
   300_000,
 );
 
+it(
+  "so it does where the micro-batches of an update go through the model together",
+  () => expectTrlRun("kto", "main", { micro_batches_per_pass: 2 }),
+  300_000,
+);
+
 it("the runs that stand for the rest are among those recorded", () => {
   expect(recordedRuns).toEqual(expect.arrayContaining([...typicalRuns]));
 });

@@ -102,6 +102,10 @@ export const deviceErrors = {
       { cause: "The model alone is too large.", cure: "Set load_in_4bit: true, which takes a quarter of the memory of 16 bits." },
       { cause: "gradient_checkpointing is false.", cure: "Set it to auto, which computes as few layers again as the memory asks for." },
       {
+        cause: "micro_batches_per_pass is a number, which is kept to.",
+        cure: "Set it to auto, which puts as many micro-batches together as fit, or lower it.",
+      },
+      {
         cause: "The optimizer of a full training takes too much: 16 bytes a parameter.",
         cure: "Train an adapter (use_peft), or set optim: adamw_8bit.",
       },

@@ -103,16 +103,22 @@ export function describePlan(
 
 /** What the run is predicted to need, of what, and what is done to need no more. */
 export function describeMemory(console: Console, plan: MemoryPlan): void {
-  const { peakBytes, budgetBytes, residentBytes, savedBytes, workBytes, checkpointedLayers, numLayers, tokensPerPass, largestMicroBatch } =
-    plan;
+  const { peakBytes, budgetBytes, residentBytes, savedBytes, workBytes, checkpointedLayers, numLayers } = plan;
   console.fact(
     "memory",
     `${formatBytes(peakBytes)} planned${budgetBytes === undefined ? "" : ` of ${formatBytes(budgetBytes)}`}: ${formatBytes(residentBytes)} model, adapter and optimizer, ${formatBytes(savedBytes)} activations, ${formatBytes(workBytes)} work`,
   );
-  const passes = Math.ceil(largestMicroBatch / tokensPerPass);
   console.fact(
     "",
-    `gradient checkpointing in ${checkpointedLayers === numLayers ? "every layer" : checkpointedLayers === 0 ? "no layer" : `${checkpointedLayers} of ${numLayers} layers`}${passes > 1 ? `; micro-batches of more than ${formatCount(tokensPerPass)} tokens go through in several passes` : ""}`,
+    `gradient checkpointing in ${checkpointedLayers === numLayers ? "every layer" : checkpointedLayers === 0 ? "no layer" : `${checkpointedLayers} of ${numLayers} layers`}${describePasses(plan)}`,
   );
   console.line();
+}
+
+/** How micro-batches go through the model, unless each does so in one pass of its own. */
+function describePasses({ tokensPerPass, largestMicroBatch, microBatchesPerPass }: MemoryPlan): string {
+  if (microBatchesPerPass > 1) return `; ${microBatchesPerPass} micro-batches go through in one pass`;
+  return largestMicroBatch > tokensPerPass
+    ? `; micro-batches of more than ${formatCount(tokensPerPass)} tokens go through in several passes`
+    : "";
 }

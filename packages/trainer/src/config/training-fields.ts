@@ -23,6 +23,7 @@ const schedule = {
   convert: (given: unknown) =>
     schedules.convert!(typeof given === "string" ? given.replace(/reduce_on_plateau$/i, "reduce_lr_on_plateau") : given),
 };
+const isCount = (value: number | "auto"): boolean => value === "auto" || (Number.isInteger(value) && value >= 1);
 const powerOfTwo = (value: number | "auto"): boolean => value === "auto" || Number.isInteger(Math.log2(value));
 
 /** Fields that every training method has. Names and defaults are those of trl 1.16 and transformers 5 but where a note says otherwise. */
@@ -46,6 +47,13 @@ export const trainingFields = {
     help: "computes decoder layers again in the backward pass instead of keeping their activations; auto: as few as the memory asks for",
     notes:
       "where no budget is known auto is all of them; true: all of them, and keeps memory smallest (rows go through in passes of 2,048 tokens); false: none. trl's default is true; null is auto",
+  }),
+  microBatchesPerPass: field(where(numberOr("auto"), isCount, 'a whole number of at least 1, or "auto"'), "auto", {
+    group: "batches",
+    fate: "ours",
+    help: "micro-batches of an update that go through the model in one pass, each with a loss of its own: faster, for more memory",
+    notes:
+      "auto: as many as the memory has room for, up to 8,192 tokens, where a budget is known and no layer is checkpointed, else 1; a number is kept to, and refused where it does not fit. The same up to the order of sums. Always 1 with dropout that acts, and with the loss kto on several GPUs or with shared_prompts: false",
   }),
   numTrainEpochs: field(number({ above: 0 }), 3, { group: "schedule", help: "how often every row is trained on" }),
   maxSteps: field(integer(-1), -1, { group: "schedule", help: "updates of the run, in place of epochs where it is above 0" }),

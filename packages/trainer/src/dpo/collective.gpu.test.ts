@@ -33,6 +33,18 @@ it.each<[DPOConfig["lossType"], Partial<DPOConfig>, string]>([
   }
 });
 
+it("each rank puts micro-batches of its own together", async () => {
+  const ranks = (given: Partial<DPOConfig>): Promise<Run[]> =>
+    Promise.all(meetingPlace(2).ranks.map((collective) => run({ gradientAccumulationSteps: 2, ...given }, collective)));
+  const [together, other] = await ranks({ microBatchesPerPass: 2 });
+  const [apart] = await ranks({ microBatchesPerPass: 1 });
+  expect(other!.adapter).toEqual(together!.adapter);
+  for (const [index, { loss, gradNorm }] of together!.logs.entries()) {
+    expect(Math.abs(loss - apart!.logs[index]!.loss)).toBeLessThan(2e-5);
+    expect(gradNorm / apart!.logs[index]!.gradNorm).toBeCloseTo(1, 4);
+  }
+});
+
 interface Run {
   logs: TrainLog[];
   adapter: Map<string, LoraWeights>;

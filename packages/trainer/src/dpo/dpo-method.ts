@@ -1,14 +1,15 @@
 import { dpoLoss, wpoWeights } from "@kto/losses";
-import { concat, mean, type Tensor } from "@kto/tensor";
+import { concat, mean, type Device, type Tensor } from "@kto/tensor";
 import { lossTypesOf, lossWeightsOf, type DPOConfig } from "../config/dpo-config.js";
 import { shuffleSeedOf } from "../config/order-fields.js";
 import { sharesPrompts } from "../config/shared-prompt-fields.js";
 import type { BackwardPass, Method, MethodContext } from "../loop/method.js";
-import { inPassesOf, type PassOptions } from "../memory/passes.js";
+import { inPassesOf, longestRowOf, type PassOptions } from "../memory/passes.js";
 import { answerLengths, answersOf, meanChosenLength, sidesOf } from "../pairs/pair-answers.js";
 import { pairScores } from "../pairs/pair-scores.js";
 import { preparePairDataset, type PairRow, type PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
 import type { ScoredRow } from "../data/rows.js";
+import { lossesTogether } from "../scoring/losses-together.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { policyPass, sendBack } from "../scoring/policy-pass.js";
 import { scoreBatch } from "../scoring/score-batch.js";
@@ -42,9 +43,15 @@ export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial")
     }),
     record: (context, pairs, _before, backwardPass) => {
       const parts = inPassesOf(context, units(pairs), answers, (part, options) =>
-        context.model.device.scope("pass", () => pairPass(context, args, { pairs: part.flat(), whole: pairs, ...options }, backwardPass)),
+        context.model.device.scope("pass", () => {
+          const some = part.flat();
+          const forward = pairForward(context, args, { pairs: some, ...options }, backwardPass);
+          const { loss, ...others } = lossOfPairs(context.model.device, args, { pairs: some, whole: pairs }, forward);
+          sendBack(loss, { numRows: some.length, numWhole: pairs.length }, backwardPass);
+          return { ...others, loss: loss.detach() };
+        }),
       );
-      const joined = (name: keyof PairPass): Tensor => concat(parts.map((part) => part[name]));
+      const joined = (name: keyof LossOfPairs): Tensor => concat(parts.map((part) => part[name]));
       return {
         loss: parts.length === 1 ? parts[0]!.loss : mean(joined("losses")),
         chosenRewards: joined("chosenRewards"),
@@ -54,6 +61,23 @@ export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial")
         meanLogit: joined("meanLogit"),
         numCorrect: joined("numCorrect"),
       };
+    },
+    recordTogether: (context, microBatches, backwardPass) => {
+      const pairs = microBatches.flat();
+      const options = { largestPass: context.layout.largestPass, longestRow: longestRowOf(answers(pairs)) };
+      return lossesTogether(
+        {
+          device: context.model.device,
+          microBatches,
+          forward: pairForward(context, args, { pairs, ...options }, backwardPass),
+          countOf: (some) => 2 * some.length,
+          lossOf: (some, forward) => {
+            const { losses: _, ...recorded } = lossOfPairs(context.model.device, args, { pairs: some, whole: some }, forward);
+            return recorded;
+          },
+        },
+        backwardPass,
+      );
     },
     metrics: dpoMicroBatchMetrics,
     scores: ({ chosenRewards, rejectedRewards, logProbs }, pairs) =>
@@ -66,8 +90,48 @@ export function dpoMethod(args: DPOConfig, reference: ReferenceKind = "initial")
   };
 }
 
-interface PairPass {
-  /** [] f32 */
+/** What the losses of pairs are made of: for the chosen and the rejected answer of each in turn. */
+type PairForward = {
+  /** [2b] f32 nats, policy, on the tape */
+  logProbs: Tensor;
+  /** [2b] f32 nats */
+  refLogProbs: Tensor;
+  /** [2b] f32: sums over the answer's scored positions */
+  entropy: Tensor;
+  /** [2b] f32: sums over the answer's scored positions */
+  meanLogit: Tensor;
+  /** [2b] f32: scored tokens that are the likeliest */
+  numCorrect: Tensor;
+  /** [2b] f32 nats, see `Scores`; where pairs are weighed by it */
+  alignedLogProbs?: Tensor;
+};
+
+/** Policy and reference on some pairs. */
+function pairForward(
+  context: MethodContext,
+  args: DPOConfig,
+  { pairs, ...passOptions }: PassOptions & { pairs: readonly PairRow[] },
+  backwardPass: Pick<BackwardPass, "onForward"> | undefined,
+): PairForward {
+  const { device, base } = context.model;
+  const batch = packScoredBatch(base, answersOf(pairs, sharesPrompts(args)), passOptions);
+  const ldWeights = tokenWeights(pairs, args.ldAlpha);
+  const refLogProbs = precomputed(device, pairs) ?? context.reference.run((model) => scoreBatch(model, batch, ldWeights).logProbs); // [2b]
+  const { logProbs, entropy, meanLogit, numCorrect, alignedLogProbs } = policyPass(context, backwardPass, (gradientCheckpointing) =>
+    scoreBatch(base, batch, { ...ldWeights, gradientCheckpointing, metrics: true, accuracy: true, aligned: args.useWeighting }),
+  );
+  return {
+    logProbs,
+    refLogProbs,
+    entropy: entropy!,
+    meanLogit: meanLogit!,
+    numCorrect: numCorrect!,
+    ...(alignedLogProbs && { alignedLogProbs }),
+  };
+}
+
+type LossOfPairs = Pick<PairForward, "logProbs" | "entropy" | "meanLogit" | "numCorrect"> & {
+  /** [] f32, on the tape */
   loss: Tensor;
   /** [b] f32 */
   losses: Tensor;
@@ -75,32 +139,17 @@ interface PairPass {
   chosenRewards: Tensor;
   /** [b] f32 */
   rejectedRewards: Tensor;
-  /** [2b] f32 nats, policy: chosen and rejected of each pair in turn, as below */
-  logProbs: Tensor;
-  /** [2b] f32: sums over the answer's scored positions */
-  entropy: Tensor;
-  /** [2b] f32: sums over the answer's scored positions */
-  meanLogit: Tensor;
-  /** [2b] f32: scored tokens that are the likeliest */
-  numCorrect: Tensor;
-}
+};
 
-/** Policy and reference on some of a micro-batch's pairs, their losses, and their share of the gradient of the mean over the `whole` of it. */
-function pairPass(
-  context: MethodContext,
+/** Losses of a micro-batch's pairs, or of some of the `whole` of it. */
+function lossOfPairs(
+  device: Device,
   args: DPOConfig,
-  { pairs, whole, ...passOptions }: PassOptions & { pairs: readonly PairRow[]; whole: readonly PairRow[] },
-  backwardPass: BackwardPass | undefined,
-): PairPass {
-  const { device, base } = context.model;
+  { pairs, whole }: { pairs: readonly PairRow[]; whole: readonly PairRow[] },
+  { refLogProbs, alignedLogProbs, logProbs, ...others }: PairForward,
+): LossOfPairs {
   const { beta, labelSmoothing, discopopTau, fDivergenceType, fAlphaDivergenceCoef } = args;
-  const batch = packScoredBatch(base, answersOf(pairs, sharesPrompts(args)), passOptions);
-  const ldWeights = tokenWeights(pairs, args.ldAlpha);
-  const refLogProbs = precomputed(device, pairs) ?? context.reference.run((model) => scoreBatch(model, batch, ldWeights).logProbs); // [2b]
-  const policy = policyPass(context, backwardPass, (gradientCheckpointing) =>
-    scoreBatch(base, batch, { ...ldWeights, gradientCheckpointing, metrics: true, accuracy: true, aligned: args.useWeighting }),
-  );
-  const [policyChosenLogProbs, policyRejectedLogProbs] = sidesOf(policy.logProbs); // [b] each
+  const [policyChosenLogProbs, policyRejectedLogProbs] = sidesOf(logProbs); // [b] each
   const [refChosenLogProbs, refRejectedLogProbs] = sidesOf(refLogProbs); // [b] each
   const chosenLengths = answerLengths(device, pairs, "chosen"); // [b]
   const rejectedLengths = answerLengths(device, pairs, "rejected"); // [b]
@@ -111,7 +160,7 @@ function pairPass(
     refRejectedLogProbs,
     chosenLengths,
     rejectedLengths,
-    weights: policy.alignedLogProbs && weightsOf(policy.alignedLogProbs, { chosenLengths, rejectedLengths }),
+    weights: alignedLogProbs && weightsOf(alignedLogProbs, { chosenLengths, rejectedLengths }),
     meanChosenLength: meanChosenLength(whole),
     lossType: lossTypesOf(args),
     lossWeights: lossWeightsOf(args),
@@ -121,17 +170,7 @@ function pairPass(
     fDivergenceType,
     fAlphaDivergenceCoef,
   });
-  sendBack(loss, { numRows: pairs.length, numWhole: whole.length }, backwardPass);
-  return {
-    loss: loss.detach(),
-    losses: losses.detach(),
-    chosenRewards,
-    rejectedRewards,
-    logProbs: policy.logProbs.detach(),
-    entropy: policy.entropy!,
-    meanLogit: policy.meanLogit!,
-    numCorrect: policy.numCorrect!,
-  };
+  return { ...others, loss, losses: losses.detach(), chosenRewards, rejectedRewards, logProbs: logProbs.detach() };
 }
 
 /** [b] f32: what WPO weighs each pair by. */

@@ -47,7 +47,7 @@ function needOf(checkpointedLayers: number, isSeparate: boolean): { inUse: numbe
         fingerprint: () => Promise.resolve(undefined),
         [Symbol.dispose]: () => undefined,
       },
-      layout: { ...layout, ...largestPasses([passes], layout) },
+      layout: { ...layout, ...largestPasses([[passes]], layout) },
     };
     recordMicroBatch({ method: ktoMethod(args), context }, rows, { scale: 1, sink: { take: () => true } });
   });

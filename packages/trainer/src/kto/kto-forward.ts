@@ -27,7 +27,7 @@ export function matchedForward(
   context: MethodContext,
   rows: readonly KtoRow[],
   options: PassOptions,
-  backwardPass: BackwardPass | undefined,
+  backwardPass: Pick<BackwardPass, "onForward"> | undefined,
 ): MatchedForward {
   const batch = packScoredBatch(context.model.base, rows, options);
   const refLogProbs = knownBeforehand(context, rows, "refLogProb") ?? context.reference.run((model) => scoreBatch(model, batch).logProbs);
@@ -39,7 +39,7 @@ export function matchedForward(
 export function jointForward(
   context: MethodContext,
   { rows, count }: { rows: readonly KtoRow[]; count: number },
-  backwardPass: BackwardPass | undefined,
+  backwardPass: Pick<BackwardPass, "onForward"> | undefined,
 ): { matched: MatchedForward; kl: KlForward } {
   const { model, layout } = context;
   return model.device.scope("joint pass", () => {
@@ -88,7 +88,11 @@ export function bothLogProbs(model: CausalLM, batch: ScoredBatch): [matched: Ten
   return [logProbs, alongsideLogProbs!];
 }
 
-function trainedPass(context: MethodContext, batch: ScoredBatch, backwardPass: BackwardPass | undefined): ReturnType<typeof scoreBatch> {
+function trainedPass(
+  context: MethodContext,
+  batch: ScoredBatch,
+  backwardPass: Pick<BackwardPass, "onForward"> | undefined,
+): ReturnType<typeof scoreBatch> {
   return policyPass(context, backwardPass, (gradientCheckpointing) =>
     scoreBatch(context.model.base, batch, { gradientCheckpointing, metrics: true }),
   );

@@ -1,13 +1,15 @@
 import { ktoLoss } from "@kto/losses";
-import { concat, mean, type Tensor } from "@kto/tensor";
+import { concat, mean, type Device, type Tensor } from "@kto/tensor";
 import type { KTOConfig } from "../config/kto-config.js";
-import type { BackwardPass, BeforeLoss, Method, MethodContext, NamedTensors } from "../loop/method.js";
-import { inPasses } from "../memory/passes.js";
+import { sharesPrompts } from "../config/shared-prompt-fields.js";
+import type { BackwardPass, BackwardPassTogether, BeforeLoss, Method, MethodContext } from "../loop/method.js";
+import { inPasses, longestRowOf } from "../memory/passes.js";
 import { numScoredTokens } from "../data/rows.js";
+import { lossesTogether } from "../scoring/losses-together.js";
 import type { ReferenceKind } from "../scoring/reference.js";
 import { sendBack } from "../scoring/policy-pass.js";
 import { numInJointPass, sizesAlongside } from "./joint-pass.js";
-import { jointForward, matchedForward, mismatchedForward, type MatchedForward } from "./kto-forward.js";
+import { jointForward, matchedForward, mismatchedForward, type KlForward, type MatchedForward } from "./kto-forward.js";
 import { ktoMicroBatchMetrics } from "./kto-metrics.js";
 import { precomputeReference } from "./precompute-reference.js";
 import { mismatched, prepareKtoDataset, type KtoRow, type PreparedKtoDataset } from "./prepare-kto-dataset.js";
@@ -36,10 +38,12 @@ export function ktoMethod(args: KTOConfig, reference: ReferenceKind = "initial")
     }),
     record: (context, rows, { statistics, forward }, backwardPass) => {
       const { device } = context.model;
-      const part = (rowsOfPart: readonly KtoRow[], matched: () => MatchedForward): LossOfPart =>
-        device.scope("pass", () =>
-          lossOfPart(context, args, { rows: rowsOfPart, numRows: rows.length, ...matched() }, statistics, backwardPass),
-        );
+      const part = (rowsOfPart: readonly KtoRow[], matched: () => MatchedForward): LossOfRows =>
+        device.scope("pass", () => {
+          const { loss, ...others } = lossOfRows(device, args, rowsOfPart, { ...matched(), ...statistics });
+          sendBack(loss, { numRows: rowsOfPart.length, numWhole: rows.length }, backwardPass);
+          return { ...others, loss: loss.detach() };
+        });
       const count = forward["logProbs"]?.size ?? 0; // rows that went through already
       const parts = [
         ...(count > 0 ? [part(rows.slice(0, count), () => forward as MatchedForward)] : []),
@@ -50,8 +54,8 @@ export function ktoMethod(args: KTOConfig, reference: ReferenceKind = "initial")
           rows,
         ),
       ];
-      const joined = (name: keyof LossOfPart): Tensor => concat(parts.map((each) => each[name]!));
-      const [{ loss, kl: klEstimate }] = parts as [LossOfPart];
+      const joined = (name: keyof LossOfRows): Tensor => concat(parts.map((each) => each[name]!));
+      const [{ loss, kl: klEstimate }] = parts as [LossOfRows];
       return {
         loss: parts.length === 1 ? loss : mean(joined("losses")),
         ...(klEstimate && { kl: klEstimate }),
@@ -61,6 +65,22 @@ export function ktoMethod(args: KTOConfig, reference: ReferenceKind = "initial")
         meanLogit: joined("meanLogit"),
       };
     },
+    ...((!hasKl || sharesPrompts(args)) && {
+      recordTogether: (context, microBatches, backwardPass) =>
+        lossesTogether(
+          {
+            device: context.model.device,
+            microBatches,
+            forward: forwardTogether(context, microBatches.flat(), { hasKl, backwardPass }),
+            countOf: (rows) => rows.length,
+            lossOf: (rows, forward) => {
+              const { losses: _, ...recorded } = lossOfRows(context.model.device, args, rows, forward);
+              return recorded;
+            },
+          },
+          backwardPass,
+        ),
+    }),
     metrics: ktoMicroBatchMetrics,
     scores: ({ logProbs, rewards }, rows) =>
       rows.map((row, index) => ({
@@ -92,13 +112,25 @@ function beforeLoss(context: MethodContext, args: KTOConfig, rows: readonly KtoR
   };
 }
 
-interface LossOfPart {
-  /** [] f32 */
+/** Policy and reference on the rows of several micro-batches, and on their mismatched ones where the loss has a KL estimate. */
+function forwardTogether(
+  context: MethodContext,
+  rows: readonly KtoRow[],
+  { hasKl, backwardPass }: { hasKl: boolean; backwardPass: BackwardPassTogether },
+): MatchedForward & Partial<KlForward> {
+  const { largestPass } = context.layout;
+  if (!hasKl) return matchedForward(context, rows, { largestPass, longestRow: longestRowOf(rows) }, backwardPass);
+  const { matched, kl } = jointForward(context, { rows, count: rows.length }, backwardPass);
+  return { ...matched, ...kl };
+}
+
+type LossOfRows = {
+  /** [] f32, on the tape */
   loss: Tensor;
   /** [b] f32 */
   losses: Tensor;
-  /** [] f32; undefined where the loss has no KL estimate */
-  kl: Tensor | undefined;
+  /** [] f32; absent where the loss has no KL estimate */
+  kl?: Tensor;
   /** [b] f32 */
   rewards: Tensor;
   /** [b] f32 nats, policy */
@@ -107,16 +139,15 @@ interface LossOfPart {
   entropy: Tensor;
   /** [b] f32: sums over the row's scored positions */
   meanLogit: Tensor;
-}
+};
 
-/** Losses of some of a micro-batch's rows, and their share of the gradient of the mean over all `numRows`. */
-function lossOfPart(
-  { model: { device } }: MethodContext,
+/** Losses of the rows of a micro-batch, or of some of them, by the mismatched rows of all of it. */
+function lossOfRows(
+  device: Device,
   { beta, desirableWeight, undesirableWeight, lossType }: KTOConfig,
-  { rows, numRows, logProbs, refLogProbs, entropy, meanLogit }: MatchedForward & { rows: readonly KtoRow[]; numRows: number },
-  kl: NamedTensors,
-  backwardPass: BackwardPass | undefined,
-): LossOfPart {
+  rows: readonly KtoRow[],
+  { logProbs, refLogProbs, entropy, meanLogit, policyKlLogProbs, refKlLogProbs }: MatchedForward & Partial<KlForward>,
+): LossOfRows {
   const labels = device.tensor(
     rows.map(({ label }) => (label ? 1 : 0)),
     [rows.length],
@@ -126,18 +157,17 @@ function lossOfPart(
   const result = ktoLoss({
     policyLogProbs: logProbs,
     refLogProbs,
-    ...(kl as { policyKlLogProbs?: Tensor; refKlLogProbs?: Tensor }),
+    ...(policyKlLogProbs && refKlLogProbs && { policyKlLogProbs, refKlLogProbs }),
     labels,
     beta,
     desirableWeight,
     undesirableWeight,
     lossType,
   });
-  sendBack(result.loss, { numRows: rows.length, numWhole: numRows }, backwardPass);
   return {
-    loss: result.loss.detach(),
+    loss: result.loss,
     losses: result.losses.detach(),
-    kl: result.kl,
+    ...(result.kl && { kl: result.kl }),
     rewards: result.rewards,
     logProbs: logProbs.detach(),
     entropy,

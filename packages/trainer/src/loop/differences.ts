@@ -22,6 +22,7 @@ const withoutEffect: ReadonlySet<string> = new Set([
   "saveSteps",
   "saveTotalLimit",
   "gradientCheckpointing",
+  "microBatchesPerPass",
   "precomputeRefLogProbs",
   "precomputeRefBatchSize",
   "evalPacking",

@@ -7,6 +7,7 @@ export type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 export {
   nothingBefore,
   type BackwardPass,
+  type BackwardPassTogether,
   type BeforeLoss,
   type Method,
   type MethodContext,
@@ -14,6 +15,7 @@ export {
   type NamedValues,
   type PrecomputeOptions,
   type PreparedRows,
+  type RecordedTensors,
 } from "./method.js";
 export { NonFiniteLossError } from "./non-finite.js";
 export type { RunOutput } from "./output.js";

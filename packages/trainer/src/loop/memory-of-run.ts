@@ -6,7 +6,8 @@ import type { SourceRow } from "../data/rows.js";
 import { recordMicroBatch } from "./micro-batch.js";
 import { rowOrder } from "./row-order.js";
 import { microBatchesOfUpdate } from "./run-plan.js";
-import { rehearseMicroBatch, rehearseOptimizer, type UpdateContext } from "./update.js";
+import { groupsOfUpdate, mostPerPass } from "./passes-of-update.js";
+import { rehearseGroup, rehearseOptimizer, type UpdateContext } from "./update.js";
 
 /** Rows of a run, and where it begins. */
 export interface RowsOfRun<Row> {
@@ -28,20 +29,24 @@ export function planMemoryOfRun<Row extends SourceRow>(
   const updatesLeft = Math.max(0, counts.totalUpdates - startStep);
   // Every epoch has the micro-batches of the first, unless rows are shuffled.
   const numUpdates = method.shuffleSeed === undefined ? Math.min(counts.updatesPerEpoch, updatesLeft) : updatesLeft;
-  const trainingBatches = function* (): Generator<Row[]> {
+  const trainingGroups = function* (microBatchesPerPass: number): Generator<(readonly Row[])[]> {
     for (let update = startStep; update < startStep + numUpdates; update++) {
       const ofEpoch = order(Math.floor(update / counts.updatesPerEpoch));
-      for (const { start, end } of microBatchesOfUpdate(update, counts, args, collective)) yield sketchedRows(ofEpoch, start, end);
+      const ranges = microBatchesOfUpdate(update, counts, args, collective);
+      const microBatches = ranges.map(({ start, end }) => sketchedRows(ofEpoch, start, end));
+      yield* groupsOfUpdate(run, microBatches, microBatchesPerPass);
     }
   };
   const under = (layout: PassLayout): UpdateContext<Row> => ({ ...run, context: { ...run.context, layout } });
-  return planRunMemory<Row>({
+  return planRunMemory<readonly Row[]>({
     model: base,
     gradientCheckpointing: args.gradientCheckpointing,
-    trainingBatches,
+    microBatchesPerPass: args.microBatchesPerPass,
+    mostPerPass: mostPerPass(method, args, collective),
+    trainingGroups,
     evaluationBatches: () => sketchedBatches(evalRows, args.perDeviceEvalBatchSize),
     passesOf: (batch) => ({ separate: method.passes(batch), alongside: method.alongside?.(base, batch) }),
-    recordMicroBatch: (layout, batch, onForward) => rehearseMicroBatch(under(layout), batch, onForward),
+    recordGroup: (layout, group, onForward) => rehearseGroup(under(layout), group, onForward),
     recordEvaluation: (layout, batch) => void recordMicroBatch(under(layout), batch, undefined),
     recordOptimizer: () => rehearseOptimizer(under(wholeBatches)),
   });

@@ -57,6 +57,15 @@ export interface BackwardPass {
   onForward?: (() => void) | undefined;
 }
 
+/** What the backward pass of several micro-batches is given. */
+export interface BackwardPassTogether extends Omit<BackwardPass, "scale"> {
+  /** What the gradients of each micro-batch are multiplied by. */
+  scales: readonly number[];
+}
+
+/** What recording a micro-batch gives. */
+export type RecordedTensors = NamedTensors & { readonly loss: Tensor };
+
 /**
  * A training method: what sets KTO, DPO and supervised fine-tuning apart. The loop does the rest: order of rows, accumulation, schedule, logging,
  * evaluation, memory, checkpoints.
@@ -101,12 +110,16 @@ export interface Method<Row extends SourceRow, Prepared extends PreparedRows<Row
    * @param backwardPass  undefined for a loss without gradients (evaluation)
    * @returns             `loss`, [] f32, the mean over the rows (or over what `weightOf` counts), and whatever `metrics` needs; in the current scope
    */
-  record(
+  record(context: MethodContext, rows: readonly Row[], before: BeforeLoss, backwardPass: BackwardPass | undefined): RecordedTensors;
+  /**
+   * As `statistics` and `record` for each of several micro-batches of an update, with one forward and one backward pass for all of them: each has statistics and a
+   * loss of its own. Only called for micro-batches that have `alongside`, in a method that has it. Without this they go through one after the other.
+   */
+  recordTogether?(
     context: MethodContext,
-    rows: readonly Row[],
-    before: BeforeLoss,
-    backwardPass: BackwardPass | undefined,
-  ): NamedTensors & { readonly loss: Tensor };
+    microBatches: readonly (readonly Row[])[],
+    backwardPass: BackwardPassTogether,
+  ): readonly RecordedTensors[];
   /** What is logged of a micro-batch besides the loss, under trl's names; a name is left out where the rows do not tell it. */
   metrics(values: NamedValues, rows: readonly Row[]): Record<string, number>;
   /** What is known of each answer of a micro-batch, of methods that score whole answers. */

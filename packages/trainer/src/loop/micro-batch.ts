@@ -2,7 +2,15 @@ import type { Device, Tensor } from "@kto/tensor";
 import { rowLength, type SourceRow } from "../data/rows.js";
 import { sequencesOf } from "../memory/passes.js";
 import type { Collective } from "./collective.js";
-import { nothingBefore, type BackwardPass, type Method, type MethodContext, type NamedTensors, type NamedValues } from "./method.js";
+import {
+  nothingBefore,
+  type BackwardPass,
+  type Method,
+  type MethodContext,
+  type NamedTensors,
+  type NamedValues,
+  type RecordedTensors,
+} from "./method.js";
 
 /** What recording a micro-batch needs besides its rows. */
 export interface MicroBatchContext<Row extends SourceRow> {
@@ -15,7 +23,7 @@ export interface MicroBatchContext<Row extends SourceRow> {
 export interface RecordedMicroBatch<Row> {
   /** The rows of every rank, by rank: this one's alone where there are no others. */
   rowsByRank: readonly (readonly Row[])[];
-  tensors: NamedTensors & { readonly loss: Tensor };
+  tensors: RecordedTensors;
 }
 
 /** A micro-batch as it is logged, over the rows of all ranks. */
@@ -43,7 +51,7 @@ export function recordMicroBatch<Row extends SourceRow>(
   { method, context }: Pick<MicroBatchContext<Row>, "method" | "context">,
   rows: readonly Row[],
   backwardPass: BackwardPass | undefined,
-): NamedTensors & { readonly loss: Tensor } {
+): RecordedTensors {
   return context.model.device.scope("micro-batch", () =>
     method.record(context, rows, method.statistics?.(context, rows, backwardPass) ?? nothingBefore, backwardPass),
   );
@@ -55,7 +63,7 @@ export async function recordMicroBatchTogether<Row extends SourceRow>(
   rows: readonly Row[],
   backwardPass: BackwardPass | undefined,
   dropout: <T>(body: () => T) => T = (body) => body(),
-): Promise<NamedTensors & { readonly loss: Tensor }> {
+): Promise<RecordedTensors> {
   if (collective.size === 1 || !method.statistics) return dropout(() => recordMicroBatch({ method, context }, rows, backwardPass));
   const { device } = context.model;
   const { statistics: own, forward } = device.scope("statistics", () => dropout(() => method.statistics!(context, rows, backwardPass)));

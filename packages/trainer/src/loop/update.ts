@@ -4,8 +4,9 @@ import type { RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import type { TrainerEvent } from "./events.js";
 import type { GradientSums } from "./gradient-sums.js";
-import type { BackwardPass, Method } from "./method.js";
+import type { BackwardPass, Method, RecordedTensors } from "./method.js";
 import { disposeAll, recordMicroBatch, recordMicroBatchTogether, type MicroBatchContext, type RecordedMicroBatch } from "./micro-batch.js";
+import { groupsOfUpdate } from "./passes-of-update.js";
 import type { Policy } from "./policy.js";
 import { microBatchesOfUpdate, type RunPlan } from "./run-plan.js";
 import type { TrainingConfig } from "./training-config.js";
@@ -53,15 +54,16 @@ export async function recordUpdate<Row extends SourceRow>(
   const count = ranges[rank]!.length;
   const batches = Array.from({ length: count }, (_, index) => ranges.map((ofRank) => rows.slice(ofRank[index]!.start, ofRank[index]!.end)));
   const shares = sharesOf(method, batches);
+  const places = batches.map((_, index): Place => ({ step, index, count, share: shares?.[index]![rank] }));
   const microBatches: RecordedMicroBatch<Row>[] = [];
   for (const bucket of gradients) bucket.clear();
   try {
-    for (const [index, rowsByRank] of batches.entries()) {
-      const place = { step, index, count, share: shares?.[index]![rank] };
-      const dropout = <T>(body: () => T): T => withDropout(run, place, body);
-      const tensors = await recordMicroBatchTogether(run, rowsByRank[rank]!, backwardPass(run, place), dropout);
-      microBatches.push({ rowsByRank, tensors });
-      emit({ type: "microBatch", step, index, count });
+    const own = batches.map((rowsByRank) => rowsByRank[rank]!);
+    for (const group of groupsOfUpdate(run, own, run.context.layout.microBatchesPerPass ?? 1)) {
+      const first = microBatches.length;
+      const recorded = await recordGroup(run, group, places.slice(first, first + group.length));
+      microBatches.push(...recorded.map((tensors, next) => ({ rowsByRank: batches[first + next]!, tensors })));
+      for (let index = first; index < microBatches.length; index++) emit({ type: "microBatch", step, index, count });
     }
     await gradientSums.sum(gradients);
     const gradNorm = optimizer.apply(gradients, { learningRate, maxGradNorm: args.maxGradNorm });
@@ -70,6 +72,30 @@ export async function recordUpdate<Row extends SourceRow>(
     disposeAll(microBatches);
     throw error;
   }
+}
+
+/** Records micro-batches that go through together, or one. */
+async function recordGroup<Row extends SourceRow>(
+  run: UpdateContext<Row>,
+  group: readonly (readonly Row[])[],
+  places: readonly Place[],
+): Promise<readonly RecordedTensors[]> {
+  if (group.length > 1) return recordTogether(run, group, places);
+  const [place] = places as [Place];
+  const dropout = <T>(body: () => T): T => withDropout(run, place, body);
+  return [await recordMicroBatchTogether(run, group[0]!, backwardPass(run, place), dropout)];
+}
+
+/** Records several micro-batches in one forward and one backward pass. */
+function recordTogether<Row extends SourceRow>(
+  run: UpdateContext<Row>,
+  group: readonly (readonly Row[])[],
+  places: readonly Place[],
+  onForward?: () => void,
+): readonly RecordedTensors[] {
+  const passes = places.map((place) => backwardPass(run, place));
+  const together = { scales: passes.map(({ scale }) => scale), sink: passes[0]!.sink, onForward };
+  return run.context.model.device.scope("micro-batches", () => run.method.recordTogether!(run.context, group, together));
 }
 
 /** What each micro-batch counts in the loss of its update, by index and rank; undefined where the method does not weigh. */
@@ -83,10 +109,16 @@ function sharesOf<Row extends SourceRow>(method: Method<Row>, batches: readonly 
   return weights.map((ofRanks) => ofRanks.map((weight) => weight / total));
 }
 
-/** Records one micro-batch as an update would, for planning memory: its results go with the scope. */
-export function rehearseMicroBatch<Row extends SourceRow>(run: UpdateContext<Row>, rows: readonly Row[], onForward: () => void): void {
-  const place = { step: 0, index: 0, count: 1 };
-  withDropout(run, place, () => recordMicroBatch(run, rows, { ...backwardPass(run, place), onForward }));
+/** Records one micro-batch, or several that go through together, as an update would, for planning memory: their results go with the scope. */
+export function rehearseGroup<Row extends SourceRow>(
+  run: UpdateContext<Row>,
+  group: readonly (readonly Row[])[],
+  onForward: () => void,
+): void {
+  const places = group.map((_, index): Place => ({ step: 0, index, count: group.length }));
+  if (group.length > 1) return void recordTogether(run, group, places, onForward);
+  const [place] = places as [Place];
+  withDropout(run, place, () => recordMicroBatch(run, group[0]!, { ...backwardPass(run, place), onForward }));
 }
 
 /** Records the optimizer's step without counting it, for planning memory. */

@@ -8,16 +8,29 @@ export interface BatchPasses {
   alongside: readonly PassSize[] | undefined;
 }
 
-/** The most tokens, and scored ones, that a pass of each kind has under a layout. */
+/** The passes of batches that go through together. */
+export function passesOfAll(batches: readonly BatchPasses[]): BatchPasses {
+  const [first, ...others] = batches as readonly [BatchPasses, ...BatchPasses[]];
+  if (others.length === 0) return first;
+  const [trained, ...rest] = first.separate.map((_, kind) => batches.flatMap(({ separate }) => separate[kind]!));
+  return {
+    separate: [trained!, ...rest],
+    alongside: first.alongside && batches.flatMap(({ alongside }) => alongside!),
+  };
+}
+
+/** The most tokens, and scored ones, that a pass of each kind has under a layout: of some groups of batches that go through together, and batches that go alone. */
 export function largestPasses(
-  batches: Iterable<BatchPasses>,
+  groups: Iterable<readonly BatchPasses[]>,
   layout: PassLayout,
 ): Required<Pick<PassLayout, "largestPass" | "largestJoint">> {
   const largestPass: PassSize = { numTokens: 0, numScored: 0 };
   const largestJoint: PassSize = { numTokens: 0, numScored: 0 };
-  for (const { separate, alongside } of batches) {
+  for (const group of groups) {
+    const { separate, alongside } = passesOfAll(group);
+    const tokensPerPass = group.length > 1 ? Infinity : layout.tokensPerPass;
     for (const [kind, units] of separate.entries()) {
-      const passes = splitIntoPasses(units, layout.tokensPerPass, (unit) => unit);
+      const passes = splitIntoPasses(units, tokensPerPass, (unit) => unit);
       for (const pass of passes) grow(largestPass, passSize(pass));
       const first = passes[0];
       if (kind === 0 && first && alongside && !layout.isSeparate) grow(largestJoint, jointSize(first, alongside));

@@ -19,6 +19,8 @@ export interface PassLayout {
   largestJoint?: PassSize;
   /** Rows that take no gradients go through by themselves, in a method that could have them go along with others. */
   isSeparate?: boolean;
+  /** So many micro-batches of an update, where they may, go through together, whatever `tokensPerPass`; default 1. */
+  microBatchesPerPass?: number;
 }
 
 /** Every micro-batch in one pass, nothing run again: for passes without gradients. */

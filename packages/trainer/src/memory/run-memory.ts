@@ -1,45 +1,55 @@
 import type { CausalLM } from "@kto/tensor";
+import type { LayoutChoice } from "./choose-layout.js";
 import { largestBatches } from "./largest-batches.js";
 import { planMemory, type MemoryPlan } from "./memory-plan.js";
 import { largestPasses, type BatchPasses } from "./largest-passes.js";
 import type { PassLayout } from "./passes.js";
 
-/** What the memory of a run is planned from. */
-export interface RunMemoryInput<Row> {
+/** What the memory of a run is planned from. A batch is the rows of one; micro-batches that go through together are a group. */
+export interface RunMemoryInput<Batch> extends Pick<LayoutChoice, "gradientCheckpointing" | "microBatchesPerPass" | "mostPerPass"> {
   model: CausalLM;
-  gradientCheckpointing: boolean | "auto";
-  /** Goes through the micro-batches of the updates that are left; they are gone through several times and never all kept. */
-  trainingBatches(): Iterable<readonly Row[]>;
+  /** Goes through the micro-batches of the updates that are left, as groups of at most so many; they are gone through several times and never all kept. */
+  trainingGroups(microBatchesPerPass: number): Iterable<readonly Batch[]>;
   /** None without evaluations. */
-  evaluationBatches(): Iterable<readonly Row[]>;
-  passesOf(batch: readonly Row[]): BatchPasses;
-  /** Records a micro-batch with its backward pass; calls `onForward` when activations have been kept. */
-  recordMicroBatch(layout: PassLayout, rows: readonly Row[], onForward: () => void): void;
-  recordEvaluation(layout: PassLayout, rows: readonly Row[]): void;
+  evaluationBatches(): Iterable<Batch>;
+  passesOf(batch: Batch): BatchPasses;
+  /** Records a group of micro-batches with its backward pass; calls `onForward` when activations have been kept. */
+  recordGroup(layout: PassLayout, group: readonly Batch[], onForward: () => void): void;
+  recordEvaluation(layout: PassLayout, batch: Batch): void;
   recordOptimizer(): void;
 }
 
 /** How a run is laid out to fit into memory, by its largest micro-batches and evaluation batches; throws OutOfMemoryError if it cannot be. */
-export function planRunMemory<Row>(input: RunMemoryInput<Row>): MemoryPlan {
-  const { model, trainingBatches, evaluationBatches, passesOf } = input;
-  const passes = function* (): Generator<BatchPasses> {
-    for (const batches of [trainingBatches, evaluationBatches]) for (const batch of batches()) yield passesOf(batch);
+export function planRunMemory<Batch>(input: RunMemoryInput<Batch>): MemoryPlan {
+  const { model, trainingGroups, passesOf } = input;
+  const evaluationGroups = function* (): Generator<Batch[]> {
+    for (const batch of input.evaluationBatches()) yield [batch];
   };
-  const training = largestBatches(trainingBatches(), passesOf);
-  const evaluation = largestBatches(evaluationBatches(), passesOf);
+  const passes = function* (layout: PassLayout): Generator<BatchPasses[]> {
+    for (const groups of [trainingGroups(layout.microBatchesPerPass ?? 1), evaluationGroups()])
+      for (const group of groups) yield group.map(passesOf);
+  };
+  const training = largestBatches(trainingGroups(1), passesOf);
+  const evaluation = largestBatches(evaluationGroups(), passesOf);
+  const largestGroups = new Map([[1, training.groups]]);
+  const groupsUnder = ({ microBatchesPerPass = 1 }: PassLayout): readonly (readonly Batch[])[] => {
+    const found = largestGroups.get(microBatchesPerPass) ?? largestBatches(trainingGroups(microBatchesPerPass), passesOf).groups;
+    largestGroups.set(microBatchesPerPass, found);
+    return found;
+  };
   model.prepare?.(Math.max(training.longestRow, evaluation.longestRow));
   return planMemory({
+    ...input,
     device: model.device,
     numLayers: model.numHiddenLayers,
-    gradientCheckpointing: input.gradientCheckpointing,
     budgetBytes: model.device.memory.budgetBytes,
     largestMicroBatch: training.mostTokens,
     longestRow: training.longestRow,
     hasJoint: training.hasJoint || evaluation.hasJoint,
-    largestPasses: (layout) => largestPasses(passes(), layout),
+    largestPasses: (layout) => largestPasses(passes(layout), layout),
     record: (layout, onForward) => {
-      for (const batch of training.batches) input.recordMicroBatch(layout, batch, onForward);
-      for (const batch of evaluation.batches) input.recordEvaluation(layout, batch);
+      for (const group of groupsUnder(layout)) input.recordGroup(layout, group, onForward);
+      for (const [batch] of evaluation.groups) input.recordEvaluation(layout, batch!);
       input.recordOptimizer();
     },
   });

@@ -1,12 +1,13 @@
 import type { ReferenceFreePairs } from "@kto/losses";
-import { concat, scale, sum, view, type Tensor } from "@kto/tensor";
+import { concat, scale, sum, view, type Device, type Tensor } from "@kto/tensor";
 import { shuffleSeedOf, type OrderArguments } from "../config/order-fields.js";
 import { numScoredTokens, type ScoredRow } from "../data/rows.js";
-import type { BackwardPass, Method, MethodContext, NamedTensors } from "../loop/method.js";
-import { inPassesOf, type PassOptions } from "../memory/passes.js";
+import type { BackwardPass, Method, MethodContext, NamedTensors, RecordedTensors } from "../loop/method.js";
+import { inPassesOf, longestRowOf, type PassOptions } from "../memory/passes.js";
 import { answerLengths, answersOf, everyNth } from "../pairs/pair-answers.js";
 import { pairScores } from "../pairs/pair-scores.js";
 import { preparePairDataset, type PairRow, type PreparedPairDataset } from "../pairs/prepare-pair-dataset.js";
+import { lossesTogether } from "../scoring/losses-together.js";
 import { policyPass, sendBack } from "../scoring/policy-pass.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch } from "../scoring/scored-batch.js";
@@ -53,20 +54,48 @@ export function referenceFreeMethod({
     const [chosen, rejected] = answersOf([pair], sharedPrompts) as [ScoredRow, ScoredRow];
     return [scoresPrompts ? withPromptScored(chosen) : chosen, rejected];
   };
+  const meanLength = (pairs: readonly PairRow[]): number =>
+    Math.max(
+      1,
+      pairs.reduce((total, pair) => total + numScoredTokens(sequencesOf(pair)[0]), 0),
+    ) / pairs.length;
   return {
     name,
     shuffleSeed: shuffleSeedOf(args),
     prepare: preparePairDataset,
     passes: (pairs) => [pairs.map(sequencesOf)],
     record: (context, pairs, _before, backwardPass) => {
-      const numChosen = pairs.reduce((total, pair) => total + numScoredTokens(sequencesOf(pair)[0]), 0);
-      const whole = { numPairs: pairs.length, meanChosenLength: Math.max(1, numChosen) / pairs.length };
+      const { device } = context.model;
+      const meanChosenLength = meanLength(pairs);
       const parts = inPassesOf(context, pairs, sequencesOf, (part, options) =>
-        context.model.device.scope("pass", () =>
-          pairPass(context, { pairs: part, sequences: part.flatMap(sequencesOf), ...whole, ...options, objective }, backwardPass),
-        ),
+        device.scope("pass", (): LossOfPairs => {
+          const forward = pairForward(context, { pairs: part, sequences: part.flatMap(sequencesOf), ...options }, backwardPass);
+          const { loss, ...others } = lossOfPairs(device, { pairs: part, meanChosenLength, objective }, forward);
+          sendBack(loss, { numRows: part.length, numWhole: pairs.length }, backwardPass);
+          return { ...others, loss: loss.detach() };
+        }),
       );
-      return together(parts, pairs.length);
+      return joined(parts, pairs.length);
+    },
+    recordTogether: (context, microBatches, backwardPass) => {
+      const { device } = context.model;
+      const pairs = microBatches.flat();
+      const sequences = pairs.flatMap(sequencesOf);
+      const options = { largestPass: context.layout.largestPass, longestRow: longestRowOf(sequences) };
+      return lossesTogether(
+        {
+          device,
+          microBatches,
+          forward: pairForward(context, { pairs, sequences, ...options }, backwardPass),
+          countOf: (some) => 3 * some.length,
+          lossOf: (some, forward) => {
+            const meanChosenLength = meanLength(some);
+            const { loss, nll, ofPairs } = lossOfPairs(device, { pairs: some, meanChosenLength, objective }, forward);
+            return { loss, nll, ...ofPairs };
+          },
+        },
+        backwardPass,
+      );
     },
     metrics: referenceFreeMetrics,
     scores: (values, pairs) =>
@@ -79,43 +108,53 @@ export function referenceFreeMethod({
   };
 }
 
-interface PairPass extends PairObjective {
-  numPairs: number;
-}
+/** What a loss is made of: of each pair the prompt, if that is scored, its chosen answer and its rejected one, in turn. */
+type PairForward = {
+  /** [3b] f32 nats, on the tape */
+  logProbs: Tensor;
+  /** [3b] f32: sums over scored positions */
+  meanLogit: Tensor;
+};
 
-interface PassInput extends PassOptions {
-  pairs: readonly PairRow[];
-  /** Chosen and rejected of each pair in turn, as they go through the model. */
-  sequences: readonly ScoredRow[];
-  /** Of the whole micro-batch. */
-  numPairs: number;
-  meanChosenLength: number;
-  objective: ReferenceFreeOptions["objective"];
-}
-
-/** The policy on some of a micro-batch's pairs, their loss, and their share of the gradient of the mean over all `numPairs`. */
-function pairPass(
+/**
+ * The policy on some pairs.
+ *
+ * @param sequences  chosen and rejected of each pair in turn, as they go through the model
+ */
+function pairForward(
   context: MethodContext,
-  { pairs, sequences, numPairs, meanChosenLength, objective, ...passOptions }: PassInput,
-  backwardPass: BackwardPass | undefined,
-): PairPass {
-  const { device, base } = context.model;
+  { pairs, sequences, ...passOptions }: PassOptions & { pairs: readonly PairRow[]; sequences: readonly ScoredRow[] },
+  backwardPass: Pick<BackwardPass, "onForward"> | undefined,
+): PairForward {
+  const { base } = context.model;
   const batch = packScoredBatch(base, sequences, passOptions);
-  const policy = policyPass(context, backwardPass, (gradientCheckpointing) =>
+  const { logProbs, meanLogit } = policyPass(context, backwardPass, (gradientCheckpointing) =>
     scoreBatch(base, batch, { gradientCheckpointing, metrics: true, bounds: partsOf(pairs, sequences) }),
   );
+  return { logProbs, meanLogit: meanLogit! };
+}
+
+interface LossOfPairs extends PairObjective {
+  numPairs: number;
+}
+
+/** The loss of a micro-batch's pairs, or of some of them. */
+function lossOfPairs(
+  device: Device,
+  { pairs, meanChosenLength, objective }: Pick<ReferenceFreeOptions, "objective"> & { pairs: readonly PairRow[]; meanChosenLength: number },
+  { logProbs, meanLogit }: PairForward,
+): LossOfPairs {
   const ofPart = (sums: Tensor, part: 0 | 1 | 2): Tensor => everyNth(sums, 3, part); // [b]
   const { loss, nll, ofPairs } = objective({
-    chosenPromptLogProbs: ofPart(policy.logProbs, 0),
-    chosenLogProbs: ofPart(policy.logProbs, 1),
-    rejectedLogProbs: ofPart(policy.logProbs, 2),
+    chosenPromptLogProbs: ofPart(logProbs, 0),
+    chosenLogProbs: ofPart(logProbs, 1),
+    rejectedLogProbs: ofPart(logProbs, 2),
     chosenLengths: answerLengths(device, pairs, "chosen"),
     rejectedLengths: answerLengths(device, pairs, "rejected"),
     meanChosenLength,
   });
-  sendBack(loss, { numRows: pairs.length, numWhole: numPairs }, backwardPass);
-  const meanLogits = { chosenMeanLogit: ofPart(policy.meanLogit!, 1), rejectedMeanLogit: ofPart(policy.meanLogit!, 2) };
-  return { loss: loss.detach(), nll, ofPairs: { ...ofPairs, ...meanLogits }, numPairs: pairs.length };
+  const meanLogits = { chosenMeanLogit: ofPart(meanLogit, 1), rejectedMeanLogit: ofPart(meanLogit, 2) };
+  return { loss, nll, ofPairs: { ...ofPairs, ...meanLogits }, numPairs: pairs.length };
 }
 
 /** Where the sums of each pair begin among the scored tokens: its prompt, if that is scored, its chosen answer, its rejected one; and the end. */
@@ -129,8 +168,8 @@ function partsOf(pairs: readonly PairRow[], sequences: readonly ScoredRow[]): nu
 }
 
 /** Results of several passes as those of one: vectors one after another, means by the number of pairs. */
-function together(parts: readonly PairPass[], numPairs: number): NamedTensors & { readonly loss: Tensor } {
-  const [first] = parts as [PairPass];
+function joined(parts: readonly LossOfPairs[], numPairs: number): RecordedTensors {
+  const [first] = parts as [LossOfPairs];
   const mean = (name: "loss" | "nll"): Tensor =>
     parts.length === 1 ? first[name] : sum(concat(parts.map((part) => scale(view(part[name], [1]), part.numPairs / numPairs)))); // []
   const ofPairs = Object.keys(first.ofPairs).map((name) => [name, concat(parts.map((part) => part.ofPairs[name]!))] as const); // [B] each

@@ -8,7 +8,7 @@ import type { BackwardPass, MethodContext } from "../loop/method.js";
  */
 export function policyPass<T>(
   { model, layout }: MethodContext,
-  backwardPass: BackwardPass | undefined,
+  backwardPass: Pick<BackwardPass, "onForward"> | undefined,
   forward: (gradientCheckpointing: number) => T,
 ): T {
   const result = backwardPass ? forward(layout.checkpointedLayers) : model.device.noGrad(() => forward(0));
