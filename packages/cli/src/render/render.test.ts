@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { Io } from "../io.js";
 import { kto } from "../testing/run-kto.js";
+import { describeMemory } from "./banner.js";
 import { Console, wrap } from "./console.js";
 import { formatBytes, formatNumber, formatSeconds } from "./format.js";
 
@@ -74,4 +75,22 @@ it("help fits 80 columns and lists what is not built", async () => {
     for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
   }
   expect((await kto(["--help"])).stdout).toMatch(/not built in this version:\n +bench/);
+});
+
+it("says how micro-batches go through the model, unless each does so in one pass of its own", () => {
+  const bytes = { peakBytes: 3, budgetBytes: 8, residentBytes: 1, savedBytes: 1, workBytes: 1 };
+  const described = (passes: { microBatchesPerPass: number; tokensPerPass: number }): string => {
+    const { io, text } = recorder();
+    describeMemory(new Console(io, { quiet: false }), {
+      ...bytes,
+      ...passes,
+      checkpointedLayers: 0,
+      numLayers: 28,
+      largestMicroBatch: 4096,
+    });
+    return text().replace(/\s+/g, " ").split("in no layer")[1]!.trim();
+  };
+  expect(described({ microBatchesPerPass: 1, tokensPerPass: 4096 })).toBe("");
+  expect(described({ microBatchesPerPass: 2, tokensPerPass: 4096 })).toBe("; 2 micro-batches go through in one pass");
+  expect(described({ microBatchesPerPass: 1, tokensPerPass: 2048 })).toContain("more than 2,048 tokens go through in several passes");
 });
