@@ -25,7 +25,7 @@ export const errorCodes = {
   OUTPUT: "the output folder cannot be used: another process works in it, or it holds a run",
   OUT_OF_MEMORY: "the GPU could not give the memory that was asked for, or a run is planned to need more than there is",
   QUANTIZATION_CONFIG: "a quantization_config says something that is not done here",
-  RANKS: "the processes of one run cannot go on together: one gave up, they came apart, or MPI failed",
+  RANKS: "the processes of one run cannot go on together: they do not agree, one gave up, they came apart, or MPI failed",
   REQUEST: "a request to the server that is not answered: a field out of range, a wrong key, a queue that is full",
   ROW: "a row that training cannot use: a column is missing, empty or of the wrong type",
   RUN_FOLDER: "a folder holds no run, or only folders that do",

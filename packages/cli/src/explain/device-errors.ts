@@ -125,8 +125,16 @@ export const deviceErrors = {
         cure: "Look at what MPI printed before; start again with --resume_from_checkpoint true.",
       },
       {
-        cause: "Ranks run different versions or were started with different files.",
-        cure: "Give all machines the same installation, config and data.",
+        cause: "Ranks run different versions or were started with different files; the message says which ranks, and what differs.",
+        cure: "Give all machines the same installation, config and data, and start every rank with one command.",
+      },
+      {
+        cause: "A rank finds no checkpoint, or another one, to go on from.",
+        cure: "Let output_dir lie on a file system that all machines share.",
+      },
+      {
+        cause: "One rank was told to end: all have ended after the same update.",
+        cure: "Go on with --resume_from_checkpoint true.",
       },
     ],
   },

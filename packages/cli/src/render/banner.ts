@@ -86,7 +86,7 @@ export function describeLeftOut(console: Console, { unreadColumns, dropped }: Pi
 export function describePlan(
   console: Console,
   { unit }: TrainMethod,
-  { counts, numWarmupUpdates, resumedFrom, damaged, differences }: PlannedRun,
+  { counts, numWarmupUpdates, resumedFrom, damaged, differences, placeChange }: PlannedRun,
   values: TrainValues,
 ): void {
   const { totalUpdates, updatesPerEpoch, numEpochs } = counts;
@@ -99,6 +99,10 @@ export function describePlan(
   if (resumedFrom !== undefined) console.fact("", `going on from ${resumedFrom}`);
   for (const { field, before, now } of differences)
     console.fact("", `with another ${fieldName(field)} than before: ${JSON.stringify(now)}, there ${JSON.stringify(before)}`);
+  if (placeChange) {
+    const [there, here] = [placeChange.before, placeChange.now].map(({ epoch, row }) => `row ${formatCount(row)} of epoch ${epoch + 1}`);
+    console.warn(`updates have other rows than before: the run goes on at ${here}, and the checkpoint had come to ${there}`);
+  }
 }
 
 /** What the run is predicted to need, of what, and what is done to need no more. */

@@ -60,8 +60,20 @@ export function* sketchedBatches<Row>(rows: RowSequence<Row>, batchSize: number)
   for (let start = 0; start < rows.length; start += batchSize) yield sketchedRows(rows, start, Math.min(start + batchSize, rows.length));
 }
 
-/** Rows from `start` to `end`, for their lengths alone. */
+/** Rows from `start` to `end`, for their lengths alone; those past the last are the first again. */
 export function sketchedRows<Row>(rows: RowSequence<Row>, start: number, end: number): Row[] {
   const sketchAt = sketchesOf(rows);
-  return Array.from({ length: end - start }, (_, index) => sketchAt(start + index));
+  return Array.from({ length: end - start }, (_, index) => sketchAt((start + index) % rows.length));
+}
+
+/** Rows from `start` to `end`; those past the last are the first again. */
+export function rowsAround<Row>(rows: RowSequence<Row>, start: number, end: number): Row[] {
+  const found: Row[] = [];
+  for (let at = start; at < end;) {
+    const first = at % rows.length;
+    const count = Math.min(end - at, rows.length - first);
+    found.push(...rows.slice(first, first + count));
+    at += count;
+  }
+  return found;
 }

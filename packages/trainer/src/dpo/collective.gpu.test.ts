@@ -13,15 +13,13 @@ beforeAll(async () => {
 afterAll(() => device.dispose());
 
 // aot sorts the pairs of one micro-batch of one rank, as in trl: its ranks are as many micro-batches.
-it.each<[DPOConfig["lossType"], Partial<DPOConfig>, string]>([
-  ["sigmoid", { perDeviceTrainBatchSize: 4 }, "twice the batch"],
-  ["aot", { gradientAccumulationSteps: 2 }, "twice the accumulation"],
-])("with %s two ranks train as one with %j: %s", async (lossType, alone) => {
+it("with aot two ranks train as one with twice the accumulation", async () => {
+  const lossType = "aot";
   const [first, second] = await Promise.all(meetingPlace(2).ranks.map((collective) => run({ lossType }, collective)));
   expect(second!.adapter).toEqual(first!.adapter);
   const numbers = ({ logs }: Run): unknown => logs.map(({ loss, gradNorm, metrics }) => ({ loss, gradNorm, metrics }));
   expect(numbers(second!)).toEqual(numbers(first!));
-  const one = await run({ lossType, ...alone });
+  const one = await run({ lossType, gradientAccumulationSteps: 2 });
   expect(first!.logs).toHaveLength(one.logs.length);
   expect(one.logs.at(-1)!.loss).toBeLessThan(0.68);
   for (const [index, { loss, gradNorm, metrics }] of first!.logs.entries()) {

@@ -25,7 +25,7 @@ export async function precomputeReference(
   pairs: RowSequence<PairRow>,
   { ldAlpha, answers, sharesPrompts, cache, onKept, ...options }: PrecomputeOptions,
 ): Promise<RowSequence<PairRow>> {
-  const { batchSize, signal } = options;
+  const { batchSize, signal, collective } = options;
   const values = await keptNumbers(
     context,
     {
@@ -36,6 +36,7 @@ export async function precomputeReference(
       cache,
       onKept,
       signal,
+      collective,
     },
     () => compute(context, pairs, { ldAlpha, answers, ...options }),
   );

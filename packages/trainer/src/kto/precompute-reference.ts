@@ -40,6 +40,7 @@ export async function precomputeReference(
       cache,
       onKept,
       signal: options.signal,
+      collective: options.collective,
     },
     async () => {
       const found = new Float32Array(hasKl ? 2 * length : length); // of all matched rows, then of all mismatched

@@ -16,7 +16,7 @@ it("another base model, strength or dropout is told; dropout that is off, or a m
 
 it("another method is told, unless the checkpoint is from before methods were kept", () => {
   const of = (before: string | undefined): unknown =>
-    settingDifferences({ method: before, numRows: 8, args: {} }, { method: "orpo", numRows: 8, args: {} });
+    settingDifferences({ method: before, numRows: 8, numRanks: 1, args: {} }, { method: "orpo", numRows: 8, numRanks: 1, args: {} });
   expect(of("orpo")).toEqual([]);
   expect(of("dpo")).toEqual([{ field: "method", before: "dpo", now: "orpo" }]);
   expect(of(undefined)).toEqual([]);

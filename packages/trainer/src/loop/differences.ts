@@ -1,10 +1,11 @@
 import { excerpt } from "@kto/core";
 import type { LoraConfig } from "@kto/lora";
+import { placeAfter, type PlaceInData, type RunPlan } from "./run-plan.js";
 import type { RunSettings } from "./trainer-state.js";
 
 /** A setting of a run that is not what it was in the checkpoint that the run goes on from. */
 export interface SettingDifference {
-  /** A field of the arguments or of the adapter's config, or `numRows`, or `method`. */
+  /** A field of the arguments or of the adapter's config, or `numRows`, `numRanks` or `method`. */
   field: string;
   before: unknown;
   now: unknown;
@@ -41,9 +42,25 @@ export function settingDifferences(before: RunSettings | undefined, now: RunSett
   const pairs: [field: string, before: unknown, now: unknown][] = [
     ["method", before.method, now.method],
     ["numRows", before.numRows, now.numRows],
+    ["numRanks", before.numRanks, now.numRanks],
     ...Object.entries(now.args).map(([field, value]): [string, unknown, unknown] => [field, before.args[field], value]),
   ];
   return pairs.filter(([field, was]) => !withoutEffect.has(field) && was !== undefined).flatMap(differing);
+}
+
+/** Where in the data a run had come, and where one with other settings goes on after as many updates; undefined where it is the same place, or not known. */
+export function placeChange(
+  before: RunSettings | undefined,
+  now: RunPlan,
+  updates: number,
+): { before: PlaceInData; now: PlaceInData } | undefined {
+  if (!before) return undefined;
+  const { perDeviceTrainBatchSize: batch, gradientAccumulationSteps: accumulate } = before.args;
+  if (typeof batch !== "number" || typeof accumulate !== "number" || !(batch >= 1) || !(accumulate >= 1)) return undefined;
+  const rowsPerUpdate = batch * accumulate * before.numRanks;
+  const was = placeAfter(updates, { rowsPerUpdate, updatesPerEpoch: Math.ceil(before.numRows / rowsPerUpdate) });
+  const is = placeAfter(updates, now);
+  return was.epoch === is.epoch && was.row === is.row ? undefined : { before: was, now: is };
 }
 
 /** What differs in the adapter that the weights of a checkpoint go into, or in the model it is of, where both have a name. Dropout that is off changes nothing. */

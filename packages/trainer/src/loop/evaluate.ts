@@ -2,13 +2,15 @@ import { averageMetrics } from "@kto/losses/plain";
 import type { RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import type { AnswerScore } from "../evaluation/answer-score.js";
-import { readMicroBatches, recordMicroBatchTogether, type MicroBatchContext } from "./micro-batch.js";
+import type { Agreement } from "./agreement.js";
+import { gatherNamed } from "./gather-named.js";
+import { metricsOf, readResults, recordMicroBatch, type MicroBatchContext } from "./micro-batch.js";
 import type { LogRecord } from "./trainer-state.js";
 
 /** Options of `evaluateRows`. */
 export interface EvaluateOptions {
   batchSize: number;
-  signal?: AbortSignal | undefined;
+  agreement: Agreement;
   onProgress?(done: number): void;
   /** Is given what is known of each answer of a batch, where the method scores whole answers. */
   onScores?: ((scores: readonly AnswerScore[]) => void) | undefined;
@@ -16,29 +18,36 @@ export interface EvaluateOptions {
 
 /**
  * The training loss and its metrics without gradients, as trl evaluates: `eval_loss` is the mean over rows of the loss of the batch each row was in,
- * other metrics are plain means over batches. Several ranks take turns.
+ * other metrics are plain means over batches. Several ranks take turns, each batch by itself: the numbers are those of one rank.
  */
 export async function evaluateRows<Row extends SourceRow>(
-  run: MicroBatchContext<Row>,
+  { method, context, collective }: MicroBatchContext<Row>,
   rows: RowSequence<Row>,
-  { batchSize, signal, onProgress, onScores }: EvaluateOptions,
+  { batchSize, agreement, onProgress, onScores }: EvaluateOptions,
 ): Promise<LogRecord> {
-  const { rank, size } = run.collective;
+  const { rank, size } = collective;
+  const { signal } = agreement;
   const numBatches = Math.ceil(rows.length / batchSize);
   const batchAt = (index: number): readonly Row[] => rows.slice(index * batchSize, (index + 1) * batchSize);
   const started = performance.now();
   const window: Record<string, number>[] = [];
   let [lossSum, numDone] = [0, 0];
   for (let first = 0; first < numBatches; first += size) {
+    await agreement.any([]);
     signal?.throwIfAborted();
-    const rowsByRank = Array.from({ length: size }, (_, other) => batchAt((first + other) % numBatches)); // the last turn may repeat the first rows
-    const tensors = await recordMicroBatchTogether(run, rowsByRank[rank]!, undefined);
-    const [batch] = await readMicroBatches(run, [{ rowsByRank, tensors }]);
-    if (onScores) onScores(run.method.scores?.(batch!.values, rowsByRank.flat().slice(0, rows.length - numDone)) ?? []);
-    lossSum += batch!.loss * batch!.numRows;
-    numDone += batch!.numRows;
-    window.push(batch!.metrics);
-    onProgress?.(Math.min(numDone, rows.length));
+    const numInTurn = Math.min(size, numBatches - first);
+    const own = batchAt(first + (rank < numInTurn ? rank : 0)); // who has none left does the first of the turn, which does not count
+    const results = await readResults(context.model.device, [recordMicroBatch({ method, context }, own, undefined)]);
+    const ofRanks = await gatherNamed(collective, results);
+    for (let other = 0; other < numInTurn; other++) {
+      const batch = batchAt(first + other);
+      const { loss, metrics, values } = metricsOf(method, [batch], ofRanks[other]!);
+      if (onScores) onScores(method.scores?.(values, batch) ?? []);
+      lossSum += loss * batch.length;
+      numDone += batch.length;
+      window.push(metrics);
+    }
+    onProgress?.(numDone);
   }
   const seconds = (performance.now() - started) / 1000;
   return {

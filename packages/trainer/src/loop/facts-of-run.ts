@@ -1,7 +1,8 @@
 import type { RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
+import { onFirstRank } from "./agreement.js";
 import { isStoppedEarly } from "./best-model.js";
-import { settingDifferences } from "./differences.js";
+import { placeChange, settingDifferences } from "./differences.js";
 import { TrainerUsageError } from "./errors.js";
 import { findCheckpoint } from "./find-checkpoint.js";
 import { planMemoryOfRun } from "./memory-of-run.js";
@@ -28,7 +29,7 @@ export async function factsOfRun<Row extends SourceRow>(
     throw new TrainerUsageError(
       "train: loadBestModelAtEnd takes the best model from its checkpoint, and there is no place for checkpoints; expected an output, got none; pass output",
     );
-  if (collective.rank === 0) await output?.check?.({ resumes: resumeFrom !== undefined });
+  await onFirstRank(collective, "use the output", async () => output?.check?.({ resumes: resumeFrom !== undefined }));
   const rows = await rowsOf("train");
   const evalRows = args.evalStrategy === "no" ? [] : await rowsOf("eval");
   const counts = planRun(rows.length, args, collective.size);
@@ -54,10 +55,16 @@ export async function factsOfRun<Row extends SourceRow>(
     damaged,
     differences: checkpoint
       ? [
-          ...settingDifferences(checkpoint.state.settings, { method: method.name, numRows: rows.length, args: { ...args } }),
+          ...settingDifferences(checkpoint.state.settings, {
+            method: method.name,
+            numRows: rows.length,
+            numRanks: collective.size,
+            args: { ...args },
+          }),
           ...checkpoint.policy.differences(args),
         ]
       : [],
+    placeChange: placeChange(checkpoint?.state.settings, counts, startStep),
     isFinished: isAtEnd && !before.owesEvaluation,
   };
 }

@@ -2,7 +2,7 @@ export { CheckpointError, type DamagedFile } from "./checkpoint-error.js";
 export { checkpointFiles, checkpointName, checkpointStep, listCheckpoints } from "./checkpoint-names.js";
 export type { Collective } from "./collective.js";
 export type { SettingDifference } from "./differences.js";
-export { TrainerUsageError } from "./errors.js";
+export { DisagreementError, TrainerUsageError } from "./errors.js";
 export type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 export {
   nothingBefore,
@@ -20,7 +20,7 @@ export {
 export { NonFiniteLossError } from "./non-finite.js";
 export type { RunOutput } from "./output.js";
 export type { PlannedRun } from "./planned-run.js";
-export { epochAfter, planRun, type RunPlan } from "./run-plan.js";
+export { epochAfter, planRun, type PlaceInData, type RunPlan } from "./run-plan.js";
 export type { NamedModel, TrainableModel } from "./trained-model.js";
 export { logMetrics, type TrackedRun, type Tracker } from "./tracker.js";
 export { Trainer } from "./trainer.js";

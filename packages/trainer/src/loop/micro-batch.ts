@@ -2,6 +2,7 @@ import type { Device, Tensor } from "@kto/tensor";
 import { rowLength, type SourceRow } from "../data/rows.js";
 import { sequencesOf } from "../memory/passes.js";
 import type { Collective } from "./collective.js";
+import { gatherNamed, joined } from "./gather-named.js";
 import {
   nothingBefore,
   type BackwardPass,
@@ -57,26 +58,35 @@ export function recordMicroBatch<Row extends SourceRow>(
   );
 }
 
-/** As `recordMicroBatch`, with the statistics taken over the rows of all ranks, which all call it. `dropout` wraps what is recorded. */
+/** How a micro-batch is recorded together with those of other ranks. */
+export interface TogetherOptions {
+  /** Wraps what is recorded. */
+  dropout?<T>(body: () => T): T;
+  /** So many ranks, from the first, count in the statistics; default all. */
+  numRanks?: number;
+}
+
+/** As `recordMicroBatch`, with the statistics taken over the rows of several ranks, which all call it. */
 export async function recordMicroBatchTogether<Row extends SourceRow>(
   { method, context, collective }: MicroBatchContext<Row>,
   rows: readonly Row[],
   backwardPass: BackwardPass | undefined,
-  dropout: <T>(body: () => T) => T = (body) => body(),
+  { dropout = (body) => body(), numRanks = collective.size }: TogetherOptions = {},
 ): Promise<RecordedTensors> {
   if (collective.size === 1 || !method.statistics) return dropout(() => recordMicroBatch({ method, context }, rows, backwardPass));
   const { device } = context.model;
   const { statistics: own, forward } = device.scope("statistics", () => dropout(() => method.statistics!(context, rows, backwardPass)));
-  let gathered: Record<string, number[]> | undefined;
+  let gathered: NamedValues | undefined;
   try {
-    gathered = await gatherValues(collective, await readNamed(own, device));
+    const ofRanks = await gatherNamed(collective, [await readNamed(own, device)]);
+    gathered = joined(ofRanks.slice(0, numRanks).flat());
   } finally {
     if (!gathered) device.scope(() => adoptAll(device, forward)); // to be freed, with what the tape kept
   }
   return device.scope("micro-batch", () => {
     adoptAll(device, forward);
     const statistics = Object.fromEntries(
-      Object.entries(gathered).map(([name, values]) => [name, device.tensor(values, [values.length], "f32", name)]),
+      Object.entries(gathered).map(([name, values]) => [name, device.tensor(Array.from(values), [values.length], "f32", name)]),
     );
     return dropout(() => method.record(context, rows, { statistics, forward }, backwardPass));
   });
@@ -91,25 +101,44 @@ export async function readMicroBatches<Row extends SourceRow>(
   { method, context: { model }, collective }: MicroBatchContext<Row>,
   microBatches: readonly RecordedMicroBatch<Row>[],
 ): Promise<MicroBatchMetrics[]> {
-  const all = microBatches.flatMap(({ tensors }) => Object.values(tensors));
-  const values = (await model.device.readAll(all)).values();
+  const own = await readResults(
+    model.device,
+    microBatches.map(({ tensors }) => tensors),
+  );
+  const ofRanks = await gatherNamed(collective, own);
+  return microBatches.map(({ rowsByRank }, index) =>
+    metricsOf(
+      method,
+      rowsByRank,
+      ofRanks.map((of) => of[index]!),
+    ),
+  );
+}
+
+/** Reads results with one wait, and frees them. */
+export async function readResults(device: Device, results: readonly NamedTensors[]): Promise<Record<string, Float32Array>[]> {
+  const all = results.flatMap((tensors) => Object.values(tensors));
+  const values = (await device.readAll(all)).values();
   for (const tensor of all) tensor.dispose();
-  const read: MicroBatchMetrics[] = [];
-  for (const { tensors, rowsByRank } of microBatches) {
-    const own = Object.fromEntries(Object.keys(tensors).map((name) => [name, values.next().value!]));
-    const gathered = collective.size === 1 ? own : await gatherValues(collective, own);
-    const rows = rowsByRank.flat();
-    const losses = Array.from(gathered["loss"]!);
-    const weights = rowsByRank.map((ofRank) => method.weightOf?.(ofRank) ?? 1);
-    read.push({
-      loss: weightedMean(losses, weights),
-      numRows: rows.length,
-      weight: weights.reduce((total, weight) => total + weight, 0),
-      metrics: method.metrics(gathered, rows),
-      values: gathered,
-    });
-  }
-  return read;
+  return results.map((tensors) => Object.fromEntries(Object.keys(tensors).map((name) => [name, values.next().value!])));
+}
+
+/** A micro-batch as it is logged, by the rows of each rank and what was read of them. */
+export function metricsOf<Row extends SourceRow>(
+  method: Method<Row>,
+  rowsByRank: readonly (readonly Row[])[],
+  results: readonly NamedValues[],
+): MicroBatchMetrics {
+  const rows = rowsByRank.flat();
+  const values = results.length === 1 ? results[0]! : joined(results);
+  const weights = rowsByRank.map((ofRank) => method.weightOf?.(ofRank) ?? 1);
+  return {
+    loss: weightedMean(Array.from(values["loss"]!), weights),
+    numRows: rows.length,
+    weight: weights.reduce((total, weight) => total + weight, 0),
+    metrics: method.metrics(values, rows),
+    values,
+  };
 }
 
 /** The mean of some losses by what each counts, 0 where none does; with equal weights the plain mean. */
@@ -136,15 +165,7 @@ export function disposeAll(microBatches: readonly RecordedMicroBatch<unknown>[])
   for (const { tensors } of microBatches) for (const tensor of Object.values(tensors)) tensor.dispose();
 }
 
-async function readNamed(tensors: NamedTensors, device: Tensor["device"]): Promise<Record<string, Float32Array>> {
-  const values = await device.readAll(Object.values(tensors));
-  for (const tensor of Object.values(tensors)) tensor.dispose();
-  return Object.fromEntries(Object.keys(tensors).map((name, index) => [name, values[index]!]));
-}
-
-/** The numbers of all ranks under each name, by rank. */
-async function gatherValues(collective: Collective, own: Readonly<Record<string, Float32Array>>): Promise<Record<string, number[]>> {
-  const gathered: Record<string, number[]> = {};
-  for (const [name, values] of Object.entries(own)) gathered[name] = (await collective.gather(Array.from(values))).flat();
-  return gathered;
+async function readNamed(tensors: NamedTensors, device: Device): Promise<NamedValues> {
+  const [values] = await readResults(device, [tensors]);
+  return values!;
 }

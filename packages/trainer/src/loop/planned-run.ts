@@ -2,7 +2,7 @@ import type { MemoryPlan } from "../memory/memory-plan.js";
 import type { DamagedFile } from "./checkpoint-error.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { SettingDifference } from "./differences.js";
-import type { RunPlan } from "./run-plan.js";
+import type { PlaceInData, RunPlan } from "./run-plan.js";
 import type { RunOptions } from "./trainer-options.js";
 import type { TrainingRun } from "./training-run.js";
 
@@ -19,6 +19,11 @@ export interface RunFacts {
   damaged: readonly DamagedFile[];
   /** What differs from the run that wrote the checkpoint. */
   differences: readonly SettingDifference[];
+  /**
+   * Where in the data that run had come, and where this one goes on, where updates have other rows than before and that is another place: rows between the two are
+   * trained on twice or left out.
+   */
+  placeChange: { before: PlaceInData; now: PlaceInData } | undefined;
   /** True if the checkpoint is the end of the run, the last update or an early stop, so that there is nothing left to train. */
   isFinished: boolean;
 }
@@ -35,6 +40,7 @@ export class PlannedRun implements RunFacts {
   readonly checkpoint: Checkpoint | undefined;
   readonly damaged: readonly DamagedFile[];
   readonly differences: readonly SettingDifference[];
+  readonly placeChange: RunFacts["placeChange"];
   readonly isFinished: boolean;
   readonly #train: (run: PlannedRun, options: RunOptions) => TrainingRun;
 
@@ -45,6 +51,7 @@ export class PlannedRun implements RunFacts {
     this.checkpoint = facts.checkpoint;
     this.damaged = facts.damaged;
     this.differences = facts.differences;
+    this.placeChange = facts.placeChange;
     this.isFinished = facts.isFinished;
     this.#train = train;
   }

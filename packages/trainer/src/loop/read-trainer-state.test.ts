@@ -14,7 +14,7 @@ const progress = {
   best: { metric: 0.25, globalStep: 4, checkpoint: "checkpoint-4", patienceCounter: 2 },
   owesEvaluation: true,
 };
-const written = formatTrainerState(progress, args, planRun(8, args), { method: "dpo", pathOf: (name) => `C:\\runs/out/${name}` });
+const written = formatTrainerState(progress, args, planRun(8, args, 3), { method: "dpo", pathOf: (name) => `C:\\runs/out/${name}` });
 
 /** The state with a value at a path of it. */
 function stateWith(path: string, value: unknown): string {
@@ -29,7 +29,7 @@ function stateWith(path: string, value: unknown): string {
 it("comes back as it was written, NaN too; the best checkpoint by its name, wherever the folder is", () => {
   expect(parseTrainerState(written)).toEqual({
     progress,
-    settings: { method: "dpo", args: { ...args }, numRows: 8 },
+    settings: { method: "dpo", args: { ...args }, numRows: 8, numRanks: 3 },
     files: {},
     seal: undefined,
   });

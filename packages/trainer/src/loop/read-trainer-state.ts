@@ -71,10 +71,15 @@ function parseJson(text: string): unknown {
   }
 }
 
-function settingsOf({ arguments: args, num_rows: numRows, method }: Fields): RunSettings | undefined {
+function settingsOf({ arguments: args, num_rows: numRows, num_ranks: numRanks = 1, method }: Fields): RunSettings | undefined {
   if (args === undefined || numRows === undefined) return undefined;
   if (method !== undefined && typeof method !== "string") throw unusable("kto.method", "the name of a method", method);
-  return { method, args: fieldsOf(args, "kto.arguments"), numRows: integer(numRows, "kto.num_rows", 1) };
+  return {
+    method,
+    args: fieldsOf(args, "kto.arguments"),
+    numRows: integer(numRows, "kto.num_rows", 1),
+    numRanks: integer(numRanks, "kto.num_ranks", 1),
+  };
 }
 
 function windowOf(value: unknown, globalStep: number): RunProgress["window"] {

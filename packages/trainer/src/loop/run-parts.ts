@@ -101,13 +101,14 @@ export function useOfReference<Row extends SourceRow>({ method, args }: Pick<Run
 
 /** How a method computes beforehand: with the cache of the run, and told of. */
 export function precomputing<Row extends SourceRow>(
-  { referenceCache: cache, emit }: Pick<RunSetting<Row>, "referenceCache" | "emit">,
+  { referenceCache: cache, collective, emit }: Pick<RunSetting<Row>, "referenceCache" | "collective" | "emit">,
   { length: total }: { length: number },
   signal: AbortSignal | undefined,
 ): PrecomputeOptions {
   return {
     signal,
     cache,
+    collective,
     onProgress: (done) => emit({ type: "precompute", done, total }),
     onKept: (kept) => emit({ type: "referenceCache", ...kept }),
   };

@@ -57,16 +57,6 @@ describe("planRun", () => {
     expect(epochAfter(4, plan, args)).toBe(1.4);
   });
 
-  test("two ranks take turns, and the data begins again where one would have nothing", () => {
-    const args = ktoConfig({ perDeviceTrainBatchSize: 4, gradientAccumulationSteps: 2, numTrainEpochs: 1 });
-    const plan = planRun(18, args, 2); // 5 batches, 3 for each rank
-    expect(plan).toMatchObject({ microBatchesPerEpoch: 3, updatesPerEpoch: 2, totalUpdates: 2, rowsPerUpdate: 16 });
-    const startsOf = (rank: number): number[][] =>
-      [0, 1].map((update) => microBatchesOfUpdate(update, plan, args, { rank, size: 2 }).map(({ start }) => start));
-    expect(startsOf(0)).toEqual([[0, 8], [16]]);
-    expect(startsOf(1)).toEqual([[4, 12], [0]]);
-  });
-
   test("max_steps overrides epochs", () => {
     expect(planRun(18, ktoConfig({ perDeviceTrainBatchSize: 4, maxSteps: 20 }))).toMatchObject({ totalUpdates: 20, numEpochs: 4 });
   });

@@ -10,6 +10,7 @@ export interface RunPlan {
   numEpochs: number;
   /** Rows that take part in an update, of all ranks together. */
   rowsPerUpdate: number;
+  numRanks: number;
 }
 
 /** A trainer among those of a run: its place, and how many there are. */
@@ -39,18 +40,37 @@ export function planRun(
     totalUpdates,
     numEpochs: Math.ceil(totalUpdates / updatesPerEpoch),
     rowsPerUpdate: perDeviceTrainBatchSize * gradientAccumulationSteps * numRanks,
+    numRanks,
   };
 }
 
-/** The rows of one update's micro-batches: [start, end) indices into the prepared rows. */
+/** How far a run has come in the data. */
+export interface PlaceInData {
+  /** Whole epochs. */
+  epoch: number;
+  /** Rows of the epoch that is under way. */
+  row: number;
+}
+
+/** How far a run has come after `updates` updates. */
+export function placeAfter(
+  updates: number,
+  { updatesPerEpoch, rowsPerUpdate }: Pick<RunPlan, "updatesPerEpoch" | "rowsPerUpdate">,
+): PlaceInData {
+  return { epoch: Math.floor(updates / updatesPerEpoch), row: (updates % updatesPerEpoch) * rowsPerUpdate };
+}
+
+/** The rows of one update's micro-batches: [start, end) indices into the prepared rows; those past the last are the first again. */
 export interface MicroBatchRange {
   start: number;
   end: number;
 }
 
 /**
- * Micro-batches of update `update` (0-based), in dataset order; the last window of an epoch may be short. Several ranks take turns, as in accelerate; where
- * the data ends before each has had its turn, those that are left begin again at its start.
+ * Micro-batches of update `update` (0-based), in dataset order; the last window of an epoch may be short, and so may the last micro-batch of a single rank. Several
+ * ranks take turns, and all have as many micro-batches of as many rows: where the data ends they begin again at its start.
+ *
+ * @see accelerate 1.x, BatchSamplerShard without split_batches and with even_batches
  */
 export function microBatchesOfUpdate(
   update: number,
@@ -58,13 +78,26 @@ export function microBatchesOfUpdate(
   { perDeviceTrainBatchSize, gradientAccumulationSteps }: TrainingConfig,
   { rank, size }: RankOfRun = onlyRank,
 ): MicroBatchRange[] {
-  const numBatches = Math.ceil(plan.numRows / perDeviceTrainBatchSize);
   const first = (update % plan.updatesPerEpoch) * gradientAccumulationSteps;
   const last = Math.min(first + gradientAccumulationSteps, plan.microBatchesPerEpoch);
   return Array.from({ length: last - first }, (_, index) => {
-    const start = (((first + index) * size + rank) % numBatches) * perDeviceTrainBatchSize;
-    return { start, end: Math.min(start + perDeviceTrainBatchSize, plan.numRows) };
+    const start = ((first + index) * size + rank) * perDeviceTrainBatchSize;
+    const end = start + perDeviceTrainBatchSize;
+    return { start, end: size === 1 ? Math.min(end, plan.numRows) : end };
   });
+}
+
+/**
+ * The ranks, from the first, whose statistics enter the losses of update `update`: all of them, but where the data leaves the last turn of an epoch fewer rows than
+ * there are ranks only as many. trl gathers KTO's KL estimate, one number a rank, with what cuts the last batch of a loader to the rows that are left in it, and
+ * transformers has read that batch before the first of its update is computed.
+ *
+ * @see accelerate 1.x, gather_for_metrics; transformers 5.24, get_batch_samples
+ */
+export function ranksInStatistics(update: number, plan: RunPlan, { perDeviceTrainBatchSize }: TrainingConfig, size: number): number {
+  const isLastOfEpoch = (update + 1) % plan.updatesPerEpoch === 0;
+  const numLeft = plan.numRows % (perDeviceTrainBatchSize * size);
+  return isLastOfEpoch && numLeft > 0 ? Math.min(size, numLeft) : size;
 }
 
 /** `epoch` of the log after `updates` updates: completed epochs and the share of the current one, by micro-batches. */

@@ -1,8 +1,10 @@
 import type { Store } from "@kto/core";
 import type { Optimizer } from "@kto/optim";
+import { onFirstRank } from "./agreement.js";
 import { checkpointsToRemove } from "./best-model.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { checkpointName, listCheckpoints } from "./checkpoint-names.js";
+import type { Collective } from "./collective.js";
 import type { TrainerEvent } from "./events.js";
 import type { PolicyFiles } from "./policy.js";
 import type { RunProgress } from "./trainer-state.js";
@@ -16,8 +18,8 @@ export interface CheckpointedRun {
   optimizer: Optimizer;
   progress: RunProgress;
   args: Pick<TrainingConfig, "saveTotalLimit" | "loadBestModelAtEnd">;
-  /** Ranks but the first write and remove nothing. */
-  rank: number;
+  /** Ranks but the first write and remove nothing; they wait until that is done. */
+  collective: Collective;
   emit(event: TrainerEvent): void;
 }
 
@@ -28,15 +30,16 @@ export interface CheckpointedRun {
  * @param isDue  false for one that is written because the run was interrupted or somebody asked for it, which no other run would have: it is never the best one
  */
 export async function saveCheckpoint(run: CheckpointedRun, state: () => string, isDue: boolean): Promise<string> {
-  const { store, files, optimizer, progress, args, rank, emit } = run;
+  const { store, files, optimizer, progress, args, collective, emit } = run;
   const { globalStep: step, best } = progress;
   const name = checkpointName(step);
   const path = store.folder(name).name;
   if (isDue && best.globalStep === step) best.checkpoint = name;
-  if (rank > 0) return path;
-  await store.writeFolder(name, (folder) => writeCheckpoint(folder, files, optimizer, state()));
-  emit({ type: "checkpoint", step, path });
-  await remove(run, checkpointsToRemove(await listCheckpoints(store), args.saveTotalLimit, best.checkpoint));
+  await onFirstRank(collective, `write ${name}`, async () => {
+    await store.writeFolder(name, (folder) => writeCheckpoint(folder, files, optimizer, state()));
+    emit({ type: "checkpoint", step, path });
+    await remove(run, checkpointsToRemove(await listCheckpoints(store), args.saveTotalLimit, best.checkpoint));
+  });
   return path;
 }
 
@@ -45,20 +48,21 @@ export async function saveCheckpoint(run: CheckpointedRun, state: () => string, 
  * checkpoint is to be kept, keeps the best. True if the weights are the best one's now. Throws CheckpointError if that checkpoint is damaged.
  */
 export async function endWithBest(run: CheckpointedRun): Promise<boolean> {
-  const { store, files, optimizer, progress, args, rank } = run;
+  const { store, files, optimizer, progress, args, collective } = run;
   const { checkpoint: name } = progress.best;
   if (name === null) return false;
   if (args.loadBestModelAtEnd) {
     const best = await readCheckpoint(store.folder(name), name, { files, optimizer });
     best.restore(optimizer);
   }
-  if (rank === 0 && args.saveTotalLimit === 1) {
-    const names = await listCheckpoints(store);
-    await remove(
-      run,
-      names.filter((other) => other !== name),
-    );
-  }
+  if (args.saveTotalLimit === 1)
+    await onFirstRank(collective, "remove checkpoints", async () => {
+      const names = await listCheckpoints(store);
+      await remove(
+        run,
+        names.filter((other) => other !== name),
+      );
+    });
   return args.loadBestModelAtEnd;
 }
 

@@ -1,5 +1,6 @@
 import type { Schedule } from "@kto/optim";
 import type { SourceRow } from "../data/rows.js";
+import type { Agreement } from "./agreement.js";
 import { isStoppedEarly, type EvaluationOutcome } from "./best-model.js";
 import { TrainerUsageError } from "./errors.js";
 import type { TrainerEvent, TrainLog } from "./events.js";
@@ -9,7 +10,7 @@ import { dueAfter, epochAfter } from "./run-plan.js";
 import type { RowOrder } from "./row-order.js";
 import { takeLog } from "./take-log.js";
 import type { RunProgress } from "./trainer-state.js";
-import type { ControlledRun, TrainingControl } from "./training-control.js";
+import { TrainingControl, type ControlledRun } from "./training-control.js";
 import { recordUpdate, type PendingUpdate, type UpdateContext } from "./update.js";
 
 /** What the loop goes through. */
@@ -18,7 +19,8 @@ export interface TrainLoop<Row extends SourceRow> extends UpdateContext<Row> {
   order: RowOrder<Row>;
   /** Goes on from where it stands, and is kept up to date. */
   progress: RunProgress;
-  signal: AbortSignal | undefined;
+  /** Says when the run is to end, on all ranks at once. */
+  agreement: Agreement;
   control: TrainingControl | undefined;
   emit(event: TrainerEvent): void;
   /** Evaluates, keeps the record, and says what it means for the run. */
@@ -35,9 +37,10 @@ export interface TrainLoop<Row extends SourceRow> extends UpdateContext<Row> {
 export async function* trainLoop<Row extends SourceRow>(given: TrainLoop<Row>): AsyncGenerator<TrainLog, void, undefined> {
   const saves = new Saves(given);
   const run = { ...given, save: given.save && ((isDue: boolean) => saves.write(isDue)) };
-  const { args, counts, schedule, progress, signal, control, emit, save } = run;
-  const { device } = run.context.model;
-  const { base } = run.context.model;
+  const { args, counts, schedule, progress, agreement, emit, save } = run;
+  const { device, base } = run.context.model;
+  const { signal } = agreement;
+  const control = run.control ?? (run.collective.size > 1 ? new TrainingControl() : undefined); // does what those of other ranks ask for
   let started = performance.now();
   const startStep = progress.globalStep;
   if (progress.owesEvaluation) await evaluateAndSave(run, dueAfter(startStep, counts, args).save);
@@ -48,7 +51,16 @@ export async function* trainLoop<Row extends SourceRow>(given: TrainLoop<Row>): 
   let windowTokens = progress.numTokens;
   let pending: PendingUpdate<Row>[] = [];
   const attend = async (mayPause: boolean, write: ControlledRun["save"]): Promise<void> => {
-    const tookMs = (await control?.attend({ step: progress.globalStep, mayPause, save: write, signal, emit })) ?? 0;
+    const tookMs =
+      (await control?.attend({
+        step: progress.globalStep,
+        mayPause,
+        save: write,
+        signal,
+        ownSignal: agreement.own,
+        any: (claims) => agreement.any(claims),
+        emit,
+      })) ?? 0;
     started += tookMs;
     windowStarted += tookMs;
   };
@@ -148,7 +160,8 @@ class Saves {
  * the checkpoint holds that it is owed.
  */
 async function evaluateAndSave<Row extends SourceRow>(run: TrainLoop<Row>, isSaveDue: boolean): Promise<EvaluationOutcome> {
-  const { args, progress, signal, save, counts } = run;
+  const { args, progress, save, counts } = run;
+  const { signal } = run.agreement;
   progress.owesEvaluation = false;
   const outcome = await run.evaluate().catch((error: unknown): EvaluationOutcome => {
     if (!signal?.aborted) throw error;
@@ -161,12 +174,17 @@ async function evaluateAndSave<Row extends SourceRow>(run: TrainLoop<Row>, isSav
   return outcome;
 }
 
-/** Reads what updates left on the device into the logging window; throws NonFiniteLossError. */
+/** Reads what updates left on the device into the logging window, with two waits; throws NonFiniteLossError. */
 async function collect<Row extends SourceRow>(run: TrainLoop<Row>, pending: readonly PendingUpdate<Row>[]): Promise<void> {
   const { window } = run.progress;
-  for (const { step, learningRate, microBatches, gradNorm } of pending) {
-    const read = await readMicroBatches(run, microBatches);
-    window.gradNorm = await gradNorm.item();
+  const norms = await run.context.model.device.readAll(pending.map(({ gradNorm }) => gradNorm));
+  const all = await readMicroBatches(
+    run,
+    pending.flatMap(({ microBatches }) => microBatches),
+  );
+  for (const [index, { step, learningRate, microBatches, gradNorm }] of pending.entries()) {
+    const read = all.splice(0, microBatches.length);
+    window.gradNorm = norms[index]![0]!;
     gradNorm.dispose();
     const loss = weightedMean(
       read.map((batch) => batch.loss),

@@ -3,6 +3,7 @@ import type { RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import type { MakeReference, Reference } from "../scoring/reference.js";
 import { scoreTokens } from "../scoring/score-tokens.js";
+import { onFirstRank, type Agreement } from "./agreement.js";
 import { withBelongings } from "./belongings.js";
 import { followedMetric, isStoppedEarly, resumedBest } from "./best-model.js";
 import { listCheckpoints } from "./checkpoint-names.js";
@@ -20,7 +21,8 @@ import type { RunOptions } from "./trainer-options.js";
 import type { LogRecord } from "./trainer-state.js";
 
 /** What a run is gone through with. */
-export interface RunToTrain<Row> extends RunOptions {
+export interface RunToTrain<Row> extends Pick<RunOptions, "control"> {
+  agreement: Agreement;
   rows: RowSequence<Row>;
   references: MakeReference;
   /** Evaluates and keeps the record. */
@@ -36,15 +38,16 @@ export interface RunToTrain<Row> extends RunOptions {
 export async function* trainPlanned<Row extends SourceRow>(
   run: PlannedRun,
   setting: RunSetting<Row>,
-  { rows, references, evaluate, state, signal, control }: RunToTrain<Row>,
+  { rows, references, evaluate, state, agreement, control }: RunToTrain<Row>,
 ): AsyncGenerator<TrainLog, TrainOutput, undefined> {
   const { method, args, policy, collective, progress, emit } = setting;
   const { device } = policy;
+  const { signal } = agreement;
   using parts = await openRunParts(setting, references);
   const isFirst = collective.rank === 0; // the others write nothing
   const output = isFirst ? setting.output : undefined;
   const trackers = new Trackers(isFirst ? setting.trackers : []);
-  await output?.begin?.({ startStep: run.checkpoint && run.startStep });
+  await onFirstRank(collective, "begin the run", async () => output?.begin?.({ startStep: run.checkpoint && run.startStep }));
   try {
     policy.noteChange();
     device.memory.limitBytes = Math.min(run.memory.peakBytes, run.memory.budgetBytes ?? Infinity);
@@ -53,7 +56,7 @@ export async function* trainPlanned<Row extends SourceRow>(
     await trackers.start(trackedRun(run, setting, { kept: parts.reference, signal }));
     const started = performance.now();
     const context = { model: policy, reference: parts.reference, layout: run.memory };
-    const precomputed = await method.precompute?.(context, rows, precomputing(setting, rows, signal));
+    const precomputed = await method.precompute?.(context, rows, precomputing(setting, rows, agreement.signal));
     if (precomputed) await device.memory.trim(); // buffers of other sizes, which the plan does not count with
     await goOn(run, setting, parts.optimizer); // after the rows are scored by the policy as it was found
     const schedule = runSchedule(args, run.counts);
@@ -66,7 +69,7 @@ export async function* trainPlanned<Row extends SourceRow>(
       schedule,
       order: rowOrder(precomputed ?? rows, method.shuffleSeed),
       progress,
-      signal,
+      agreement,
       control,
       emit,
       evaluate: async () => {
@@ -128,18 +131,17 @@ function checkpointedRun<Row extends SourceRow>(setting: RunSetting<Row>, optimi
   const { progress, args, collective, output, emit } = setting;
   const { files: own, isWholeModel } = setting.policy;
   const files = isWholeModel ? withBelongings(own, setting.belongings()) : own;
-  return output && { store: output.store, files, optimizer, progress, args, rank: collective.rank, emit };
+  return output && { store: output.store, files, optimizer, progress, args, collective, emit };
 }
 
 /** Leaves the model with the best weights where that was asked for, and says which those are. */
 async function leaveBest<Row extends SourceRow>(
-  { args, progress, collective, emit }: RunSetting<Row>,
+  { args, progress, emit }: RunSetting<Row>,
   run: CheckpointedRun | undefined,
 ): Promise<void> {
   const { best } = progress;
   const metric = followedMetric(args);
   const isWanted = args.loadBestModelAtEnd;
-  if (collective.size > 1) await collective.gather([]); // the first has written what the others read
   const isLoaded = run !== undefined && (await endWithBest(run));
   if (!metric || best.metric === null) return;
   const checkpoint = best.checkpoint === null ? undefined : run?.store.folder(best.checkpoint).name;

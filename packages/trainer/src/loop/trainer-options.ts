@@ -36,6 +36,8 @@ export interface SharedTrainerOptions<Prepared> {
   trackers?: readonly Tracker[] | undefined;
   /** The other trainers of the run; default none. */
   collective?: Collective | undefined;
+  /** What has to be the same on all of them besides what is compared anyway (arguments, data, model): the version of a program, a config; by what errors call it. */
+  agreeOn?: Readonly<Record<string, string>> | undefined;
   /** Told of progress. */
   onEvent?: ((event: TrainerEvent) => void) | undefined;
 }
@@ -62,7 +64,7 @@ export interface PlanOptions {
 /** Options of `PlannedRun.train`. */
 export interface RunOptions {
   signal?: AbortSignal | undefined;
-  /** Holds the run up and has it write checkpoints; of one run, and of one rank. */
+  /** Holds the run up and has it write checkpoints; of one run. Of several ranks one may have it, for all. */
   control?: TrainingControl | undefined;
 }
 

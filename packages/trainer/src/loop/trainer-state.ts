@@ -32,6 +32,7 @@ export interface RunSettings {
   /** Name of the method; undefined in files from before it was kept. */
   method: string | undefined;
   numRows: number;
+  numRanks: number;
   args: Readonly<Record<string, unknown>>;
 }
 
@@ -92,6 +93,7 @@ export function formatTrainerState(
         method,
         arguments: args,
         num_rows: plan.numRows,
+        ...(plan.numRanks > 1 && { num_ranks: plan.numRanks }),
         num_tokens: progress.numTokens,
         ...(progress.owesEvaluation && { owes_evaluation: true }),
         ...(progress.scheduleMetrics.length > 0 && { schedule_metrics: progress.scheduleMetrics }),

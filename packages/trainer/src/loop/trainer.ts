@@ -6,17 +6,20 @@ import { adviseOnMemory } from "../memory/memory-advice.js";
 import { wholeBatches } from "../memory/passes.js";
 import type { MakeReference, Reference } from "../scoring/reference.js";
 import { adapterPolicy } from "./adapter-policy.js";
+import { Agreement } from "./agreement.js";
 import { alone } from "./collective.js";
 import { TrainerUsageError } from "./errors.js";
 import { evaluateRows } from "./evaluate.js";
 import type { TrainLog, TrainOutput } from "./events.js";
 import { factsOfRun } from "./facts-of-run.js";
+import { canSum } from "./file-sums.js";
 import { fullPolicy } from "./full-policy.js";
 import type { MethodContext, PreparedRows } from "./method.js";
 import { runOutput } from "./output.js";
 import { PlannedRun } from "./planned-run.js";
 import { epochAfter, type RunPlan } from "./run-plan.js";
 import { precomputing, useOfReference, type RunSetting } from "./run-parts.js";
+import { expectSameRun, sumsOfRun } from "./same-run.js";
 import { saveTrained } from "./save-trained.js";
 import { trainPlanned } from "./train-planned.js";
 import { expectOptions, trainedModel, type NamedModel } from "./trained-model.js";
@@ -131,7 +134,9 @@ export class Trainer<
   async evaluate(options: EvaluationOptions = {}): Promise<LogRecord> {
     await this.prepare("eval", options.signal);
     using reference = await this.#reference();
-    return await this.#evaluate({ model: this.#setting.policy, reference, layout: wholeBatches }, options).catch((error: unknown) => {
+    const agreement = new Agreement(this.#setting.collective, options.signal);
+    const context = { model: this.#setting.policy, reference, layout: wholeBatches };
+    return await this.#evaluate(context, { agreement, onScores: options.onScores }).catch((error: unknown) => {
       throw adviseOnMemory(error, ["perDeviceEvalBatchSize", "maxLength"]);
     });
   }
@@ -201,10 +206,6 @@ export class Trainer<
   async *#run(plan: () => Promise<PlannedRun>, { signal, control }: RunOptions): AsyncGenerator<TrainLog, TrainOutput, undefined> {
     const setting = this.#setting;
     const { method, policy, collective } = setting;
-    if (control && collective.size > 1)
-      throw new TrainerUsageError(
-        `train: a control holds up one trainer; expected no other rank, got ${collective.size}; leave it out, or train on one device`,
-      );
     if (this.#hasTrained)
       throw new TrainerUsageError(
         "train: this trainer has trained already; expected one run a trainer; make a new one, or resume from a checkpoint with it",
@@ -214,16 +215,18 @@ export class Trainer<
       this.#hasTrained = false; // a run that was refused may be asked for again
       throw error;
     });
+    await this.#expectSameRun(run);
     const use = useOfReference(setting);
     const isEvaluatedLater = this.#options.evalDataset !== undefined || this.#prepared.eval !== undefined;
+    const agreement = new Agreement(collective, signal);
     const references = await policy.references(method.reference, isEvaluatedLater ? [use, "afterwards"] : [use]);
     this.#references = references;
     this.result = yield* trainPlanned(run, setting, {
       rows: (await this.prepare("train")).rows,
       references,
-      evaluate: (context) => this.#evaluate(context, { signal }),
+      evaluate: (context) => this.#evaluate(context, { agreement }),
       state: () => this.state(),
-      signal,
+      agreement,
       control,
     });
     return this.result;
@@ -236,12 +239,25 @@ export class Trainer<
     return references(use);
   }
 
-  async #evaluate(context: MethodContext, { signal, onScores }: EvaluationOptions): Promise<LogRecord> {
+  /** Throws DisagreementError where the ranks of a run were not started with the same. */
+  async #expectSameRun(run: PlannedRun): Promise<void> {
+    const { collective, args } = this.#setting;
+    if (collective.size === 1 || !canSum()) return;
+    const { rows } = await this.prepare("train");
+    const evalRows = args.evalStrategy === "no" ? [] : (await this.prepare("eval")).rows;
+    const { agreeOn } = this.#options;
+    await expectSameRun(collective, await sumsOfRun(run, this.#setting, { rows, evalRows, agreeOn }));
+  }
+
+  async #evaluate(
+    context: MethodContext,
+    { agreement, onScores }: Pick<EvaluationOptions, "onScores"> & { agreement: Agreement },
+  ): Promise<LogRecord> {
     const { method, args, collective, progress, emit } = this.#setting;
-    const { rows } = await this.prepare("eval", signal);
+    const { rows } = await this.prepare("eval", agreement.own);
     const onProgress = (done: number): void => emit({ type: "evaluateProgress", done, total: rows.length });
     const batchSize = args.perDeviceEvalBatchSize;
-    const evaluated = await evaluateRows({ method, context, collective }, rows, { batchSize, signal, onScores, onProgress });
+    const evaluated = await evaluateRows({ method, context, collective }, rows, { batchSize, agreement, onScores, onProgress });
     const results = { ...evaluated, eval_num_tokens: progress.numTokens };
     if (!this.#counts) return results;
     const record = { ...results, epoch: epochAfter(progress.globalStep, this.#counts, args), step: progress.globalStep };

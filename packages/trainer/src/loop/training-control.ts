@@ -11,6 +11,10 @@ export interface ControlledRun {
   /** Writes a checkpoint and gives its path; undefined before there is anything to write. Throws TrainerUsageError where there is no place for one. */
   save: (() => Promise<string>) | undefined;
   signal: AbortSignal | undefined;
+  /** That of this rank, where there are several: `signal` is aborted when they hear of it. */
+  ownSignal: AbortSignal | undefined;
+  /** Of some claims, whether any rank of the run makes them; what this one claims where there is no other. May abort `signal`. */
+  any(claims: readonly [asksForCheckpoint: boolean, isHeldUp: boolean]): Promise<readonly [asksForCheckpoint: boolean, isHeldUp: boolean]>;
   emit(event: TrainerEvent): void;
 }
 
@@ -22,7 +26,8 @@ interface AskedSave {
 
 /**
  * Holds a run up, lets it go on and has it write checkpoints from outside, a page or a key: `train({ control })`. All of it acts between two updates and changes
- * none of their numbers. A control is of one run; what ends a run is the `signal`, also while it is held up.
+ * none of their numbers. A control is of one run; what ends a run is the `signal`, also while it is held up. Of several ranks any may have one: all of them are held
+ * up and write together.
  */
 export class TrainingControl {
   #isPaused = false;
@@ -64,19 +69,20 @@ export class TrainingControl {
     });
   }
 
-  /** For the loop: does what was asked for, and gives the milliseconds that took. */
+  /** For the loop: does what was asked for, here or on another rank, and gives the milliseconds that took. */
   async attend(run: ControlledRun): Promise<number> {
-    const { step, mayPause, save, signal, emit } = run;
+    const { step, mayPause, save, signal, ownSignal, any, emit } = run;
+    const isAsked = (): boolean => save !== undefined && this.#saves.length > 0;
     const started = performance.now();
     let heldSince: number | undefined;
     for (;;) {
-      const asked = save && this.#saves.shift();
-      if (asked) await answer(asked, save);
-      else if (!this.#isPaused || !mayPause || signal?.aborted) break;
+      const [asksForCheckpoint, isHeldUp] = await any([isAsked(), mayPause && this.#isPaused]);
+      if (asksForCheckpoint) await answer(this.#saves.shift(), save!);
+      else if (!isHeldUp || signal?.aborted) break;
       else if (heldSince === undefined) {
         heldSince = performance.now();
         emit({ type: "pause", step }); // whoever hears of it may ask for something at once
-      } else await this.#change(signal);
+      } else if (this.#isPaused && !isAsked() && !ownSignal?.aborted) await this.#change(ownSignal); // the others wait at the next question
     }
     const now = performance.now();
     if (heldSince !== undefined) {
@@ -103,12 +109,13 @@ export class TrainingControl {
   }
 }
 
-/** Writes the checkpoint; that it cannot be written is for who asked, everything else for the run too. */
-async function answer({ resolve, reject }: AskedSave, save: () => Promise<string>): Promise<void> {
+/** Writes the checkpoint that was asked for, here or on another rank; that it cannot be written is for who asked, everything else for the run too. */
+async function answer(asked: AskedSave | undefined, save: () => Promise<string>): Promise<void> {
   try {
-    resolve(await save());
+    const path = await save();
+    asked?.resolve(path);
   } catch (error) {
-    reject(error);
+    asked?.reject(error);
     if (!isKtoError(error) || (error.code !== "WRITE" && error.code !== "TRAINER_USAGE")) throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { Optimizer } from "@kto/optim";
 import type { GradientSink, ParameterBucket, Tensor } from "@kto/tensor";
-import type { RowSequence } from "../data/row-sequence.js";
+import { rowsAround, type RowSequence } from "../data/row-sequence.js";
 import type { SourceRow } from "../data/rows.js";
 import type { TrainerEvent } from "./events.js";
 import type { GradientSums } from "./gradient-sums.js";
@@ -8,7 +8,7 @@ import type { BackwardPass, Method, RecordedTensors } from "./method.js";
 import { disposeAll, recordMicroBatch, recordMicroBatchTogether, type MicroBatchContext, type RecordedMicroBatch } from "./micro-batch.js";
 import { groupsOfUpdate } from "./passes-of-update.js";
 import type { Policy } from "./policy.js";
-import { microBatchesOfUpdate, type RunPlan } from "./run-plan.js";
+import { microBatchesOfUpdate, ranksInStatistics, type RunPlan } from "./run-plan.js";
 import type { TrainingConfig } from "./training-config.js";
 
 /** What updates are recorded with. */
@@ -52,16 +52,19 @@ export async function recordUpdate<Row extends SourceRow>(
   const { rank, size } = collective;
   const ranges = Array.from({ length: size }, (_, other) => microBatchesOfUpdate(step - 1, counts, args, { rank: other, size }));
   const count = ranges[rank]!.length;
-  const batches = Array.from({ length: count }, (_, index) => ranges.map((ofRank) => rows.slice(ofRank[index]!.start, ofRank[index]!.end)));
+  const batches = Array.from({ length: count }, (_, index) =>
+    ranges.map((ofRank) => rowsAround(rows, ofRank[index]!.start, ofRank[index]!.end)),
+  );
   const shares = sharesOf(method, batches);
   const places = batches.map((_, index): Place => ({ step, index, count, share: shares?.[index]![rank] }));
+  const numRanks = ranksInStatistics(step - 1, counts, args, size);
   const microBatches: RecordedMicroBatch<Row>[] = [];
   for (const bucket of gradients) bucket.clear();
   try {
     const own = batches.map((rowsByRank) => rowsByRank[rank]!);
     for (const group of groupsOfUpdate(run, own, run.context.layout.microBatchesPerPass ?? 1)) {
       const first = microBatches.length;
-      const recorded = await recordGroup(run, group, places.slice(first, first + group.length));
+      const recorded = await recordGroup(run, group, places.slice(first, first + group.length), numRanks);
       microBatches.push(...recorded.map((tensors, next) => ({ rowsByRank: batches[first + next]!, tensors })));
       for (let index = first; index < microBatches.length; index++) emit({ type: "microBatch", step, index, count });
     }
@@ -79,11 +82,12 @@ async function recordGroup<Row extends SourceRow>(
   run: UpdateContext<Row>,
   group: readonly (readonly Row[])[],
   places: readonly Place[],
+  numRanks: number,
 ): Promise<readonly RecordedTensors[]> {
   if (group.length > 1) return recordTogether(run, group, places);
   const [place] = places as [Place];
   const dropout = <T>(body: () => T): T => withDropout(run, place, body);
-  return [await recordMicroBatchTogether(run, group[0]!, backwardPass(run, place), dropout)];
+  return [await recordMicroBatchTogether(run, group[0]!, backwardPass(run, place), { dropout, numRanks })];
 }
 
 /** Records several micro-batches in one forward and one backward pass. */

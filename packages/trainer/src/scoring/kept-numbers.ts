@@ -1,6 +1,7 @@
 import type { RowSequence } from "../data/row-sequence.js";
 import type { ScoredRow } from "../data/rows.js";
 import type { KeyPart, TokenCache } from "../data/token-cache.js";
+import { alone, type Collective } from "../loop/collective.js";
 import type { MethodContext } from "../loop/method.js";
 import { canSum, digest } from "../loop/file-sums.js";
 
@@ -27,6 +28,8 @@ export interface KeepOptions {
   cache?: TokenCache | undefined;
   /** Told where they are, if anywhere. */
   onKept?: ((kept: KeptNumbers) => void) | undefined;
+  /** Ranks that share the work: the first of them has the cache. */
+  collective?: Collective | undefined;
 }
 
 /** What decides the numbers, to the bit. */
@@ -43,21 +46,24 @@ export interface NumbersInput<Row> extends KeepOptions {
 /**
  * Numbers of the reference, from the cache or computed and put there. They are found again for the same rows, reference, device, and layout of passes, and are
  * then, to the bit, what would be computed. Nothing is kept without a cache, or of a model that has no fingerprint.
+ *
+ * @param compute  makes them; of several ranks each its share, and zeros for those of others
  */
 export async function keptNumbers<Row>(
   context: MethodContext,
-  { rows, sequencesOf, count, settings, cache, signal, onKept }: NumbersInput<Row>,
+  { rows, sequencesOf, count, settings, cache, signal, onKept, collective = alone }: NumbersInput<Row>,
   compute: () => Promise<Float32Array>,
 ): Promise<Float32Array> {
-  const key = cache && (await keyOf(context, { rows, sequencesOf, settings, signal }));
-  if (!key) return compute();
-  const stored = await cache.open(key, signal);
-  if (stored?.index.byteLength === 4 * count) {
-    onKept?.({ place: stored.place, byteLength: stored.byteLength, isHit: true });
-    return new Float32Array(stored.index.slice().buffer);
-  }
-  const numbers = await compute();
-  const writer = await cache.create(key);
+  const key = cache && collective.rank === 0 ? await keyOf(context, { rows, sequencesOf, settings, signal }) : undefined;
+  const found = key && (await cache!.open(key, signal));
+  const stored = found?.index.byteLength === 4 * count ? found : undefined;
+  const isHit = collective.size === 1 ? stored !== undefined : (await collective.gather([Number(stored !== undefined)]))[0]![0] === 1;
+  const computed = isHit ? undefined : await compute();
+  const numbers = computed ?? (stored ? new Float32Array(stored.index.slice().buffer) : new Float32Array(count));
+  if (collective.size > 1) await collective.sum(numbers);
+  if (stored) onKept?.({ place: stored.place, byteLength: stored.byteLength, isHit });
+  if (isHit || !key) return numbers;
+  const writer = await cache!.create(key);
   if (!writer) return numbers;
   try {
     const written = await writer.finish(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength), JSON.stringify({ count }));
