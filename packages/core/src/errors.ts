@@ -144,3 +144,22 @@ export class WriteError extends KtoError {
     this.reason = facts.reason;
   }
 }
+
+/** What a rank says when it gives up. */
+export interface RankFailure {
+  rank: number;
+  /** What it said. */
+  text: string;
+}
+
+/** The ranks of a run together cannot go on: they do not agree, some have given up, or MPI failed. */
+export class RanksError extends KtoError {
+  override name = "RanksError";
+  /** The ranks that gave up, or are not of one mind with the others, where that is why. */
+  readonly failures: readonly RankFailure[];
+
+  constructor(text: ErrorText, facts: { failures?: readonly RankFailure[]; cause?: unknown } = {}) {
+    super("RANKS", text, { cause: facts.cause });
+    this.failures = facts.failures ?? [];
+  }
+}

@@ -21,6 +21,8 @@ export {
   KtoError,
   SourceError,
   WriteError,
+  RanksError,
+  type RankFailure,
 } from "./errors.js";
 export { excerpt, shorten } from "./excerpt.js";
 export { expandHome } from "./expand-home.js";

@@ -1,2 +1,2 @@
-export { RanksError, type RankFailure } from "./errors.js";
+export { RanksError, type RankFailure } from "@kto/core";
 export { mpiCollective, MpiCollective, type MpiOptions } from "./mpi-collective.js";

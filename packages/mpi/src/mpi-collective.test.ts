@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { RanksError } from "./errors.js";
+import { RanksError } from "@kto/core";
 import { MpiCollective, mpiCollective } from "./mpi-collective.js";
 import { onAll } from "./testing/mpi-in-process.js";
 

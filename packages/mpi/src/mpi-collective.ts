@@ -1,6 +1,5 @@
-import { CapabilityError } from "@kto/core";
+import { CapabilityError, type RankFailure } from "@kto/core";
 import { launchedRanks } from "@kto/core/node";
-import type { RankFailure } from "./errors.js";
 import { loadMpi, type Mpi } from "./library/load-mpi.js";
 import { orderedSum } from "./ordered-sum.js";
 import { gatherBytes, Rounds } from "./rounds.js";

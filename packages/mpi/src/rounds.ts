@@ -1,4 +1,4 @@
-import { RanksError, type RankFailure } from "./errors.js";
+import { RanksError, type RankFailure } from "@kto/core";
 import { parts, type Ranks } from "./ordered-sum.js";
 import { done } from "./progress.js";
 

@@ -1,6 +1,5 @@
 import koffi from "koffi";
-import { CapabilityError } from "@kto/core";
-import { RanksError } from "../errors.js";
+import { CapabilityError, RanksError } from "@kto/core";
 import { abiOf, type MpiAbi } from "./abi.js";
 import { libraryNames } from "./names.js";
 

@@ -1,6 +1,5 @@
-import { isKtoError, WriteError } from "@kto/core";
+import { isKtoError, RanksError, WriteError } from "@kto/core";
 import type { Collective } from "./collective.js";
-import { DisagreementError } from "./errors.js";
 
 /**
  * What the ranks of a run decide together, so that all do it at the same place: whether to end, to hold the run up, to write a checkpoint. Whoever asked, every rank
@@ -25,10 +24,7 @@ export class Agreement {
     if (this.#collective.size === 1) return claims as { [Index in keyof Claims]: boolean };
     const ofRanks = await this.#collective.gather([this.own?.aborted === true, ...claims].map(Number));
     const ending = ofRanks.flatMap(([ends], rank) => (ends ? [rank] : []));
-    if (ending.length > 0 && !this.#agreed.signal.aborted)
-      this.#agreed.abort(
-        this.own?.aborted ? this.own.reason : new DisagreementError(`train: ${ranksOf(ending)} was told to end the run`, ending),
-      );
+    if (ending.length > 0 && !this.#agreed.signal.aborted) this.#agreed.abort(this.own?.aborted ? this.own.reason : toldToEnd(ending));
     return claims.map((_, index) => ofRanks.some((of) => of[index + 1] === 1)) as { [Index in keyof Claims]: boolean };
   }
 }
@@ -38,7 +34,7 @@ const outcomes = { done: 0, notWritten: 1, failed: 2 };
 
 /**
  * Has the first rank do something for all: write a checkpoint. The others wait until it is done; where it fails they throw too, a WriteError where a file could not be
- * written and else a DisagreementError.
+ * written and else a RanksError.
  *
  * @param what  for the errors of the others: `write checkpoint-5`
  */
@@ -57,7 +53,12 @@ export async function onFirstRank(collective: Collective, what: string, body: ()
   if (found === outcomes.done) return;
   const problem = `rank 0 could not ${what}; its own message says why`;
   if (found === outcomes.notWritten) throw new WriteError({ operation: "train", problem }, { path: what });
-  throw new DisagreementError(`train: ${problem}`, [0]);
+  throw new RanksError(`train: ${problem}`, { failures: [{ rank: 0, text: problem }] });
+}
+
+function toldToEnd(ranks: readonly number[]): RanksError {
+  const text = "it was told to end the run";
+  return new RanksError(`train: ${ranksOf(ranks)} was told to end the run`, { failures: ranks.map((rank) => ({ rank, text })) });
 }
 
 /** `rank 1`, or `ranks 1, 2`. */

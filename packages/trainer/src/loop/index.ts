@@ -2,7 +2,7 @@ export { CheckpointError, type DamagedFile } from "./checkpoint-error.js";
 export { checkpointFiles, checkpointName, checkpointStep, listCheckpoints } from "./checkpoint-names.js";
 export type { Collective } from "./collective.js";
 export type { SettingDifference } from "./differences.js";
-export { DisagreementError, TrainerUsageError } from "./errors.js";
+export { TrainerUsageError } from "./errors.js";
 export type { TrainerEvent, TrainLog, TrainOutput } from "./events.js";
 export {
   nothingBefore,

@@ -1,11 +1,10 @@
-import { memoryStore, WriteError, type Store } from "@kto/core";
+import { memoryStore, RanksError, WriteError, type Store } from "@kto/core";
 import { Dataset, type DataRow } from "@kto/datasets";
 import { getPeftModel, type LoraWeights } from "@kto/lora";
 import { requestDevice, type Device } from "@kto/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   KTOTrainer,
-  DisagreementError,
   TrainingControl,
   type Collective,
   type KTOConfig,
@@ -97,7 +96,11 @@ test("whichever rank is told to end, all end after the same update, with one che
   expect(ran.map(({ steps }) => steps)).toEqual([3, 3, 3]);
   expect(ran[2]!.error).toBe(told.signal.reason);
   for (const { error } of ran.slice(0, 2))
-    expect(error).toMatchObject({ code: "RANKS", ranks: [2], message: expect.stringMatching(/rank 2 was told to end/) as string });
+    expect(error).toMatchObject({
+      code: "RANKS",
+      failures: [{ rank: 2 }],
+      message: expect.stringMatching(/rank 2 was told to end/) as string,
+    });
   expect(await listCheckpoints(output)).toEqual(["checkpoint-3"]);
   const rest = await onRanks(3, () => ({ output, resumeFrom: true }));
   for (const { adapter, losses } of rest) {
@@ -189,9 +192,9 @@ describe("ranks that were not started with the same run are refused, on all of t
     const ran = await onRanks(3, (rank) => ({ output, agreeOn: { "the version": "1" }, ...(rank === 1 ? told : {}) }));
     for (const { error, steps } of ran) {
       expect(steps).toBe(0);
-      expect(error).toBeInstanceOf(DisagreementError);
+      expect(error).toBeInstanceOf(RanksError);
       expect(error).toMatchObject({
-        ranks: [1],
+        failures: [{ rank: 1 }],
         message: expect.stringContaining(`other than on rank 0 are ${what} of rank 1;`) as string,
       });
     }

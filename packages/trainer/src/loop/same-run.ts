@@ -1,10 +1,10 @@
+import { RanksError } from "@kto/core";
 import { checksum, type Device, type ParameterBucket } from "@kto/tensor";
 import { sketchesOf, type RowSequence } from "../data/row-sequence.js";
 import { rowLength, type SourceRow } from "../data/rows.js";
 import { sequencesOf } from "../memory/passes.js";
 import { ranksOf } from "./agreement.js";
 import type { Collective } from "./collective.js";
-import { DisagreementError } from "./errors.js";
 import { canSum, digest, textSum } from "./file-sums.js";
 import type { Method } from "./method.js";
 import type { PlannedRun } from "./planned-run.js";
@@ -19,7 +19,7 @@ const wordsOfSum = 8;
 /** A run as the ranks of it compare it: what each is, and its sum, by name. */
 export type RunSums = Readonly<Record<string, string>>;
 
-/** Throws DisagreementError, on every rank the same, where the sums of the ranks differ: which ranks, and in what. */
+/** Throws RanksError, on every rank the same, where the sums of the ranks differ: which ranks, and in what. */
 export async function expectSameRun(collective: Collective, sums: RunSums): Promise<void> {
   const names = Object.keys(sums).sort();
   const own = (await Promise.all(names.map((name) => textSum(`${name}\n${sums[name]}`)))).flatMap(wordsOf);
@@ -34,14 +34,14 @@ export async function expectSameRun(collective: Collective, sums: RunSums): Prom
   if (differences.length === 0 && others.length === 0) return;
   const ranks = [...new Set([...differences.flatMap((difference) => difference.ranks), ...others])].sort((a, b) => a - b);
   const what = differences.length > 0 ? differences.map((each) => `${each.name} of ${ranksOf(each.ranks)}`).join("; ") : ranksOf(others);
-  throw new DisagreementError(
+  throw new RanksError(
     {
       operation: "train",
       problem: `the ranks were not started with the same run: other than on rank 0 are ${what}`,
       expected: `the same on all ${collective.size} ranks`,
       advice: "start every rank with the same command, config, files and version",
     },
-    ranks,
+    { failures: ranks.map((rank) => ({ rank, text: what })) },
   );
 }
 

@@ -239,7 +239,7 @@ export class Trainer<
     return references(use);
   }
 
-  /** Throws DisagreementError where the ranks of a run were not started with the same. */
+  /** Throws RanksError where the ranks of a run were not started with the same. */
   async #expectSameRun(run: PlannedRun): Promise<void> {
     const { collective, args } = this.#setting;
     if (collective.size === 1 || !canSum()) return;
