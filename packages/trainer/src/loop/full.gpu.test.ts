@@ -101,6 +101,15 @@ test("gradient checkpointing and precomputed references give the same updates", 
   );
 });
 
+test("micro-batches that go through together train every weight as those that do not", async () => {
+  const given = { perDeviceTrainBatchSize: 2, gradientAccumulationSteps: 2, gradientCheckpointing: false, loggingSteps: 1 } as const;
+  const together = await run({ ...given, microBatchesPerPass: 2 });
+  const apart = await run({ ...given, microBatchesPerPass: 1 });
+  expect(together.log[0]!["loss"]).toBe(0.5);
+  expect(together.peakBytes).toBeLessThanOrEqual(together.plannedBytes);
+  for (const [index, { loss }] of together.log.entries()) expect(loss).toBeCloseTo(apart.log[index]!["loss"]!, 4);
+});
+
 test("a resumed run compares with the weights that it was given, not with those of the checkpoint, live or precomputed", async () => {
   for (const precomputeRefLogProbs of [false, true]) {
     const whole = await run({ precomputeRefLogProbs, loggingSteps: 1 });

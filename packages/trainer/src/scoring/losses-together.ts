@@ -9,7 +9,7 @@ export interface LossesTogether<Row, Forward> {
   forward: Forward;
   /** How many numbers of each vector belong to a micro-batch. */
   countOf(rows: readonly Row[]): number;
-  /** The loss of a micro-batch, [] f32, on the tape where it depends on what is trained, and what else is recorded of it. */
+  /** The loss of a micro-batch, one number, f32, on the tape where it depends on what is trained, and what else is recorded of it. */
   lossOf(rows: readonly Row[], forward: Forward): RecordedTensors;
 }
 
