@@ -120,8 +120,11 @@ export function describeMemory(console: Console, plan: MemoryPlan): void {
 }
 
 /** How micro-batches go through the model, unless each does so in one pass of its own. */
-function describePasses({ tokensPerPass, largestMicroBatch, microBatchesPerPass }: MemoryPlan): string {
-  if (microBatchesPerPass > 1) return `; ${microBatchesPerPass} micro-batches go through in one pass`;
+function describePasses({ tokensPerPass, largestMicroBatch, microBatchesPerPass, tokensTogether }: MemoryPlan): string {
+  if (microBatchesPerPass > 1) {
+    const atMost = tokensTogether === undefined ? "" : `, of ${formatCount(tokensTogether)} tokens at most`;
+    return `; up to ${microBatchesPerPass} micro-batches go through in one pass${atMost}`;
+  }
   return largestMicroBatch > tokensPerPass
     ? `; micro-batches of more than ${formatCount(tokensPerPass)} tokens go through in several passes`
     : "";

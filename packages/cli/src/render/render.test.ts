@@ -79,7 +79,7 @@ it("help fits 80 columns and lists what is not built", async () => {
 
 it("says how micro-batches go through the model, unless each does so in one pass of its own", () => {
   const bytes = { peakBytes: 3, budgetBytes: 8, residentBytes: 1, savedBytes: 1, workBytes: 1 };
-  const described = (passes: { microBatchesPerPass: number; tokensPerPass: number }): string => {
+  const described = (passes: { microBatchesPerPass: number; tokensPerPass: number; tokensTogether?: number }): string => {
     const { io, text } = recorder();
     describeMemory(new Console(io, { quiet: false }), {
       ...bytes,
@@ -91,6 +91,7 @@ it("says how micro-batches go through the model, unless each does so in one pass
     return text().replace(/\s+/g, " ").split("in no layer")[1]!.trim();
   };
   expect(described({ microBatchesPerPass: 1, tokensPerPass: 4096 })).toBe("");
-  expect(described({ microBatchesPerPass: 2, tokensPerPass: 4096 })).toBe("; 2 micro-batches go through in one pass");
+  expect(described({ microBatchesPerPass: 2, tokensPerPass: 4096 })).toBe("; up to 2 micro-batches go through in one pass");
+  expect(described({ microBatchesPerPass: 2, tokensPerPass: 4096, tokensTogether: 8192 })).toMatch(/one pass, of 8,192 tokens at most$/);
   expect(described({ microBatchesPerPass: 1, tokensPerPass: 2048 })).toContain("more than 2,048 tokens go through in several passes");
 });

@@ -29,12 +29,12 @@ export function planMemoryOfRun<Row extends SourceRow>(
   const updatesLeft = Math.max(0, counts.totalUpdates - startStep);
   // Every epoch has the micro-batches of the first, unless rows are shuffled.
   const numUpdates = method.shuffleSeed === undefined ? Math.min(counts.updatesPerEpoch, updatesLeft) : updatesLeft;
-  const trainingGroups = function* (microBatchesPerPass: number): Generator<(readonly Row[])[]> {
+  const trainingGroups = function* (layout: PassLayout): Generator<(readonly Row[])[]> {
     for (let update = startStep; update < startStep + numUpdates; update++) {
       const ofEpoch = order(Math.floor(update / counts.updatesPerEpoch));
       const ranges = microBatchesOfUpdate(update, counts, args, collective);
       const microBatches = ranges.map(({ start, end }) => sketchedRows(ofEpoch, start, end));
-      yield* groupsOfUpdate(run, microBatches, microBatchesPerPass);
+      yield* groupsOfUpdate(run, microBatches, layout);
     }
   };
   const under = (layout: PassLayout): UpdateContext<Row> => ({ ...run, context: { ...run.context, layout } });

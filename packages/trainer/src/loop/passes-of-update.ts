@@ -1,5 +1,5 @@
 import type { SourceRow } from "../data/rows.js";
-import { longestRowOf } from "../memory/passes.js";
+import { longestRowOf, passSize, type PassLayout } from "../memory/passes.js";
 import type { Collective } from "./collective.js";
 import type { Method, MethodContext } from "./method.js";
 import type { TrainingConfig } from "./training-config.js";
@@ -23,20 +23,26 @@ export function mostPerPass<Row extends SourceRow>(
   return args.gradientAccumulationSteps;
 }
 
-/** The micro-batches of an update in their order, those that go through together in one group of at most `microBatchesPerPass`. */
+/** The micro-batches of an update in their order, those that go through together under a layout in one group. */
 export function groupsOfUpdate<Row extends SourceRow>(
   run: MethodOnModel<Row>,
   microBatches: readonly (readonly Row[])[],
-  microBatchesPerPass: number,
+  { microBatchesPerPass = 1, tokensTogether = Infinity }: Pick<PassLayout, "microBatchesPerPass" | "tokensTogether">,
 ): (readonly Row[])[][] {
   if (microBatchesPerPass === 1) return microBatches.map((rows) => [rows]);
   const groups: (readonly Row[])[][] = [];
   let kindOfLast: string | undefined;
+  let room = 0;
   for (const rows of microBatches) {
     const kind = kindOf(run, rows);
+    const { numTokens } = passSize(run.method.passes(rows)[0]);
     const last = groups.at(-1);
-    if (last && kind !== undefined && kind === kindOfLast && last.length < microBatchesPerPass) last.push(rows);
-    else groups.push([rows]);
+    if (last && kind !== undefined && kind === kindOfLast && last.length < microBatchesPerPass && numTokens <= room) last.push(rows);
+    else {
+      groups.push([rows]);
+      room = tokensTogether;
+    }
+    room -= numTokens;
     kindOfLast = kind;
   }
   return groups;

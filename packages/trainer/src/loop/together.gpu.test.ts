@@ -168,9 +168,17 @@ describe("the micro-batches of an update", () => {
   const five = [0, 1, 0, 1, 2].map((index) => ktoRows[index]!);
 
   it("go together in their order, so many at a time", () => {
-    expect(groupsOfUpdate(onModel(kto()), five, 2)).toEqual([five.slice(0, 2), five.slice(2, 4), five.slice(4)]);
-    expect(sizes(groupsOfUpdate(onModel(kto()), five, 8))).toEqual([5]);
-    expect(sizes(groupsOfUpdate(onModel(kto()), five, 1))).toEqual([1, 1, 1, 1, 1]);
+    expect(groupsOfUpdate(onModel(kto()), five, { microBatchesPerPass: 2 })).toEqual([five.slice(0, 2), five.slice(2, 4), five.slice(4)]);
+    expect(sizes(groupsOfUpdate(onModel(kto()), five, { microBatchesPerPass: 8 }))).toEqual([5]);
+    expect(sizes(groupsOfUpdate(onModel(kto()), five, { microBatchesPerPass: 1 }))).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  it("go together up to so many tokens: a larger one alone, and whatever is left together with the next", () => {
+    const tokens = (rows: readonly KtoRow[]): number => rows.reduce((sum, row) => sum + row.promptIds.length + row.completionIds.length, 0);
+    expect(five.map(tokens)).toEqual([29, 16, 29, 16, 6]);
+    const groups = (tokensTogether: number): number[] =>
+      sizes(groupsOfUpdate(onModel(kto()), five, { microBatchesPerPass: 5, tokensTogether }));
+    expect([96, 95, 45, 29, 1].map(groups)).toEqual([[5], [4, 1], [2, 2, 1], [1, 1, 1, 2], [1, 1, 1, 1, 1]]);
   });
 
   it("go alone where their longest rows turn positions otherwise, and where mismatched rows do", () => {
@@ -181,9 +189,11 @@ describe("the micro-batches of an update", () => {
     const method = dpo();
     const short = [pairs[1]!];
     const long = [{ ...pairs[0]!, chosen: { promptIds: ids(9, 1), completionIds: ids(3, 1) } }];
-    expect(sizes(groupsOfUpdate(onModel(method, scaled), [short, short, long, long, short], 5))).toEqual([2, 2, 1]);
+    expect(sizes(groupsOfUpdate(onModel(method, scaled), [short, short, long, long, short], { microBatchesPerPass: 5 }))).toEqual([
+      2, 2, 1,
+    ]);
     const unlike = [ktoRow(6, 1, 5, true)]; // 7 tokens, mismatched 11
-    expect(sizes(groupsOfUpdate(onModel(kto(), scaled), [unlike, unlike], 2))).toEqual([1, 1]);
+    expect(sizes(groupsOfUpdate(onModel(kto(), scaled), [unlike, unlike], { microBatchesPerPass: 2 }))).toEqual([1, 1]);
   });
 
   it("go alone with dropout that acts, and where ranks have to hear of each other's statistics", () => {

@@ -62,7 +62,7 @@ export async function recordUpdate<Row extends SourceRow>(
   for (const bucket of gradients) bucket.clear();
   try {
     const own = batches.map((rowsByRank) => rowsByRank[rank]!);
-    for (const group of groupsOfUpdate(run, own, run.context.layout.microBatchesPerPass ?? 1)) {
+    for (const group of groupsOfUpdate(run, own, run.context.layout)) {
       const first = microBatches.length;
       const recorded = await recordGroup(run, group, places.slice(first, first + group.length), numRanks);
       microBatches.push(...recorded.map((tensors, next) => ({ rowsByRank: batches[first + next]!, tensors })));

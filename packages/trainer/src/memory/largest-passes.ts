@@ -19,14 +19,16 @@ export function passesOfAll(batches: readonly BatchPasses[]): BatchPasses {
   };
 }
 
-/** The most tokens, and scored ones, that a pass of each kind has under a layout: of some groups of batches that go through together, and batches that go alone. */
+/** The most tokens, and scored ones, that a pass of each kind has under a layout, and the most batches: of some groups that go through together, and of batches that go alone. */
 export function largestPasses(
   groups: Iterable<readonly BatchPasses[]>,
   layout: PassLayout,
-): Required<Pick<PassLayout, "largestPass" | "largestJoint">> {
+): Required<Pick<PassLayout, "largestPass" | "largestJoint" | "microBatchesPerPass">> {
   const largestPass: PassSize = { numTokens: 0, numScored: 0 };
   const largestJoint: PassSize = { numTokens: 0, numScored: 0 };
+  let microBatchesPerPass = 1;
   for (const group of groups) {
+    microBatchesPerPass = Math.max(microBatchesPerPass, group.length);
     const { separate, alongside } = passesOfAll(group);
     const tokensPerPass = group.length > 1 ? Infinity : layout.tokensPerPass;
     for (const [kind, units] of separate.entries()) {
@@ -36,7 +38,7 @@ export function largestPasses(
       if (kind === 0 && first && alongside && !layout.isSeparate) grow(largestJoint, jointSize(first, alongside));
     }
   }
-  return { largestPass, largestJoint };
+  return { largestPass, largestJoint, microBatchesPerPass };
 }
 
 /** Tokens of the units of a joint pass and of what goes along with them, and what is scored of the latter. */

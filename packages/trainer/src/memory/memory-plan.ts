@@ -49,7 +49,7 @@ export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const residentBytes = device.memory.info().inUseBytes;
   const sizes = new Map<string, ReturnType<typeof largestPasses>>();
   const largestPassesUnder = (layout: PassLayout): ReturnType<typeof largestPasses> => {
-    const key = `${layout.tokensPerPass} ${layout.isSeparate} ${layout.microBatchesPerPass}`;
+    const key = JSON.stringify({ ...layout, checkpointedLayers: undefined });
     const found = sizes.get(key) ?? input.largestPasses(layout);
     sizes.set(key, found);
     return found;
@@ -57,7 +57,7 @@ export function planMemory(input: MemoryPlanInput): MemoryPlan {
   const complete = (layout: PassLayout): PassLayout => ({ ...layout, ...largestPassesUnder(layout) });
   const rehearsed = new Map<string, Need>();
   const needs = (layout: PassLayout): Need => {
-    const key = `${layout.checkpointedLayers} ${layout.tokensPerPass} ${layout.isSeparate} ${layout.microBatchesPerPass}`;
+    const key = JSON.stringify(layout);
     const need = rehearsed.get(key) ?? rehearse(input, complete(layout), Infinity);
     rehearsed.set(key, need);
     return need;

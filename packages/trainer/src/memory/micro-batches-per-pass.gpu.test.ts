@@ -104,6 +104,18 @@ describe("a run whose micro-batches go through together", () => {
     );
   });
 
+  it("has them where some are too large to go together", async () => {
+    const expected = await oneByOne();
+    const found = await run(kept, 1.05 * expected.plan.peakBytes + 2 ** 14);
+    expect(found.plan.microBatchesPerPass).toBe(2);
+    expect(found.events).toEqual(expected.events);
+    expect(found.logs[0]!.loss).toBe(0.5);
+    for (const [index, { loss, gradNorm }] of found.logs.entries()) {
+      expect(loss).toBeCloseTo(expected.logs[index]!.loss, 5);
+      expect(gradNorm / expected.logs[index]!.gradNorm).toBeCloseTo(1, 3);
+    }
+  });
+
   it("repeats bit for bit", async () => {
     const [first, second] = [await run({}, plenty), await run({}, plenty)];
     expect(logged(second)).toEqual(logged(first));
@@ -129,7 +141,9 @@ describe("a memory plan", () => {
     const planOf = async (given: Partial<KTOConfig>, budgetBytes?: number): Promise<MemoryPlan> =>
       (await run({ maxSteps: 1, ...given }, budgetBytes)).plan;
     const between = await planOf(kept, (one.peakBytes + all.peakBytes) / 2);
-    expect(between.microBatchesPerPass).toBe(2);
+    expect(between.microBatchesPerPass).toBe(2); // smaller ones: the largest two have 34 tokens
+    expect(between.tokensTogether).toBeLessThan(all.tokensTogether!);
+    expect(between.largestPass!.numTokens).toBeLessThanOrEqual(between.tokensTogether!);
     expect(between.peakBytes).toBeLessThanOrEqual((one.peakBytes + all.peakBytes) / 2);
     expect((await planOf(kept, one.peakBytes)).microBatchesPerPass).toBe(1);
     expect((await planOf(kept)).microBatchesPerPass).toBe(1);

@@ -21,6 +21,8 @@ export interface PassLayout {
   isSeparate?: boolean;
   /** So many micro-batches of an update, where they may, go through together, whatever `tokensPerPass`; default 1. */
   microBatchesPerPass?: number;
+  /** But for those that would have more tokens than this together; default any number. */
+  tokensTogether?: number;
 }
 
 /** Every micro-batch in one pass, nothing run again: for passes without gradients. */

@@ -3,13 +3,13 @@ import type { LayoutChoice } from "./choose-layout.js";
 import { largestBatches } from "./largest-batches.js";
 import { planMemory, type MemoryPlan } from "./memory-plan.js";
 import { largestPasses, type BatchPasses } from "./largest-passes.js";
-import type { PassLayout } from "./passes.js";
+import { wholeBatches, type PassLayout } from "./passes.js";
 
 /** What the memory of a run is planned from. A batch is the rows of one; micro-batches that go through together are a group. */
 export interface RunMemoryInput<Batch> extends Pick<LayoutChoice, "gradientCheckpointing" | "microBatchesPerPass" | "mostPerPass"> {
   model: CausalLM;
-  /** Goes through the micro-batches of the updates that are left, as groups of at most so many; they are gone through several times and never all kept. */
-  trainingGroups(microBatchesPerPass: number): Iterable<readonly Batch[]>;
+  /** Goes through the micro-batches of the updates that are left, in groups that go through together under a layout; they are gone through several times and never all kept. */
+  trainingGroups(layout: PassLayout): Iterable<readonly Batch[]>;
   /** None without evaluations. */
   evaluationBatches(): Iterable<Batch>;
   passesOf(batch: Batch): BatchPasses;
@@ -26,15 +26,17 @@ export function planRunMemory<Batch>(input: RunMemoryInput<Batch>): MemoryPlan {
     for (const batch of input.evaluationBatches()) yield [batch];
   };
   const passes = function* (layout: PassLayout): Generator<BatchPasses[]> {
-    for (const groups of [trainingGroups(layout.microBatchesPerPass ?? 1), evaluationGroups()])
-      for (const group of groups) yield group.map(passesOf);
+    for (const groups of [trainingGroups(layout), evaluationGroups()]) for (const group of groups) yield group.map(passesOf);
   };
-  const training = largestBatches(trainingGroups(1), passesOf);
+  const training = largestBatches(trainingGroups(wholeBatches), passesOf);
   const evaluation = largestBatches(evaluationGroups(), passesOf);
-  const largestGroups = new Map([[1, training.groups]]);
-  const groupsUnder = ({ microBatchesPerPass = 1 }: PassLayout): readonly (readonly Batch[])[] => {
-    const found = largestGroups.get(microBatchesPerPass) ?? largestBatches(trainingGroups(microBatchesPerPass), passesOf).groups;
-    largestGroups.set(microBatchesPerPass, found);
+  const largestGroups = new Map<string, readonly (readonly Batch[])[]>();
+  const groupsUnder = (layout: PassLayout): readonly (readonly Batch[])[] => {
+    const { microBatchesPerPass = 1, tokensTogether } = layout;
+    if (microBatchesPerPass === 1) return training.groups;
+    const key = `${microBatchesPerPass} ${tokensTogether}`;
+    const found = largestGroups.get(key) ?? largestBatches(trainingGroups(layout), passesOf).groups;
+    largestGroups.set(key, found);
     return found;
   };
   model.prepare?.(Math.max(training.longestRow, evaluation.longestRow));
