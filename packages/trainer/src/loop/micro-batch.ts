@@ -1,4 +1,4 @@
-import type { Device, Tensor } from "@kto/tensor";
+import type { Device } from "@kto/tensor";
 import { rowLength, type SourceRow } from "../data/rows.js";
 import { sequencesOf } from "../memory/passes.js";
 import type { Collective } from "./collective.js";
