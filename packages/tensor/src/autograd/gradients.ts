@@ -5,7 +5,10 @@ import { addInPlace, converted } from "./untaped.js";
 export interface GradientSink {
   /** Takes one; false leaves it to the `Gradients`. */
   take(leaf: Tensor, gradient: Tensor): boolean;
-  /** Where an op may add `scale` times its contribution itself, in f32 and in the leaf's shape; undefined if to nothing. */
+  /**
+   * Where an op may add `scale` times its contribution itself, in f32 and in the leaf's shape; undefined if to nothing. It records that before anything is taken or asked
+   * for again.
+   */
   sumOf?(leaf: Tensor): GradientSum | undefined;
 }
 

@@ -324,12 +324,16 @@ export class Device implements Disposable, AsyncDisposable {
     return await reader.readBytes(tensor);
   }
 
-  /** For what is read again and again: see `Reader`, its caller's to dispose. */
-  reader(byteLength: number): Reader {
+  /** For what is read again and again, with so many buffers from the start: see `Reader`, its caller's to dispose. */
+  reader(byteLength: number, count = 0): Reader {
     this.expectAlive("reader");
     this.#expectComputing("read");
     const { pool } = this.#inUse;
-    return new Reader({ pool, copy: (from, to) => this.#queue.copy(from, to), finished: (wait) => this.#finished(wait) }, byteLength);
+    return new Reader(
+      { pool, copy: (from, to) => this.#queue.copy(from, to), finished: (wait) => this.#finished(wait) },
+      byteLength,
+      count,
+    );
   }
 
   /** Submits what is recorded and waits until it has run. */

@@ -1,7 +1,9 @@
-import { ParameterBucket, requestDevice, type Device } from "@kto/tensor";
+import { getPeftModel } from "@kto/lora";
+import { backward, mean, ParameterBucket, requestDevice, type Device } from "@kto/tensor";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { meetingPlace } from "../testing/meeting-place.js";
-import { alone } from "./collective.js";
+import { tinyModel } from "../testing/tiny-model.js";
+import { alone, type Collective } from "./collective.js";
 import { GradientSums } from "./gradient-sums.js";
 
 let device: Device;
@@ -10,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-const sizes = [4 * 2 ** 20 + 3, 7]; // more pieces than are read ahead, and a bucket of less than one
+const sizes = [2 * 2 ** 20 + 3, 7]; // several pieces, and a bucket of less than one
 
 test("three ranks end with the same sums, added in their order", async () => {
   const valueOf = (rank: number, index: number): number => Math.fround(((index * 7919) % 1013) * [1, 1e-4, 3e5][rank]!);
@@ -19,12 +21,13 @@ test("three ranks end with the same sums, added in their order", async () => {
     ranks.map(async (collective) => {
       using first = bucketOf(sizes[0]!, (index) => valueOf(collective.rank, index));
       using second = bucketOf(sizes[1]!, (index) => valueOf(collective.rank, index));
-      using own = new GradientSums(device, collective);
-      await own.sum([first, second]);
+      const gradients = [first, second];
+      using own = new GradientSums(device, collective, { parameters: gradients, gradients });
+      await own.sum();
       return [await first.flat.read(), await second.flat.read()];
     }),
   );
-  expect(calls).toEqual({ sums: 6, gathers: 0 });
+  expect(calls).toEqual({ sums: 4, gathers: 0 });
   for (const ofRank of sums.slice(1)) ofRank.forEach((values, bucket) => expect(differing(values, sums[0]![bucket]!)).toBe(0));
   sums[0]!.forEach((values, bucket) => {
     const expected = new Float32Array(values.length); // the gap behind a parameter stays 0
@@ -34,21 +37,68 @@ test("three ranks end with the same sums, added in their order", async () => {
   });
 });
 
-test("one rank reads nothing back", async () => {
+test("what a backward pass has done with is copied while it goes on, whatever passes there are, and is what is there at the end", async () => {
+  using base = tinyModel(device);
+  using model = getPeftModel(base, { r: 4, loraAlpha: 8, targetModules: "all-linear" }, { seed: 3 });
+  const { bucket } = model.activeAdapter;
+  using gradients = bucket.like("gradients");
+  const heard: Float32Array[] = [];
+  const twoOf: Collective = { ...alone, size: 2, sum: async (values) => void heard.push(values.slice()) };
+  const pieceSize = 256;
+  using sums = new GradientSums(device, twoOf, { parameters: [bucket], gradients: [gradients] }, pieceSize);
+  bucket.requiresGrad = true;
+  const pass = (rows: number[][], isLast: boolean): void => {
+    const sink = gradients.sink(bucket);
+    device.scope(() => {
+      const hidden = base.hiddenStates(base.packRows(rows));
+      backward(mean(hidden), { sink: isLast ? sums.watch(sink) : sink }).dispose();
+    });
+  };
+  for (const rows of [
+    [[1, 2, 3]],
+    [
+      [4, 5],
+      [6, 7, 8, 9],
+    ],
+  ]) {
+    gradients.clear();
+    pass([[9, 8, 7]], false);
+    for (const row of rows) pass([row], true);
+    const expected = (await gradients.flat.read()) as Float32Array;
+    heard.splice(0);
+    await sums.sum();
+    const numPieces = Math.ceil(expected.length / pieceSize);
+    expect(heard).toHaveLength(numPieces);
+    expect(sums.numCopiedEarly).toBeGreaterThan(numPieces - 6); // but those of the first layer, which the pass ends with
+    const found = heard.reverse().flatMap((piece) => Array.from(piece));
+    expect(differing(found, expected)).toBe(0);
+    expect(expected.some((value) => value !== 0)).toBe(true);
+  }
+  gradients.clear(); // an update without a backward pass: nothing was copied before
+  heard.splice(0);
+  await sums.sum();
+  expect(sums.numCopiedEarly).toBe(0);
+  expect(heard.every((piece) => piece.every((value) => value === 0))).toBe(true);
+});
+
+test("one rank reads nothing back, and its backward passes go where they went", () => {
   using bucket = bucketOf(64, (index) => index);
-  using own = new GradientSums(device, alone);
   const reader = vi.spyOn(device, "reader");
-  await own.sum([bucket]);
+  using own = new GradientSums(device, alone, { parameters: [bucket], gradients: [bucket] });
+  const sink = bucket.sink(bucket);
+  expect(own.watch(sink)).toBe(sink);
   expect(reader).not.toHaveBeenCalled();
   reader.mockRestore();
 });
 
 test("what a sum throws is thrown once, and nothing is left", async () => {
+  await device.memory.trim();
   const before = device.memory.info().allocatedBytes;
   {
     using bucket = bucketOf(sizes[0]!, () => 1);
-    using own = new GradientSums(device, { ...alone, size: 2, sum: () => Promise.reject(new Error("rank 1 is gone")) });
-    await expect(own.sum([bucket])).rejects.toThrow("rank 1 is gone");
+    const failing: Collective = { ...alone, size: 2, sum: () => Promise.reject(new Error("rank 1 is gone")) };
+    using own = new GradientSums(device, failing, { parameters: [bucket], gradients: [bucket] });
+    await expect(own.sum()).rejects.toThrow("rank 1 is gone");
   }
   await device.sync();
   await device.memory.trim();

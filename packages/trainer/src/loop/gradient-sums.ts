@@ -1,79 +1,138 @@
-import type { Device, ParameterBucket, Reader, Tensor } from "@kto/tensor";
+import type { Device, GradientSink, ParameterBucket, Reader, StagedRead, Tensor } from "@kto/tensor";
 import type { Collective } from "./collective.js";
+import { piecesOf, type Piece, type Pieces } from "./gradient-pieces.js";
 
 /** Elements of a piece, 4 MiB: large enough that a call more does not count beside the bytes, small enough that a bucket is many of them. */
-const pieceSize = 2 ** 20;
+const elementsOfPiece = 2 ** 20;
 
-/** Pieces that are read ahead of the one that is being summed; each has a mapped buffer of its own. */
-const readAhead = 3;
+/** Pieces that are copied while a backward pass goes on, each to a mapped buffer of its own: gradients of adapters are fewer, and those of all weights are too many. */
+const mostStaged = 64;
+
+/** Gradients, and the parameters that they are of. */
+export interface TrainedBuckets {
+  parameters: readonly ParameterBucket[];
+  /** In the layout of `parameters`. */
+  gradients: readonly ParameterBucket[];
+}
 
 /**
- * Adds up gradients over the ranks of a run. A bucket goes in pieces, so that one is read back through a ring of mapped buffers while those before it are summed
- * by the collective and written back. Every element is added in the order of the ranks, wherever a piece ends. Owns the ring; dispose it.
+ * Adds up the gradients of an update over the ranks of a run. They go in pieces: one is copied as soon as the last backward pass has recorded all that it adds to
+ * it, read when the GPU has come there, summed by the collective and written back, while that pass goes on with the layers before. Every element is
+ * added in the order of the ranks. A single rank reads nothing and has no buffers. Owns those of several; dispose it.
  */
 export class GradientSums implements Disposable {
+  /** Pieces of the last update that were on their way before its last backward pass had been recorded. */
+  numCopiedEarly = 0;
   readonly #device: Device;
   readonly #collective: Collective;
-  #ring: Reader | undefined;
+  readonly #pieces: Pieces;
+  readonly #reader: Reader | undefined;
+  readonly #staged = new Map<Piece, StagedRead>();
+  /** Host memory that pieces lay in before: new memory is slow at its first use. */
+  readonly #host: Float32Array<ArrayBuffer>[] = [];
+  /** What was asked for last, and is added to before the next is. */
+  #asked: Tensor | undefined;
 
-  constructor(device: Device, collective: Collective) {
+  constructor(device: Device, collective: Collective, { parameters, gradients }: TrainedBuckets, pieceSize = elementsOfPiece) {
     this.#device = device;
     this.#collective = collective;
+    this.#pieces = collective.size === 1 ? { all: [], byLeaf: new Map() } : piecesOf(parameters, gradients, pieceSize);
+    const { all } = this.#pieces;
+    if (all.length > 0) this.#reader = device.reader(4 * Math.max(...all.map(({ size }) => size)), Math.min(all.length, mostStaged));
   }
 
-  /** Adds up buckets in place; with one rank there is nothing to add, and nothing is read. */
-  async sum(buckets: readonly ParameterBucket[]): Promise<void> {
-    if (this.#collective.size === 1) return;
-    const pieces = buckets.flatMap(({ flat }) => piecesOf(flat));
-    this.#ring ??= this.#device.reader(4 * pieceSize);
-    const ring = this.#ring;
-    const reads: Promise<Uint8Array<ArrayBuffer>>[] = [];
-    const sums: Promise<void>[] = [];
-    const readNext = (): void => {
-      const piece = pieces[sums.length + reads.length];
-      if (piece) reads.push(quiet(this.#read(ring, piece)));
+  /** A sink of the last backward passes of an update, which begins to read what they have done with. */
+  watch(sink: GradientSink): GradientSink {
+    if (!this.#reader) return sink;
+    return {
+      take: (leaf, gradient) => {
+        this.#settle();
+        const isTaken = sink.take(leaf, gradient);
+        if (isTaken) this.#asked = leaf;
+        return isTaken;
+      },
+      sumOf: (leaf) => {
+        this.#settle();
+        const sum = sink.sumOf?.(leaf);
+        if (sum) this.#asked = leaf;
+        return sum;
+      },
     };
-    for (let ahead = 0; ahead <= readAhead; ahead++) readNext();
-    for (const piece of pieces) {
-      const bytes = await reads.shift()!; // sums begin in the order of the pieces, on every rank
-      sums.push(quiet(this.#sumInto(piece, bytes)));
+  }
+
+  /** Adds up, in place, when all passes of an update are recorded. */
+  async sum(): Promise<void> {
+    const reader = this.#reader;
+    if (!reader) return;
+    this.#settle();
+    const { all } = this.#pieces;
+    this.numCopiedEarly = all.filter(({ isCopied }) => isCopied).length;
+    const reads: Promise<Float32Array<ArrayBuffer>>[] = [];
+    const readNext = (): void => {
+      const piece = all[reads.length];
+      if (piece) reads.push(quiet(this.#read(piece)));
+    };
+    while (reads.length < Math.min(all.length, mostStaged)) readNext();
+    const sums: Promise<void>[] = [];
+    for (const [index, piece] of all.entries()) {
+      const values = await reads[index]!; // sums begin in the order of the pieces, on every rank
+      sums.push(quiet(this.#sumInto(piece, values)));
       readNext();
     }
     await Promise.all(sums);
   }
 
   dispose(): void {
-    this.#ring?.dispose();
+    for (const staged of this.#staged.values()) staged.release();
+    this.#staged.clear();
+    this.#reader?.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  async #read(ring: Reader, { of, start, size }: Piece): Promise<Uint8Array<ArrayBuffer>> {
-    using view = this.#device.unscoped(() => this.#device.viewOf(of, [size], 4 * start, "gradients"));
-    return await ring.readBytes(view);
+  /** What was asked for before has been added to: pieces that lack nothing now are copied. */
+  #settle(): void {
+    const leaf = this.#asked;
+    if (!leaf) return;
+    this.#asked = undefined;
+    for (const piece of this.#pieces.byLeaf.get(leaf) ?? []) {
+      piece.isCopied = false;
+      piece.touched.add(leaf);
+      const hasRoom = this.#staged.has(piece) || this.#staged.size < mostStaged;
+      if (piece.touched.size === piece.numParameters && hasRoom) this.#copy(piece);
+    }
   }
 
-  async #sumInto({ of, start }: Piece, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    await this.#collective.sum(new Float32Array(bytes.buffer));
-    this.#device.writeBytes(of, bytes, 4 * start);
+  #copy(piece: Piece): void {
+    let staged = this.#staged.get(piece);
+    if (!staged) this.#staged.set(piece, (staged = this.#reader!.stage()));
+    using view = this.#device.unscoped(() =>
+      this.#device.viewOf(piece.of, [piece.size], piece.of.byteOffset + 4 * piece.start, "gradients"),
+    );
+    staged.copy(view);
+    piece.touched.clear();
+    piece.isCopied = true;
   }
-}
 
-/** Some elements of a flat tensor. */
-interface Piece {
-  of: Tensor;
-  start: number;
-  size: number;
-}
+  async #read(piece: Piece): Promise<Float32Array<ArrayBuffer>> {
+    if (!piece.isCopied) this.#copy(piece);
+    const staged = this.#staged.get(piece)!;
+    this.#staged.delete(piece);
+    piece.isCopied = false;
+    piece.touched.clear();
+    const kept = this.#host.findIndex(({ length }) => length === piece.size);
+    const values = kept < 0 ? new Float32Array(piece.size) : this.#host.splice(kept, 1)[0]!;
+    await staged.readBytes(new Uint8Array(values.buffer));
+    return values;
+  }
 
-function piecesOf(of: Tensor): Piece[] {
-  const count = Math.ceil(of.size / pieceSize);
-  return Array.from({ length: count }, (_, index) => {
-    const start = index * pieceSize;
-    return { of, start, size: Math.min(pieceSize, of.size - start) };
-  });
+  async #sumInto({ of, start }: Piece, values: Float32Array<ArrayBuffer>): Promise<void> {
+    await this.#collective.sum(values);
+    this.#device.writeBytes(of, new Uint8Array(values.buffer), 4 * start); // copied before it returns
+    this.#host.push(values);
+  }
 }
 
 /** A promise that is awaited later: what it throws is thrown there, and not before. */

@@ -64,7 +64,7 @@ export async function openRunParts<Row extends SourceRow>(setting: RunSetting<Ro
       own.push(gradient);
       return gradient;
     });
-    const gradientSums = new GradientSums(device, collective);
+    const gradientSums = new GradientSums(device, collective, { parameters: buckets, gradients });
     own.push(gradientSums);
     const reference = await references(useOfReference(setting));
     own.push(reference, ...buckets.map(withGradients));

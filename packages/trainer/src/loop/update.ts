@@ -64,11 +64,12 @@ export async function recordUpdate<Row extends SourceRow>(
     const own = batches.map((rowsByRank) => rowsByRank[rank]!);
     for (const group of groupsOfUpdate(run, own, run.context.layout)) {
       const first = microBatches.length;
-      const recorded = await recordGroup(run, group, places.slice(first, first + group.length), numRanks);
+      const isLast = first + group.length === count;
+      const recorded = await recordGroup(run, group, places.slice(first, first + group.length), { numRanks, isLast });
       microBatches.push(...recorded.map((tensors, next) => ({ rowsByRank: batches[first + next]!, tensors })));
       for (let index = first; index < microBatches.length; index++) emit({ type: "microBatch", step, index, count });
     }
-    await gradientSums.sum(gradients);
+    await gradientSums.sum();
     const gradNorm = optimizer.apply(gradients, { learningRate, maxGradNorm: args.maxGradNorm });
     return { step, learningRate, microBatches, gradNorm };
   } catch (error) {
@@ -82,12 +83,12 @@ async function recordGroup<Row extends SourceRow>(
   run: UpdateContext<Row>,
   group: readonly (readonly Row[])[],
   places: readonly Place[],
-  numRanks: number,
+  { numRanks, isLast }: { numRanks: number; isLast: boolean },
 ): Promise<readonly RecordedTensors[]> {
-  if (group.length > 1) return recordTogether(run, group, places);
+  if (group.length > 1) return recordTogether(run, group, places, { isLast });
   const [place] = places as [Place];
   const dropout = <T>(body: () => T): T => withDropout(run, place, body);
-  return [await recordMicroBatchTogether(run, group[0]!, backwardPass(run, place), { dropout, numRanks })];
+  return [await recordMicroBatchTogether(run, group[0]!, backwardPass(run, place, isLast), { dropout, numRanks })];
 }
 
 /** Records several micro-batches in one forward and one backward pass. */
@@ -95,9 +96,9 @@ function recordTogether<Row extends SourceRow>(
   run: UpdateContext<Row>,
   group: readonly (readonly Row[])[],
   places: readonly Place[],
-  onForward?: () => void,
+  { isLast = false, onForward }: { isLast?: boolean; onForward?: () => void },
 ): readonly RecordedTensors[] {
-  const passes = places.map((place) => backwardPass(run, place));
+  const passes = places.map((place) => backwardPass(run, place, isLast));
   const together = { scales: passes.map(({ scale }) => scale), sink: passes[0]!.sink, onForward };
   return run.context.model.device.scope("micro-batches", () => run.method.recordTogether!(run.context, group, together));
 }
@@ -120,7 +121,7 @@ export function rehearseGroup<Row extends SourceRow>(
   onForward: () => void,
 ): void {
   const places = group.map((_, index): Place => ({ step: 0, index, count: group.length }));
-  if (group.length > 1) return void recordTogether(run, group, places, onForward);
+  if (group.length > 1) return void recordTogether(run, group, places, { onForward });
   const [place] = places as [Place];
   withDropout(run, place, () => recordMicroBatch(run, group[0]!, { ...backwardPass(run, place), onForward }));
 }
@@ -132,15 +133,17 @@ export function rehearseOptimizer<Row extends SourceRow>({ optimizer, gradients,
   optimizer.step = step;
 }
 
-/** Gradients of a micro-batch are its share of the mean over all of the update, on every rank. */
+/** Gradients of a micro-batch are its share of the mean over all of the update, on every rank; after the last passes of it they are those of the update. */
 function backwardPass<Row extends SourceRow>(
-  { args, policy, collective, gradients }: UpdateContext<Row>,
+  { args, policy, collective, gradients, gradientSums }: UpdateContext<Row>,
   { count, share }: Place,
+  isLast = false,
 ): BackwardPass {
   const lossScale = args.lossScale === "auto" ? (policy.base.dtype === "f16" ? 2 ** 14 : 1) : args.lossScale;
   const scale = share === undefined ? lossScale / count / collective.size : lossScale * share;
   const sinks = policy.buckets.map((bucket, index) => gradients[index]!.sink(bucket, 1 / lossScale));
-  return { scale, sink: anyOf(sinks) };
+  const sink = anyOf(sinks);
+  return { scale, sink: isLast ? gradientSums.watch(sink) : sink };
 }
 
 /** What goes to the first of some sinks that takes it. */
