@@ -107,8 +107,8 @@ function check(): void {
   );
   const seconds = (size: number, of: number): number => measured.get(size)![of]!;
   const agreementSeconds = seconds(2, 0);
-  const moved = 16 * 2 ** 20; // twice the bucket but for the own slice, of two ranks
-  const bytesPerSecond = moved / (seconds(2, 16) - agreementSeconds);
+  const moved = 4 * 2 ** 20; // twice a piece but for the own slice, of two ranks
+  const bytesPerSecond = moved / (seconds(2, 4) - agreementSeconds);
   const crowd = (size: number): number => Math.max(1, size / availableParallelism()); // ranks on the cores that there are
   console.log(
     `two ranks: ${(agreementSeconds * 1e6).toFixed(0)} µs a call, ${(bytesPerSecond / 1e9).toFixed(2)} GB/s sent and added; ${availableParallelism()} cores\n`,
