@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { KeyValueCache } from "../packages/generate/src/cache/key-value-cache.js";
 import { packSamplingSettings, requestDevice, sample, seenSize, type Device, type FewRowsInput, type Tensor } from "@kto/tensor";
-import { randomFourBitModel, randomModel, shape1b5 } from "./random-model.js";
+import { randomFourBitModel, randomModel, shape1b5 } from "@kto/bench";
 
 const { values: options } = parseArgs({
   options: {

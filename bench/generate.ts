@@ -12,7 +12,7 @@ import { Qwen2ForCausalLM } from "@kto/qwen2";
 import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type FloatDtype } from "@kto/tensor";
 import { PeftModel } from "@kto/lora";
-import { randomFourBitModel, randomModel, shape1b5 } from "./random-model.js";
+import { randomFourBitModel, randomModel, shape1b5 } from "@kto/bench";
 
 const { values: options } = parseArgs({
   options: {

@@ -16,7 +16,7 @@ import { fileDirectory } from "@kto/qwen2/node";
 import { requestDevice, type Device, type FloatDtype, type KernelTiming } from "@kto/tensor";
 import { KTOTrainer, type MemoryPlan, type TrainerEvent } from "@kto/trainer";
 import { watchDriverMemory } from "./driver-memory.js";
-import { randomFourBitModel, randomModel, shape1b5, shape7b } from "./random-model.js";
+import { randomFourBitModel, randomModel, shape1b5, shape7b } from "@kto/bench";
 
 interface StepResult {
   tokensPerRow: number;

@@ -9,7 +9,7 @@ import { GenerationEngine } from "@kto/generate";
 import { PeftModel } from "@kto/lora";
 import { requestDevice } from "@kto/tensor";
 import { KeyValueCache } from "../packages/generate/src/cache/key-value-cache.js";
-import { randomFourBitModel, randomModel, shape1b5 } from "./random-model.js";
+import { randomFourBitModel, randomModel, shape1b5 } from "@kto/bench";
 
 const { values: options } = parseArgs({
   options: {

@@ -1,5 +1,5 @@
 import type { Qwen2Config } from "@kto/qwen2";
-import { shape1b5, shape7b } from "../random-model.js";
+import { shape1b5, shape7b } from "@kto/bench";
 
 export interface Shape {
   config: Qwen2Config;

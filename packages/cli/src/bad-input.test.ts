@@ -160,7 +160,8 @@ describe("methods", () => {
 describe("commands", () => {
   it.each<[string[], RegExp]>([
     [["trian"], /did you mean train\?/],
-    [["bench", "matmul"], /bench: this command is not built in this version; expected one of doctor/],
+    [["bench", "kernel"], /bench: "?kernel"? is no case; did you mean kernels\?/],
+    [["bench", "--shape", "3b"], /--shape: not usable; expected one of tiny, 1.5b, 7b/],
     [["score", "--model", "m"], /--data: missing/],
     [
       ["train", "--train_file", "t", "--use_peft"],

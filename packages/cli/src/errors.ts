@@ -14,14 +14,6 @@ export class ConfigError extends KtoError {
   }
 }
 
-/** Something asked for is not part of this version. */
-export class NotBuiltError extends KtoError {
-  override name = "NotBuiltError";
-  constructor(text: ErrorText) {
-    super("NOT_BUILT", text);
-  }
-}
-
 /** The reason of an abort: SIGINT, SIGTERM, or the caller's signal; or what came of one, with what was kept. */
 export class InterruptedError extends KtoError {
   override name = "InterruptedError";

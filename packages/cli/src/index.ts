@@ -1,3 +1,3 @@
-export { ConfigError, errorLines, exitStatus, InterruptedError, NotBuiltError } from "./errors.js";
+export { ConfigError, errorLines, exitStatus, InterruptedError } from "./errors.js";
 export type { Io, TextSink } from "./io.js";
 export { main } from "./main.js";

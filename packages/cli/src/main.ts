@@ -2,6 +2,7 @@ import { isKtoError, nearestName } from "@kto/core";
 import type { HubErrorReason } from "@kto/hub";
 import { deviceChoice, type DeviceChoice } from "@kto/kit";
 import type { Command } from "./commands/command.js";
+import { benchCommand } from "./commands/bench.js";
 import { chatCommand } from "./commands/chat.js";
 import { cacheCommand } from "./commands/cache.js";
 import { dataCommand } from "./commands/data.js";
@@ -19,16 +20,7 @@ import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
 import { trainCommands } from "./commands/train.js";
 import { uiCommand } from "./commands/ui.js";
-import {
-  ConfigError,
-  errorLines,
-  exitStatus,
-  InterruptedError,
-  isFileSystemError,
-  isHubError,
-  isOutputError,
-  NotBuiltError,
-} from "./errors.js";
+import { ConfigError, errorLines, exitStatus, InterruptedError, isFileSystemError, isHubError, isOutputError } from "./errors.js";
 import { parseFlags } from "./flags.js";
 import type { Io, TextSink } from "./io.js";
 import { Console, maxWidth, wrap } from "./render/console.js";
@@ -52,13 +44,9 @@ const commands: readonly Command[] = [
   imatrixCommand,
   reportCommand,
   uiCommand,
+  benchCommand,
   explainCommand,
 ];
-
-/** Commands of the contract that this version does not have. */
-const notBuilt: Readonly<Record<string, string>> = {
-  bench: "timings on this device",
-};
 
 /** Errors of a device that gave up while it worked: a failure, not a wrong input. */
 const deviceFailures: ReadonlySet<string> = new Set(["DEVICE_LOST", "OUT_OF_MEMORY", "KERNEL", "DISPOSED"]);
@@ -98,7 +86,7 @@ async function run(argv: readonly string[], io: Io, begin: () => void): Promise<
     return exitStatus.done;
   }
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    io.stdout.write(programHelp(commands, notBuilt, helpWidth));
+    io.stdout.write(programHelp(commands, helpWidth));
     return name === undefined ? exitStatus.wrongInput : exitStatus.done;
   }
   if (name === "--version" || name === "-V") {
@@ -143,8 +131,6 @@ function commandOf(name: string): Command {
 
 function unknownCommand(name: string): Error {
   const built = commands.map((command) => command.name).join(", ");
-  if (Object.hasOwn(notBuilt, name))
-    return new NotBuiltError(`${name}: this command is not built in this version; expected one of ${built}; see kto --help`);
   const close = nearestName(
     name,
     commands.map((command) => command.name),

@@ -20,7 +20,6 @@ export const errorCodes = {
   LOSS_INPUT: "a loss was given arguments that do not fit together",
   NF4_FORMAT: "the companions of a four-bit weight are not what the bitsandbytes format asks for",
   NON_FINITE_LOSS: "the loss or a gradient became infinite or no number",
-  NOT_BUILT: "what was asked for is not part of this version",
   OPTIMIZER: "an optimizer that is not offered",
   OUTPUT: "the output folder cannot be used: another process works in it, or it holds a run",
   OUT_OF_MEMORY: "the GPU could not give the memory that was asked for, or a run is planned to need more than there is",

@@ -146,15 +146,6 @@ export const inputErrors = {
       },
     ],
   },
-  NOT_BUILT: {
-    about: "The command is part of the plan and not of this version.",
-    remedies: [
-      {
-        cause: "A command was called that this version only lists.",
-        cure: "See `kto --help` for what there is; the packages may have what you need.",
-      },
-    ],
-  },
   OPTIMIZER: {
     about: "The optimizer that was named is not offered.",
     remedies: [

@@ -13,7 +13,7 @@ const commonFlags: readonly (readonly [string, string])[] = [
 ];
 
 /** `kto --help`, in lines of at most `width` columns. */
-export function programHelp(commands: readonly Command[], notBuilt: Readonly<Record<string, string>>, width: number): string {
+export function programHelp(commands: readonly Command[], width: number): string {
   return text([
     `kto: fine-tunes language models with ${methods.map(({ title }) => title).join(", ")}, on WebGPU`,
     "",
@@ -23,9 +23,6 @@ export function programHelp(commands: readonly Command[], notBuilt: Readonly<Rec
       commands.map(({ name, summary }) => [name, summary]),
       width,
     ),
-    "",
-    "not built in this version:",
-    ...table(Object.entries(notBuilt), width),
     "",
     "every command takes:",
     ...table(commonFlags, width),

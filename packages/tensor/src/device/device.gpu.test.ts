@@ -78,6 +78,24 @@ describe("tensors", () => {
 });
 
 describe("profile", () => {
+  it("makes room for its own buffers where memory is limited", async (context) => {
+    if (!device.capabilities.timestampQuery) return context.skip();
+    const { limitBytes } = device.memory;
+    using x = device.zeros([64], "f32");
+    device.scope(() => void full(device, [2 ** 20], 1, "f32")); // whose buffer is free then
+    device.memory.limitBytes = device.memory.info().allocatedBytes;
+    try {
+      const { timings } = await device.recorder.profile(() => {
+        device.copyInto(x, device.copyOf(x)); // what is recorded when the first query is asked for
+        device.scope(() => void full(device, [8], 1, "f32"));
+      });
+      expect(timings.map(({ count }) => count)).toEqual([1]);
+      await device.sync(); // or throws what went wrong
+    } finally {
+      device.memory.limitBytes = limitBytes;
+    }
+  });
+
   it("times every dispatch by its label, and frees its queries", async () => {
     expect(device.capabilities.timestampQuery).toBe(true);
     await device.memory.trim();

@@ -201,7 +201,8 @@ export class CommandQueue {
 
   #timedPass(label: string): GPUComputePassEncoder {
     this.#closePass();
-    this.#pass = this.#open().beginComputePass({ timestampWrites: this.profiler!.begin(label) });
+    const timestampWrites = this.profiler!.begin(label); // may make buffers, and submit what is recorded for their room
+    this.#pass = this.#open().beginComputePass({ timestampWrites });
     return this.#pass;
   }
 

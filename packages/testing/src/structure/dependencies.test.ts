@@ -5,7 +5,8 @@ import { importsOf, listPackages, packageOf, sourceFiles } from "./workspace.js"
 /** The arrows of docs/style.md, section 2. A package may use what its arrows reach. */
 const ARROWS: Record<string, string[]> = {
   kto: ["cli"],
-  cli: ["kit", "serve", "report", "mpi"],
+  cli: ["kit", "bench", "serve", "report", "mpi"],
+  bench: ["trainer", "generate", "qwen2", "tokenizer", "gguf-export"],
   report: ["core"],
   mpi: ["core"],
   kit: ["trainer", "generate", "merge", "gguf-export", "tokenizer", "hub", "software-gpu"],

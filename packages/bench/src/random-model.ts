@@ -3,33 +3,6 @@ import { numberToBfloat16 } from "@kto/safetensors";
 import { Qwen2ForCausalLM, WeightSpace, weightSpecs, type Qwen2Config, type WeightSpec } from "@kto/qwen2";
 import { f16BitsToNumber, numberToF16Bits, sizeOf, type Device, type FloatDtype, type Tensor, type TensorSpace } from "@kto/tensor";
 
-/** DeepSeek-R1-Distill-Qwen-1.5B's shape: 1,777,088,000 parameters. */
-export const shape1b5: Qwen2Config = {
-  modelType: "qwen2",
-  vocabSize: 151_936,
-  hiddenSize: 1536,
-  intermediateSize: 8960,
-  numHiddenLayers: 28,
-  numAttentionHeads: 12,
-  numKeyValueHeads: 2,
-  headDim: 128,
-  rmsNormEps: 1e-6,
-  ropeTheta: 10_000,
-  maxPositionEmbeddings: 131_072,
-  tieWordEmbeddings: false,
-  eosTokenId: undefined,
-};
-
-/** DeepSeek-R1-Distill-Qwen-7B's: 7,615,616,512 parameters. */
-export const shape7b: Qwen2Config = {
-  ...shape1b5,
-  vocabSize: 152_064,
-  hiddenSize: 3584,
-  intermediateSize: 18_944,
-  numAttentionHeads: 28,
-  numKeyValueHeads: 4,
-};
-
 const blockElements = 2 ** 22;
 
 /**

@@ -1,0 +1,29 @@
+import type { Device } from "@kto/tensor";
+import { expect, it } from "vitest";
+import { readFigures, withFigures } from "./figures.js";
+
+const figures = { program: "cuBLAS", device: "H200", date: "2026-12-01", milliseconds: { product: 2 } };
+const device = (description: string): Device => ({ capabilities: { description } }) as Device;
+
+it("a measurement is shown beside another program's of the same name on a device of the same kind, and nowhere else", () => {
+  const measured = { name: "product", milliseconds: 3 };
+  const beside = { program: "cuBLAS", milliseconds: 2, date: "2026-12-01" };
+  expect(withFigures(measured, figures, device("NVIDIA H200"))).toEqual({ ...measured, beside });
+  expect(withFigures(measured, figures, device("NVIDIA H100"))).toBe(measured);
+  expect(withFigures({ ...measured, name: "other" }, figures, device("NVIDIA H200"))).not.toHaveProperty("beside");
+  expect(withFigures(measured, undefined, device("NVIDIA H200"))).toBe(measured);
+  expect(withFigures(measured, figures, undefined)).toBe(measured);
+});
+
+it.each([
+  null,
+  3,
+  [],
+  {},
+  { ...figures, milliseconds: {} },
+  { ...figures, milliseconds: { product: "2" } },
+  { ...figures, date: undefined },
+])("figures that are none are refused: %j", (json) => {
+  expect(() => readFigures(json, "f.json")).toThrow("bench: f.json holds no figures; expected {program, device, date, milliseconds");
+  expect(readFigures(figures, "f.json")).toEqual(figures);
+});
