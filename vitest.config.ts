@@ -74,7 +74,7 @@ export default defineConfig({
       },
       {
         ...shared,
-        test: { name: "mpi", include: [mpi], exclude: nowhere, fileParallelism: false, testTimeout: 120_000, sequence: { groupOrder: 3 } },
+        test: { name: "mpi", include: [mpi], exclude: nowhere, fileParallelism: false, testTimeout: 400_000, sequence: { groupOrder: 3 } },
       },
     ],
   },

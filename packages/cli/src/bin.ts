@@ -1,6 +1,8 @@
+import { launchedRanks } from "@kto/core/node";
 import { InterruptedError } from "./errors.js";
 import { main } from "./main.js";
 import { wrapOn } from "./render/status-line.js";
+import { listenForSignals } from "./signals.js";
 
 const interrupted = new AbortController();
 
@@ -9,15 +11,15 @@ let hasBar = false;
 
 /** The first signal lets the step in flight finish and a checkpoint be written, or what was downloaded be kept; the second stops at once. */
 function onSignal(name: NodeJS.Signals): void {
+  const isHeardOf = (launchedRanks(process.env)?.rank ?? 0) === 0; // of several ranks one speaks
   // Over a bar, if there is one: it leaves the cursor behind its line.
-  process.stderr.write(hasBar ? "\r\u001b[J" : "\n");
+  if (isHeardOf) process.stderr.write(hasBar ? "\r\u001b[J" : "\n");
   hasBar = false;
   if (interrupted.signal.aborted) process.exit(130);
-  process.stderr.write(`kto: ${name}: stopping in good order; once more to stop at once\n`);
+  if (isHeardOf) process.stderr.write(`kto: ${name}: stopping in good order; once more to stop at once\n`);
   interrupted.abort(new InterruptedError(`interrupted by ${name}`));
 }
-process.on("SIGINT", onSignal);
-process.on("SIGTERM", onSignal);
+const endListening = listenForSignals(process.env, onSignal);
 
 /** What became of stdout: its reader left, or it could not be written. */
 let lost: "reader" | "output" | undefined;
@@ -55,5 +57,4 @@ const status = await main(process.argv.slice(2), {
   signal: interrupted.signal,
 });
 process.exitCode = lost === undefined ? status : lost === "reader" ? 0 : 1;
-process.off("SIGINT", onSignal);
-process.off("SIGTERM", onSignal);
+endListening();

@@ -1,7 +1,7 @@
-import { describeError, type ErrorText, isKtoError, KtoError } from "@kto/core";
+import { describeError, type ErrorText, isKtoError, KtoError, type RanksError } from "@kto/core";
 import { snakeCase } from "@kto/core/config";
 import type { RowError } from "@kto/datasets";
-import type { HubError } from "@kto/hub";
+import type { HubError, HubErrorReason } from "@kto/hub";
 
 /** The command line or a config is wrong; every mistake is a line of its own. */
 export class ConfigError extends KtoError {
@@ -76,16 +76,53 @@ export function isHubError(error: unknown): error is HubError {
   return isKtoError(error) && error.code === "HUB";
 }
 
+/** True for what ends all ranks of a run, also one made by another copy of the package. */
+export function isRanksError(error: unknown): error is RanksError {
+  return isKtoError(error) && error.code === "RANKS";
+}
+
 /** True for a folder that a run cannot take: nothing was written to it. */
-export function isOutputError(error: unknown): boolean {
+function isOutputError(error: unknown): boolean {
   return isKtoError(error) && error.code === "OUTPUT";
 }
 
 /** True if an error tells that a file could not be written or read. */
-export function isFileSystemError(error: unknown): boolean {
+function isFileSystemError(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.syscall !== undefined;
 }
 
 function line(code: string, message: string): string {
   return `kto: error[${code}]: ${message.trim().replace(/\s*\n\s*/g, " ")}`;
+}
+
+/** Errors of a device that gave up while it worked, or of ranks that did: a failure, not a wrong input. */
+const failures: ReadonlySet<string> = new Set(["DEVICE_LOST", "OUT_OF_MEMORY", "KERNEL", "DISPOSED", "RANKS"]);
+
+/** What the network or the disk did; the other reasons of HubError tell of a name, a token or a cache that does not hold what was asked for. */
+const hubFailures: ReadonlySet<HubErrorReason> = new Set(["refused", "unreachable", "checksum", "noSpace", "cache"]);
+
+/** How an error ends a command: its lines on stderr, and the exit status. `begun`: the input was found good and work had begun. */
+export function endOf(
+  error: unknown,
+  { begun, signal }: { begun: boolean; signal: AbortSignal | undefined },
+): { lines: string[]; status: number } {
+  if (error instanceof InterruptedError && error !== signal?.reason)
+    return { lines: [`kto: ${error.message}`], status: exitStatus.interrupted };
+  if (signal?.aborted && (error === signal.reason || (error as Error | undefined)?.name === "AbortError"))
+    return { lines: ["kto: interrupted; nothing was written"], status: exitStatus.interrupted };
+  return { lines: errorLines(error), status: statusOf(error, begun) };
+}
+
+function statusOf(error: unknown, begun: boolean): number {
+  if (error instanceof ConfigError || isOutputError(error)) return exitStatus.wrongInput;
+  if (begun || !(isKtoError(error) || isFileSystemError(error))) return exitStatus.failed;
+  if (!isKtoError(error)) return exitStatus.wrongInput;
+  const isFailure = isHubError(error) ? hubFailures.has(error.reason) : failures.has(error.code);
+  return isFailure ? exitStatus.failed : exitStatus.wrongInput;
+}
+
+/** The stack of an error and of everything that caused it. */
+export function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? (error.stack ?? error.message) : `${error.stack}\ncaused by ${stackOf(error.cause)}`;
 }

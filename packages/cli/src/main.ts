@@ -1,5 +1,4 @@
-import { isKtoError, nearestName } from "@kto/core";
-import type { HubErrorReason } from "@kto/hub";
+import { nearestName } from "@kto/core";
 import { deviceChoice, type DeviceChoice } from "@kto/kit";
 import type { Command } from "./commands/command.js";
 import { benchCommand } from "./commands/bench.js";
@@ -20,7 +19,7 @@ import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
 import { trainCommands } from "./commands/train.js";
 import { uiCommand } from "./commands/ui.js";
-import { ConfigError, errorLines, exitStatus, InterruptedError, isFileSystemError, isHubError, isOutputError } from "./errors.js";
+import { ConfigError, endOf, exitStatus, stackOf } from "./errors.js";
 import { parseFlags } from "./flags.js";
 import type { Io, TextSink } from "./io.js";
 import { Console, maxWidth, wrap } from "./render/console.js";
@@ -48,12 +47,6 @@ const commands: readonly Command[] = [
   explainCommand,
 ];
 
-/** Errors of a device that gave up while it worked: a failure, not a wrong input. */
-const deviceFailures: ReadonlySet<string> = new Set(["DEVICE_LOST", "OUT_OF_MEMORY", "KERNEL", "DISPOSED"]);
-
-/** What the network or the disk did; the other reasons of HubError tell of a name, a token or a cache that does not hold what was asked for. */
-const hubFailures: ReadonlySet<HubErrorReason> = new Set(["refused", "unreachable", "checksum", "noSpace", "cache"]);
-
 /**
  * Runs `kto` with these arguments and resolves to its exit status: 0 done, 2 the input is wrong and nothing was written, 1 it failed while running,
  * 130 interrupted. Errors are lines on `io.stderr`; nothing is thrown.
@@ -64,17 +57,10 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
     return await run(argv, io, () => (begun = true));
   } catch (error) {
-    if (error instanceof InterruptedError && error !== io.signal?.reason) {
-      io.stderr.write(`kto: ${error.message}\n`);
-      return exitStatus.interrupted;
-    }
-    if (io.signal?.aborted && (error === io.signal.reason || (error as Error | undefined)?.name === "AbortError")) {
-      io.stderr.write("kto: interrupted; nothing was written\n");
-      return exitStatus.interrupted;
-    }
-    for (const line of errorLines(error)) io.stderr.write(`${wrap(line, terminalWidth(io.stderr) - 2).join("\n  ")}\n`);
-    if (debug) io.stderr.write(`${stackOf(error)}\n`);
-    return exitStatusOf(error, begun);
+    const { lines, status } = endOf(error, { begun, signal: io.signal });
+    for (const line of lines) io.stderr.write(`${wrap(line, terminalWidth(io.stderr) - 2).join("\n  ")}\n`);
+    if (debug && status !== exitStatus.interrupted) io.stderr.write(`${stackOf(error)}\n`);
+    return status;
   }
 }
 
@@ -139,18 +125,4 @@ function unknownCommand(name: string): Error {
   return new ConfigError([
     `${name}: there is no such command; ${close === undefined ? `expected one of ${built}` : `did you mean ${close}?`}; see kto --help`,
   ]);
-}
-
-function exitStatusOf(error: unknown, begun: boolean): number {
-  if (error instanceof ConfigError || isOutputError(error)) return exitStatus.wrongInput;
-  if (begun || !(isKtoError(error) || isFileSystemError(error))) return exitStatus.failed;
-  if (!isKtoError(error)) return exitStatus.wrongInput;
-  const isFailure = isHubError(error) ? hubFailures.has(error.reason) : deviceFailures.has(error.code);
-  return isFailure ? exitStatus.failed : exitStatus.wrongInput;
-}
-
-/** The stack of an error and of everything that caused it. */
-function stackOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? (error.stack ?? error.message) : `${error.stack}\ncaused by ${stackOf(error.cause)}`;
 }

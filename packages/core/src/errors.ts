@@ -150,6 +150,8 @@ export interface RankFailure {
   rank: number;
   /** What it said. */
   text: string;
+  /** The exit status that its process ends with, where it said so. */
+  status?: number | undefined;
 }
 
 /** The ranks of a run together cannot go on: they do not agree, some have given up, or MPI failed. */
@@ -157,9 +159,12 @@ export class RanksError extends KtoError {
   override name = "RanksError";
   /** The ranks that gave up, or are not of one mind with the others, where that is why. */
   readonly failures: readonly RankFailure[];
+  /** Nothing is wrong: a rank was told to end the run, and so all do. */
+  readonly isEnd: boolean;
 
-  constructor(text: ErrorText, facts: { failures?: readonly RankFailure[]; cause?: unknown } = {}) {
+  constructor(text: ErrorText, facts: { failures?: readonly RankFailure[]; isEnd?: boolean; cause?: unknown } = {}) {
     super("RANKS", text, { cause: facts.cause });
     this.failures = facts.failures ?? [];
+    this.isEnd = facts.isEnd ?? false;
   }
 }

@@ -17,7 +17,6 @@ it("a process that no launcher started is a run of one rank, and loads no librar
   const numbers = Float32Array.of(1, 2);
   await collective.sum(numbers);
   expect(numbers).toEqual(Float32Array.of(1, 2));
-  expect(collective.together(undefined, () => undefined).aborted).toBe(false);
   await collective.end();
   if (process.platform === "linux") expect(readFileSync("/proc/self/maps", "utf8")).not.toMatch(/libmpi/);
 });
@@ -52,12 +51,12 @@ it("calls that are made before earlier ones are done come in their order", async
 
 it("a rank that gives up is heard by those who wait for it, and by their later calls", async () => {
   const outcomes = await ranks(3, async (collective) => {
-    if (collective.rank === 1) return collective.fail("the disk is full");
+    if (collective.rank === 1) return collective.fail({ text: "the disk is full", status: 1 });
     const first = await outcome(collective.sum(Float32Array.of(1)));
     expect(await outcome(collective.gather([1]))).toBe(first);
     return first;
   });
-  const failures = [{ rank: 1, text: "the disk is full" }];
+  const failures = [{ rank: 1, text: "the disk is full", status: 1 }];
   expect(outcomes[1]).toEqual(failures);
   for (const other of [outcomes[0], outcomes[2]]) {
     expect(other).toBeInstanceOf(RanksError);
@@ -67,9 +66,9 @@ it("a rank that gives up is heard by those who wait for it, and by their later c
 
 it("of several that give up at once all hear of all", async () => {
   const outcomes = await ranks(3, async (collective) =>
-    collective.rank === 1 ? outcome(collective.gather([])) : collective.fail(`rank ${collective.rank} is out`),
+    collective.rank === 1 ? outcome(collective.gather([])) : collective.fail({ text: `rank ${collective.rank} is out`, status: 2 }),
   );
-  const failures = [0, 2].map((rank) => ({ rank, text: `rank ${rank} is out` }));
+  const failures = [0, 2].map((rank) => ({ rank, text: `rank ${rank} is out`, status: 2 }));
   expect(outcomes[0]).toEqual(failures);
   expect(outcomes[1]).toMatchObject({ failures });
   expect(outcomes[2]).toEqual(failures);
@@ -82,20 +81,4 @@ it("ranks that come for different things are told so, all of them, and nothing i
     expect((error as Error).message).toMatch(/what rank 0 came for, sum of 2 in round 0, got sum of 3 in round 0 on rank 1/);
   const calls = await ranks(2, async (collective) => outcome(collective.rank === 0 ? collective.gather([1]) : collective.end()));
   for (const error of calls) expect((error as Error).message).toMatch(/gather of 8 in round 0, got end of 0 in round 0 on rank 1/);
-});
-
-it("all ranks are stopped after the same call, whichever was asked to", async () => {
-  const seen = await ranks(3, async (collective) => {
-    const own = new AbortController();
-    const signal = collective.together(own.signal, () => "another rank was");
-    const states = [];
-    for (let call = 0; call < 4; call++) {
-      if (call === 2 && collective.rank === 2) own.abort("this rank was");
-      await collective.gather([call]);
-      states.push(signal.aborted);
-    }
-    return [states, signal.reason];
-  });
-  const states = [false, false, true, true];
-  expect(seen).toEqual([[states, "another rank was"], [states, "another rank was"], [states, "this rank was"]]); // prettier-ignore
 });

@@ -1,4 +1,4 @@
-import { CapabilityError, type RankFailure } from "@kto/core";
+import { CapabilityError, type RankFailure, type RanksError } from "@kto/core";
 import { launchedRanks } from "@kto/core/node";
 import { loadMpi, type Mpi } from "./library/load-mpi.js";
 import { orderedSum } from "./ordered-sum.js";
@@ -64,21 +64,14 @@ export class MpiCollective {
     return bytes.map((of) => new TextDecoder().decode(of));
   }
 
-  /**
-   * A signal that is aborted on every rank at the end of the same call when `signal` is aborted on one, with `reason()` where it is not aborted on this one. What ranks
-   * do after it is so the same.
-   */
-  together(signal: AbortSignal | undefined, reason: () => unknown): AbortSignal {
-    const agreed = new AbortController();
-    if (!this.#rounds) return signal ?? agreed.signal;
-    this.#rounds.isAskedToStop = () => signal?.aborted === true;
-    this.#rounds.onStop = () => agreed.abort(signal?.aborted ? signal.reason : reason());
-    return agreed.signal;
+  /** What calls reject with, once a rank has given up. */
+  get failure(): RanksError | undefined {
+    return this.#rounds?.over;
   }
 
   /** Tells all ranks that this one gives up: what they wait for, or ask next, rejects with RanksError. Resolves, when all have heard it, to what all say who gave up. */
-  async fail(text: string): Promise<readonly RankFailure[]> {
-    return (await this.#rounds?.fail(text)) ?? [{ rank: 0, text }];
+  async fail(said: Omit<RankFailure, "rank">): Promise<readonly RankFailure[]> {
+    return (await this.#rounds?.fail(said)) ?? [{ rank: 0, ...said }];
   }
 
   /** Waits until all ranks have come to their end, and ends MPI. */

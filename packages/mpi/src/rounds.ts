@@ -6,8 +6,8 @@ import { done } from "./progress.js";
 const purposes = ["sum", "gather", "end", "failure"] as const;
 export type Purpose = (typeof purposes)[number];
 
-/** Each rank says this much when it comes: its count of rounds, what for, how long its part is, and whether it was asked to stop. */
-const wordsOfRank = 4;
+/** Each rank says this much when it comes: its count of rounds, what for, and how long its part is. */
+const wordsOfRank = 3;
 
 /** What a round is for, and what it needs of everyone. */
 interface Call {
@@ -20,18 +20,13 @@ interface Call {
 
 /**
  * The ranks of a run come together in rounds, one call after the other: each says what it comes for, and only when all want the same is data sent. So a rank that has
- * failed is heard by those who wait for it, ranks that came for different calls are told so instead of mixing their data, and all hear at the same call that
- * one was asked to stop.
+ * failed is heard by those who wait for it, and ranks that came for different calls are told so instead of mixing their data.
  */
 export class Rounds {
   readonly #ranks: Ranks;
   #count = 0;
   #last: Promise<unknown> = Promise.resolve();
   #over: RanksError | undefined;
-  /** Whether this rank was asked to stop. */
-  isAskedToStop: () => boolean = () => false;
-  /** Called when a round is done in which one was. */
-  onStop: () => void = () => undefined;
 
   constructor(ranks: Ranks) {
     this.#ranks = ranks;
@@ -47,42 +42,48 @@ export class Rounds {
   async #enter<Result>(call: Call, body: (lengths: readonly number[]) => Promise<Result>): Promise<Result> {
     if (this.#over) throw this.#over;
     const words = await this.#meet(call);
-    if (words.some(({ purpose }) => purpose === "failure")) throw (this.#over = failed(await this.#failures(words, "")));
+    if (words.some(({ purpose }) => purpose === "failure")) throw (this.#over = failed(await this.#failures(words, new Uint8Array())));
     const problem = difference(words, call);
     if (problem !== undefined) throw (this.#over = new RanksError(problem));
-    const result = await body(words.map(({ length }) => length));
-    if (words.some(({ stops }) => stops)) this.onStop();
-    return result;
+    return body(words.map(({ length }) => length));
+  }
+
+  /** What calls reject with, once a rank has given up. */
+  get over(): RanksError | undefined {
+    return this.#over;
   }
 
   /** Tells all ranks that this one gives up, when they come next; resolves to what all say who do. */
-  async fail(text: string): Promise<readonly RankFailure[]> {
+  async fail(said: Omit<RankFailure, "rank">): Promise<readonly RankFailure[]> {
     await this.#last;
     if (this.#over) return this.#over.failures;
-    const words = await this.#meet({ purpose: "failure", length: new TextEncoder().encode(text).length });
-    const failures = await this.#failures(words, text);
+    const bytes = new TextEncoder().encode(JSON.stringify(said));
+    const words = await this.#meet({ purpose: "failure", length: bytes.length });
+    const failures = await this.#failures(words, bytes);
     this.#over = failed(failures);
     return failures;
   }
 
-  async #meet({ purpose, length }: Call): Promise<{ round: number; purpose: Purpose; length: number; stops: boolean }[]> {
+  async #meet({ purpose, length }: Call): Promise<{ round: number; purpose: Purpose; length: number }[]> {
     const { mpi, size } = this.#ranks;
-    const stops = this.isAskedToStop() ? 1 : 0;
     const own = new Float64Array(new ArrayBuffer(wordsOfRank * 8));
-    own.set([this.#count++, purposes.indexOf(purpose), length, stops]);
+    own.set([this.#count++, purposes.indexOf(purpose), length]);
     const all = new Float64Array(new ArrayBuffer(wordsOfRank * 8 * size));
     await done(mpi, mpi.iallgather(bytesOf(own), bytesOf(all)), "others", [own, all]);
     return Array.from({ length: size }, (_, rank) => {
-      const [round, purpose, length, stops] = all.subarray(rank * wordsOfRank, (rank + 1) * wordsOfRank);
-      return { round: round!, purpose: purposes[purpose!]!, length: length!, stops: stops !== 0 };
+      const [round, purpose, length] = all.subarray(rank * wordsOfRank, (rank + 1) * wordsOfRank);
+      return { round: round!, purpose: purposes[purpose!]!, length: length! };
     });
   }
 
   /** What those who gave up say. */
-  async #failures(words: readonly { purpose: Purpose; length: number }[], text: string): Promise<RankFailure[]> {
+  async #failures(words: readonly { purpose: Purpose; length: number }[], own: Uint8Array): Promise<RankFailure[]> {
     const lengths = words.map(({ purpose, length }) => (purpose === "failure" ? length : 0));
-    const texts = await gatherBytes(this.#ranks, new TextEncoder().encode(text), lengths);
-    return texts.flatMap((bytes, rank) => (words[rank]!.purpose === "failure" ? [{ rank, text: new TextDecoder().decode(bytes) }] : []));
+    const said = await gatherBytes(this.#ranks, own, lengths);
+    return said.flatMap((bytes, rank) => {
+      if (words[rank]!.purpose !== "failure") return [];
+      return [{ rank, ...(JSON.parse(new TextDecoder().decode(bytes)) as Omit<RankFailure, "rank">) }];
+    });
   }
 }
 
@@ -101,10 +102,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: Float64Array): Uint8Array {
 }
 
 function failed(failures: readonly RankFailure[]): RanksError {
-  const names = failures.map(({ rank }) => rank).join(", ");
-  return new RanksError(`mpi: a rank gave up; expected all ranks to go on, got an end of rank ${names}: ${failures[0]?.text ?? ""}`, {
-    failures,
-  });
+  return new RanksError(`mpi: ${failures.map(({ rank, text }) => `rank ${rank} gave up: ${text}`).join("; ")}`, { failures });
 }
 
 /** What one rank does otherwise than rank 0, if anything. */

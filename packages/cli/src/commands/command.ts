@@ -1,5 +1,6 @@
 import type { FieldDescription, Fields, GivenFields } from "@kto/core/config";
 import type { CommonOptions, Io } from "../io.js";
+import type { Ranks } from "../ranks/ranks.js";
 import type { Console } from "../render/console.js";
 
 /** What a command is run with. */
@@ -9,6 +10,8 @@ export interface CommandInput {
   options: CommonOptions;
   io: Io;
   console: Console;
+  /** The processes of the run, where a launcher started several. */
+  ranks?: Ranks | undefined;
   /** Called once the input was found good and work began: from then on a failure is exit status 1, not 2. */
   begin(): void;
 }

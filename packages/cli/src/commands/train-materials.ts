@@ -49,14 +49,15 @@ export interface Materials {
 }
 
 /** Fetches what is on the hub and reads everything that can be wrong before a device is opened. Writes nothing but the cache of the hub. */
-export async function gather(config: TrainConfig, { io, console }: CommandInput): Promise<Materials> {
+export async function gather(config: TrainConfig, { io, console, ranks }: CommandInput): Promise<Materials> {
+  const isFirst = ranks?.isFirst ?? true; // it alone writes
   const { method, values } = config;
   const args = method.config(trainerArguments(config));
   const resume = (values.resumeFromCheckpoint ?? false) !== false;
   const checkpoint = resume ? await wantedCheckpoint(values.resumeFromCheckpoint as true | string, values.outputDir) : undefined;
   // A checkpoint of another folder is a new run here: one that is here would be mixed with it.
   const resumes = resume && (checkpoint === undefined || checkpoint.isInOutput);
-  await directory(values.outputDir, { overwrite: values.overwriteOutputDir }).check({ resumes });
+  if (isFirst) await directory(values.outputDir, { overwrite: values.overwriteOutputDir }).check({ resumes });
   if (resume && checkpoint === undefined) console.note(`${values.outputDir} has no checkpoint to resume from; starting at the beginning`);
   const hub = hubAccess(io, console);
   // What is small comes first: a misspelt file or split is not found out after gigabytes of weights.
@@ -67,7 +68,7 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   const trainData = await openTrainData(values, hub, reading);
   const evalData = await openEvalData(values, hub, reading);
   const adapter = values.adapterNameOrPath === null ? undefined : await findAdapter(values.adapterNameOrPath, hub);
-  const pushes = values.pushToHub ? await openPushes(config, hub, console) : undefined;
+  const pushes = values.pushToHub && isFirst ? await openPushes(config, hub, console) : undefined;
   const model = await findModel(values.modelNameOrPath, hub, console, {
     revision: revisionOf(values),
     prefer4bitCheckpoint: values.prefer4bitCheckpoint,
@@ -83,10 +84,8 @@ export async function gather(config: TrainConfig, { io, console }: CommandInput)
   };
   const train = await prepare(trainData, "train");
   const prepared = { train, ...(evalData ? { eval: await prepare(evalData, "eval") } : {}) };
-  const samples = runSamples(
-    { values, args, model, chatTemplate, dataset: evalData ?? trainData, split: evalData ? "eval" : "train" },
-    onNote,
-  );
+  const split = evalData ? "eval" : "train";
+  const samples = isFirst ? runSamples({ values, args, model, chatTemplate, dataset: evalData ?? trainData, split }, onNote) : undefined;
   const referenceCache = cacheFolder === false ? undefined : referenceFolder(cacheFolder, { onNote });
   return { config, args, model, adapter, hub, pushes, chatTemplate, prepared, checkpoint, referenceCache, samples };
 }

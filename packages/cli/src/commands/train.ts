@@ -1,4 +1,5 @@
 import { describeError, isKtoError } from "@kto/core";
+import { launchedRanks } from "@kto/core/node";
 import { directory, loadAdapter, type AdapterFiles, type LoadedModel } from "@kto/kit";
 import { getPeftModel, PeftModel, type LoraConfig } from "@kto/lora";
 import { weightSpecs } from "@kto/qwen2";
@@ -11,7 +12,7 @@ import { fieldsForHelp } from "../config/fields-by-method.js";
 import { flagsOver, moreValues, trainConfig, trainsEveryWeight, type TrainConfig } from "../config/train-config.js";
 import { anyFields, fieldsOf, type TrainValues } from "../config/train-fields.js";
 import { takeUi, uiField } from "../config/ui-fields.js";
-import { ConfigError, exitStatus, fieldName } from "../errors.js";
+import { ConfigError, exitStatus, fieldName, isRanksError } from "../errors.js";
 import { pushing } from "../load/hub-access.js";
 import { commandDevice, loadWeights, operandDtype } from "../load/on-device.js";
 import { hasReference, methods, type MethodTrainer, type TrainMethod } from "../methods/index.js";
@@ -21,8 +22,18 @@ import { RunReport } from "../load/run-report.js";
 import { samplesTracker } from "../load/run-samples.js";
 import { trackersOf } from "../load/trackers.js";
 import { TrainPage } from "../load/train-page.js";
-import { describeData, describeDevice, describeMemory, describeModel, describePlan, describeTrained } from "../render/banner.js";
+import {
+  describeData,
+  describeDevice,
+  describeMemory,
+  describeModel,
+  describePlan,
+  describeRanks,
+  describeTrained,
+} from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
+import { startAdvice, startFacts } from "../ranks/facts.js";
+import { withRanks } from "../ranks/with-ranks.js";
 import { formatResolvedConfig } from "../resolved-config.js";
 import type { Command, CommandInput } from "./command.js";
 import { gather, type Materials } from "./train-materials.js";
@@ -57,22 +68,30 @@ function trainCommand(named?: TrainMethod): Command {
 }
 
 async function train(input: CommandInput, named: TrainMethod | undefined): Promise<number> {
+  const launched = launchedRanks(input.io.env);
+  return launched ? withRanks(input, launched, (input) => trainAlike(input, named)) : trainAlike(input, named);
+}
+
+/** Trains by itself, or as one of the ranks of a run, which were started alike. */
+async function trainAlike(input: CommandInput, named: TrainMethod | undefined): Promise<number> {
   const { ui, rest } = takeUi(input.fields, input.io.env);
   const given = await allFields(named?.name ?? "train", { ...input, fields: rest });
   const config = trainConfig(given, input.io.env, named);
-  if (ui === false) return trainWith(input, config);
+  await input.ranks?.expectSame(startFacts(config), startAdvice);
+  if (ui === false || input.ranks?.isFirst === false) return trainWith(input, config);
   await using page = await TrainPage.open(config.values.outputDir, ui === true ? undefined : ui, input);
   return await page.during(input.io, (io) => trainWith({ ...input, io }, config, page));
 }
 
 async function trainWith(input: CommandInput, config: TrainConfig, page?: TrainPage): Promise<number> {
-  const { io, console } = input;
-  const materials = await gather(config, input);
+  const { io, console, ranks } = input;
+  const materials = await (ranks ? ranks.inTurn(() => gather(config, input)) : gather(config, input));
   const { method, values } = materials.config;
   await using device = await commandDevice(input, values.maxMemory);
   const dtype = chooseDtype(materials.config, device, console);
   for (const note of materials.config.notes) console.note(note);
   describeDevice(console, device, dtype);
+  if (ranks) describeRanks(console, ranks);
   const trainable = trainsEveryWeight(values);
   if (trainable) await withinMemory(values, () => expectRoom(materials, device));
   void compileAhead(materials, device, { dtype, lora: loraOf(values) });
@@ -168,7 +187,8 @@ async function runTraining(
   materials: Materials,
   { model, dtype, page }: { model: PeftModel<LoadedModel>; dtype: FloatDtype; page: TrainPage | undefined },
 ): Promise<number> {
-  const { io, console, options } = input;
+  const { io, console, options, ranks } = input;
+  const isFirst = ranks?.isFirst ?? true; // it alone writes
   const { config, args, chatTemplate, prepared, checkpoint, referenceCache, pushes } = materials;
   const { method, values } = config;
   const resolved = formatResolvedConfig(values, dtype === "f16" ? "float16" : "float32", materials.hub.commits);
@@ -199,10 +219,13 @@ async function runTraining(
     output: { store: folder.store, check: (asked) => folder.check(asked), begin },
     chatTemplate,
     referenceCache,
-    trackers: [
-      ...(await trackersOf({ values, model: materials.model, resolved, isResumed: checkpoint?.isInOutput === true }, input)),
-      ...(materials.samples ? [samplesTracker(materials.samples, folder.store, { console, onProgress: onAnswered })] : []),
-    ],
+    collective: ranks?.collective,
+    trackers: isFirst
+      ? [
+          ...(await trackersOf({ values, model: materials.model, resolved, isResumed: checkpoint?.isInOutput === true }, input)),
+          ...(materials.samples ? [samplesTracker(materials.samples, folder.store, { console, onProgress: onAnswered })] : []),
+        ]
+      : [],
     onEvent(event) {
       if (event.type === "update") step = event.step;
       else if (event.type === "checkpoint") {
@@ -222,7 +245,7 @@ async function runTraining(
     step = run.startStep;
     if (checkpoint && run.resumedFrom !== undefined)
       resumedFrom = checkpoint.from === true ? folder.store.folder(run.resumedFrom).name : checkpoint.from.name;
-    describePlan(console, method, run, values);
+    describePlan(console, method, run, values, ranks?.collective.size);
     const earlier = run.isFinished ? await folder.results() : undefined;
     if (earlier !== undefined) {
       isTrained = true;
@@ -236,6 +259,7 @@ async function runTraining(
     hasBegun = true;
     display.begin(run.startStep, run.counts.totalUpdates);
     for await (const log of run.train({ signal: io.signal, control: page?.control })) {
+      if (!isFirst) continue;
       await folder.appendMetrics({ step: log.step, ...logMetrics(log) });
       await report.keepUp();
     }
@@ -245,8 +269,10 @@ async function runTraining(
     await trainer.saveModel().catch(async (error: unknown) => {
       throw await writeErrorInRun(error, folder.store);
     });
-    await folder.writeResults(results); // last of what counts: a folder that has it holds a finished run
-    await report.write();
+    if (isFirst) {
+      await folder.writeResults(results); // last of what counts: a folder that has it holds a finished run
+      await report.write();
+    }
     isTrained = true;
     display.finish(
       trainer.progress.logHistory,
@@ -261,10 +287,11 @@ async function runTraining(
   } catch (error) {
     display.stop();
     if (isTrained) throw error;
-    if (hasBegun) await report.write();
+    if (hasBegun && isFirst) await report.write();
     if (pushes?.isUnderWay && !io.signal?.aborted) console.line(`waiting for the push of a checkpoint to ${pushes.url}`);
     await pushes?.settled(); // a signal has ended it
-    if (!io.signal?.aborted) {
+    const isInterrupted = io.signal?.aborted === true || (isRanksError(error) && error.isEnd);
+    if (!isInterrupted) {
       const saysSo = isKtoError(error) && error.code === "WRITE";
       if (lastCheckpoint !== undefined && !saysSo)
         console.warn(`the last checkpoint is ${lastCheckpoint}; --resume_from_checkpoint goes on from it`);

@@ -1,11 +1,12 @@
 import { listed } from "@kto/datasets";
-import { gpuMemoryAtOpening } from "@kto/kit/node";
+import { gpuMemory } from "@kto/kit/node";
 import { countLoraParameters, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
 import { describeDrops, type MemoryPlan, type PlannedRun } from "@kto/trainer";
 import { fieldName } from "../errors.js";
 import type { TrainValues } from "../config/train-fields.js";
+import type { Ranks } from "../ranks/ranks.js";
 import { adapterInfo } from "../load/adapter-info.js";
 import type { PreparedData, TrainMethod } from "../methods/index.js";
 import type { Console } from "./console.js";
@@ -15,7 +16,7 @@ import { formatBytes, formatCount, formatCounted } from "./format.js";
 export function describeDevice(console: Console, device: Device, dtype: FloatDtype): void {
   const { software, subgroups, shaderF16, subgroupMatrix } = device.capabilities;
   const { name, driver } = adapterInfo(device);
-  const memory = gpuMemoryAtOpening(device);
+  const memory = software ? undefined : gpuMemory();
   console.line(console.colors.bold(`kto · ${name}${software ? " (software: slow)" : ""}`));
   const features = [shaderF16 && "f16", subgroups && "subgroups", subgroupMatrix.length > 0 && "subgroup matrices"].filter(Boolean);
   console.fact(
@@ -29,6 +30,12 @@ export function describeDevice(console: Console, device: Device, dtype: FloatDty
       .join(" · "),
   );
   console.fact("dtype", dtype === "f16" ? "float16 operands, float32 sums and masters" : "float32");
+}
+
+/** The processes of a run, and what joins them. */
+export function describeRanks(console: Console, { collective, machines }: Ranks): void {
+  const where = machines.length === 1 ? `of ${machines[0]}` : `on ${machines.length} machines`;
+  console.fact("ranks", `${collective.size} ${where} · ${collective.library}`);
 }
 
 /** Parameters and bytes of the model. */
@@ -88,9 +95,10 @@ export function describePlan(
   { unit }: TrainMethod,
   { counts, numWarmupUpdates, resumedFrom, damaged, differences, placeChange }: PlannedRun,
   values: TrainValues,
+  ranks = 1,
 ): void {
   const { totalUpdates, updatesPerEpoch, numEpochs } = counts;
-  const size = `${formatCounted(values.perDeviceTrainBatchSize, unit)} × ${values.gradientAccumulationSteps} ${values.gradientAccumulationSteps === 1 ? "micro-batch" : "micro-batches"}`;
+  const size = `${formatCounted(values.perDeviceTrainBatchSize, unit)} × ${values.gradientAccumulationSteps} ${values.gradientAccumulationSteps === 1 ? "micro-batch" : "micro-batches"}${ranks > 1 ? ` × ${ranks} ranks` : ""}`;
   console.fact(
     "plan",
     `${formatCounted(totalUpdates, "update")} of ${size} · ${updatesPerEpoch} an epoch, ${numEpochs} ${numEpochs === 1 ? "epoch" : "epochs"} · ${numWarmupUpdates} of warm-up, then ${values.lrSchedulerType} from ${values.learningRate}`,

@@ -6,7 +6,7 @@ import { mpiCollective } from "../mpi-collective.js";
 const collective = mpiCollective();
 if (collective.rank === 1) {
   await setTimeout(100);
-  await collective.fail("no room");
+  await collective.fail({ text: "no room", status: 3 });
 } else {
   const error = await collective.sum(new Float32Array(10)).catch((error: unknown) => error as Error);
   process.stdout.write(`rank ${collective.rank}: ${error?.message}\n`);

@@ -48,6 +48,7 @@ done.abort();
 await littering;
 
 // A rank that comes late is waited for, and timers go on meanwhile.
+await collective.gather([]);
 if (rank === size - 1) await setTimeout(500);
 let ticks = 0;
 const ticking = setInterval(() => ticks++, 5);

@@ -58,7 +58,10 @@ export async function onFirstRank(collective: Collective, what: string, body: ()
 
 function toldToEnd(ranks: readonly number[]): RanksError {
   const text = "it was told to end the run";
-  return new RanksError(`train: ${ranksOf(ranks)} was told to end the run`, { failures: ranks.map((rank) => ({ rank, text })) });
+  return new RanksError(`train: ${ranksOf(ranks)} was told to end the run`, {
+    isEnd: true,
+    failures: ranks.map((rank) => ({ rank, text })),
+  });
 }
 
 /** `rank 1`, or `ranks 1, 2`. */
