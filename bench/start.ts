@@ -4,7 +4,8 @@
  *
  *   npm run bench -- start [--runs 4] [--profile FOLDER] [--out FILE.json] -- COMMAND …
  *
- * The first run begins with an empty cache of shaders (NVIDIA's driver), the others find what it left. With --profile one more run, slower, leaves a CPU profile.
+ * The first run begins with an empty cache of shaders (NVIDIA's driver), the others find what it left. With --profile one more run, slower, leaves a CPU profile,
+ * where the command is one of node.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -32,13 +33,10 @@ const cache = mkdtempSync(join(tmpdir(), "kto-start-"));
 const env = { ...process.env, __GL_SHADER_DISK_CACHE: "1", __GL_SHADER_DISK_CACHE_PATH: cache };
 
 /** Runs the command until its first update is done; seconds of each stage. */
-async function start(nodeOptions = ""): Promise<Record<string, number>> {
+async function start(...nodeOptions: string[]): Promise<Record<string, number>> {
   const began = performance.now();
   const [program, ...argv] = command;
-  const child = spawn(program!, argv, {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...env, NODE_OPTIONS: `${process.env["NODE_OPTIONS"] ?? ""} ${nodeOptions}` },
-  });
+  const child = spawn(program!, [...nodeOptions, ...argv], { stdio: ["ignore", "ignore", "pipe"], env });
   const took: Record<string, number> = {};
   let last = began;
   let said = "";
@@ -66,12 +64,14 @@ async function start(nodeOptions = ""): Promise<Record<string, number>> {
 
 const runs: Record<string, number>[] = [];
 try {
-  for (let run = 0; run < Number(options.runs); run++) runs.push(await start());
-  if (options.profile !== undefined) await start(`--cpu-prof --cpu-prof-dir=${options.profile}`);
+  for (let run = 0; run < Number(options.runs); run++) {
+    const took = await start();
+    runs.push(took);
+    const parts = Object.entries(took).map(([name, seconds]) => `${name} ${seconds.toFixed(2)}`);
+    console.log(`${(run === 0 ? "cold" : `warm ${run}`).padEnd(8)}${parts.join(" · ")}`);
+    if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify({ command, runs }, undefined, 1)}\n`);
+  }
+  if (options.profile !== undefined) await start("--cpu-prof", `--cpu-prof-dir=${options.profile}`);
 } finally {
   rmSync(cache, { recursive: true, force: true });
 }
-const names = [...new Set(runs.flatMap((run) => Object.keys(run)))];
-console.log(`${"seconds".padEnd(34)}${runs.map((_, run) => (run === 0 ? "cold" : `warm ${run}`).padStart(9)).join("")}`);
-for (const name of names) console.log(`${name.padEnd(34)}${runs.map((run) => (run[name] ?? NaN).toFixed(2).padStart(9)).join("")}`);
-if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify({ command, runs }, undefined, 1)}\n`);

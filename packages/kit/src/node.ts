@@ -1,4 +1,4 @@
-export { gpuMemory, type GpuMemory } from "./device/gpu-memory.js";
+export { gpuMemoryAtOpening, type GpuMemory } from "./device/gpu-memory.js";
 export { mendingCommand, NoAdapterError, whyNoHardware } from "./device/hardware.js";
 export { expandHome, hasSplits, isFolder, isHubId } from "./platform/node-places.js";
 export { referenceFolder, rowIndexFolder, tokenCacheFolder, tokenFolder, type FolderOptions } from "./data/token-folder.js";

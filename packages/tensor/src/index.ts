@@ -8,6 +8,7 @@ export type { Capabilities } from "./device/capabilities.js";
 export { rangeOf } from "./device/buffer-range.js";
 export type { Capture } from "./device/capture.js";
 export type { Reader, StagedRead } from "./device/reader.js";
+export type { Uploads } from "./device/uploads.js";
 export { Device } from "./device/device.js";
 export type { DeviceMemory } from "./device/device-memory.js";
 export type { ForcedVariants } from "./device/forced-variants.js";

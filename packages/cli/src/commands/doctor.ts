@@ -1,4 +1,4 @@
-import { gpuMemory, mendingCommand, NoAdapterError, whyNoHardware, type GpuMemory } from "@kto/kit/node";
+import { gpuMemoryAtOpening, mendingCommand, NoAdapterError, whyNoHardware, type GpuMemory } from "@kto/kit/node";
 import type { Device } from "@kto/tensor";
 import { exitStatus } from "../errors.js";
 import { commandValues, expectNoOperands } from "../config/check-command.js";
@@ -88,7 +88,7 @@ async function examine(device: Device, report: Omit<DoctorReport, "hub">): Promi
   report.adapter = { ...adapterInfo(device), software: capabilities.software };
   report.features = [...gpuDevice.features].sort();
   report.limits = limitsOf(gpuDevice.limits);
-  report.memory = capabilities.software ? null : (gpuMemory() ?? null);
+  report.memory = gpuMemoryAtOpening(device) ?? null;
   report.selfTest = await selfTest(device);
   const { maxRelativeError } = report.selfTest;
   if (!(maxRelativeError <= largestError))

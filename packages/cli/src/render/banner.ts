@@ -1,5 +1,5 @@
 import { listed } from "@kto/datasets";
-import { gpuMemory } from "@kto/kit/node";
+import { gpuMemoryAtOpening } from "@kto/kit/node";
 import { countLoraParameters, type PeftModel } from "@kto/lora";
 import type { DecoderForCausalLM } from "@kto/qwen2";
 import type { Device, FloatDtype } from "@kto/tensor";
@@ -16,7 +16,7 @@ import { formatBytes, formatCount, formatCounted } from "./format.js";
 export function describeDevice(console: Console, device: Device, dtype: FloatDtype): void {
   const { software, subgroups, shaderF16, subgroupMatrix } = device.capabilities;
   const { name, driver } = adapterInfo(device);
-  const memory = software ? undefined : gpuMemory();
+  const memory = gpuMemoryAtOpening(device);
   console.line(console.colors.bold(`kto · ${name}${software ? " (software: slow)" : ""}`));
   const features = [shaderF16 && "f16", subgroups && "subgroups", subgroupMatrix.length > 0 && "subgroup matrices"].filter(Boolean);
   console.fact(

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Device } from "@kto/tensor";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { freeBytes, gpuMemory, memoryBudget } from "./gpu-memory.js";
+import { freeBytes, gpuMemory, gpuMemoryAtOpening, memoryBudget, noteGpuMemory, readGpuMemory } from "./gpu-memory.js";
 
 const MiB = 2 ** 20;
 const path = process.env["PATH"];
@@ -24,6 +24,18 @@ function nvidiaSmi(output: string, status = 0): void {
 }
 
 const device = (software = false): Device => ({ capabilities: { software } }) as never;
+
+it("is told without waiting too, and remembered of a device that was opened meanwhile", async () => {
+  nvidiaSmi("81559, 10000");
+  const memory = await readGpuMemory();
+  expect(memory).toEqual(gpuMemory());
+  const opened = device();
+  expect(gpuMemoryAtOpening(opened)).toBeUndefined();
+  noteGpuMemory(opened, memory!);
+  expect(gpuMemoryAtOpening(opened)).toBe(memory);
+  nvidiaSmi("failed", 9);
+  expect(await readGpuMemory()).toBeUndefined();
+});
 
 it("is, as a budget, what the device holds and most of what nvidia-smi calls free", () => {
   nvidiaSmi("81559, 10000");

@@ -1,7 +1,7 @@
 import { CapabilityError } from "@kto/core";
 import { requestDevice, type Device } from "@kto/tensor";
 import { deviceChoice } from "../device/device-choice.js";
-import { freeBytes, memoryBudget } from "../device/gpu-memory.js";
+import { freeBytes, memoryBudget, noteGpuMemory, readGpuMemory } from "../device/gpu-memory.js";
 import { NoAdapterError, whyNoDevice, whyNoHardware } from "../device/hardware.js";
 import type { OpenDeviceOptions } from "../device/open-device.js";
 
@@ -15,9 +15,14 @@ const warn = (note: string): void => console.warn(note);
 export async function openPlatformDevice(options: OpenDeviceOptions): Promise<Device> {
   const { env = process.env, onNote = warn } = options;
   const choice = options.device === undefined ? deviceChoice(env["KTO_DEVICE"], "KTO_DEVICE") : deviceChoice(options.device, "device");
+  const reading = choice === "software" ? undefined : readGpuMemory(); // while the device is opened, whose own memory is within the reserve
   const device = await openChosen(choice, env, onNote, options.adapter);
+  const { software } = device.capabilities;
+  const memory = software ? undefined : await reading;
+  if (memory) noteGpuMemory(device, memory);
   device.memory.readFreeBytes = () => freeBytes(device);
-  device.memory.budgetBytes = options.maxMemory ?? memoryBudget(device.memory.info().allocatedBytes, freeBytes(device));
+  const free = software ? freeBytes(device) : memory?.freeBytes;
+  device.memory.budgetBytes = options.maxMemory ?? memoryBudget(device.memory.info().allocatedBytes, free);
   return device;
 }
 

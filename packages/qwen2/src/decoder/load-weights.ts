@@ -1,7 +1,15 @@
 import { DtypeError } from "@kto/core";
 import { isNf4Weight, isSkipped, loadNf4Weight, quantizeNf4, type Nf4Weight, type WeightDtype } from "@kto/nf4";
 import { type TensorReader } from "@kto/safetensors";
-import { nothingOverflowed, type Device, type FloatDtype, type ParameterBucket, type Tensor, type TensorSpace } from "@kto/tensor";
+import {
+  nothingOverflowed,
+  type Device,
+  type FloatDtype,
+  type ParameterBucket,
+  type Tensor,
+  type TensorSpace,
+  type Uploads,
+} from "@kto/tensor";
 import { expectWeights } from "./expect-weights.js";
 import { overflowError, writeConverted } from "./write-converted.js";
 import { bucketSpace } from "./weight-buckets.js";
@@ -50,9 +58,6 @@ const concurrentTensors = 3;
 /** Bytes of a tensor that are read at a time. With what is on its way to the device they are most of what a load takes of the host's memory. */
 const chunkBytes = 4 * 2 ** 20;
 
-/** Bytes of a window: the host is at most two of them ahead of the device, or a fast disk would fill the driver's memory with pieces on their way. */
-const bytesInFlight = 16 * 2 ** 20;
-
 /**
  * Streams the weights that a model needs (`weightSpecs(config)`) to the device in pieces, converting on the way, so that no second copy of the model exists in memory. Rounds to nearest even.
  * A linear layer that the file holds in four bits stays so. If it holds none so, they are quantised as `quantization` says; if it holds some, the
@@ -98,9 +103,8 @@ class WeightLoad {
   readonly #space: { of(name: string): TensorSpace; dispose(): void };
   /** An element a spec; see `writeBfloat16`. */
   readonly #firstOverflow: Tensor;
+  readonly #uploads: Uploads;
   #loadedBytes = 0;
-  #untilWait = bytesInFlight;
-  #inFlight: Promise<void> | undefined;
 
   constructor(reader: TensorReader, specs: readonly WeightSpec[], options: LoadWeightsOptions) {
     this.#reader = reader;
@@ -108,6 +112,7 @@ class WeightLoad {
     this.#options = options;
     this.#totalBytes = specs.reduce((total, { name }) => total + reader.tensors.get(name)!.byteLength, 0);
     const { device, dtype, buckets } = options;
+    this.#uploads = device.uploads();
     this.#space = buckets ? bucketSpace(buckets) : new WeightSpace(device, specs, { dtype, formOf: (spec) => this.#formOf(spec) });
     this.#firstOverflow = device.unscoped(() =>
       device.tensor(
@@ -141,7 +146,6 @@ class WeightLoad {
 
   /** The weights in the model's order, once the device has them all. */
   async finish(): Promise<LoadedWeights> {
-    await this.#inFlight;
     await this.#expectNoOverflow();
     const inOrder = <T>(found: ReadonlyMap<string, T>): Map<string, T> =>
       new Map(this.#specs.flatMap(({ name }) => (found.has(name) ? [[name, found.get(name)!] as const] : [])));
@@ -153,6 +157,7 @@ class WeightLoad {
   }
 
   disposeWork(): void {
+    this.#uploads.dispose();
     this.#space.dispose();
     this.#firstOverflow.dispose();
   }
@@ -196,22 +201,11 @@ class WeightLoad {
     }
   }
 
-  /** Notes a piece that went to the device, and waits if too many are on their way. */
+  /** Notes a piece that went to the device, and waits until there is room for the next: a fast disk would fill the driver's memory with pieces on their way. */
   async #counted(name: string, byteLength: number): Promise<void> {
-    this.#untilWait -= byteLength;
     this.#loadedBytes = Math.min(this.#loadedBytes + byteLength, this.#totalBytes); // companions of four-bit weights are not in the total
     this.#options.onProgress?.({ loadedBytes: this.#loadedBytes, totalBytes: this.#totalBytes, name });
-    await this.#waitIfFull();
-  }
-
-  /** Waits for the window before the last, so that the device has work while the next is read. */
-  async #waitIfFull(): Promise<void> {
-    if (this.#untilWait > 0) return;
-    this.#untilWait = bytesInFlight;
-    const earlier = this.#inFlight;
-    this.#inFlight = this.#options.device.sync();
-    this.#inFlight.catch(() => undefined); // told where it is awaited
-    await earlier;
+    await this.#uploads.room();
   }
 
   async #expectNoOverflow(): Promise<void> {

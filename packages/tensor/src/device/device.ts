@@ -18,6 +18,7 @@ import { CommandQueue } from "./queue.js";
 import { Reader } from "./reader.js";
 import { Recorder } from "./recorder.js";
 import { Arena, nodesBehind } from "./scope.js";
+import { Uploads } from "./uploads.js";
 
 /** What a device is made of; `requestDevice` fills it in. */
 export interface DeviceParts {
@@ -141,6 +142,21 @@ export class Device implements Disposable, AsyncDisposable {
       source.set(bytes);
     }
     this.#queue.write({ buffer: tensor.storage.buffer, offset: tensor.byteOffset + byteOffset, size: source.byteLength }, source);
+  }
+
+  /** For where much is written: see `Uploads`, its caller's to dispose. */
+  uploads(): Uploads {
+    this.expectAlive("uploads");
+    this.#expectComputing("write");
+    const queue = this.#queue;
+    const uploads: Uploads = new Uploads({
+      pool: this.#inUse.pool,
+      copy: (from, to) => queue.copy(from, to),
+      flush: () => void queue.flush(),
+      onDispose: () => void (queue.uploads === uploads && (queue.uploads = undefined)),
+    });
+    queue.uploads = uploads;
+    return uploads;
   }
 
   /**

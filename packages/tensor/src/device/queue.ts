@@ -5,6 +5,7 @@ import { bufferUsage } from "../memory/buffer-usage.js";
 import type { BufferPool } from "../memory/pool.js";
 import type { CompiledKernel } from "./pipeline-cache.js";
 import type { Profiler } from "./profile.js";
+import type { Uploads } from "./uploads.js";
 
 const dispatchesPerFlush = 256;
 
@@ -49,6 +50,8 @@ export class CommandQueue {
   profiler: Profiler | undefined;
   /** Nothing is recorded: see `Device.rehearse`. */
   isRehearsing = false;
+  /** Takes large writes while it has room: see `Device.uploads`. */
+  uploads: Uploads | undefined;
   /** Commands go here and not to the GPU: see `Device.capture`. */
   captured: CapturedCommand[] | undefined;
 
@@ -131,6 +134,7 @@ export class CommandQueue {
     if (this.captured)
       throw new KernelError("capture: host data would be written once and not again; write it before, to a tensor from outside");
     if (data.byteLength > smallWrite) {
+      if (this.uploads?.write(range, data)) return;
       this.flush();
       this.#device.queue.writeBuffer(range.buffer, range.offset, data);
       return;
