@@ -1,12 +1,11 @@
 import { FormatError } from "@kto/core";
-import type { Device } from "@kto/tensor";
 import type { Measurement } from "./measurement.js";
 
 /** What another program needed on a device, by the names of measurements. */
 export interface Figures {
   /** "cuBLAS (PyTorch 2.11)" */
   program: string;
-  /** A part of the device's name, as "H200". */
+  /** The device's name, or a part of it: "NVIDIA H200". */
   device: string;
   /** As 2026-12-01. */
   date: string;
@@ -14,9 +13,9 @@ export interface Figures {
 }
 
 /** A measurement beside another program's, where the device is of the kind that that was measured on. */
-export function withFigures(measurement: Measurement, figures: Figures | undefined, device: Device | undefined): Measurement {
+export function withFigures(measurement: Measurement, figures: Figures | undefined, deviceName: string | undefined): Measurement {
   const milliseconds = figures?.milliseconds[measurement.name];
-  if (!figures || milliseconds === undefined || !device?.capabilities.description.includes(figures.device)) return measurement;
+  if (!figures || milliseconds === undefined || !deviceName?.includes(figures.device)) return measurement;
   return { ...measurement, beside: { program: figures.program, milliseconds, date: figures.date } };
 }
 

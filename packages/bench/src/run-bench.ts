@@ -93,7 +93,7 @@ export async function* runBench({
     else
       try {
         for await (const found of one.run(context)) {
-          const measurement = withFigures(found, figures, device);
+          const measurement = withFigures(found, figures, device && nameOf(device));
           result.measurements.push(measurement);
           onProgress?.(one.name, measurement);
         }
@@ -104,4 +104,9 @@ export async function* runBench({
     yield result;
     await device?.memory.trim();
   }
+}
+
+/** What the driver calls the device. */
+function nameOf({ gpuDevice, capabilities }: Device): string {
+  return (gpuDevice as GPUDevice & { adapterInfo?: GPUAdapterInfo }).adapterInfo?.device || capabilities.description;
 }
