@@ -68,6 +68,7 @@ const guide: Item[] = [
       page("Your own 👍 and 👎", "/start/your-feedback"),
       page("DeepSeek with KTO, a tutorial", "/start/tutorial"),
       page("Stopping and going on", "/start/checkpoints"),
+      page("Several GPUs", "/start/several-gpus"),
       page("Keeping what was trained", "/start/keeping"),
       page("In a browser", "/start/browser"),
       page("Train in this browser", "/start/live"),
