@@ -214,7 +214,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> implements Dis
     const { modulesToSave, initLoraWeights } = this.#find(name).config;
     if (modulesToSave !== null) return false;
     if (this.device.recorder.isRehearsing) return initLoraWeights !== false; // it holds no values, and would begin with these
-    for (const { b } of (await this.readAdapter(name)).values()) if (b.some((value) => value !== 0)) return false;
+    for (const { b } of (await this.readAdapter(name)).values())
+      for (let index = 0; index < b.length; index++) if (b[index] !== 0) return false; // `some` takes seven times as long for millions
     return true;
   }
 

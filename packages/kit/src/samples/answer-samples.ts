@@ -86,6 +86,7 @@ async function answer(
     run,
     rows.map((row) => ({ promptTokens: row.sample.ids.length, newTokens: row.maxNewTokens })),
   );
+  await device.recorder.warmUp(); // what was rehearsed to find the room
   const { eosTokenIds, stops: stop } = answerEnd({}, (base as { generationConfig?: GenerationDefaults }).generationConfig ?? {}, tokenizer);
   const ends = [...new Set([...eosTokenIds, ...(tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId])])];
   using generator = new TextGenerator(model as GenerationModel, { maxRows: atOnce, maxCachedTokens });
