@@ -6,6 +6,7 @@
  * `main`: the tiles of `matmul`, and pipelined products with b in every order, with and without a product of rank 16 inside. `skinny`: an adapter's own products.
  */
 import {
+  emptyPeaks,
   gemm,
   isSkinny,
   requestDevice,
@@ -13,6 +14,7 @@ import {
   type Device,
   type FloatDtype,
   type Gemm,
+  type Peaks,
   type SkinnyProduct,
   type Tensor,
 } from "@kto/tensor";
@@ -62,7 +64,7 @@ async function main(device: Device, [m, n, k]: readonly [number, number, number]
   const half = device.empty([m, n], "f16");
   const single = device.empty([m, n], "f32");
   const peaks = tensor(device, [1, 32], "f32");
-  const lowRank = { h, peaks, factor, scale: 0.5 };
+  const lowRank = { h, peaks: { tensor: peaks, first: 0, count: peaks.size }, factor, scale: 0.5 };
   const product: Omit<Gemm, "c"> = { a, b, m, n, k };
   const cases: [string, Gemm, string?][] = [
     ["matmul, rows", { ...product, c: half, transposeB: true }, "subgroupMatrix"],
@@ -87,22 +89,24 @@ async function main(device: Device, [m, n, k]: readonly [number, number, number]
 async function skinny(device: Device, [tokens, features]: readonly [number, number], rank: number): Promise<void> {
   const wide = tensor(device, [tokens, features], "f16");
   const factor = tensor(device, [features, rank], "f32");
+  const rows = tensor(device, [rank, features], "f32");
   const h = tensor(device, [tokens, rank], "f32");
+  const [peaks] = device.unscoped(() => emptyPeaks(device, 1, { m: tokens, n: rank })) as [Peaks];
   const tall = device.empty([tokens, rank], "f32");
   const gradient = device.empty([features, rank], "f32");
   const cases: [string, SkinnyProduct][] = [
-    ["h = x·Aᵀ", { a: wide, b: factor, c: tall, m: tokens, n: rank, k: features, transposeB: true }],
-    ["dh = dy·B", { a: wide, b: factor, c: tall, m: tokens, n: rank, k: features, wantsPeaks: true }],
-    ["dB = dyᵀ·h", { a: wide, b: h, c: gradient, m: features, n: rank, k: tokens, transposeA: true }],
-    ["dA = dhᵀ·x", { a: wide, b: h, c: gradient, m: features, n: rank, k: tokens, transposeA: true, transposeC: true }],
+    ["h = x·Aᵀ", { a: wide, b: rows, m: tokens, n: rank, k: features, transposeB: true, to: [{ c: tall, peaks }] }],
+    ["dh = dy·B", { a: wide, b: factor, m: tokens, n: rank, k: features, to: [{ c: tall, peaks }] }],
+    ["dB = dyᵀ·h", { a: wide, b: h, m: features, n: rank, k: tokens, transposeA: true, peaks, to: [{ c: gradient }] }],
+    ["dA = dhᵀ·x", { a: wide, b: h, m: features, n: rank, k: tokens, transposeA: true, peaks, to: [{ c: rows, transposed: true }] }],
   ];
   const results: string[] = [];
   for (const [name, product] of cases) {
-    const time = await micros(device, () => void skinnyProduct(product));
+    const time = await micros(device, () => skinnyProduct(product));
     results.push(`${name} ${time.toFixed(1)} (${(wide.byteLength / time / 1e3).toFixed(0)})`);
   }
   console.log(`${tokens} × ${features}, rank ${rank}, µs (GB/s of the wide matrix): ${results.join(", ")}`);
-  for (const each of [wide, factor, h, tall, gradient]) each.dispose();
+  for (const each of [wide, factor, rows, h, peaks.tensor, tall, gradient]) each.dispose();
 }
 
 const chosen = new Set(process.argv.slice(2));
@@ -132,6 +136,6 @@ if (wants("main")) {
 if (wants("skinny")) {
   for (const tokens of [2048, 4096])
     for (const features of [256, 1536, 8960, ...(chosen.has("7b") ? [3584, 18_944] : [])]) await skinny(device, [tokens, features], 16);
-  await skinny(device, [2048, 1536], 32);
+  for (const rank of [32, 48]) await skinny(device, [2048, 1536], rank);
 }
 device.dispose();

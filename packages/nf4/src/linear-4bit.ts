@@ -4,9 +4,9 @@ import {
   gemm,
   isAdaptedLinear,
   partsTogether,
+  type AdaptedLayer,
   type FewRowsInput,
   type FloatDtype,
-  type FrozenMatrix,
   type LinearAdapter,
   type LinearModule,
   type LowRankDelta,
@@ -51,11 +51,17 @@ export class Linear4bit implements LinearModule {
 
   #forward(x: Tensor, dtype: FloatDtype, addend: Tensor | undefined): Tensor {
     if (!this.adapter?.isActive) return linear4bit(x, this.weight, this.bias, { dtype, addend });
-    const { delta } = this.adapter;
-    const adapted = delta && { x, weight: frozenMatrix(this.weight), bias: this.bias, addend, delta, dtype };
-    if (adapted && isAdaptedLinear(adapted)) return adaptedLinear(adapted);
+    const adapted = this.adapted();
+    if (adapted && isAdaptedLinear({ x, ...adapted })) return adaptedLinear({ x, ...adapted, addend, dtype });
     const y = this.adapter.apply(linear4bit(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
     return addend ? add(addend, y) : y;
+  }
+
+  adapted(): AdaptedLayer | undefined {
+    const { weight, bias, adapter } = this;
+    if (!adapter?.isActive || !adapter.delta) return undefined;
+    const frozen = { shape: weight.shape, forProduct: () => productOperand(weight), forGradient: () => weight.dequantize("f16") };
+    return { weight: frozen, bias, delta: adapter.delta };
   }
 
   together(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined {
@@ -83,10 +89,6 @@ export class Linear4bit implements LinearModule {
       sum?.dispose();
     }
   }
-}
-
-function frozenMatrix(weight: Nf4Weight): FrozenMatrix {
-  return { shape: weight.shape, forProduct: () => productOperand(weight), forGradient: () => weight.dequantize("f16") };
 }
 
 /** A weight and a matrix of low rank, quantised again. */

@@ -39,6 +39,8 @@ export class Tensor implements Disposable {
   readonly rowCapacity: number | undefined;
   /** The op that made it, if a gradient can flow back through it. */
   node: TapeNode | undefined = undefined;
+  /** Which of that op's outputs this is. */
+  nodeOutput = 0;
   /** A leaf whose gradient `backward` returns. */
   requiresGrad = false;
   /** Its only rows through which a gradient flows, where that is not all of them: see `withGradientRows`. */

@@ -1,4 +1,15 @@
-import { add, rmsNorm, rope, swiGlu, type Attend, type FloatDtype, type LinearModule, type RopeTables, type Tensor } from "@kto/tensor";
+import {
+  add,
+  forwardEach,
+  rmsNorm,
+  rope,
+  swiGlu,
+  type Attend,
+  type FloatDtype,
+  type LinearModule,
+  type RopeTables,
+  type Tensor,
+} from "@kto/tensor";
 import type { DecoderConfig } from "./config.js";
 
 /** One decoder layer: its weights, named as on disk, and its place. */
@@ -39,26 +50,23 @@ export function decoderLayer(x: Tensor, layer: DecoderLayer, context: DecoderLay
   const { device } = x;
   const { headDim, rmsNormEps: eps } = config;
   // A scope each, so that what nothing saves (the accumulator under an adapter, a projection before its rotation) is free for the next step.
-  const project = (projection: LinearModule, input: Tensor): Tensor =>
-    device.scope("projection", () => projection.forward(input, { dtype }));
-  const rotate = (projection: LinearModule, input: Tensor): Tensor =>
-    device.scope("projection", () => rope(projection.forward(input, { dtype }), positions, { headDim, ...tables }));
+  const rotate = (projected: Tensor): Tensor => rope(projected, positions, { headDim, ...tables });
   const addProjection = (to: Tensor, projection: LinearModule, input: Tensor): Tensor =>
     device.scope("projection", () => projection.forwardOnto?.(to, input) ?? add(to, projection.forward(input, { dtype: "f32" })));
 
   const afterAttention = device.scope("attention", () => {
     const normed = rmsNorm(x, layer.inputLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
-    const q = rotate(layer.qProj, normed); // [numTokens, numAttentionHeads * headDim]
-    const k = rotate(layer.kProj, normed); // [numTokens, numKeyValueHeads * headDim]
-    const v = project(layer.vProj, normed); // [numTokens, numKeyValueHeads * headDim]
+    const [q, k, v] = device.scope("projections", () => {
+      const [queries, keys, values] = forwardEach([layer.qProj, layer.kProj, layer.vProj], normed, { dtype }) as [Tensor, Tensor, Tensor];
+      return [rotate(queries), rotate(keys), values] as const;
+    }); // [numTokens, numAttentionHeads * headDim], [numTokens, numKeyValueHeads * headDim] twice
     const attended = attend(layer.index, q, k, v); // [numTokens, numAttentionHeads * headDim]
     return addProjection(x, layer.oProj, attended); // [numTokens, hiddenSize] f32
   });
 
   return device.scope("mlp", () => {
     const normed = rmsNorm(afterAttention, layer.postAttentionLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
-    const gate = project(layer.gateProj, normed); // [numTokens, intermediateSize]
-    const up = project(layer.upProj, normed); // [numTokens, intermediateSize]
+    const [gate, up] = forwardEach([layer.gateProj, layer.upProj], normed, { dtype }) as [Tensor, Tensor]; // [numTokens, intermediateSize]
     return addProjection(afterAttention, layer.downProj, swiGlu(gate, up, { dtype })); // [numTokens, hiddenSize] f32
   });
 }

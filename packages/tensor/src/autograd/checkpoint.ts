@@ -36,12 +36,12 @@ export function checkpoint(block: (x: Tensor) => Tensor, x: Tensor, { keep = [],
   const input = rows ? rowsAlone(x, rows) : device.unscoped(() => x.detach());
   const edge = edgeOf(x);
   output.node = device.register(
-    new GradNode("checkpoint", [edge], [input, ...keep.map((tensor) => tensor.hold())], (dy, gradients) => {
+    new GradNode("checkpoint", [edge], [input, ...keep.map((tensor) => tensor.hold())], ([dy], gradients) => {
       const leaf = input.detach();
       leaf.requiresGrad = edge !== undefined;
       const result = device.scope("checkpoint recomputation", () => again(leaf));
       result.dispose(); // only its place on the tape is needed
-      backwardFrom([[result, dy]], gradients);
+      backwardFrom([[result, dy!]], gradients);
       return [gradients.take(leaf)];
     }),
   );

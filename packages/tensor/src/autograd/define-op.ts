@@ -17,12 +17,18 @@ export interface OpContext<P = never, R = never> {
   way(problem: P): R;
 }
 
+/** What an op gives: a tensor, or several, each with a gradient of its own. */
+export type Output = Tensor | readonly Tensor[];
+
+/** Gradients of an op's output: of several those that came, of which there is one at least. */
+export type OutputGradient<O extends Output> = O extends Tensor ? Tensor : readonly (Tensor | undefined)[];
+
 /** An op in one place: forward, what it keeps, its vjp. */
-export interface OpDefinition<I extends Inputs, A, S extends Saved, E, P = never, R = never> {
+export interface OpDefinition<I extends Inputs, A, S extends Saved, E, P = never, R = never, O extends Output = Tensor> {
   /** Sets of kernels between which each call chooses, most demanding first; `device.recorder.variants` forces one by the op's name. */
   ways?: readonly Way<P, R>[];
-  /** Output, what the vjp needs of the forward pass, and outputs through which no gradient flows. */
-  forward(context: OpContext<P, R>, inputs: I, attributes: A): { output: Tensor; saved: S; extra?: E };
+  /** Output, or several with the same rows, what the vjp needs of the forward pass, and outputs through which no gradient flows. */
+  forward(context: OpContext<P, R>, inputs: I, attributes: A): { output: O; saved: S; extra?: E };
   /**
    * Inputs and saved tensors, by name, that have a row for each row of the output, of which none depends on a later one. Where only the first rows take
    * gradients (`withGradientRows`) the vjp sees these alone, of `saved` and of `dy`. An op that does not say so is given all rows.
@@ -36,46 +42,50 @@ export interface OpDefinition<I extends Inputs, A, S extends Saved, E, P = never
       gradients: Gradients;
       /** By input: the f32 sum of what other ops gave, which the vjp may add to in place and return instead of a tensor of its own. */
       partial: { readonly [K in keyof I]?: Tensor | undefined };
+      /** By input: whether its gradient may be f16 as it is; elsewhere such a gradient is converted. */
+      takesHalf: { readonly [K in keyof I]?: boolean };
       /** Where the gradient of an input that is a leaf is added up, if an op may do so itself: the vjp then returns none for it. */
       sumOf(name: keyof I): GradientSum | undefined;
       /** By input: the shape of its gradient. */
       shapes: { readonly [K in keyof I]: Rows };
     },
     saved: S,
-    dy: Tensor,
+    dy: OutputGradient<O>,
     needs: Needs<I>,
     attributes: A,
   ): { [K in keyof I]?: Tensor | false | undefined };
 }
 
 /** A recorded op: its output, on the tape if any input needs a gradient, and its other results. */
-export interface OpResult<E> {
-  output: Tensor;
+export interface OpResult<E, O extends Output = Tensor> {
+  output: O;
   extra: E;
 }
 
 /** An op ready to be called. */
-export type Op<I extends Inputs, A, E> = (inputs: I, attributes: A) => OpResult<E>;
+export type Op<I extends Inputs, A, E, O extends Output = Tensor> = (inputs: I, attributes: A) => OpResult<E, O>;
 
 /**
  * Makes an op of a forward function and its vjp. Calling it records kernels at once; it is put on the tape only if an input needs a gradient and
  * the device is not inside `noGrad`. Everything made inside either function but not returned or saved is freed when the function ends.
  */
-export function defineOp<I extends Inputs, A, S extends Saved, E = undefined, P = never, R = never>(
+export function defineOp<I extends Inputs, A, S extends Saved, E = undefined, P = never, R = never, O extends Output = Tensor>(
   name: string,
-  definition: OpDefinition<I, A, S, E, P, R>,
-): Op<I, A, E> {
+  definition: OpDefinition<I, A, S, E, P, R, O>,
+): Op<I, A, E, O> {
   const ways = definition.ways && defineWays(name, definition.ways);
   return (inputs, attributes) => {
     const device = deviceOf(name, inputs);
     const result = device.scope(name, () => {
       const way = (problem: P): R => ways!.choose(device, problem).record; // without ways nobody has a problem to call it with
       const { output, saved, extra } = definition.forward({ device, way }, inputs, attributes);
-      output.label = name;
+      const isSingle = output instanceof Tensor;
+      const outputs: readonly Tensor[] = isSingle ? [output] : output;
+      for (const each of outputs) each.label = name;
       const names = Object.keys(inputs);
       const edges = device.isRecordingGradients ? names.map((key) => edgeOf(inputs[key])) : [];
       const rows = definition.rows && gradientRowsOfResult(definition.rows.map((key) => inputs[key as string]));
-      output.gradientRows = rows;
+      for (const each of outputs) each.gradientRows = rows;
       if (edges.some((edge) => edge !== undefined)) {
         const rowsOf = (key: string): GradientRows | undefined => (definition.rows?.includes(key) ? rows : undefined);
         const kept = hold(device, saved, rowsOf);
@@ -83,12 +93,14 @@ export function defineOp<I extends Inputs, A, S extends Saved, E = undefined, P 
           [K in keyof I]: Rows;
         };
         const needs = Object.fromEntries(names.map((key, index) => [key, edges[index] !== undefined])) as Needs<I>;
-        output.node = device.register(
+        const takesHalf = Object.fromEntries(names.map((key, index) => [key, edges[index]?.node?.acceptsHalf])) as Needs<I>;
+        const node = device.register(
           new GradNode(
             name,
             edges,
             kept.held,
-            (dy, gradients, sums) => {
+            (dys, gradients, sums) => {
+              const dy = (isSingle ? dys[0]! : dys) as OutputGradient<O>;
               const partial = Object.fromEntries(names.map((key, index) => [key, sumOfShape(sums[index], shapes[key])])) as {
                 [K in keyof I]?: Tensor;
               };
@@ -96,12 +108,19 @@ export function defineOp<I extends Inputs, A, S extends Saved, E = undefined, P 
                 const leaf = edges[names.indexOf(key as string)]?.leaf;
                 return leaf && gradients.sumOf(leaf);
               };
-              const byName = definition.vjp({ device, way, gradients, partial, sumOf, shapes }, kept.saved, dy, needs, attributes);
+              const byName = definition.vjp(
+                { device, way, gradients, partial, takesHalf, sumOf, shapes },
+                kept.saved,
+                dy,
+                needs,
+                attributes,
+              );
               return names.map((key) => byName[key] || undefined);
             },
             definition.acceptsHalfGradient,
           ),
         );
+        outputs.forEach((each, index) => Object.assign(each, { node, nodeOutput: index }));
       }
       return { output, extra: extra as E };
     });

@@ -7,26 +7,31 @@ export type Saved = Record<string, Tensor | number | undefined>;
 /** Where a gradient goes: to the op that made the input, or to a leaf. */
 export interface GradEdge {
   node?: GradNode;
+  /** Which of that op's outputs the input is; default the first. */
+  output?: number;
   leaf?: Tensor;
   /** The rows of the input that take gradients, where that is not all of them. */
   rows?: GradientRows | undefined;
 }
 
+/** Gradients of an op's outputs, in order; undefined where none came to one. At least one did. */
+export type OutputGradients = readonly (Tensor | undefined)[];
+
 /**
  * Gradients of a node's inputs, in order, undefined where none flows; owned by the caller's scope. `partial` holds, where there is one and nobody else
  * sees it, the sum of what other consumers of that input gave: a vjp may add to it in place and return it.
  */
-export type Vjp = (dy: Tensor, gradients: Gradients, partial: readonly (Tensor | undefined)[]) => (Tensor | undefined)[];
+export type Vjp = (dys: OutputGradients, gradients: Gradients, partial: readonly (Tensor | undefined)[]) => (Tensor | undefined)[];
 
 let nextSequence = 1;
 
-/** One recorded op: how to turn the gradient of its output into gradients of its inputs. */
+/** One recorded op: how to turn the gradients of its outputs into gradients of its inputs. */
 export class GradNode implements TapeNode {
   readonly sequence: number = nextSequence++;
   readonly op: string;
   readonly inputs: readonly (GradEdge | undefined)[];
   readonly vjp: Vjp;
-  /** Whether `vjp` takes an f16 gradient of the output; others are given f32. */
+  /** Whether `vjp` takes f16 gradients of the outputs; others are given f32. */
   readonly acceptsHalf: boolean;
   readonly #held: readonly Disposable[];
   #released = false;
@@ -60,6 +65,6 @@ export function nodeOf(tensor: Tensor): GradNode | undefined {
 export function edgeOf(tensor: Tensor | undefined): GradEdge | undefined {
   if (!tensor) return undefined;
   const node = nodeOf(tensor);
-  if (node) return { node, rows: tensor.gradientRows };
+  if (node) return { node, output: tensor.nodeOutput, rows: tensor.gradientRows };
   return tensor.requiresGrad ? { leaf: tensor } : undefined;
 }

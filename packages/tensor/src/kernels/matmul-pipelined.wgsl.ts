@@ -6,12 +6,25 @@ import { pipelinedTile, type PipelinedSpec } from "./lib/pipelined-tiles.js";
 import { hasLargeStages, subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 
 type Bindings = "a" | "b" | "bias" | "addend" | "h" | "factor" | "peaks" | "c";
-type Params = "m" | "n" | "k" | "alpha" | "aOffset" | "bOffset" | "cOffset" | "rank" | "numPeaks" | "lowRankScale";
+type Params =
+  | "m"
+  | "n"
+  | "k"
+  | "alpha"
+  | "aOffset"
+  | "bOffset"
+  | "cOffset"
+  | "rank"
+  | "hPitch"
+  | "hFirst"
+  | "firstPeak"
+  | "numPeaks"
+  | "lowRankScale";
 
 const plain = { hasBias: false, hasAddend: false, accumulate: false, hasLowRank: false, fewTiles: false };
 
 /**
- * c[m, n] = alpha · (sum over k of a[m, k] · b(k, n) [+ lowRankScale · sum over r of h[m, r] · factor(r, n)]) [+ bias[n]] [+ addend[m, n]] [+ c[m, n]]
+ * c[m, n] = alpha · (sum over k of a[m, k] · b(k, n) [+ lowRankScale · sum over r of h[m, hFirst + r] · factor(r, n)]) [+ bias[n]] [+ addend[m, n]] [+ c[m, n]]
  * for f16 a and b on matrix units, sums in f32, rounded once to `dtype`. b lies as `order` says, factor as [n, r] or, with b of [k, n], as [r, n].
  * The largest of `peaks` is no less than any magnitude in h. k is a multiple of 64, n and r of 8; bits of f16 in u32.
  */
@@ -36,6 +49,9 @@ export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = de
     bOffset: "u32",
     cOffset: "u32",
     rank: "u32",
+    hPitch: "u32",
+    hFirst: "u32",
+    firstPeak: "u32",
     numPeaks: "u32",
     lowRankScale: "f32",
   },

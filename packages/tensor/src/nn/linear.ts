@@ -1,6 +1,6 @@
 import type { Device } from "../device/device.js";
 import type { FloatDtype } from "../dtype.js";
-import { adaptedLinear, isAdaptedLinear, type AdaptedLinearInputs } from "../ops/adapted-linear.js";
+import { adaptedLinear, adaptedLinears, areAdaptedLinears, isAdaptedLinear, type AdaptedLayer } from "../ops/adapted-linear.js";
 import { add } from "../ops/add.js";
 import { gemm } from "../ops/gemm.js";
 import type { FewRowsInput } from "../ops/few-rows-layout.js";
@@ -39,6 +39,8 @@ export interface LinearModule extends LinearShape {
   forward(x: Tensor, options: { dtype: FloatDtype }): Tensor;
   /** addend + forward(x) in f32, for a residual stream: [T, outFeatures]. Where a layer has no such method, the two are added. */
   forwardOnto?(addend: Tensor, x: Tensor): Tensor;
+  /** This layer as the part of a product that its adapter's is inside of; undefined without an adapter that acts, and for a layer that cannot be that. See `adaptedLinear`. */
+  adapted?(): AdaptedLayer | undefined;
   /**
    * This layer and others of the same input in one launch, for a few rows, outside the tape: their results side by side, adapters included. Undefined, and nothing
    * recorded, where these layers cannot; see `fewRowsLinear`.
@@ -52,6 +54,16 @@ export interface LinearModule extends LinearShape {
 
 /** A layer of one kind, with weights of type W. */
 type LinearOf<W> = LinearModule & { readonly weight: W; readonly bias: Tensor | undefined };
+
+/**
+ * What some layers make of one input, on the tape: [T, outFeatures] in `dtype` each. Where their adapters can be multiplied by it together, they are; elsewhere each
+ * layer is for itself.
+ */
+export function forwardEach(modules: readonly LinearModule[], x: Tensor, { dtype }: { dtype: FloatDtype }): readonly Tensor[] {
+  const layers = modules.flatMap((module) => module.adapted?.() ?? []);
+  if (layers.length === modules.length && areAdaptedLinears(x, layers)) return adaptedLinears(x, layers, { dtype });
+  return modules.map((module) => x.device.scope("projection", () => module.forward(x, { dtype })));
+}
 
 /**
  * Layers as parts of one product, where they can be that: all of one kind, with adapters that are one matrix of low rank each, on a device that gains by it. On a
@@ -103,21 +115,21 @@ export class Linear implements LinearModule {
 
   #forward(x: Tensor, dtype: FloatDtype, addend: Tensor | undefined): Tensor {
     if (!this.adapter?.isActive) return linear(x, this.weight, this.bias, { dtype, addend });
-    const adapted = this.#adapted(x, dtype);
-    if (adapted && isAdaptedLinear(adapted)) return adaptedLinear({ ...adapted, addend });
+    const adapted = this.adapted();
+    if (adapted && isAdaptedLinear({ x, ...adapted })) return adaptedLinear({ x, ...adapted, addend, dtype });
     const y = this.adapter.apply(linear(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
     return addend ? add(addend, y) : y;
   }
 
-  #adapted(x: Tensor, dtype: FloatDtype): AdaptedLinearInputs | undefined {
+  adapted(): AdaptedLayer | undefined {
     const { weight, bias, adapter } = this;
-    if (!adapter?.delta || weight.dtype !== "f16" || weight.requiresGrad || weight.node) return undefined;
+    if (!adapter?.isActive || !adapter.delta || weight.dtype !== "f16" || weight.requiresGrad || weight.node) return undefined;
     const frozen = {
       shape: weight.shape as [number, number],
       forProduct: () => ({ b: weight, transposeB: true }),
       forGradient: () => weight,
     };
-    return { x, weight: frozen, bias, delta: adapter.delta, dtype };
+    return { weight: frozen, bias, delta: adapter.delta };
   }
 
   together(others: readonly LinearModule[], input: FewRowsInput): Tensor | undefined {

@@ -1,11 +1,9 @@
-import { defineOp } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
 import type { Tensor } from "../tensor.js";
 import type { LowRankDelta } from "../nn/linear.js";
-import { cast } from "./cast.js";
-import { gemm, pipelines, type Gemm } from "./gemm.js";
-import { isSkinny, skinnyProduct } from "./skinny-product.js";
-import { sumColumns } from "./sum-columns.js";
+import { adaptedLinearOp, type AdaptedLinearInputTensors } from "./adapted-linear-op.js";
+import { pipelines, type Gemm } from "./gemm.js";
+import { goTogether, isSkinny } from "./skinny-product.js";
 
 /** A frozen matrix W [outFeatures, inFeatures] as the b of products, whatever it is stored as. */
 export interface FrozenMatrix {
@@ -16,16 +14,20 @@ export interface FrozenMatrix {
   forGradient(): Tensor;
 }
 
-/** What `adaptedLinear` adds up. */
-export interface AdaptedLinearInputs {
-  /** [T, inFeatures] f16 */
-  x: Tensor;
+/** A linear layer with a frozen weight and an update of low rank. */
+export interface AdaptedLayer {
   weight: FrozenMatrix;
   /** [outFeatures] f32 */
   bias: Tensor | undefined;
+  delta: LowRankDelta;
+}
+
+/** What `adaptedLinear` adds up. */
+export interface AdaptedLinearInputs extends AdaptedLayer {
+  /** [T, inFeatures] f16 */
+  x: Tensor;
   /** [T, outFeatures] f32, added before the rounding */
   addend?: Tensor | undefined;
-  delta: LowRankDelta;
   /** Storage type of the result. */
   dtype: FloatDtype;
 }
@@ -56,73 +58,27 @@ const mostFewRows = 32;
  *
  * @returns  [T, outFeatures] in `dtype`
  */
-export function adaptedLinear({ x, weight, bias, addend, delta: { a, b, scale }, dtype }: AdaptedLinearInputs): Tensor {
-  return adaptedLinearOp({ x, bias, addend, a, b }, { weight, scale, dtype }).output;
+export function adaptedLinear({ x, addend, dtype, ...layer }: AdaptedLinearInputs): Tensor {
+  return recorded({ x, addend }, [layer], dtype)[0]!;
 }
 
-interface Inputs {
-  [name: string]: Tensor | undefined;
-  x: Tensor;
-  bias: Tensor | undefined;
-  addend: Tensor | undefined;
-  a: Tensor;
-  b: Tensor;
+/** Whether `adaptedLinears` can compute these layers of one input at once, and does it sooner. */
+export function areAdaptedLinears(x: Tensor, layers: readonly AdaptedLayer[]): boolean {
+  const [r, ...others] = new Set(layers.map(({ delta }) => delta.a.shape[0]!));
+  return others.length === 0 && goTogether(layers.length, r!) && layers.every((layer) => isAdaptedLinear({ x, ...layer }));
 }
 
-interface Attributes {
-  weight: FrozenMatrix;
-  scale: number;
-  dtype: FloatDtype;
+/**
+ * `adaptedLinear` of up to three layers that share their input, each with an output of its own: the input is multiplied once by all their a, and on the way back once by all
+ * their dh. Where `areAdaptedLinears`.
+ */
+export function adaptedLinears(x: Tensor, layers: readonly AdaptedLayer[], { dtype }: { dtype: FloatDtype }): readonly Tensor[] {
+  return recorded({ x, addend: undefined }, layers, dtype);
 }
 
-const adaptedLinearOp = defineOp("adaptedLinear", {
-  rows: ["x", "addend", "h"],
-  acceptsHalfGradient: true,
-  forward({ device }, { x, bias, addend, a, b }: Inputs, { weight, scale, dtype }: Attributes) {
-    const [n, k] = weight.shape;
-    const [m, r] = [x.shape[0]!, a.shape[0]!];
-    const h = device.rowsLike(x, [m, r], "f32", "adaptedLinear h");
-    const peaks = skinnyProduct({ a: x, b: a, c: h, m, n: r, k, transposeB: true, wantsPeaks: true });
-    const y = device.rowsLike(x, [m, n], dtype, "adaptedLinear");
-    gemm({ a: x, ...weight.forProduct(), c: y, m, n, k, bias, addend, lowRank: { h, peaks: peaks!, factor: b, scale } });
-    return { output: y, saved: { x, a, b, h, peaks } };
-  },
-  // dAddend = dy;  dh = scale · dy · b;  dB = scale · dyᵀ · h;  dA = dhᵀ · x;  dx = dy · W + dh · a;  dBias = sum over rows of dy
-  vjp({ device, partial, sumOf }, { x, a, b, h, peaks }, dy, needs, { weight, scale }) {
-    const [n, k] = weight.shape;
-    const [m, r] = [x.shape[0]!, a.shape[0]!];
-    const half = cast(dy.detach(), "f16");
-    let [dx, dA, dB]: (Tensor | undefined)[] = [];
-    if (needs.b) {
-      const sum = sumOf("b");
-      dB = sum ? undefined : device.empty([n, r], "f32", "adaptedLinear backward");
-      const product = { a: half, b: h, m: n, n: r, k: m, transposeA: true, peaks };
-      skinnyProduct({ ...product, c: sum?.tensor ?? dB!, accumulate: sum !== undefined, alpha: scale * (sum?.scale ?? 1) });
-    }
-    if (needs.a || needs.x) {
-      const dh = device.rowsLike(x, [m, r], "f32", "adaptedLinear backward");
-      const dhPeaks = skinnyProduct({ a: half, b, c: dh, m, n: r, k: n, alpha: scale, wantsPeaks: true });
-      if (needs.a) {
-        const sum = sumOf("a");
-        dA = sum ? undefined : device.empty([r, k], "f32", "adaptedLinear backward");
-        const product = { a: x, b: dh, m: k, n: r, k: m, transposeA: true, transposeC: true, peaks: dhPeaks };
-        skinnyProduct({ ...product, c: sum?.tensor ?? dA!, accumulate: sum !== undefined, alpha: sum?.scale ?? 1 });
-      }
-      if (needs.x) {
-        dx = partial.x ?? device.rowsLike(x, [m, k], "f32", "adaptedLinear backward");
-        const accumulate = partial.x !== undefined;
-        gemm({
-          a: half,
-          b: weight.forGradient(),
-          c: dx,
-          m,
-          n: k,
-          k: n,
-          accumulate,
-          lowRank: { h: dh, peaks: dhPeaks!, factor: a, scale: 1 },
-        });
-      }
-    }
-    return { x: dx, a: dA, b: dB, bias: needs.bias && sumColumns(dy, n, [n]), addend: needs.addend && dy };
-  },
-});
+function recorded(inputs: AdaptedLinearInputTensors, layers: readonly AdaptedLayer[], dtype: FloatDtype): readonly Tensor[] {
+  for (const [index, { bias, delta }] of layers.entries())
+    Object.assign(inputs, { [`bias${index}`]: bias, [`a${index}`]: delta.a, [`b${index}`]: delta.b });
+  const attributes = { weights: layers.map(({ weight }) => weight), scales: layers.map(({ delta }) => delta.scale), dtype };
+  return adaptedLinearOp(inputs, attributes).output;
+}

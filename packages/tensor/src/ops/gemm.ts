@@ -43,12 +43,20 @@ export interface Gemm {
   splits?: number;
 }
 
+/** Numbers of which the largest is no less than any magnitude in a matrix: `count` of an f32 tensor from `first` on, as `skinnyProduct` gives them. */
+export interface Peaks {
+  tensor: Tensor;
+  first: number;
+  count: number;
+}
+
 /** scale · h · factorᵀ, or h · factor where b is not transposed: a product of low rank inside another, as exact as in f32. */
 export interface LowRankProduct {
-  /** [m, r] f32, r a multiple of 8 */
+  /** [m, pitch] f32, of which r columns from `first` on are meant, both multiples of 8; default all */
   h: Tensor;
-  /** f32, the largest of which is no less than any magnitude in h, as `skinnyProduct` gives them */
-  peaks: Tensor;
+  first?: number;
+  r?: number;
+  peaks: Peaks;
   /** f32, [n, r] with transposeB or `inEights`, else [r, n]; f16 loses what is above 511 */
   factor: Tensor;
   scale: number;
@@ -62,7 +70,16 @@ export function gemm(product: Gemm): void {
     const { lowRank, inEights, transposeB } = product;
     pipelinedMatmulKernel.run(
       device,
-      { a, b, bias: bias ?? a, addend: addend ?? a, h: lowRank?.h ?? a, factor: lowRank?.factor ?? a, peaks: lowRank?.peaks ?? a, c },
+      {
+        a,
+        b,
+        bias: bias ?? a,
+        addend: addend ?? a,
+        h: lowRank?.h ?? a,
+        factor: lowRank?.factor ?? a,
+        peaks: lowRank?.peaks.tensor ?? a,
+        c,
+      },
       {
         m,
         n,
@@ -71,8 +88,11 @@ export function gemm(product: Gemm): void {
         aOffset,
         bOffset,
         cOffset,
-        rank: lowRank?.h.shape[1] ?? 0,
-        numPeaks: lowRank?.peaks.size ?? 0,
+        rank: lowRank?.r ?? lowRank?.h.shape[1] ?? 0,
+        hPitch: lowRank?.h.shape[1] ?? 0,
+        hFirst: lowRank?.first ?? 0,
+        firstPeak: lowRank?.peaks.first ?? 0,
+        numPeaks: lowRank?.peaks.count ?? 0,
         lowRankScale: lowRank?.scale ?? 0,
       },
       {

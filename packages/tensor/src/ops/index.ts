@@ -36,9 +36,17 @@ export { rmsNorm, type RmsNormOptions } from "./rms-norm.js";
 export { segmentSum } from "./segment-sum.js";
 export { sort } from "./sort.js";
 export { swiGlu } from "./swi-glu.js";
-export { adaptedLinear, isAdaptedLinear, type AdaptedLinearInputs, type FrozenMatrix } from "./adapted-linear.js";
-export { gemm, type Gemm, type LowRankProduct, pipelines } from "./gemm.js";
-export { isSkinny, skinnyProduct, type SkinnyProduct } from "./skinny-product.js";
+export {
+  adaptedLinear,
+  adaptedLinears,
+  areAdaptedLinears,
+  isAdaptedLinear,
+  type AdaptedLayer,
+  type AdaptedLinearInputs,
+  type FrozenMatrix,
+} from "./adapted-linear.js";
+export { gemm, type Gemm, type LowRankProduct, type Peaks, pipelines } from "./gemm.js";
+export { emptyPeaks, isSkinny, skinnyProduct, type SkinnyProduct, type SkinnyTarget } from "./skinny-product.js";
 export { sumColumns } from "./sum-columns.js";
 export { packSamplingSettings, packSeen, sample, type Sampled, sampledProbabilities, type SamplingSettings, seenSize } from "./sample.js";
 export { maxTopLogProbs, type TokenLogprob, topLogProbs, unpackTopLogProbs } from "./top-log-probs.js";

@@ -110,10 +110,12 @@ const ropeOp = defineOp("rope", {
   rows: ["x", "positions"],
   forward: (_context, { x }: { x: Tensor }, { dtype, ...attributes }: Attributes) => ({
     output: rotate(x, attributes, 1, dtype),
-    saved: { positions: attributes.positions, cos: attributes.cos, sin: attributes.sin },
+    saved: { positions: attributes.positions, cos: attributes.cos, sin: attributes.sin, isHalf: Number(x.dtype === "f16") },
   }),
-  // dx = dy rotated by the negative angle
-  vjp: (_context, saved, dy, needs, { headDim }) => ({ x: needs.x && rotate(dy, { ...saved, headDim }, -1, "f32") }),
+  // dx = dy rotated by the negative angle; of an x in f16, which was an operand of a product or is to be one, rounded as that operand
+  vjp: (_context, { isHalf, ...saved }, dy, needs, { headDim }) => ({
+    x: needs.x && rotate(dy, { ...saved, headDim }, -1, isHalf ? "f16" : "f32"),
+  }),
 });
 
 function rotate(x: Tensor, { positions, cos, sin, headDim }: Omit<Attributes, "dtype">, direction: 1 | -1, dtype: FloatDtype): Tensor {

@@ -19,6 +19,7 @@ export function swiGlu(gate: Tensor, up: Tensor, { dtype = "f32" }: { dtype?: Fl
 
 const swiGluOp = defineOp("swiGlu", {
   rows: ["gate", "up"],
+  acceptsHalfGradient: true,
   forward({ device }, { gate, up }: { gate: Tensor; up: Tensor }, { dtype }: { dtype: FloatDtype }) {
     expectDtype("swiGlu", "gate", gate, "f32", "f16");
     expectDtype("swiGlu", "up", up, "f32", "f16");
@@ -42,7 +43,7 @@ const swiGluOp = defineOp("swiGlu", {
       device,
       { gate: dGate, up: dUp, dy },
       { count },
-      { gateType: of(gate.dtype as FloatDtype), upType: of(up.dtype as FloatDtype), floatType: of("f32") },
+      { gateType: of(gate.dtype as FloatDtype), upType: of(up.dtype as FloatDtype), floatType: of(dy.dtype as FloatDtype) },
     );
     return { gate: dGate, up: dUp };
   },

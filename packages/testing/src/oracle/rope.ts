@@ -50,6 +50,7 @@ function ropeCase(name: string, { positions, numHeads, headDim, theta = 10_000, 
     },
     errorClass: "elementwise",
     storage: dtype,
+    gradientStorage: xType,
   };
 }
 

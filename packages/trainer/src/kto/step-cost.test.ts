@@ -68,28 +68,28 @@ it.each([
     shape1b5,
     0,
     1,
-    { launches: 3703, pipelines: 58, mebibytes: 7327, pipelinedMatmul: 645, skinnyMatmul: 784, expandNf4Eights: 392, expandNf4: 193 },
+    { launches: 3395, pipelines: 63, mebibytes: 7251, pipelinedMatmul: 645, skinnyMatmul: 616, expandNf4Eights: 392, expandNf4: 193 },
   ],
   [
     "1.5B, kept, two micro-batches",
     shape1b5,
     0,
     2,
-    { launches: 3843, pipelines: 58, mebibytes: 13714, pipelinedMatmul: 699, skinnyMatmul: 784, expandNf4Eights: 392, expandNf4: 193 },
+    { launches: 3535, pipelines: 63, mebibytes: 13653, pipelinedMatmul: 699, skinnyMatmul: 616, expandNf4Eights: 392, expandNf4: 193 },
   ],
   [
     "1.5B, checkpointed",
     shape1b5,
     28,
     1,
-    { launches: 4683, pipelines: 59, mebibytes: 804, pipelinedMatmul: 841, skinnyMatmul: 980, expandNf4Eights: 588, expandNf4: 193 },
+    { launches: 4207, pipelines: 64, mebibytes: 739, pipelinedMatmul: 841, skinnyMatmul: 728, expandNf4Eights: 588, expandNf4: 193 },
   ],
   [
     "7B, checkpointed",
     shape7b,
     28,
     1,
-    { launches: 4683, pipelines: 58, mebibytes: 1750, pipelinedMatmul: 841, skinnyMatmul: 980, expandNf4Eights: 588, expandNf4: 193 },
+    { launches: 4207, pipelines: 63, mebibytes: 1741, pipelinedMatmul: 841, skinnyMatmul: 728, expandNf4Eights: 588, expandNf4: 193 },
   ],
 ] as const)(
   "a pass costs no more launches and bytes than it did, and reads nothing back: %s",
@@ -119,6 +119,6 @@ it("a pass of the tiny shape costs no more than it did", () => {
   const { total, pipelines, reads, mebibytes } = costOf(tiny, 2, 1);
   expect(reads).toBe(0);
   expect(total).toBeLessThanOrEqual(372);
-  expect(pipelines).toBeLessThanOrEqual(64);
+  expect(pipelines).toBeLessThanOrEqual(69);
   expect(mebibytes).toBeLessThanOrEqual(13);
 });

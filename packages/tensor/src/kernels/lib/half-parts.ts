@@ -17,12 +17,12 @@ export const halfParts: string = wgsl`
     return max(max(m.x, m.y), max(m.z, m.w));
   }`;
 
-/** Defines `toRange`, a power of two that brings values up to `largest` below 2¹⁵, and `fromRange`, its inverse. */
-export function rangeOf(largest: string): string {
+/** Defines `toRange`, a power of two that brings values up to `largest` below 2¹⁵, and `fromRange`, its inverse; their names end as `suffix` says. */
+export function rangeOf(largest: string, suffix = ""): string {
   return wgsl`
-    let exponent = max(bitcast<u32>(${largest}) >> 23u, 30u);
-    let toRange = bitcast<f32>((268u - exponent) << 23u);
-    let fromRange = bitcast<f32>((exponent - 14u) << 23u);`;
+    let exponent${suffix} = max(bitcast<u32>(${largest}) >> 23u, 30u);
+    let toRange${suffix} = bitcast<f32>((268u - exponent${suffix}) << 23u);
+    let fromRange${suffix} = bitcast<f32>((exponent${suffix} - 14u) << 23u);`;
 }
 
 /** What weights of adapters are multiplied by before they become two f16: 1e-7 keeps ten digits, and the largest of all is 511. */

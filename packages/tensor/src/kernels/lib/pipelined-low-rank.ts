@@ -12,7 +12,7 @@ export function lowRankFunctions(spec: PipelinedSpec): string {
     ${halfParts}
     // Eight of a row of h, zeros past its end.
     fn eightOfH(row: u32, first: u32) -> mat2x4<f32> {
-      let place = (min(row, params.m - 1u) * params.rank + min(first, params.rank - 8u)) / 4u;
+      let place = (min(row, params.m - 1u) * params.hPitch + params.hFirst + min(first, params.rank - 8u)) / 4u;
       return select(0.0, 1.0, first < params.rank) * mat2x4<f32>(h[place], h[place + 1u]);
     }
     // Eight of factor, along ${acrossRows ? "columns of c" : "the rank"}.
@@ -39,9 +39,9 @@ export function lowRankTiles(spec: PipelinedSpec): string {
   const { down, across } = fragmentsOf(spec);
   const { scaled } = matrixCalls(spec.matrix);
   return wgsl`
-    ${largestPeak(spec)}
     ${list(perLane.left, (j) => `var h${j} = ${eightOfLeft(j, "0u")};`).join("\n")}
     ${list(perLane.right, (j) => `var factor${j} = ${eightOfRight(spec, j, "0u")};`).join("\n")}
+    ${largestPeak(spec)}
     ${rangeOf(spec.reduce === "subgroup" ? "subgroupMax(largest)" : "largest")}
     for (var block = 16u; block < params.rank; block += 16u) {
       ${putLowRank(spec)}
@@ -70,7 +70,7 @@ function largestPeak({ reduce }: PipelinedSpec): string {
   const [first, step] = reduce === "subgroup" ? ["lane % 32u", "32u"] : ["0u", "1u"];
   return wgsl`
     var largest = 0.0;
-    for (var i = ${first}; i < params.numPeaks; i += ${step}) { largest = max(largest, peaks[i]); }`;
+    for (var i = ${first}; i < params.numPeaks; i += ${step}) { largest = max(largest, peaks[params.firstPeak + i]); }`;
 }
 
 function eightOfLeft(j: number, block: string): string {
