@@ -34,7 +34,7 @@ export const kernelsCase: BenchCase = {
 };
 
 /** What is copied to find out how fast the device does that. */
-export const copyBytes = 2 ** 26;
+export const copyBytes: number = 2 ** 26;
 
 /** Bytes a second that the device reads and writes when it copies a vector of numbers. */
 export async function copySpeed(context: Omit<BenchContext, "copySpeed" | "model">): Promise<number> {
