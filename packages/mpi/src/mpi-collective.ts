@@ -1,5 +1,6 @@
 import { CapabilityError, type RankFailure, type RanksError } from "@kto/core";
 import { launchedRanks } from "@kto/core/node";
+import { prepareToHide } from "./gpu/take-gpu.js";
 import { loadMpi, type Mpi } from "./library/load-mpi.js";
 import { orderedSum } from "./ordered-sum.js";
 import { gatherBytes, Rounds } from "./rounds.js";
@@ -116,6 +117,7 @@ export function mpiCollective({ env = process.env }: MpiOptions = {}): MpiCollec
     throw new CapabilityError(
       "mpi: MPI has begun in this process; expected one call of mpiCollective, got a second; keep what the first gave",
     );
+  prepareToHide();
   const mpi = loadMpi(env);
   mpi.init();
   hasBegun = true;

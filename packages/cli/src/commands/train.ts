@@ -22,17 +22,10 @@ import { RunReport } from "../load/run-report.js";
 import { samplesTracker } from "../load/run-samples.js";
 import { trackersOf } from "../load/trackers.js";
 import { TrainPage } from "../load/train-page.js";
-import {
-  describeData,
-  describeDevice,
-  describeMemory,
-  describeModel,
-  describePlan,
-  describeRanks,
-  describeTrained,
-} from "../render/banner.js";
+import { describeData, describeDevice, describeMemory, describeModel, describePlan, describeTrained } from "../render/banner.js";
 import { TrainDisplay } from "../render/train-display.js";
 import { startAdvice, startFacts } from "../ranks/facts.js";
+import { gpuOfRank, sayGpus } from "../ranks/gpus.js";
 import { withRanks } from "../ranks/with-ranks.js";
 import { formatResolvedConfig } from "../resolved-config.js";
 import type { Command, CommandInput } from "./command.js";
@@ -87,11 +80,12 @@ async function trainWith(input: CommandInput, config: TrainConfig, page?: TrainP
   const { io, console, ranks } = input;
   const materials = await (ranks ? ranks.inTurn(() => gather(config, input)) : gather(config, input));
   const { method, values } = materials.config;
+  const gpu = ranks && (await gpuOfRank(input, values.ranksShareGpu));
   await using device = await commandDevice(input, values.maxMemory);
   const dtype = chooseDtype(materials.config, device, console);
   for (const note of materials.config.notes) console.note(note);
   describeDevice(console, device, dtype);
-  if (ranks) describeRanks(console, ranks);
+  if (ranks) await sayGpus(ranks, { device, gpu, dtype, shares: values.ranksShareGpu }, console);
   const trainable = trainsEveryWeight(values);
   if (trainable) await withinMemory(values, () => expectRoom(materials, device));
   void compileAhead(materials, device, { dtype, lora: loraOf(values) });

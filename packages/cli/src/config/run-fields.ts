@@ -14,6 +14,11 @@ export const runFields = {
     help: "what all GPU buffers may take together; by default what is free, where the driver tells",
     notes: "`4GiB`, `3500MB`, bytes, or transformers' map with one GPU (`cpu` and `disk` in it have no effect)",
   }),
+  ranksShareGpu: field(boolean(), false, {
+    group: "seeds",
+    fate: "ours",
+    help: "several processes of a run on one machine may have the same GPU",
+  }),
   outputDir: field(path(), "trainer_output", { group: "output", help: "the folder of the run: adapter, checkpoints, metrics" }),
   overwriteOutputDir: field(boolean(), false, { group: "output", help: "removes the files of an earlier run in that folder" }),
   resumeFromCheckpoint: field(orNull(booleanOrPath()), null, {

@@ -32,10 +32,11 @@ export function describeDevice(console: Console, device: Device, dtype: FloatDty
   console.fact("dtype", dtype === "f16" ? "float16 operands, float32 sums and masters" : "float32");
 }
 
-/** The processes of a run, and what joins them. */
-export function describeRanks(console: Console, { collective, machines }: Ranks): void {
+/** The processes of a run, what joins them, and the GPU of each. */
+export function describeRanks(console: Console, { collective, machines }: Ranks, gpus: readonly string[]): void {
   const where = machines.length === 1 ? `of ${machines[0]}` : `on ${machines.length} machines`;
-  console.fact("ranks", `${collective.size} ${where} · ${collective.library}`);
+  const has = gpus.every((gpu) => gpu === gpus[0]) ? `each on ${gpus[0]}` : gpus.map((gpu, rank) => `${rank} on ${gpu}`).join(", ");
+  console.fact("ranks", `${collective.size} ${where} · ${collective.library} · ${has}`);
 }
 
 /** Parameters and bytes of the model. */
