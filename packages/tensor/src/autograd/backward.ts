@@ -112,6 +112,7 @@ function runBackward(nodes: readonly GradNode[], pending: PendingGradients, grad
         else if (edge.leaf) gradients.add(edge.leaf, gradient);
       });
     });
+    gradients.recorded();
     node.release();
     pending.dispose(node);
   }

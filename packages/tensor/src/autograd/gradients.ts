@@ -5,11 +5,10 @@ import { addInPlace, converted } from "./untaped.js";
 export interface GradientSink {
   /** Takes one; false leaves it to the `Gradients`. */
   take(leaf: Tensor, gradient: Tensor): boolean;
-  /**
-   * Where an op may add `scale` times its contribution itself, in f32 and in the leaf's shape; undefined if to nothing. It records that before anything is taken or asked
-   * for again.
-   */
+  /** Where an op may add `scale` times its contribution itself, in f32 and in the leaf's shape; undefined if to nothing. */
   sumOf?(leaf: Tensor): GradientSum | undefined;
+  /** Told after each op of the tape: what was taken and asked for so far has been added, as far as recording goes. */
+  recorded?(): void;
 }
 
 /** A sum that contributions are added to. */
@@ -40,6 +39,11 @@ export class Gradients implements Disposable {
   /** See `GradientSink`. */
   sumOf(leaf: Tensor): GradientSum | undefined {
     return this.#sink?.sumOf?.(leaf);
+  }
+
+  /** See `GradientSink`. */
+  recorded(): void {
+    this.#sink?.recorded?.();
   }
 
   /** Removes a gradient and gives it to the caller, in the current scope. */

@@ -81,6 +81,22 @@ test("what a backward pass has done with is copied while it goes on, whatever pa
   expect(heard.every((piece) => piece.every((value) => value === 0))).toBe(true);
 });
 
+test("an op that asks for the sums of several parameters before it adds to any has them copied when it has", async () => {
+  const shapes = ["q", "k"].map((name) => ({ name, shape: [64] }));
+  using parameters = new ParameterBucket(device, shapes);
+  using gradients = parameters.like("gradients");
+  const heard: Float32Array[] = [];
+  const twoOf: Collective = { ...alone, size: 2, sum: async (values) => void heard.push(values.slice()) };
+  using sums = new GradientSums(device, twoOf, { parameters: [parameters], gradients: [gradients] }, 64);
+  const sink = sums.watch(gradients.sink(parameters));
+  for (const leaf of parameters.parameters.values()) sink.sumOf!(leaf);
+  device.writeBytes(gradients.flat, new Uint8Array(new Float32Array(128).fill(3).buffer)); // what the op adds
+  sink.recorded!();
+  await sums.sum();
+  expect(sums.numCopiedEarly).toBe(2);
+  expect(heard.map((piece) => [...new Set(piece)])).toEqual([[3], [3]]);
+});
+
 test("one rank reads nothing back, and its backward passes go where they went", () => {
   using bucket = bucketOf(64, (index) => index);
   const reader = vi.spyOn(device, "reader");

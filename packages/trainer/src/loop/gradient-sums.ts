@@ -30,8 +30,8 @@ export class GradientSums implements Disposable {
   readonly #staged = new Map<Piece, StagedRead>();
   /** Host memory that pieces lay in before: new memory is slow at its first use. */
   readonly #host: Float32Array<ArrayBuffer>[] = [];
-  /** What was asked for last, and is added to before the next is. */
-  #asked: Tensor | undefined;
+  /** What the op that is being recorded adds to. */
+  readonly #asked = new Set<Tensor>();
 
   constructor(device: Device, collective: Collective, { parameters, gradients }: TrainedBuckets, pieceSize = elementsOfPiece) {
     this.#device = device;
@@ -46,17 +46,16 @@ export class GradientSums implements Disposable {
     if (!this.#reader) return sink;
     return {
       take: (leaf, gradient) => {
-        this.#settle();
         const isTaken = sink.take(leaf, gradient);
-        if (isTaken) this.#asked = leaf;
+        if (isTaken) this.#asked.add(leaf);
         return isTaken;
       },
       sumOf: (leaf) => {
-        this.#settle();
         const sum = sink.sumOf?.(leaf);
-        if (sum) this.#asked = leaf;
+        if (sum) this.#asked.add(leaf);
         return sum;
       },
+      recorded: () => this.#settle(),
     };
   }
 
@@ -92,14 +91,14 @@ export class GradientSums implements Disposable {
     this.dispose();
   }
 
-  /** What was asked for before has been added to: pieces that lack nothing now are copied. */
+  /** What was asked for has been added to: pieces that lack nothing now are copied. */
   #settle(): void {
-    const leaf = this.#asked;
-    if (!leaf) return;
-    this.#asked = undefined;
-    for (const piece of this.#pieces.byLeaf.get(leaf) ?? []) {
-      piece.isCopied = false;
-      piece.touched.add(leaf);
+    const leaves = [...this.#asked];
+    this.#asked.clear();
+    const pieces = new Set(leaves.flatMap((leaf) => this.#pieces.byLeaf.get(leaf) ?? []));
+    for (const piece of pieces) piece.isCopied = false;
+    for (const leaf of leaves) for (const piece of this.#pieces.byLeaf.get(leaf) ?? []) piece.touched.add(leaf);
+    for (const piece of pieces) {
       const hasRoom = this.#staged.has(piece) || this.#staged.size < mostStaged;
       if (piece.touched.size === piece.numParameters && hasRoom) this.#copy(piece);
     }
