@@ -43,29 +43,30 @@ export const swiGluKernel: Kernel<SwiGluSpec, "gate" | "up" | "y", "count"> = de
 /**
  * In place: gate[i] ← dGate = dy · up · s · (1 + gate · (1 − s)),  up[i] ← dUp = dy · gate · s,  s = sigmoid(gate[i]).  `perLane` packed elements a lane.
  */
-export type SwiGluBackwardSpec = { gateType: Packed; upType: Packed; floatType: Packed; workgroupSize: number; perLane: number };
+export type SwiGluBackwardSpec = { gateType: Packed; upType: Packed; dyType: Packed; workgroupSize: number; perLane: number };
 
 export const swiGluBackwardKernel: Kernel<SwiGluBackwardSpec, "gate" | "up" | "dy", "count"> = defineKernel<SwiGluBackwardSpec>()({
   name: "swiGluBackward",
-  bindings: { gate: write("gateType"), up: write("upType"), dy: read("floatType") },
+  bindings: { gate: write("gateType"), up: write("upType"), dy: read("dyType") },
   params: { count: "u32" },
   variants,
-  cost: ({ count }, { gateType, upType, floatType }) => ({
-    bytes: (2 * packedBytes(gateType) + 2 * packedBytes(upType) + packedBytes(floatType)) * count,
+  cost: ({ count }, { gateType, upType, dyType }) => ({
+    bytes: (2 * packedBytes(gateType) + 2 * packedBytes(upType) + packedBytes(dyType)) * count,
     flops: 12 * count,
   }),
   grid: ({ count }, { workgroupSize, perLane }) => oneThreadPer(Math.ceil(count / perLane), workgroupSize),
   examples: [
-    { gateType: "f32", upType: "f32", floatType: "f32" },
-    { gateType: "vec4<f16>", upType: "vec4<f16>", floatType: "vec4<f32>" },
+    { gateType: "f32", upType: "f32", dyType: "f32" },
+    { gateType: "vec4<f16>", upType: "vec4<f16>", dyType: "vec4<f32>" },
+    { gateType: "vec4<f16>", upType: "vec4<f16>", dyType: "vec4<f16>" },
   ],
   wgsl: (spec) => wgsl`
-    ${floatAlias(spec.floatType)}
+    ${floatAlias(spec.dyType)}
     ${sigmoidFunction("Float")}
 
     ${computeMain(spec)} {
       ${places(spec)}
-      ${unroll(spec.perLane, "let g@i = Float(gate[place@i]);\nlet u@i = Float(up[place@i]);\nlet d@i = dy[place@i];")}
+      ${unroll(spec.perLane, "let g@i = Float(gate[place@i]);\nlet u@i = Float(up[place@i]);\nlet d@i = Float(dy[place@i]);")}
       ${unroll(
         spec.perLane,
         wgsl`

@@ -43,7 +43,7 @@ const swiGluOp = defineOp("swiGlu", {
       device,
       { gate: dGate, up: dUp, dy },
       { count },
-      { gateType: of(gate.dtype as FloatDtype), upType: of(up.dtype as FloatDtype), floatType: of(dy.dtype as FloatDtype) },
+      { gateType: of(gate.dtype as FloatDtype), upType: of(up.dtype as FloatDtype), dyType: of(dy.dtype as FloatDtype) },
     );
     return { gate: dGate, up: dUp };
   },
