@@ -107,7 +107,9 @@ export function defineKernel<S extends Spec>(): <B extends string, P extends str
         key,
         label: `${definition.name} ${variant.name} ${describeSpec(spec)}`,
         wgsl: assemble(definition, spec),
-        bindings: boundNames(definition, spec).map((name) => (definition.bindings[name].access === "read" ? "read-only-storage" : "storage")),
+        bindings: boundNames(definition, spec).map((name) =>
+          definition.bindings[name].access === "read" ? "read-only-storage" : "storage",
+        ),
         paramsBytes: Math.ceil(Math.max(params.length, 1) / 4) * 16,
       };
       sources.set(key, made);
