@@ -1,11 +1,19 @@
 import { defineOp, type Op } from "../autograd/define-op.js";
 import type { FloatDtype } from "../dtype.js";
 import type { Tensor } from "../tensor.js";
-import type { FrozenMatrix } from "./adapted-linear.js";
 import { cast } from "./cast.js";
-import { gemm, type Peaks } from "./gemm.js";
+import { gemm, type Gemm, type Peaks } from "./gemm.js";
 import { emptyPeaks, skinnyProduct } from "./skinny-product.js";
 import { sumColumns } from "./sum-columns.js";
+
+/** A frozen matrix W [outFeatures, inFeatures] as the b of products, whatever it is stored as. */
+export interface FrozenMatrix {
+  readonly shape: readonly [outFeatures: number, inFeatures: number];
+  /** For x · Wᵀ, in f16; belongs to the current scope where it is not the matrix itself. */
+  forProduct(): Pick<Gemm, "b" | "transposeB" | "inEights">;
+  /** For dy · W: [outFeatures, inFeatures] f16; likewise. */
+  forGradient(): Tensor;
+}
 
 /** Inputs of the op: of each layer `bias`, `a` and `b` besides, followed by its number. */
 export interface AdaptedLinearInputTensors {
@@ -92,6 +100,7 @@ export const adaptedLinearOp: Op<AdaptedLinearInputTensors, Attributes, undefine
     if (needs["x"]) {
       // What other layers add to is f32; of one alone it is an operand's gradient, which an op that makes operands takes as it is.
       const dtype = layers.length === 1 && takesHalf["x"] ? "f16" : "f32";
+      x.dispose(); // dx, which is as wide, takes its place
       const dx = partial["x"] ?? device.rowsLike(x, [m, k], dtype, "adaptedLinear backward");
       let accumulate = dx === partial["x"];
       for (const [order, { index, half, n }] of [...layers.entries()].reverse()) {

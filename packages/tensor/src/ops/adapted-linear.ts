@@ -1,18 +1,9 @@
 import type { FloatDtype } from "../dtype.js";
 import type { Tensor } from "../tensor.js";
 import type { LowRankDelta } from "../nn/linear.js";
-import { adaptedLinearOp, type AdaptedLinearInputTensors } from "./adapted-linear-op.js";
-import { pipelines, type Gemm } from "./gemm.js";
+import { adaptedLinearOp, type AdaptedLinearInputTensors, type FrozenMatrix } from "./adapted-linear-op.js";
+import { pipelines } from "./gemm.js";
 import { goTogether, isSkinny } from "./skinny-product.js";
-
-/** A frozen matrix W [outFeatures, inFeatures] as the b of products, whatever it is stored as. */
-export interface FrozenMatrix {
-  readonly shape: readonly [outFeatures: number, inFeatures: number];
-  /** For x · Wᵀ, in f16; belongs to the current scope where it is not the matrix itself. */
-  forProduct(): Pick<Gemm, "b" | "transposeB" | "inEights">;
-  /** For dy · W: [outFeatures, inFeatures] f16; likewise. */
-  forGradient(): Tensor;
-}
 
 /** A linear layer with a frozen weight and an update of low rank. */
 export interface AdaptedLayer {

@@ -43,8 +43,8 @@ export {
   isAdaptedLinear,
   type AdaptedLayer,
   type AdaptedLinearInputs,
-  type FrozenMatrix,
 } from "./adapted-linear.js";
+export type { FrozenMatrix } from "./adapted-linear-op.js";
 export { gemm, type Gemm, type LowRankProduct, type Peaks, pipelines } from "./gemm.js";
 export { emptyPeaks, isSkinny, skinnyProduct, type SkinnyProduct, type SkinnyTarget } from "./skinny-product.js";
 export { sumColumns } from "./sum-columns.js";
