@@ -30,10 +30,10 @@ if (problems.length === 0 && exitStatus !== "0")
 for (const problem of problems) console.error(`FAIL  ${problem}`);
 console.log(`${passed} ${problems.length}`);
 
-/** Every test file of the workspace, GPU tests included. */
+/** Every test file of the workspace, GPU tests included; those of several processes are a step of their own. */
 function testFiles() {
   return ["packages", "examples", "scripts"]
     .filter((folder) => existsSync(folder))
     .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: "utf8" }).map((path) => `${folder}/${path}`))
-    .filter((path) => path.endsWith(".test.ts") && !/(^|\/)(node_modules|dist)\//.test(path));
+    .filter((path) => path.endsWith(".test.ts") && !path.endsWith(".mpi.test.ts") && !/(^|\/)(node_modules|dist)\//.test(path));
 }

@@ -13,11 +13,16 @@ export interface CompileResult {
 /** A device without a GPU has the least limits and no shapes of subgroup matrices; that says nothing about a kernel. */
 const limit = /workgroup storage|workgroup memory|invocations|workgroup_size|subgroup.?matrix|number of storage buffers|storage buffers/i;
 
-/** Compiles every variant of a kernel with every canonical spec, as modules and, where the device's limits allow, as pipelines. */
-export async function compileKernel(device: Device, kernel: AnyKernel): Promise<CompileResult[]> {
+/** Compiles every variant of a kernel with every canonical spec: see `compileSources`. */
+export function compileKernel(device: Device, kernel: AnyKernel): Promise<CompileResult[]> {
+  return compileSources(device, exampleSources(kernel));
+}
+
+/** Compiles kernels, those of another device as well, as modules and, where the device's limits allow, as pipelines. */
+export async function compileSources(device: Device, sources: readonly KernelSource[]): Promise<CompileResult[]> {
   const { gpuDevice } = device;
   const results: CompileResult[] = [];
-  for (const source of exampleSources(kernel)) {
+  for (const source of sources) {
     gpuDevice.pushErrorScope("validation");
     const module = gpuDevice.createShaderModule({ label: source.label, code: source.wgsl });
     const { messages } = await module.getCompilationInfo();

@@ -133,6 +133,6 @@ export const adaptedLinearCases: OracleCase[] = [
   adaptedLinearCase({ numTokens: 257, inFeatures: 192, outFeatures: 64, r: 24 }, { dtype: "f32", inEights: true }),
   adaptedLinearCase({ numTokens: 40, inFeatures: 64, outFeatures: 320, r: 64 }),
   adaptedLinearsCase({ numTokens: 70, inFeatures: 64, outFeatures: 72, r: 16 }, 2, { emulated: true }),
-  adaptedLinearsCase({ numTokens: 300, inFeatures: 192, outFeatures: 128, r: 16 }, 3),
-  adaptedLinearsCase({ numTokens: 70, inFeatures: 128, outFeatures: 64, r: 32 }, 2),
+  adaptedLinearsCase({ numTokens: 40, inFeatures: 64, outFeatures: 128, r: 16 }, 3),
+  adaptedLinearsCase({ numTokens: 130, inFeatures: 64, outFeatures: 64, r: 32 }, 2),
 ];

@@ -1,5 +1,6 @@
 import { getPeftModel } from "@kto/lora";
 import { emptyCausalLM, type Qwen2Config } from "@kto/qwen2";
+import { compileSources } from "@kto/testing/workspace";
 import { kernelRegistry, rehearsalDevice, requestDevice, type KernelSource } from "@kto/tensor";
 import { afterEach, expect, it, vi } from "vitest";
 import { ktoConfig, ktoMethod, type KtoRow } from "../index.js";
@@ -69,12 +70,7 @@ function costOf(
 /** What the compiler has against kernels of a GPU that is not here. */
 async function problemsOf(sources: readonly KernelSource[]): Promise<string[]> {
   using device = await requestDevice({ nullBackend: true });
-  const problems: string[] = [];
-  for (const { label, wgsl: code } of sources) {
-    const { messages } = await device.gpuDevice.createShaderModule({ code, label }).getCompilationInfo();
-    for (const { message, lineNum } of messages) problems.push(`${label}, line ${lineNum}: ${message}`);
-  }
-  return problems;
+  return (await compileSources(device, sources)).flatMap(({ label, problems }) => problems.map((problem) => `${label}: ${problem}`));
 }
 
 // Recorded on 2026-12-01, when the H200 counted two launches more an update (bench/results). Less is better: put it here.
