@@ -11,7 +11,7 @@ export const tarballBounds: Readonly<Record<string, number>> = {
   "@kto/generate": 38,
   "@kto/gguf-export": 100,
   "@kto/hub": 70,
-  "@kto/kit": 60,
+  "@kto/kit": 64,
   "@kto/lora": 48,
   "@kto/losses": 42,
   "@kto/merge": 30,
