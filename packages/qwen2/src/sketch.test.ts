@@ -1,25 +1,9 @@
 import { memoryStore } from "@kto/core";
-import { rehearsalDevice, type Capabilities, type CausalLM } from "@kto/tensor";
+import { rehearsalDevice, type CausalLM } from "@kto/tensor";
+import { matrixGpu } from "@kto/testing/workspace";
 import { expect, it } from "vitest";
 import { emptyCausalLM, readModelConfig, sketchCausalLM } from "./index.js";
 
-const capabilities: Capabilities = {
-  description: "a GPU that is not there",
-  vendor: "",
-  architecture: "",
-  shaderF16: true,
-  subgroups: true,
-  subgroupMinSize: 32,
-  subgroupMaxSize: 32,
-  subgroupMatrix: ["f16 f16 16x16x16", "f16 f32 16x16x16"],
-  timestampQuery: false,
-  software: false,
-  maxWorkgroupStorageBytes: 49_152,
-  maxInvocationsPerWorkgroup: 1024,
-  maxBufferBytes: 2 ** 40,
-  maxBindingBytes: 2 ** 31 - 4,
-  maxStorageBuffers: 16,
-};
 const json = {
   model_type: "qwen2",
   architectures: ["Qwen2ForCausalLM"],
@@ -60,8 +44,8 @@ it.each([
 ])("two layers run the kernels of all: %s", async (_how, quantization, llmInt8SkipModules) => {
   const directory = memoryStore();
   await directory.write("config.json", JSON.stringify({ ...json, ...quantization }));
-  using few = rehearsalDevice(capabilities);
-  using all = rehearsalDevice(capabilities);
+  using few = rehearsalDevice(matrixGpu);
+  using all = rehearsalDevice(matrixGpu);
   using sketch = await sketchCausalLM(directory, { device: few });
   using whole = emptyCausalLM(readModelConfig(json), {
     device: all,

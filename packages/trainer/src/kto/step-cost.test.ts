@@ -1,13 +1,13 @@
 import { getPeftModel } from "@kto/lora";
 import { emptyCausalLM, type Qwen2Config } from "@kto/qwen2";
-import { compileSources } from "@kto/testing/workspace";
+import { compileSources, matrixGpu } from "@kto/testing/workspace";
 import { kernelRegistry, rehearsalDevice, requestDevice, type KernelSource } from "@kto/tensor";
 import { afterEach, expect, it, vi } from "vitest";
 import { ktoConfig, ktoMethod, type KtoRow } from "../index.js";
 import { recordMicroBatch } from "../loop/micro-batch.js";
 import { largestPasses, type BatchPasses } from "../memory/largest-passes.js";
 import { wholeBatches } from "../memory/passes.js";
-import { matrixGpu, shape1b5, shape7b } from "../testing/large-models.js";
+import { shape1b5, shape7b } from "../testing/large-models.js";
 import { sizesAlongside } from "./joint-pass.js";
 import { mismatched } from "./prepare-kto-dataset.js";
 

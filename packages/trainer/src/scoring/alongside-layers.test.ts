@@ -2,7 +2,7 @@ import { getPeftModel } from "@kto/lora";
 import { emptyCausalLM } from "@kto/qwen2";
 import { rehearsalDevice } from "@kto/tensor";
 import { expect, it } from "vitest";
-import { matrixGpu, plainGpu } from "../testing/large-models.js";
+import { matrixGpu, plainGpu } from "@kto/testing/workspace";
 import { tinyConfig } from "../testing/tiny-model.js";
 import { packScoredBatch } from "./scored-batch.js";
 
