@@ -78,7 +78,7 @@ export async function recordMicroBatchTogether<Row extends SourceRow>(
   const { statistics: own, forward } = device.scope("statistics", () => dropout(() => method.statistics!(context, rows, backwardPass)));
   let gathered: NamedValues | undefined;
   try {
-    const ofRanks = await gatherNamed(collective, [await readNamed(own, device)]);
+    const ofRanks = await gatherNamed(collective, await readResults(device, [own]));
     gathered = joined(ofRanks.slice(0, numRanks).flat());
   } finally {
     if (!gathered) device.scope(() => adoptAll(device, forward)); // to be freed, with what the tape kept
@@ -163,9 +163,4 @@ export function countTokens<Row extends SourceRow>(method: Method<Row>, rowsByRa
 /** Frees results that nobody will read. */
 export function disposeAll(microBatches: readonly RecordedMicroBatch<unknown>[]): void {
   for (const { tensors } of microBatches) for (const tensor of Object.values(tensors)) tensor.dispose();
-}
-
-async function readNamed(tensors: NamedTensors, device: Device): Promise<NamedValues> {
-  const [values] = await readResults(device, [tensors]);
-  return values!;
 }
