@@ -5,6 +5,7 @@
  *
  * `main`: the tiles of `matmul`, and pipelined products with b in every order, with and without a product of rank 16 inside. `skinny`: an adapter's own products.
  */
+import { medianMs, randomTensor } from "@kto/bench";
 import {
   emptyPeaks,
   gemm,
@@ -12,58 +13,24 @@ import {
   requestDevice,
   skinnyProduct,
   type Device,
-  type FloatDtype,
   type Gemm,
   type Peaks,
   type SkinnyProduct,
-  type Tensor,
 } from "@kto/tensor";
 
 /** Median GPU time of what `record` records, in microseconds, after 350 ms of it. */
 async function micros(device: Device, record: () => void): Promise<number> {
-  const run = (count: number): void => {
-    for (let i = 0; i < count; i++) device.scope("product", record);
-  };
-  const started = performance.now();
-  while (performance.now() - started < 350) {
-    run(40);
-    await device.sync();
-  }
-  const rounds: number[] = [];
-  for (let round = 0; round < 7; round++) {
-    run(20);
-    const { timings } = await device.recorder.profile(() => run(10));
-    rounds.push(timings.reduce((sum, { totalMs }) => sum + totalMs, 0) * 100);
-  }
-  return rounds.sort((x, y) => x - y)[3]!;
-}
-
-/** Values of one size and random signs and digits, as bits of f16 or f32. */
-function randomBytes(count: number, dtype: FloatDtype): Uint8Array {
-  const size = dtype === "f16" ? 2 : 4;
-  const words = new Uint32Array(1 << 16);
-  for (let i = 0; i < words.length; i++) {
-    const random = Math.imul(i + 1, 0x9e3779b1) ^ Math.imul(i + 7, 0x85ebca77);
-    words[i] = dtype === "f16" ? (random & 0x83ff83ff) | 0x2c002c00 : (random & 0x807fffff) | 0x3c000000;
-  }
-  const bytes = new Uint8Array(count * size);
-  for (let at = 0; at < bytes.length; at += words.byteLength)
-    bytes.set(new Uint8Array(words.buffer, 0, Math.min(words.byteLength, bytes.length - at)), at);
-  return bytes;
-}
-
-function tensor(device: Device, shape: [number, number], dtype: FloatDtype): Tensor {
-  return device.fromBytes(randomBytes(shape[0] * shape[1], dtype), shape, dtype);
+  return 1000 * (await medianMs(record, { device, warmUpMs: 350, signal: undefined }));
 }
 
 async function main(device: Device, [m, n, k]: readonly [number, number, number]): Promise<void> {
-  const a = tensor(device, [m, k], "f16");
-  const b = tensor(device, [n, k], "f16");
-  const h = tensor(device, [m, 16], "f32");
-  const factor = tensor(device, [n, 16], "f32");
+  const a = randomTensor(device, [m, k], "f16");
+  const b = randomTensor(device, [n, k], "f16");
+  const h = randomTensor(device, [m, 16], "f32");
+  const factor = randomTensor(device, [n, 16], "f32");
   const half = device.empty([m, n], "f16");
   const single = device.empty([m, n], "f32");
-  const peaks = tensor(device, [1, 32], "f32");
+  const peaks = randomTensor(device, [1, 32], "f32");
   const lowRank = { h, peaks: { tensor: peaks, first: 0, count: peaks.size }, factor, scale: 0.5 };
   const product: Omit<Gemm, "c"> = { a, b, m, n, k };
   const cases: [string, Gemm, string?][] = [
@@ -87,10 +54,10 @@ async function main(device: Device, [m, n, k]: readonly [number, number, number]
 }
 
 async function skinny(device: Device, [tokens, features]: readonly [number, number], rank: number): Promise<void> {
-  const wide = tensor(device, [tokens, features], "f16");
-  const factor = tensor(device, [features, rank], "f32");
-  const rows = tensor(device, [rank, features], "f32");
-  const h = tensor(device, [tokens, rank], "f32");
+  const wide = randomTensor(device, [tokens, features], "f16");
+  const factor = randomTensor(device, [features, rank], "f32");
+  const rows = randomTensor(device, [rank, features], "f32");
+  const h = randomTensor(device, [tokens, rank], "f32");
   const [peaks] = device.unscoped(() => emptyPeaks(device, 1, { m: tokens, n: rank })) as [Peaks];
   const tall = device.empty([tokens, rank], "f32");
   const gradient = device.empty([features, rank], "f32");
