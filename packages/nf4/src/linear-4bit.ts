@@ -10,6 +10,7 @@ import {
   type LinearAdapter,
   type LinearModule,
   type LowRankDelta,
+  type OntoOptions,
   type Tensor,
 } from "@kto/tensor";
 import type { Nf4Weight } from "./nf4-weight.js";
@@ -41,18 +42,18 @@ export class Linear4bit implements LinearModule {
 
   /** @param x [T, inFeatures] → [T, outFeatures] in `dtype` */
   forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
-    return this.#forward(x, dtype, undefined);
+    return this.#forward(x, dtype);
   }
 
   /** @param addend [T, outFeatures] f32 → addend + forward(x), f32 */
-  forwardOnto(addend: Tensor, x: Tensor): Tensor {
-    return this.#forward(x, "f32", addend);
+  forwardOnto(addend: Tensor, x: Tensor, { isRead = true }: OntoOptions = {}): Tensor {
+    return this.#forward(x, "f32", { addend, isRead });
   }
 
-  #forward(x: Tensor, dtype: FloatDtype, addend: Tensor | undefined): Tensor {
-    if (!this.adapter?.isActive) return linear4bit(x, this.weight, this.bias, { dtype, addend });
+  #forward(x: Tensor, dtype: FloatDtype, { addend, isRead }: { addend?: Tensor; isRead?: boolean } = {}): Tensor {
+    if (!this.adapter?.isActive) return linear4bit(x, this.weight, this.bias, { dtype, addend, isRead });
     const adapted = this.adapted();
-    if (adapted && isAdaptedLinear({ x, ...adapted })) return adaptedLinear({ x, ...adapted, addend, dtype });
+    if (adapted && isAdaptedLinear({ x, ...adapted })) return adaptedLinear({ x, ...adapted, addend, dtype, isRead });
     const y = this.adapter.apply(linear4bit(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
     return addend ? add(addend, y) : y;
   }

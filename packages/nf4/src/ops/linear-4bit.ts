@@ -8,6 +8,8 @@ export interface Linear4bitOptions {
   dtype?: FloatDtype;
   /** [T, outFeatures] f32, added before the rounding; with an f32 result. */
   addend?: Tensor | undefined;
+  /** False where the result of an addend is wanted for its place on the tape alone: it is then the addend itself. Default true. */
+  isRead?: boolean | undefined;
 }
 
 /**
@@ -19,8 +21,13 @@ export interface Linear4bitOptions {
  * @param bias    [outFeatures] f32
  * @returns       [T, outFeatures] in `dtype`; throws ShapeError when the sizes do not match, DtypeError on other dtypes
  */
-export function linear4bit(x: Tensor, weight: Nf4Weight, bias?: Tensor, { dtype = "f32", addend }: Linear4bitOptions = {}): Tensor {
-  return linear4bitOp({ x, bias, addend }, { weight, dtype, operand: x.dtype as FloatDtype }).output;
+export function linear4bit(
+  x: Tensor,
+  weight: Nf4Weight,
+  bias?: Tensor,
+  { dtype = "f32", addend, isRead = true }: Linear4bitOptions = {},
+): Tensor {
+  return linear4bitOp({ x, bias, addend }, { weight, dtype, operand: x.dtype as FloatDtype, isRead }).output;
 }
 
 interface Inputs {
@@ -35,13 +42,14 @@ interface Attributes {
   dtype: FloatDtype;
   /** Dtype of x, and so of W in the products. */
   operand: FloatDtype;
+  isRead: boolean;
 }
 
 const linear4bitOp = defineOp("linear4bit", {
   ways: [codesProduct, scratchProduct],
   rows: ["x", "addend"],
   acceptsHalfGradient: true,
-  forward({ device, way }, { x, bias, addend }: Inputs, { weight, dtype, operand }: Attributes) {
+  forward({ device, way }, { x, bias, addend }: Inputs, { weight, dtype, operand, isRead }: Attributes) {
     expectDtype("linear4bit", "x", x, "f32", "f16");
     const [n, k] = weight.shape;
     if (x.shape.length !== 2 || x.shape[1] !== k) {
@@ -59,6 +67,7 @@ const linear4bitOp = defineOp("linear4bit", {
       expectDtype("linear4bit", "addend", addend, "f32");
       if (dtype !== "f32") throw new DtypeError(`linear4bit: an addend goes to a result in f32; expected dtype f32, got ${dtype}`);
     }
+    if (addend && !isRead) return { output: addend.detach(), saved: {} };
     const y = device.rowsLike(x, [rows, n], dtype, "linear4bit");
     if (rows > 0) way({ direction: "forward", rows, weight }).forward({ x, weight, bias, addend, y, operand });
     return { output: y, saved: {} };

@@ -7,6 +7,7 @@ import {
   type Attend,
   type FloatDtype,
   type LinearModule,
+  type OntoOptions,
   type RopeTables,
   type Tensor,
 } from "@kto/tensor";
@@ -37,6 +38,8 @@ export interface DecoderLayerContext {
   dtype: FloatDtype;
   /** Where the queries of this layer find their keys: within the batch while training, in a cache while generating. */
   attend: Attend;
+  /** False where the layer is run again for its gradients, and the result is wanted for its place on the tape alone: its last product is then left out. Default true. */
+  isRead?: boolean | undefined;
 }
 
 /**
@@ -46,13 +49,13 @@ export interface DecoderLayerContext {
  * @returns  [numTokens, hiddenSize] f32
  */
 export function decoderLayer(x: Tensor, layer: DecoderLayer, context: DecoderLayerContext): Tensor {
-  const { config, positions, tables, dtype, attend } = context;
+  const { config, positions, tables, dtype, attend, isRead } = context;
   const { device } = x;
   const { headDim, rmsNormEps: eps } = config;
   // A scope each, so that what nothing saves (the accumulator under an adapter, a projection before its rotation) is free for the next step.
   const rotate = (projected: Tensor): Tensor => rope(projected, positions, { headDim, ...tables });
-  const addProjection = (to: Tensor, projection: LinearModule, input: Tensor): Tensor =>
-    device.scope("projection", () => projection.forwardOnto?.(to, input) ?? add(to, projection.forward(input, { dtype: "f32" })));
+  const addProjection = (to: Tensor, projection: LinearModule, input: Tensor, options?: OntoOptions): Tensor =>
+    device.scope("projection", () => projection.forwardOnto?.(to, input, options) ?? add(to, projection.forward(input, { dtype: "f32" })));
 
   const afterAttention = device.scope("attention", () => {
     const normed = rmsNorm(x, layer.inputLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
@@ -67,6 +70,8 @@ export function decoderLayer(x: Tensor, layer: DecoderLayer, context: DecoderLay
   return device.scope("mlp", () => {
     const normed = rmsNorm(afterAttention, layer.postAttentionLayernorm, { eps, dtype }); // [numTokens, hiddenSize]
     const [gate, up] = forwardEach([layer.gateProj, layer.upProj], normed, { dtype }) as [Tensor, Tensor]; // [numTokens, intermediateSize]
-    return addProjection(afterAttention, layer.downProj, swiGlu(gate, up, { dtype })); // [numTokens, hiddenSize] f32
+    const activated = swiGlu(gate, up, { dtype }); // [numTokens, intermediateSize]
+    for (const tensor of [gate, up]) tensor.dispose(); // the widest there are: what the tape needs of them is held there
+    return addProjection(afterAttention, layer.downProj, activated, { isRead }); // [numTokens, hiddenSize] f32
   });
 }

@@ -231,8 +231,17 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     onHiddenState?.(0, x);
     const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
     for (const layer of this.layers) {
-      const trained = (input: Tensor, places: TokenPlaces): Tensor =>
-        decoderLayer(input, layer, { config, positions: places.positions, tables, dtype, attend: attend ?? this.#attendWithin(places) });
+      const trained = (input: Tensor, places: TokenPlaces, isRead = true): Tensor => {
+        const { positions: ofTokens } = places;
+        return decoderLayer(input, layer, {
+          config,
+          positions: ofTokens,
+          tables,
+          dtype,
+          attend: attend ?? this.#attendWithin(places),
+          isRead,
+        });
+      };
       const run = (input: Tensor): Tensor =>
         attendProjected
           ? decodeLayer(input, layer, { config, tables, dtype, projected: dtype, attend: projectedAt(attendProjected, tables, positions) })
@@ -240,7 +249,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
       const previous = x;
       x =
         layer.index < checkpointed
-          ? checkpoint(run, x, { keep, again: (input) => trained(input, ofGradients) })
+          ? checkpoint(run, x, { keep, again: (input) => trained(input, ofGradients, false) })
           : this.device.scope(`layer ${layer.index}`, () => run(previous));
       if (onHiddenState) onHiddenState(layer.index + 1, x);
       else previous.dispose(); // what the tape needs of it is held there

@@ -13,8 +13,8 @@ export interface CheckpointOptions {
    */
   keep?: readonly Tensor[];
   /**
-   * What is run again where only the first rows of x take gradients (`withGradientRows`): `block` for these alone, if it closes over something with a row for each
-   * of x. Default `block`.
+   * What is run again, for its tape. Where only the first rows of x take gradients (`withGradientRows`) it is given these alone: `block` for them, if that closes over
+   * something with a row for each of x. Its result is not read: only its place on the tape counts. Default `block`.
    */
   again?: ((x: Tensor) => Tensor) | undefined;
 }

@@ -9,7 +9,15 @@ export type {
   TokenBatch,
 } from "./causal-lm.js";
 export { EmbeddingModule, isEmbeddingModule, type EmbeddingReplacement } from "./embedding-module.js";
-export { Linear, type LinearAdapter, type LinearModule, type LowRankDelta, forwardEach, partsTogether } from "./linear.js";
+export {
+  Linear,
+  type LinearAdapter,
+  type LinearModule,
+  type LowRankDelta,
+  type OntoOptions,
+  forwardEach,
+  partsTogether,
+} from "./linear.js";
 export type { LinearShape, ModuleTree } from "./module-tree.js";
 export { slabShare, type TensorRegion, TensorSlabs, type TensorSpace } from "./slabs.js";
 export { bucketShare, ParameterBucket, type ParameterShape, type ParameterTreatment } from "./parameter-bucket.js";

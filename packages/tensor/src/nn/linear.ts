@@ -33,12 +33,18 @@ export interface LowRankDelta {
   scale: number;
 }
 
+/** Options of `LinearModule.forwardOnto`. */
+export interface OntoOptions {
+  /** False where the result is wanted for its place on the tape alone: then it may be the addend itself, without what is added. Default true. */
+  isRead?: boolean | undefined;
+}
+
 /** Anything that maps [T, inFeatures] to [T, outFeatures] and can carry an adapter. */
 export interface LinearModule extends LinearShape {
   adapter: LinearAdapter | undefined;
   forward(x: Tensor, options: { dtype: FloatDtype }): Tensor;
   /** addend + forward(x) in f32, for a residual stream: [T, outFeatures]. Where a layer has no such method, the two are added. */
-  forwardOnto?(addend: Tensor, x: Tensor): Tensor;
+  forwardOnto?(addend: Tensor, x: Tensor, options?: OntoOptions): Tensor;
   /** This layer as the part of a product that its adapter's is inside of; undefined without an adapter that acts, and for a layer that cannot be that. See `adaptedLinear`. */
   adapted?(): AdaptedLayer | undefined;
   /**
@@ -105,18 +111,18 @@ export class Linear implements LinearModule {
 
   /** @param x [T, inFeatures] → [T, outFeatures] in `dtype` */
   forward(x: Tensor, { dtype }: { dtype: FloatDtype }): Tensor {
-    return this.#forward(x, dtype, undefined);
+    return this.#forward(x, dtype);
   }
 
   /** @param addend [T, outFeatures] f32 → addend + forward(x), f32 */
-  forwardOnto(addend: Tensor, x: Tensor): Tensor {
-    return this.#forward(x, "f32", addend);
+  forwardOnto(addend: Tensor, x: Tensor, { isRead = true }: OntoOptions = {}): Tensor {
+    return this.#forward(x, "f32", { addend, isRead });
   }
 
-  #forward(x: Tensor, dtype: FloatDtype, addend: Tensor | undefined): Tensor {
-    if (!this.adapter?.isActive) return linear(x, this.weight, this.bias, { dtype, addend });
+  #forward(x: Tensor, dtype: FloatDtype, { addend, isRead }: { addend?: Tensor; isRead?: boolean } = {}): Tensor {
+    if (!this.adapter?.isActive) return linear(x, this.weight, this.bias, { dtype, addend, isRead });
     const adapted = this.adapted();
-    if (adapted && isAdaptedLinear({ x, ...adapted })) return adaptedLinear({ x, ...adapted, addend, dtype });
+    if (adapted && isAdaptedLinear({ x, ...adapted })) return adaptedLinear({ x, ...adapted, addend, dtype, isRead });
     const y = this.adapter.apply(linear(x, this.weight, this.bias, { dtype: "f32" }), x, { dtype });
     return addend ? add(addend, y) : y;
   }

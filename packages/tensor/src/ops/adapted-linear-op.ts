@@ -28,13 +28,15 @@ interface Attributes {
   weights: readonly FrozenMatrix[];
   scales: readonly number[];
   dtype: FloatDtype;
+  /** False: the result, of one layer with an addend, is wanted for its place on the tape alone. */
+  isRead: boolean;
 }
 
 /** Layers of one input, for `adaptedLinear` and `adaptedLinears`; all a have r rows. */
 export const adaptedLinearOp: Op<AdaptedLinearInputTensors, Attributes, undefined, readonly Tensor[]> = defineOp("adaptedLinear", {
   rows: ["x", "addend", "h"],
   acceptsHalfGradient: true,
-  forward({ device }, inputs: AdaptedLinearInputTensors, { weights, scales, dtype }: Attributes) {
+  forward({ device }, inputs: AdaptedLinearInputTensors, { weights, scales, dtype, isRead }: Attributes) {
     const { x, addend } = inputs;
     const [as, bs] = factorsOf(inputs, weights.length);
     const [[m, k], r] = [x.shape as [number, number], as[0]!.shape[0]!];
@@ -43,6 +45,7 @@ export const adaptedLinearOp: Op<AdaptedLinearInputTensors, Attributes, undefine
     const [peaks] = emptyPeaks(device, 1, { m, n }) as [Peaks];
     skinnyProduct({ a: x, b: as, m, n, k, transposeB: true, to: [{ c: h, peaks }] });
     const output = weights.map((weight, index) => {
+      if (addend && !isRead) return addend.detach();
       const [outFeatures] = weight.shape;
       const y = device.rowsLike(x, [m, outFeatures], dtype, "adaptedLinear");
       const lowRank = { h, first: r * index, r, peaks, factor: bs[index]!, scale: scales[index]! };

@@ -21,6 +21,8 @@ export interface AdaptedLinearInputs extends AdaptedLayer {
   addend?: Tensor | undefined;
   /** Storage type of the result. */
   dtype: FloatDtype;
+  /** False where the result of an addend is wanted for its place on the tape alone: it is then the addend itself. Default true. */
+  isRead?: boolean | undefined;
 }
 
 /** Whether `adaptedLinear` can compute this on x's device, and does it sooner than a product and `lowRankAdd` do. */
@@ -49,8 +51,8 @@ const mostFewRows = 32;
  *
  * @returns  [T, outFeatures] in `dtype`
  */
-export function adaptedLinear({ x, addend, dtype, ...layer }: AdaptedLinearInputs): Tensor {
-  return recorded({ x, addend }, [layer], dtype)[0]!;
+export function adaptedLinear({ x, addend, dtype, isRead = true, ...layer }: AdaptedLinearInputs): Tensor {
+  return recorded({ x, addend }, [layer], { dtype, isRead })[0]!;
 }
 
 /** Whether `adaptedLinears` can compute these layers of one input at once, and does it sooner. */
@@ -64,12 +66,16 @@ export function areAdaptedLinears(x: Tensor, layers: readonly AdaptedLayer[]): b
  * their dh. Where `areAdaptedLinears`.
  */
 export function adaptedLinears(x: Tensor, layers: readonly AdaptedLayer[], { dtype }: { dtype: FloatDtype }): readonly Tensor[] {
-  return recorded({ x, addend: undefined }, layers, dtype);
+  return recorded({ x, addend: undefined }, layers, { dtype, isRead: true });
 }
 
-function recorded(inputs: AdaptedLinearInputTensors, layers: readonly AdaptedLayer[], dtype: FloatDtype): readonly Tensor[] {
+function recorded(
+  inputs: AdaptedLinearInputTensors,
+  layers: readonly AdaptedLayer[],
+  options: { dtype: FloatDtype; isRead: boolean },
+): readonly Tensor[] {
   for (const [index, { bias, delta }] of layers.entries())
     Object.assign(inputs, { [`bias${index}`]: bias, [`a${index}`]: delta.a, [`b${index}`]: delta.b });
-  const attributes = { weights: layers.map(({ weight }) => weight), scales: layers.map(({ delta }) => delta.scale), dtype };
+  const attributes = { weights: layers.map(({ weight }) => weight), scales: layers.map(({ delta }) => delta.scale), ...options };
   return adaptedLinearOp(inputs, attributes).output;
 }

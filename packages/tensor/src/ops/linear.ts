@@ -13,6 +13,8 @@ export interface LinearOptions {
   dtype?: FloatDtype;
   /** [T, outFeatures] f32, added before the rounding. */
   addend?: Tensor | undefined;
+  /** False where the result of an addend is wanted for its place on the tape alone: it is then the addend itself. Default true. */
+  isRead?: boolean | undefined;
 }
 
 /**
@@ -23,8 +25,8 @@ export interface LinearOptions {
  * @param bias    [outFeatures] f32
  * @returns       [T, outFeatures] in `dtype`; throws ShapeError when the sizes do not match, DtypeError on other dtypes
  */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor, { dtype = "f32", addend }: LinearOptions = {}): Tensor {
-  return linearOp({ x, weight, bias, addend }, { dtype }).output;
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor, { dtype = "f32", addend, isRead = true }: LinearOptions = {}): Tensor {
+  return linearOp({ x, weight, bias, addend }, { dtype, isRead }).output;
 }
 
 interface Inputs {
@@ -38,7 +40,7 @@ interface Inputs {
 const linearOp = defineOp("linear", {
   rows: ["x", "addend"],
   acceptsHalfGradient: true,
-  forward({ device }, { x, weight, bias, addend }: Inputs, { dtype }: { dtype: FloatDtype }) {
+  forward({ device }, { x, weight, bias, addend }: Inputs, { dtype, isRead }: { dtype: FloatDtype; isRead: boolean }) {
     expectDtype("linear", "x", x, "f32", "f16");
     expectDtype("linear", "weight", weight, "f32", "f16");
     if (x.shape.length !== 2 || weight.shape.length !== 2 || x.shape[1] !== weight.shape[1]) {
@@ -55,9 +57,11 @@ const linearOp = defineOp("linear", {
       expectShape("linear", "addend", addend, [m, n]);
       expectDtype("linear", "addend", addend, "f32");
     }
+    const saved = { x: weight.requiresGrad || weight.node ? x : undefined, weight };
+    if (addend && !isRead) return { output: addend.detach(), saved };
     const y = device.rowsLike(x, [m, n], dtype, "linear");
     gemm({ a: x, b: weight, c: y, m, n, k, transposeB: true, bias, addend });
-    return { output: y, saved: { x: weight.requiresGrad || weight.node ? x : undefined, weight } };
+    return { output: y, saved };
   },
   // dx = dy · weight;  dWeight = dyᵀ · x;  dBias = sum over rows of dy;  dAddend = dy
   vjp({ device, partial }, { x, weight }, dy, needs) {
