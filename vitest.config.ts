@@ -74,7 +74,16 @@ export default defineConfig({
       },
       {
         ...shared,
-        test: { name: "mpi", include: [mpi], exclude: nowhere, fileParallelism: false, testTimeout: 400_000, sequence: { groupOrder: 3 } },
+        test: {
+          name: "mpi",
+          include: [mpi],
+          exclude: nowhere,
+          globalSetup: "packages/cli/src/testing/mpi-setup.ts",
+          fileParallelism: false,
+          testTimeout: 400_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 3 },
+        },
       },
     ],
   },

@@ -114,7 +114,7 @@ export function endOf(
 }
 
 function statusOf(error: unknown, begun: boolean): number {
-  if (error instanceof ConfigError || isOutputError(error)) return exitStatus.wrongInput;
+  if (error instanceof ConfigError || isOutputError(error) || (isRanksError(error) && error.isUnlike)) return exitStatus.wrongInput;
   if (begun || !(isKtoError(error) || isFileSystemError(error))) return exitStatus.failed;
   if (!isKtoError(error)) return exitStatus.wrongInput;
   const isFailure = isHubError(error) ? hubFailures.has(error.reason) : failures.has(error.code);

@@ -24,7 +24,7 @@ import { parseFlags } from "./flags.js";
 import type { Io, TextSink } from "./io.js";
 import { Console, maxWidth, wrap } from "./render/console.js";
 import { commandHelp, programHelp } from "./render/help.js";
-import { versions } from "./resolved-config.js";
+import { versions } from "./versions.js";
 
 const commands: readonly Command[] = [
   doctorCommand,

@@ -1,16 +1,10 @@
-import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { diskName } from "@kto/core/config";
 import { dump } from "js-yaml";
 import { fieldsOf, type TrainValues } from "./config/train-fields.js";
 import { methodNamed } from "./methods/index.js";
 import { hasSplits, isHubId } from "@kto/kit/node";
-
-/** This package's version and the runtime's. */
-export function versions(): Record<string, string> {
-  const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
-  return { kto: version, node: process.versions.node };
-}
+import { versions } from "./versions.js";
 
 /**
  * `resolved_config.yaml`: every field of its method with the value used, paths absolute and names on the hub as they were given, the versions, and the commits that

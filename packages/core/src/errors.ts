@@ -161,10 +161,13 @@ export class RanksError extends KtoError {
   readonly failures: readonly RankFailure[];
   /** Nothing is wrong: a rank was told to end the run, and so all do. */
   readonly isEnd: boolean;
+  /** The ranks were not started with the same run: nothing was begun or written. */
+  readonly isUnlike: boolean;
 
-  constructor(text: ErrorText, facts: { failures?: readonly RankFailure[]; isEnd?: boolean; cause?: unknown } = {}) {
+  constructor(text: ErrorText, facts: { failures?: readonly RankFailure[]; isEnd?: boolean; isUnlike?: boolean; cause?: unknown } = {}) {
     super("RANKS", text, { cause: facts.cause });
     this.failures = facts.failures ?? [];
     this.isEnd = facts.isEnd ?? false;
+    this.isUnlike = facts.isUnlike ?? false;
   }
 }

@@ -5,7 +5,8 @@ export interface MpirunOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** Options of mpirun, before the program. */
   options?: readonly string[];
-  cwd?: string;
+  /** Options of Node; what a program from source needs, unless given. */
+  nodeOptions?: readonly string[];
 }
 
 /** What ranks said and how mpirun ended. */
@@ -26,17 +27,18 @@ export interface StartedRanks {
 /** A test's ranks share few cores and may run as root: so mpirun is told. */
 const manners = ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"];
 
-/** Starts Node as `size` ranks of Open MPI's mpirun, from source. */
-export function startRanks(size: number, args: readonly string[], { env = {}, options = [], cwd }: MpirunOptions = {}): StartedRanks {
-  const child = spawn(
-    "mpirun",
-    [...manners, ...options, "-n", String(size), process.execPath, "--conditions=@kto/source", "--import=tsx", ...args],
-    {
-      cwd,
-      env: { ...process.env, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
+const fromSource = ["--conditions=@kto/source", "--import=tsx"];
+
+/** Starts Node as `size` ranks of Open MPI's mpirun. */
+export function startRanks(
+  size: number,
+  args: readonly string[],
+  { env = {}, options = [], nodeOptions = fromSource }: MpirunOptions = {},
+): StartedRanks {
+  const child = spawn("mpirun", [...manners, ...options, "-n", String(size), process.execPath, ...nodeOptions, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const said = { stdout: "", stderr: "" };
   const listeners = new Set<() => void>();
   for (const name of ["stdout", "stderr"] as const)

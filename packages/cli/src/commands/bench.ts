@@ -10,7 +10,7 @@ import { hubAccess } from "../load/hub-access.js";
 import { findModel } from "../load/inputs.js";
 import { commandDevice } from "../load/on-device.js";
 import { caseLines } from "../render/bench.js";
-import { versions } from "../resolved-config.js";
+import { versions } from "../versions.js";
 import type { Command, CommandInput } from "./command.js";
 
 const names = benchCases.map(({ name }) => name);

@@ -7,7 +7,7 @@ import { adapterInfo, type AdapterInfo } from "../load/adapter-info.js";
 import { commandDevice } from "../load/on-device.js";
 import { maxWidth, wrap } from "../render/console.js";
 import { formatBytes, formatCount } from "../render/format.js";
-import { versions } from "../resolved-config.js";
+import { versions } from "../versions.js";
 import { selfTest, type SelfTest } from "../self-test.js";
 import type { Command, CommandInput } from "./command.js";
 

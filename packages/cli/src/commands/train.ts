@@ -198,6 +198,7 @@ async function runTraining(
   let isTrained = false;
   const begin = async (run: { startStep: number | undefined }): Promise<void> => {
     await folder.begin(run);
+    hasBegun = true;
     page?.begin(folder.store, () => trainer.progress.logHistory);
   };
   const onAnswered = (done: number, total: number): void => {
@@ -236,6 +237,7 @@ async function runTraining(
   });
   try {
     const run = await plan(trainer, materials, io.signal);
+    await run.expectSameOnRanks();
     step = run.startStep;
     if (checkpoint && run.resumedFrom !== undefined)
       resumedFrom = checkpoint.from === true ? folder.store.folder(run.resumedFrom).name : checkpoint.from.name;
@@ -250,7 +252,6 @@ async function runTraining(
     }
     input.begin();
     describeMemory(console, run.memory);
-    hasBegun = true;
     display.begin(run.startStep, run.counts.totalUpdates);
     for await (const log of run.train({ signal: io.signal, control: page?.control })) {
       if (!isFirst) continue;

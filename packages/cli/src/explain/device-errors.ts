@@ -125,7 +125,8 @@ export const deviceErrors = {
         cure: "Look at what MPI printed before; start again with --resume_from_checkpoint true.",
       },
       {
-        cause: "Ranks run different versions or were started with different files; the message says which ranks, and what differs.",
+        cause:
+          "Ranks run different versions, or were started with different configs or files (status 2, and nothing was written); the message says which ranks, and what differs.",
         cure: "Give all machines the same installation, config and data, and start every rank with one command.",
       },
       {

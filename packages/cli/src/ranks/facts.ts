@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { TrainConfig } from "../config/train-config.js";
 import { fieldName } from "../errors.js";
-import { versions } from "../resolved-config.js";
+import { libraryVersions, versions } from "../versions.js";
 
 /** What mends ranks that were not started alike. */
 export const startAdvice = "start all ranks with the same command, config and installation";
@@ -12,7 +12,7 @@ const longestValue = 60;
 /** What every rank must have been started with: versions, and the config field by field. */
 export function startFacts({ values }: TrainConfig): Record<string, string> {
   const { hubToken: _secret, ...fields } = values;
-  const ofVersions = Object.entries(versions()).map(([name, version]) => [`version of ${name}`, version]);
+  const ofVersions = Object.entries({ ...versions(), ...libraryVersions() }).map(([name, version]) => [`version of ${name}`, version]);
   const ofFields = Object.entries(fields).map(([name, value]) => {
     const text = JSON.stringify(value) ?? "none";
     return [fieldName(name), text.length > longestValue ? sha256(text) : text];

@@ -23,7 +23,7 @@ export interface RankDevice {
   shares: boolean;
 }
 
-/** Says which GPU each rank has. Throws ConfigError, on every rank, where two of a machine have the same, or ranks compute in different types. */
+/** Says which GPU each rank has. Throws, on every rank, ConfigError where two of a machine have the same, RanksError where ranks compute in different types. */
 export async function sayGpus(ranks: Ranks, { device, gpu, dtype, shares }: RankDevice, console: Console): Promise<void> {
   const { software } = device.capabilities;
   const name = gpu ? `${gpu.uuid}${gpu.bus && ` (${gpu.bus})`}` : adapterInfo(device).name;

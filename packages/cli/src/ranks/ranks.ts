@@ -1,5 +1,5 @@
+import { RanksError } from "@kto/core";
 import type { MpiCollective } from "@kto/mpi";
-import { ConfigError } from "../errors.js";
 
 /** The processes of one run, as one of them sees them. All make the same calls in the same order. */
 export class Ranks {
@@ -42,18 +42,28 @@ export class Ranks {
     return result!.value;
   }
 
-  /** Throws ConfigError, on every rank the same, with a line for each fact that is not on all ranks what it is on rank 0. */
+  /** Throws RanksError, on every rank the same, where a fact is not on all ranks what it is on rank 0: it names each, with both values. */
   async expectSame(facts: Readonly<Record<string, string>>, advice: string): Promise<void> {
     const all = (await this.collective.gatherTexts(JSON.stringify(facts))).map((text) => JSON.parse(text) as Record<string, string>);
     const names = [...new Set(all.flatMap((facts) => Object.keys(facts)))];
-    const mistakes = names.flatMap((name) => {
-      const expected = all[0]![name];
-      const others = all.flatMap((facts, rank) => (facts[name] === expected ? [] : [rank]));
-      const [first] = others;
-      if (first === undefined) return [];
-      const where = others.length === 1 ? this.nameOf(first) : `${this.nameOf(first)} and ${others.length - 1} more`;
-      return [`${name}: ranks differ; expected ${expected ?? "none"} as on rank 0 (${this.hosts[0]}), got ${all[first]![name] ?? "none"} on ${where}; ${advice}`]; // prettier-ignore
+    const differing = names.flatMap((name) => {
+      const expected = all[0]![name] ?? "none";
+      const others = all.flatMap((facts, rank) => ((facts[name] ?? "none") === expected ? [] : [rank]));
+      return others.length === 0 ? [] : [{ name, expected, got: all[others[0]!]![name] ?? "none", others }];
     });
-    if (mistakes.length > 0) throw new ConfigError(mistakes);
+    if (differing.length === 0) return;
+    const ranks = [...new Set(differing.flatMap(({ others }) => others))].sort((a, b) => a - b);
+    const whose = ([first, ...more]: readonly number[]): string =>
+      `on ${this.nameOf(first!)}${more.length > 0 ? ` and ${more.length} more` : ""}`;
+    throw new RanksError(
+      {
+        operation: "train",
+        problem: "the ranks were not started with the same run",
+        expected: `${differing.map(({ name, expected }) => `${name} ${expected}`).join(", ")} as on rank 0 (${this.hosts[0]})`,
+        got: differing.map(({ name, got, others }) => `${name} ${got} ${whose(others)}`).join(", "),
+        advice,
+      },
+      { isUnlike: true, failures: ranks.map((rank) => ({ rank, text: "it was started with another run" })) },
+    );
   }
 }

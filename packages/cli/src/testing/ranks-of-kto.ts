@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { fixturePath, mpirun, startRanks, type MpirunOutcome, type StartedRanks } from "@kto/testing/workspace";
-import { ktoProgram } from "./kto-program.js";
+import { fixturePath, startRanks, type MpirunOutcome, type StartedRanks } from "@kto/testing/workspace";
+import { expect, inject } from "vitest";
 
 /** What a run of the tiny model is told besides its method. */
 const shared = [
@@ -19,6 +19,16 @@ export interface RanksOfKto {
   /** Options of mpirun. */
   options?: readonly string[];
   env?: Readonly<Record<string, string | undefined>>;
+  /** Where `kto` lies; by default the installation that tests share. */
+  installation?: string;
+}
+
+/** What one of two ranks is started with. */
+interface UnlikeRank {
+  args: readonly string[];
+  /** Where it is started. */
+  folder?: string;
+  installation?: string;
 }
 
 /** The command line of a run of the tiny model, without Node's part. */
@@ -33,16 +43,25 @@ const environment = ({ folder, env }: RanksOfKto): Record<string, string | undef
   ...env,
 });
 
-const nodeArguments = ktoProgram.filter((argument) => !argument.startsWith("--"));
+const programOf = (installation: string): string => join(installation, "dist", "bin.js");
 
-/** Starts `kto` as `size` ranks. */
+/** Starts `kto` as `size` ranks, as it is where it was installed. */
 export function startKto(size: number, args: readonly string[], given: RanksOfKto): StartedRanks {
-  return startRanks(size, [...nodeArguments, ...args], { options: given.options ?? [], env: environment(given) });
+  const { installation = inject("installedKto"), options = [] } = given;
+  return startRanks(size, [programOf(installation), ...args], { options, nodeOptions: [], env: environment(given) });
 }
 
 /** Runs `kto` as `size` ranks. */
 export function ktoRanks(size: number, args: readonly string[], given: RanksOfKto): Promise<MpirunOutcome> {
-  return mpirun(size, [...nodeArguments, ...args], { options: given.options ?? [], env: environment(given) });
+  return startKto(size, args, given).ended;
+}
+
+/** Runs `kto` as two ranks that are started with different things: other arguments, another working folder, another installation. */
+export function unlikeRanks([first, second]: readonly [UnlikeRank, UnlikeRank], given: RanksOfKto): Promise<MpirunOutcome> {
+  const { args, installation = inject("installedKto"), folder = given.folder } = second;
+  const other = [":", "-n", "1", "-wdir", folder, process.execPath, programOf(installation), ...args];
+  const options = ["-wdir", first.folder ?? given.folder];
+  return ktoRanks(1, [...first.args, ...other], { ...given, options });
 }
 
 /** The processes that a rank's mpirun has started, by rank. */
@@ -63,6 +82,16 @@ export function losses(folder: string): { step: number; loss: number; grad_norm:
     const { step, loss, grad_norm } = JSON.parse(line) as { step: number; loss: number; grad_norm: number };
     return { step, loss, grad_norm };
   });
+}
+
+/** Expects the logs of two runs to be the same but for the rounding of f32. */
+export function expectAlike(logs: ReturnType<typeof losses>, others: ReturnType<typeof losses>): void {
+  expect(logs.length).toBe(others.length);
+  for (const [index, { loss, grad_norm }] of logs.entries()) {
+    const other = others[index]!;
+    expect(Math.abs(loss - other.loss)).toBeLessThan(1e-5);
+    expect(Math.abs(grad_norm / other.grad_norm - 1)).toBeLessThan(1e-4);
+  }
 }
 
 /** The bytes of the adapter that a run left. */

@@ -28,6 +28,12 @@ export interface RunFacts {
   isFinished: boolean;
 }
 
+/** How a trainer goes through a run that it has planned. */
+export interface WayOfRun {
+  expectSameOnRanks(run: PlannedRun): Promise<void>;
+  train(run: PlannedRun, options: RunOptions): TrainingRun;
+}
+
 /**
  * A run as it is going to be: nothing was recorded, written or changed for it. Where a setting is another than in the run that wrote the checkpoint
  * (`differences`), the run goes on as transformers does: update `startStep` + 1 takes the place in the data and the learning rate that an update of this
@@ -42,9 +48,10 @@ export class PlannedRun implements RunFacts {
   readonly differences: readonly SettingDifference[];
   readonly placeChange: RunFacts["placeChange"];
   readonly isFinished: boolean;
-  readonly #train: (run: PlannedRun, options: RunOptions) => TrainingRun;
+  readonly #way: WayOfRun;
+  #agreed: Promise<void> | undefined;
 
-  constructor(facts: RunFacts, train: (run: PlannedRun, options: RunOptions) => TrainingRun) {
+  constructor(facts: RunFacts, way: WayOfRun) {
     this.counts = facts.counts;
     this.numWarmupUpdates = facts.numWarmupUpdates;
     this.memory = facts.memory;
@@ -53,7 +60,7 @@ export class PlannedRun implements RunFacts {
     this.differences = facts.differences;
     this.placeChange = facts.placeChange;
     this.isFinished = facts.isFinished;
-    this.#train = train;
+    this.#way = way;
   }
 
   /** Name of the checkpoint that the run goes on from. */
@@ -66,8 +73,16 @@ export class PlannedRun implements RunFacts {
     return this.checkpoint?.state.progress.globalStep ?? 0;
   }
 
+  /**
+   * Compares the run with those of the other ranks, all of which ask: resolves where all were started with the same, and else throws RanksError, on every rank. Training
+   * begins with it, if it was not done.
+   */
+  expectSameOnRanks(): Promise<void> {
+    return (this.#agreed ??= this.#way.expectSameOnRanks(this));
+  }
+
   /** Trains; see `Trainer.train`. */
   train(options: RunOptions = {}): TrainingRun {
-    return this.#train(this, options);
+    return this.#way.train(this, options);
   }
 }

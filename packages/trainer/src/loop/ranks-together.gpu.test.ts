@@ -27,6 +27,7 @@ interface Told {
   args?: Partial<KTOConfig>;
   rows?: DataRow[];
   seed?: number;
+  loraAlpha?: number;
   output?: Store | undefined;
   control?: TrainingControl | undefined;
   signal?: AbortSignal;
@@ -44,9 +45,19 @@ interface Ran {
   plan: PlannedRun | undefined;
 }
 
-async function run({ collective, args, rows = tinyRows(16), seed = 3, control, signal, resumeFrom, ...options }: Told): Promise<Ran> {
+async function run({
+  collective,
+  args,
+  rows = tinyRows(16),
+  seed = 3,
+  loraAlpha = 8,
+  control,
+  signal,
+  resumeFrom,
+  ...options
+}: Told): Promise<Ran> {
   using base = tinyModel(device);
-  using model = getPeftModel(base, { r: 4, loraAlpha: 8, targetModules: "all-linear" }, { seed });
+  using model = getPeftModel(base, { r: 4, loraAlpha, targetModules: "all-linear" }, { seed });
   const trainer = new KTOTrainer({
     ...options,
     model,
@@ -185,6 +196,7 @@ describe("ranks that were not started with the same run are refused, on all of t
     ["the arguments", { args: { beta: 0.2 } }],
     ["the training data", { rows: other }],
     ["the weights to train", { seed: 4 }],
+    ["the adapter's config", { loraAlpha: 16 }],
     ["the version", { agreeOn: { "the version": "2" } }],
     ["whether there is an output", { output: undefined }],
   ])("%s", async (what, told) => {
@@ -194,6 +206,7 @@ describe("ranks that were not started with the same run are refused, on all of t
       expect(steps).toBe(0);
       expect(error).toBeInstanceOf(RanksError);
       expect(error).toMatchObject({
+        isUnlike: true,
         failures: [{ rank: 1 }],
         message: expect.stringContaining(`other than on rank 0 are ${what} of rank 1;`) as string,
       });

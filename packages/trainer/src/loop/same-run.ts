@@ -1,4 +1,5 @@
 import { RanksError } from "@kto/core";
+import type { LoraConfig } from "@kto/lora";
 import { checksum, type Device, type ParameterBucket } from "@kto/tensor";
 import { sketchesOf, type RowSequence } from "../data/row-sequence.js";
 import { rowLength, type SourceRow } from "../data/rows.js";
@@ -33,7 +34,7 @@ export async function expectSameRun(collective: Collective, sums: RunSums): Prom
   const others = ofRanks.flatMap(({ length }, rank) => (length === first.length ? [] : [rank]));
   if (differences.length === 0 && others.length === 0) return;
   const ranks = [...new Set([...differences.flatMap((difference) => difference.ranks), ...others])].sort((a, b) => a - b);
-  const what = differences.length > 0 ? differences.map((each) => `${each.name} of ${ranksOf(each.ranks)}`).join("; ") : ranksOf(others);
+  const what = differences.length > 0 ? inWords(differences) : ranksOf(others);
   throw new RanksError(
     {
       operation: "train",
@@ -41,14 +42,24 @@ export async function expectSameRun(collective: Collective, sums: RunSums): Prom
       expected: `the same on all ${collective.size} ranks`,
       advice: "start every rank with the same command, config, files and version",
     },
-    { failures: ranks.map((rank) => ({ rank, text: what })) },
+    { isUnlike: true, failures: ranks.map((rank) => ({ rank, text: what })) },
   );
+}
+
+/** `the model, the training data of rank 1; the checkpoint of ranks 1, 2`. */
+function inWords(differences: readonly { name: string; ranks: readonly number[] }[]): string {
+  const namesOf = new Map<string, string[]>();
+  for (const { name, ranks } of differences) {
+    const whose = ranksOf(ranks);
+    namesOf.set(whose, [...(namesOf.get(whose) ?? []), name]);
+  }
+  return Array.from(namesOf, ([whose, names]) => `${names.join(", ")} of ${whose}`).join("; ");
 }
 
 /** What has to be the same on all ranks of a run. */
 export async function sumsOfRun<Row extends SourceRow>(
   { counts, checkpoint }: PlannedRun,
-  { method, args, policy, output }: Pick<RunSetting<Row>, "method" | "args" | "policy" | "output">,
+  { method, args, model, policy, output }: Pick<RunSetting<Row>, "method" | "args" | "model" | "policy" | "output">,
   { rows, evalRows, agreeOn = {} }: { rows: RowSequence<Row>; evalRows: RowSequence<Row>; agreeOn?: RunSums | undefined },
 ): Promise<RunSums> {
   const base = await policy.base.fingerprint?.();
@@ -60,10 +71,16 @@ export async function sumsOfRun<Row extends SourceRow>(
     "the training data": await sumOfRows(method, rows),
     "the evaluation data": await sumOfRows(method, evalRows),
     "the model": base && canSum() ? await digest(base) : "",
+    "the adapter's config": policy.isWholeModel ? "none" : adapterFacts(model.activeAdapter.config),
     "the weights to train": await sumOfBuckets(policy.device, policy.buckets),
     "the checkpoint": checkpoint ? `${checkpoint.name} ${checkpoint.state.seal ?? ""}` : "none",
     "whether there is an output": String(output !== undefined),
   };
+}
+
+/** What an adapter's config says of what it computes. The name of its base is the user's: the weights are compared. */
+function adapterFacts({ baseModelNameOrPath: _name, ...config }: LoraConfig): string {
+  return JSON.stringify(config);
 }
 
 /** Lengths of all rows, contents of some. */

@@ -113,7 +113,10 @@ export class Trainer<
     const rowsOf = async (split: "train" | "eval"): Promise<RowSequence<Row>> => (await this.prepare(split, signal)).rows;
     const facts = await factsOfRun(this.#setting, { rowsOf, resumeFrom });
     this.#counts = facts.counts;
-    return new PlannedRun(facts, (run, options) => new TrainingRun(this.#train(() => Promise.resolve(run), options)));
+    return new PlannedRun(facts, {
+      expectSameOnRanks: (run) => this.#expectSameOnRanks(run),
+      train: (run, options) => new TrainingRun(this.#train(() => Promise.resolve(run), options)),
+    });
   }
 
   /**
@@ -215,7 +218,7 @@ export class Trainer<
       this.#hasTrained = false; // a run that was refused may be asked for again
       throw error;
     });
-    await this.#expectSameRun(run);
+    await run.expectSameOnRanks();
     const use = useOfReference(setting);
     const isEvaluatedLater = this.#options.evalDataset !== undefined || this.#prepared.eval !== undefined;
     const agreement = new Agreement(collective, signal);
@@ -240,7 +243,7 @@ export class Trainer<
   }
 
   /** Throws RanksError where the ranks of a run were not started with the same. */
-  async #expectSameRun(run: PlannedRun): Promise<void> {
+  async #expectSameOnRanks(run: PlannedRun): Promise<void> {
     const { collective, args } = this.#setting;
     if (collective.size === 1 || !canSum()) return;
     const { rows } = await this.prepare("train");
