@@ -3,7 +3,7 @@
  * LoRA r 16 on the seven projections.
  *
  *   npm run bench -- kto-step [--model FOLDER] [--shape 1.5b|7b] [--nf4] [--shared-prompts true|false] [--dtype f16|f32] [--batch 4] [--tokens 512,1024] [--updates 6] [--checkpointing true|false|auto]
- *       [--optim adamw_torch] [--loss kto|apo_zero_unpaired] [--accumulate 1] [--together auto|N] [--max-memory BYTES] [--profile] [--layers 28] [--out FILE.json]
+ *       [--optim adamw_torch] [--loss kto|apo_zero_unpaired] [--accumulate 1] [--together auto|N] [--max-memory BYTES] [--offload-embedding] [--profile] [--layers 28] [--out FILE.json]
  *
  * Prints load time, samples/s, tokens/s, planned and peak memory and host time per dispatch; with --profile the hottest kernels too.
  */
@@ -56,6 +56,7 @@ const { values: options } = parseArgs({
     accumulate: { type: "string", default: "1" },
     together: { type: "string", default: "auto" },
     "max-memory": { type: "string" },
+    "offload-embedding": { type: "boolean", default: false },
     tokens: { type: "string", default: "512,1024" },
     updates: { type: "string", default: "6" },
     layers: { type: "string", default: "28" },
@@ -216,6 +217,7 @@ function makeTrainer(
       learningRate: 1e-4,
       loggingSteps: 1,
       maxLength: tokensPerRow,
+      offloadEmbedding: options["offload-embedding"],
       gradientCheckpointing: options.checkpointing === "auto" ? "auto" : options.checkpointing === "true",
       saveStrategy: "no",
     },

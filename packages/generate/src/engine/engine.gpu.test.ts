@@ -41,6 +41,13 @@ describe("greedy ids are those of transformers", () => {
   });
 });
 
+it("a model whose embedding is on the host brings it back for the ids that are drawn there", async () => {
+  const { prompt_ids: promptIds, greedy } = answeredPrompts[0]!;
+  await model.offloadEmbedding();
+  using engine = new GenerationEngine(model, { maxRows: 4 });
+  expect((await idsOf(engine.start(request(promptIds)))).slice(0, greedy.trusted)).toEqual(greedy.ids.slice(0, greedy.trusted));
+});
+
 describe("room in the cache", () => {
   const prompt = (length: number, seed: number): number[] => Array.from({ length }, (_, index) => 1 + ((index * 7 + seed * 13) % 90));
 

@@ -10,6 +10,7 @@ import {
   linear,
   linearLogProbs,
   rmsNorm,
+  sizeOf,
   type Attend,
   type AttentionHeads,
   type CausalLM,
@@ -32,6 +33,7 @@ import { decodeHead, decodeLayer, projectedAt } from "./decode.js";
 import { decoderLayer, type DecoderLayer } from "./decoder-layer.js";
 import { decoderModules, defaultTargetModules } from "./module-tree.js";
 import { fingerprintOf } from "./fingerprint.js";
+import { expectOffloadable, HostTable } from "./host-table.js";
 import { frequenciesName } from "./rope-scaling.js";
 import { RotaryTables } from "./rotary-tables.js";
 import { savePretrained, type SavePretrainedOptions } from "./save.js";
@@ -78,6 +80,8 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   readonly #quantized: ReadonlyMap<string, Nf4Weight>;
   readonly #buckets: readonly ParameterBucket[];
   readonly #rotary: RotaryTables;
+  /** A copy of the matrix that looks tokens up, once it was asked for: that is on the device only while it is among the weights. */
+  #hostTable: HostTable | undefined;
 
   /** Takes over the weights: those of linear layers are either among `weights` or, in four bits, among `quantized`. */
   constructor(
@@ -114,8 +118,9 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     return defaultTargetModules(this.architecture);
   }
 
-  /** Weights by the name they have on disk, but those in four bits. */
+  /** Weights by the name they have on disk, but those in four bits, all of them on the device. */
   get weights(): ReadonlyMap<string, Tensor> {
+    this.#weight(this.architecture.embedding);
     return this.#weights;
   }
 
@@ -164,7 +169,8 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
 
   /** Number of parameters, a tied head counted once. */
   get numParameters(): number {
-    const plain = [...this.#weights.values()].reduce((total, { size }) => total + size, 0);
+    const onHost = this.#isOffloaded ? sizeOf(this.#hostTable!.shape) : 0;
+    const plain = [...this.#weights.values()].reduce((total, { size }) => total + size, onHost);
     return [...this.#quantized.values()].reduce((total, { numElements }) => total + numElements, plain);
   }
 
@@ -174,8 +180,11 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   }
 
   /** Sums of all weights as they are on the device, and all else that decides what is computed with them. */
-  fingerprint(): Promise<Uint8Array> {
-    return fingerprintOf(this);
+  async fingerprint(): Promise<Uint8Array> {
+    const wasOffloaded = this.#isOffloaded;
+    const fingerprint = await fingerprintOf(this);
+    if (wasOffloaded) await this.offloadEmbedding();
+    return fingerprint;
   }
 
   /** What the head was called while it was a tensor that callers multiplied with: always throws TypeError, with the names of today. */
@@ -187,6 +196,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
 
   /** True while head and embedding are one matrix: an adapter may bring other ones, and merging it may part them. */
   get isTied(): boolean {
+    if (this.#isOffloaded && !this.embeddings.input.replacement?.weight) return false;
     return this.embeddings.input.weight === this.embeddings.output.weight;
   }
 
@@ -208,6 +218,20 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   /** Makes what `decode` needs of rows up to this many tokens ahead of time. */
   prepareDecode(maxLength: number): void {
     this.#rotary.byPosition(maxLength);
+    void this.embeddings.input.weight; // on the device, where ids come from
+  }
+
+  /** See `CausalLM`. */
+  async offloadEmbedding(): Promise<void> {
+    const name = `${this.architecture.embedding}.weight`;
+    if (this.#isOffloaded) return;
+    expectOffloadable({ isTrainable: this.#buckets.length > 0, isHead: !this.#weights.has(`${this.architecture.outputEmbedding}.weight`) });
+    const weight = this.#weight(this.architecture.embedding);
+    const table = (this.#hostTable ??= await HostTable.of(weight));
+    if (this.#weights.get(name) !== weight || this.#hostTable !== table) return this.offloadEmbedding(); // another took its place meanwhile
+    this.#weights.delete(name);
+    weight.dispose();
+    await this.device.memory.trim(); // nothing else is as large
   }
 
   /** Concatenates rows of token ids into one batch without padding. Errors as the function of this name. */
@@ -223,11 +247,11 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
    */
   hiddenStates(batch: TokenBatch, { gradientCheckpointing = false, attend, attendProjected, onHiddenState }: ForwardOptions = {}): Tensor {
     const { config, dtype, architecture } = this;
-    const { inputIds, positions, longestRow } = batch;
+    const { positions, longestRow } = batch;
     using tables = this.#rotary.for(longestRow);
     using ofGradients = gradientPlaces(batch);
     const keep = [...Object.values(ofGradients).filter((tensor) => tensor !== undefined), tables.cos, tables.sin];
-    let x = embedding(inputIds, this.embeddings.input.weight); // [numTokens, hiddenSize] f32
+    let x = this.#embedded(batch); // [numTokens, hiddenSize] f32
     onHiddenState?.(0, x);
     const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
     for (const layer of this.layers) {
@@ -319,6 +343,7 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   #takeEmbedding(path: string, taken: Tensor): void {
     const { embedding: input, outputEmbedding: output } = this.architecture;
     const before = [this.embeddings.input.own, this.embeddings.output.own] as const;
+    this.#hostTable = undefined;
     const after = [path === input ? taken : before[0], path === output ? taken : before[1]] as const;
     this.#weights.set(`${input}.weight`, after[0]);
     if (after[0] === after[1]) this.#weights.delete(`${output}.weight`);
@@ -331,9 +356,27 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     return (_layer, q, k, v) => causalAttention(q, k, v, { ...this.attentionHeads, starts, ends, spans, dtype: this.dtype });
   }
 
-  /** The weight of a module. */
+  get #isOffloaded(): boolean {
+    return this.#hostTable !== undefined && !this.#weights.has(`${this.architecture.embedding}.weight`);
+  }
+
+  /** The rows of a batch's tokens, from where the matrix is: [numTokens, hiddenSize] f32. */
+  #embedded({ inputIds, ids }: TokenBatch): Tensor {
+    const { input } = this.embeddings;
+    return ids && this.#isOffloaded && !input.replacement?.weight
+      ? this.#hostTable!.lookUp({ inputIds, ids })
+      : embedding(inputIds, input.weight);
+  }
+
+  /** The weight of a module, brought back to the device if it is on the host: for good, but in a rehearsal, where it goes with its scope. */
   #weight(path: string): Tensor {
-    return this.#weights.get(`${path}.weight`)!;
+    const name = `${path}.weight`;
+    const { device } = this;
+    if (path !== this.architecture.embedding || !this.#isOffloaded) return this.#weights.get(name)!;
+    if (device.recorder.isRehearsing) return this.#hostTable!.toDevice();
+    const weight = device.unscoped(() => this.#hostTable!.toDevice());
+    this.#weights.set(name, weight);
+    return weight;
   }
 
   #layer(index: number, linearLayers: Map<string, LinearModule>): DecoderLayer {

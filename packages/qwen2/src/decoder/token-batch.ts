@@ -51,6 +51,7 @@ export function packRows(
   const inputIds = device.tensor(ids, [numTokens], "u32", "inputIds", rowCapacity);
   return {
     inputIds: gradientTokens ? withGradientRows(inputIds, gradientTokens) : inputIds,
+    ids,
     positions: device.tensor(positions, [numTokens], "u32", "positions", rowCapacity),
     ...prefixBounds(device, rowLengths, prefixes, rowCapacity, gradientTokens?.count),
     rowLengths,

@@ -13,6 +13,8 @@ import type { TrainableWeights } from "./trainable-weights.js";
 export interface TokenBatch extends SegmentBounds {
   /** [numTokens] u32; it says which tokens take gradients */
   readonly inputIds: Tensor;
+  /** The same on the host, where it is known there. */
+  readonly ids?: Uint32Array | undefined;
   /** [numTokens] u32, position within the row */
   readonly positions: Tensor;
   /** Tokens of each row. */
@@ -112,6 +114,11 @@ export interface CausalLM extends ModuleTree {
   frequenciesName?(rowLength: number): number;
   /** Makes ahead of time what forward passes of rows up to this many tokens need and keep. */
   prepare?(maxRowLength: number): void;
+  /**
+   * Takes the matrix that looks tokens up off the device and keeps it on the host: batches then bring the rows of their tokens along, with the same bits. What needs all of it there, as
+   * `decode` does, brings it back, until this is called again. Throws CapabilityError for a model whose head is the same matrix, or one that was loaded so that every weight can be trained.
+   */
+  offloadEmbedding?(): Promise<void>;
   packRows(rows: readonly ArrayLike<number>[], options?: PackRowsOptions): TokenBatch;
   /** The decoder's output after the final norm, [numTokens, hiddenSize] in the model's dtype. */
   hiddenStates(batch: TokenBatch, options?: HiddenStatesOptions): Tensor;

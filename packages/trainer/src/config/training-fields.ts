@@ -55,6 +55,13 @@ export const trainingFields = {
     notes:
       "auto: as many as the memory has room for, up to 8,192 tokens, where a budget is known and no layer is checkpointed, else 1; a number is kept to, and refused where it does not fit. The same up to the order of sums. Always 1 with dropout that acts, and with the loss kto on several GPUs or with shared_prompts: false",
   }),
+  offloadEmbedding: field(boolean(), false, {
+    group: "batches",
+    fate: "ours",
+    help: "keeps the matrix that looks tokens up in the host's memory, and sends the rows of each batch's tokens: less GPU memory, the same numbers",
+    notes:
+      "Unsloth's offload_embedding. What generates during a run brings the matrix back for that time. Refused for a model whose head is the same matrix (tie_word_embeddings), and of a model that was loaded so that every weight can be trained",
+  }),
   numTrainEpochs: field(number({ above: 0 }), 3, { group: "schedule", help: "how often every row is trained on" }),
   maxSteps: field(integer(-1), -1, { group: "schedule", help: "updates of the run, in place of epochs where it is above 0" }),
   learningRate: field(number({ least: 0 }), 1e-6, { group: "schedule", help: "size of an update at its highest, after the warm-up" }),

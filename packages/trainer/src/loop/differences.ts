@@ -24,6 +24,7 @@ const withoutEffect: ReadonlySet<string> = new Set([
   "saveTotalLimit",
   "gradientCheckpointing",
   "microBatchesPerPass",
+  "offloadEmbedding",
   "precomputeRefLogProbs",
   "precomputeRefBatchSize",
   "evalPacking",

@@ -9,6 +9,7 @@ import { planMemoryOfRun } from "./memory-of-run.js";
 import { expectLogged } from "./metric-names.js";
 import type { RunFacts } from "./planned-run.js";
 import { planRun } from "./run-plan.js";
+import { offloadEmbedding } from "./offload-embedding.js";
 import { openRunParts, runSchedule, updatesWith, useOfReference, type RunSetting } from "./run-parts.js";
 import type { PlanOptions } from "./trainer-options.js";
 
@@ -37,6 +38,7 @@ export async function factsOfRun<Row extends SourceRow>(
   const use = useOfReference(setting);
   policy.expectRoom(args, { keepsReference: use === "throughout" });
   const references = await policy.references(method.reference, [use]);
+  await offloadEmbedding(setting);
   using parts = await openRunParts(setting, references);
   const { files } = policy;
   const { checkpoint, damaged } = await findCheckpoint(resumeFrom, output?.store, { files, optimizer: parts.optimizer });

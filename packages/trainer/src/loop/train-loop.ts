@@ -7,6 +7,7 @@ import type { TrainerEvent, TrainLog } from "./events.js";
 import { countTokens, disposeAll, readMicroBatches, weightedMean } from "./micro-batch.js";
 import { expectFiniteLoss } from "./non-finite.js";
 import { dueAfter, epochAfter } from "./run-plan.js";
+import { offloadEmbedding } from "./offload-embedding.js";
 import type { RowOrder } from "./row-order.js";
 import { takeLog } from "./take-log.js";
 import type { RunProgress } from "./trainer-state.js";
@@ -70,6 +71,7 @@ export async function* trainLoop<Row extends SourceRow>(given: TrainLoop<Row>): 
     for (let step = startStep + 1; step <= counts.totalUpdates; step++) {
       const learningRate = schedule.rate(step - 1);
       const rows = run.order(Math.floor((step - 1) / counts.updatesPerEpoch));
+      await offloadEmbedding(run); // what is told of a run may have generated
       const update = await recordUpdate(run, rows, { step, learningRate, emit });
       pending.push(update);
       await device.sync();

@@ -10,6 +10,7 @@ import { listCheckpoints } from "./checkpoint-names.js";
 import type { TrainLog, TrainOutput } from "./events.js";
 import { followEvaluation } from "./follow-evaluation.js";
 import type { MethodContext } from "./method.js";
+import { offloadEmbedding } from "./offload-embedding.js";
 import type { PlannedRun } from "./planned-run.js";
 import { rowOrder } from "./row-order.js";
 import { openRunParts, precomputing, runSchedule, updatesWith, useOfReference, type RunSetting } from "./run-parts.js";
@@ -54,6 +55,7 @@ export async function* trainPlanned<Row extends SourceRow>(
     device.memory.resetPeak();
     await device.recorder.warmUp();
     await trackers.start(trackedRun(run, setting, { kept: parts.reference, signal }));
+    await offloadEmbedding(setting); // trackers may have generated
     const started = performance.now();
     const context = { model: policy, reference: parts.reference, layout: run.memory };
     const precomputed = await method.precompute?.(context, rows, precomputing(setting, rows, agreement.signal));

@@ -21,7 +21,7 @@ export const tinyConfig: Qwen2Config = {
 
 /** That decoder with seeded weights; its caller's to dispose. */
 export function tinyModel(device: Device): Qwen2ForCausalLM {
-  const model = Qwen2ForCausalLM.initialize(tinyConfig, { device, random: normals(1), std: 0.3 });
+  const model = Qwen2ForCausalLM.initialize(tinyConfig, { device, random: seededNormals(1), std: 0.3 });
   device.scope(() => model.hiddenStates(model.packRows([[1]]))); // makes the tables of positions, which stay
   return model;
 }
@@ -40,7 +40,7 @@ export function tinyRows(count: number): DataRow[] {
 }
 
 /** Standard normals, seeded. */
-function normals(seed: number): () => number {
+export function seededNormals(seed: number): () => number {
   let state = seed >>> 0;
   const uniform = (): number => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
