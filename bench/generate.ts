@@ -4,6 +4,7 @@
  *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--nf4] [--adapter] [--rows 1,32] [--prompt 128] [--new 256] [--profile] [--mixed] [--layers 28] [--out FILE.json]
  *
  * With --adapter answers with and without it take turns, which stands for the merged model. Prints time to the first token, tokens a second of all rows together, dispatches a token and host time; with --profile the kernels of one pass too.
+ * With --mixed also what a pass of one to eight rows takes, and eight rows of 16 to 512 new tokens beside eight that are as long as each other.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -75,8 +76,20 @@ async function answer(
 
 const results: object[] = [];
 
-/** Eight rows of 16 to 512 new tokens, beside eight that are as long as each other. */
+/** Passes of one to eight rows; eight rows of 16 to 512 new tokens, beside eight that are as long as each other. */
 if (options.mixed) {
+  const msOfPass: number[] = [];
+  for (let count = 1; count <= 8; count++) {
+    using engine = new GenerationEngine(model, { maxRows: 8 });
+    await answer(engine, count, 32);
+    const times: number[] = [];
+    for (let run = 0; run < 3; run++) {
+      const { firstMs, allMs } = await answer(engine, count, 128);
+      times.push((allMs - firstMs) / 127);
+    }
+    msOfPass.push(times.sort((a, b) => a - b)[1]!);
+  }
+  console.log(`  a pass of 1 to 8 rows: ${msOfPass.map((ms) => ms.toFixed(2)).join(", ")} ms`);
   using engine = new GenerationEngine(model, { maxRows: 8 });
   const lengths = Array.from({ length: 8 }, (_, row) => Math.round(16 + (row * (512 - 16)) / 7));
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
@@ -87,7 +100,7 @@ if (options.mixed) {
   await answer(engine, 8, 264);
   const { allMs } = await answer(engine, 8, 264);
   const factor = mixedMs / (tokens / ((8 * 264) / allMs));
-  results.push({ mixed: lengths, mixedMs, equalMs: allMs, factor });
+  results.push({ mixed: lengths, mixedMs, equalMs: allMs, factor, msOfPass });
   console.log(
     `  8 rows of ${lengths.join(", ")}: ${mixedMs.toFixed(0)} ms, ${factor.toFixed(2)} of what eight equal rows take for as many tokens`,
   );

@@ -43,7 +43,7 @@ describe("layers that are computed together", () => {
     );
   });
 
-  it("take six launches a layer and four around them, two more of each product with an adapter", async () => {
+  it("take six launches a layer and four around them, with an adapter one more before the first layer", async () => {
     using adapted = new PeftModel(model);
     const adapter = adapted.addAdapter({ r: 4, targetModules: "all-linear" });
     for (const [name, b] of adapter.bucket.parameters)
@@ -63,9 +63,11 @@ describe("layers that are computed together", () => {
     const oneByOne = await launchesOf(["default"]);
     expect(whole.ids).not.toEqual(bare.ids);
     if (device.capabilities.software) expect(whole.ids).toEqual(oneByOne.ids);
-    // 23 passes after the prompt's: embedding, head and draw, and in each layer q k v, attention and its sum, o, gate and up, down; with an adapter one more for each product.
+    // 23 passes after the prompt's: embedding, head and draw, and in each layer q k v, attention and its sum, o, gate and up, down. What an adapter multiplies first is made along with what it multiplies, but for the first layer's.
     const layers = model.layers.length;
-    expect((whole.launches - bare.launches) / 23).toBeGreaterThanOrEqual(4 * layers);
+    const ofPrompt = 4 * layers; // whose products with a are launches of their own, where it is of many tokens
+    expect(whole.launches - bare.launches).toBeGreaterThanOrEqual(23);
+    expect(whole.launches - bare.launches).toBeLessThanOrEqual(23 + ofPrompt);
     expect(bare.launches / 24).toBeLessThan(6 * layers + 3 + 20);
     if (device.capabilities.software) expect(oneByOne.launches).toBeGreaterThan(2 * whole.launches);
   });

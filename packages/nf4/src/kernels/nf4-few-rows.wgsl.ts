@@ -29,8 +29,12 @@ const example = {
   nested: true,
   dtype: "f32",
   evenBlocks: true,
+  updateRanks: 0,
+  mostRanks: 0,
   ...plainResult,
 } as const;
+
+const adapted = { hasLowRank: true, updateRanks: 48, mostRanks: 16 } as const;
 
 /** The product of `fewRows` straight from the codes of its weights, which are decoded as they are multiplied. */
 export type Nf4FewRowsSpec = FewRowsSpec &
@@ -54,12 +58,12 @@ export const nf4FewRowsKernel: Kernel<Nf4FewRowsSpec, keyof typeof fewRowsBindin
   examples: [
     { ...example, rows: 1, depthWays: 1, hasNorm: true, hasBias: true },
     { ...example, rows: 2, depthWays: 4, evenBlocks: false, nested: false, weightType: "float16", swiGlu: true },
-    { ...example, rows: 1, depthWays: 2, weightType: "float32", hasAddend: true, hasLowRank: true },
+    { ...example, rows: 1, depthWays: 2, weightType: "float32", hasAddend: true, ...adapted, aheadRanks: 48, hasAheadNorm: true },
   ],
   wgsl: (spec) => fewRowsBody(spec, codesOfTeams(spec, { sharedScales: spec.evenBlocks && spec.reduce === "subgroup" })),
 });
 
-const { evenBlocks: _, ...otherExample } = example;
+const { evenBlocks: _blocks, updateRanks: _ranks, mostRanks: _mostRanks, ...otherExample } = example;
 const matrixExample = { ...otherExample, xElement: "vec4<u32>" } as const;
 
 /** The same for up to 32 rows of f16 on matrix units: weights are decoded to f16 in workgroup memory. */

@@ -1,15 +1,14 @@
 import {
   columnsOf,
-  depthWaysFor,
   fewRowsLaunch,
   fewRowsLayout,
   fewRowsMatrixSpec,
-  fewRowsSpec,
   goesToMatrices,
   halfInput,
   isHalfProduct,
   manyRowsLinear,
   mostFewRows,
+  plainLaunch,
   threeOf,
   type FewRowsInput,
   type FewRowsLayout,
@@ -56,14 +55,9 @@ export function fewRowsLinear4bit(parts: readonly FewRows4bitPart[], input: FewR
     nf4FewRowsMatrixKernel.run(device, { ...run.bindings, weight }, { ...run.params, ...starts }, { ...matrix, ...spec });
     return run.y;
   }
-  const run = fewRowsLaunch(sized, input, layout);
-  const depthWays = depthWaysFor(columnsOf(sized), run.params.k);
-  nf4FewRowsKernel.run(
-    device,
-    { ...run.bindings, weight },
-    { ...run.params, ...starts },
-    { ...fewRowsSpec(input, layout), ...spec, depthWays, evenBlocks: state.blockSize === 64 && run.params.k % 256 === 0 },
-  );
+  const own = { ...spec, evenBlocks: state.blockSize === 64 && input.x.shape[1]! % 256 === 0 };
+  const run = plainLaunch(sized, input, layout, (given) => nf4FewRowsKernel.specOn(device, { ...given, ...own }));
+  nf4FewRowsKernel.run(device, { ...run.bindings, weight }, { ...run.params, ...starts }, { ...run.spec, ...own });
   return run.y;
 }
 

@@ -2,6 +2,7 @@ import {
   add,
   fewRowsLinear,
   linear,
+  lowRankAhead,
   rmsNorm,
   swiGlu,
   type Columns,
@@ -10,6 +11,7 @@ import {
   type FloatDtype,
   type HiddenStatesOptions,
   type LinearModule,
+  type LowRankAhead,
   type RopeTables,
   type Tensor,
 } from "@kto/tensor";
@@ -25,28 +27,38 @@ export interface DecodeContext {
   /** Type of q, k and v where they are computed together. */
   projected: FloatDtype;
   attend: DecodeAttend;
+  /** The layer that takes the result. */
+  next?: DecoderLayer | undefined;
+}
+
+/** The residual stream, and what was multiplied with it for the layer that takes it. */
+export interface Stream {
+  /** [numTokens, hiddenSize] f32 */
+  x: Tensor;
+  ahead?: LowRankAhead | undefined;
 }
 
 type Norm = NonNullable<FewRowsInput["norm"]>;
 
 /**
  * One decoder layer outside the tape: what `decoderLayer` computes, in six launches for the newest token of each of a few rows, ten for the tokens of prompts,
- * where the weights allow it.
- *
- * @param x  [numTokens, hiddenSize] f32, the residual stream
- * @returns  [numTokens, hiddenSize] f32
+ * where the weights allow it. What adapters multiply their input with first is made where that input is, as far as those who make it can.
  */
-export function decodeLayer(x: Tensor, layer: DecoderLayer, { config, tables, dtype, projected, attend }: DecodeContext): Tensor {
-  const { device } = x;
+export function decodeLayer(stream: Stream, layer: DecoderLayer, context: DecodeContext): Stream {
+  const { config, tables, dtype, projected, attend, next } = context;
+  const { device } = stream.x;
+  const { qProj, kProj, vProj, oProj, gateProj, upProj, downProj } = layer;
   const normBy = (weight: Tensor): Norm => ({ weight, eps: config.rmsNormEps });
-  const afterAttention = device.scope("attention", () => {
-    const [q, k, v] = projections([layer.qProj, layer.kProj, layer.vProj], x, normBy(layer.inputLayernorm), { dtype, projected });
-    const attended = attend(layer.index, { q: q!, k: k!, v: v!, tables }); // [numTokens, numAttentionHeads * headDim]
-    return addProjection(x, layer.oProj, attended); // [numTokens, hiddenSize] f32
+  const afterAttention = device.scope("attention", (): Stream => {
+    const [q, k, v] = projections([qProj, kProj, vProj], stream, normBy(layer.inputLayernorm), { dtype, projected });
+    const onward = lowRankAhead([oProj]);
+    const attended = attend(layer.index, { q: q!, k: k!, v: v!, tables, onward }); // [numTokens, numAttentionHeads * headDim]
+    return addProjection(stream.x, oProj, { x: attended, ahead: onward }, lowRankAhead([gateProj, upProj], layer.postAttentionLayernorm));
   });
   return device.scope("mlp", () => {
     const gated = gatedUp(layer, afterAttention, normBy(layer.postAttentionLayernorm), dtype); // [numTokens, intermediateSize]
-    return addProjection(afterAttention, layer.downProj, gated); // [numTokens, hiddenSize] f32
+    const onward = next && lowRankAhead([next.qProj, next.kProj, next.vProj], next.inputLayernorm);
+    return addProjection(afterAttention.x, downProj, gated, onward);
   });
 }
 
@@ -73,12 +85,12 @@ export function decodeHead(x: Tensor, norm: Norm, head: Tensor, dtype: FloatDtyp
  */
 function projections(
   modules: readonly LinearModule[],
-  x: Tensor,
+  { x, ahead }: Stream,
   norm: Norm,
   { dtype, projected }: Pick<DecodeContext, "dtype" | "projected">,
 ): Columns[] {
   const [first, ...others] = modules;
-  const together = first!.together?.(others, { x, norm, operand: dtype, dtype: projected }); // [numTokens, sum of outFeatures]
+  const together = first!.together?.(others, { x, norm, ahead, operand: dtype, dtype: projected }); // [numTokens, sum of outFeatures]
   if (together) {
     let end = 0;
     return modules.map(({ outFeatures }) => ({ tensor: together, first: (end += outFeatures) - outFeatures }));
@@ -88,13 +100,16 @@ function projections(
 }
 
 /** silu(gate) · up of a norm's output: [numTokens, intermediateSize]. */
-function gatedUp({ gateProj, upProj }: DecoderLayer, x: Tensor, norm: Norm, dtype: FloatDtype): Tensor {
-  const together = gateProj.together?.([upProj], { x, norm, swiGlu: true, operand: dtype, dtype });
-  if (together) return together;
+function gatedUp({ gateProj, upProj, downProj }: DecoderLayer, { x, ahead }: Stream, norm: Norm, dtype: FloatDtype): Stream {
+  const onward = lowRankAhead([downProj]);
+  const together = gateProj.together?.([upProj], { x, norm, ahead, onward, swiGlu: true, operand: dtype, dtype });
+  if (together) return { x: together, ahead: onward };
   const normed = rmsNorm(x, norm.weight, { eps: norm.eps, dtype });
-  return swiGlu(gateProj.forward(normed, { dtype }), upProj.forward(normed, { dtype }), { dtype });
+  return { x: swiGlu(gateProj.forward(normed, { dtype }), upProj.forward(normed, { dtype }), { dtype }) };
 }
 
-function addProjection(to: Tensor, projection: LinearModule, x: Tensor): Tensor {
-  return projection.together?.([], { x, addend: to, dtype: "f32" }) ?? add(to, projection.forward(x, { dtype: "f32" }));
+/** to + the projection of x: [numTokens, hiddenSize] f32. */
+function addProjection(to: Tensor, projection: LinearModule, { x, ahead }: Stream, onward: LowRankAhead | undefined): Stream {
+  const together = projection.together?.([], { x, ahead, onward, addend: to, dtype: "f32" });
+  return together ? { x: together, ahead: onward } : { x: add(to, projection.forward(x, { dtype: "f32" })) };
 }

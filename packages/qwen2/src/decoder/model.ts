@@ -29,7 +29,7 @@ import {
 } from "@kto/tensor";
 import type { DecoderArchitecture, NormPart, Projection } from "./architecture.js";
 import type { DecoderConfig } from "./config.js";
-import { decodeHead, decodeLayer, projectedAt } from "./decode.js";
+import { decodeHead, decodeLayer, projectedAt, type Stream } from "./decode.js";
 import { decoderLayer, type DecoderLayer } from "./decoder-layer.js";
 import { decoderModules, defaultTargetModules } from "./module-tree.js";
 import { fingerprintOf } from "./fingerprint.js";
@@ -268,7 +268,13 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
       };
       const run = (input: Tensor): Tensor =>
         attendProjected
-          ? decodeLayer(input, layer, { config, tables, dtype, projected: dtype, attend: projectedAt(attendProjected, tables, positions) })
+          ? decodeLayer({ x: input }, layer, {
+              config,
+              tables,
+              dtype,
+              projected: dtype,
+              attend: projectedAt(attendProjected, tables, positions),
+            }).x
           : trained(input, batch);
       const previous = x;
       x =
@@ -303,14 +309,17 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
   decode({ inputIds, maxLength, attend }: DecodeStep): Tensor {
     const { config, dtype, architecture } = this;
     const tables = this.#rotary.byPosition(maxLength);
-    let x = embedding(inputIds, this.embeddings.input.weight); // [numRows, hiddenSize] f32
+    let stream: Stream = { x: embedding(inputIds, this.embeddings.input.weight) }; // [numRows, hiddenSize] f32
     for (const layer of this.layers) {
-      const previous = x;
-      x = this.device.scope(`layer ${layer.index}`, () =>
-        decodeLayer(previous, layer, { config, tables, dtype, projected: "f32", attend }),
+      const previous = stream;
+      const next = this.layers[layer.index + 1];
+      stream = this.device.scope(`layer ${layer.index}`, () =>
+        decodeLayer(previous, layer, { config, tables, dtype, projected: "f32", attend, next }),
       );
-      previous.dispose();
+      previous.x.dispose();
+      previous.ahead?.parts?.dispose();
     }
+    const { x } = stream;
     const norm = { weight: this.#weight(architecture.norm), eps: config.rmsNormEps };
     const logits = decodeHead(x, norm, this.embeddings.output.weight, dtype);
     x.dispose();

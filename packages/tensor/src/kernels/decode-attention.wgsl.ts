@@ -4,6 +4,7 @@ import { decodeAttentionBody, type DecodeAttentionSpec } from "./lib/decode-atte
 import { serialDecodeAttentionBody } from "./lib/decode-attention-serial.js";
 import { computeMain, oneGroupPer, oneThreadPer } from "./lib/grid.js";
 import { hasSubgroupsOf32 } from "./lib/subgroups.js";
+import { unroll } from "./lib/unroll.js";
 import { wgsl } from "./wgsl.js";
 
 /**
@@ -80,24 +81,47 @@ function example(given: Partial<DecodeAttentionSpec> & { cacheType: FloatDtype }
   return { rotates: true, joined: true, lanes: 4, cacheElement: `vec4<${given.cacheType}>`, ...given };
 }
 
-/** out[row, head] = sum over splits of e^(largest − most) · sum ÷ that of the weights, of what `decodeAttention` left.  A thread an element. */
-export type DecodeAttentionSumSpec = { numHeads: number; headDim: number; dtype: FloatDtype; workgroupSize: number };
+/**
+ * out[row, head] = sum over splits of e^(largest − most) · sum ÷ that of the weights, of what `decodeAttention` left.  A thread an element.
+ *
+ * With `aheadRanks` also aheadParts[part, row, j] = sum of out[row, col] · ahead[j, col] over the 16 columns of a part: what a low-rank update of the layer that takes
+ * the result begins with.
+ */
+export type DecodeAttentionSumSpec = { numHeads: number; headDim: number; dtype: FloatDtype; aheadRanks: number; workgroupSize: number };
 
-export const decodeAttentionSumKernel: Kernel<DecodeAttentionSumSpec, "parts" | "lengths" | "out", "size" | "numSplits" | "keysPerSplit"> =
-  defineKernel<DecodeAttentionSumSpec>()({
-    name: "decodeAttentionSum",
-    bindings: { parts: read("f32"), lengths: read("u32"), out: write("dtype") },
-    params: { size: "u32", numSplits: "u32", keysPerSplit: "u32" },
-    variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
-    grid: ({ size }, { workgroupSize }) => oneGroupPer(Math.ceil(size / workgroupSize)),
-    examples: [
-      { numHeads: 4, headDim: 16, dtype: "f32" },
-      { numHeads: 12, headDim: 128, dtype: "f16" },
-    ],
-    wgsl: (spec) => wgsl`
-    ${computeMain(spec)} {
-      let i = foldedIndex(group, groups) * WORKGROUP_SIZE + lane;
-      if (i >= params.size) { return; }
+/** Columns of a part of what is made ahead. */
+export const aheadColumns = 16;
+
+/** Elements of a workgroup; a row has a multiple of it where something is made ahead. */
+export const attentionSumGroup = 64;
+
+/** Ranks up to which a workgroup has all of what it multiplies with under way before its sums. */
+export const mostAheadRanks = 64;
+
+export const decodeAttentionSumKernel: Kernel<
+  DecodeAttentionSumSpec,
+  "parts" | "lengths" | "out" | "ahead" | "aheadParts",
+  "size" | "numSplits" | "keysPerSplit"
+> = defineKernel<DecodeAttentionSumSpec>()({
+  name: "decodeAttentionSum",
+  bindings: {
+    parts: read("f32"),
+    lengths: read("u32"),
+    out: write("dtype"),
+    ahead: read("vec4<f32>"),
+    aheadParts: write("f32"),
+  },
+  unused: ({ aheadRanks }) => (aheadRanks > 0 ? [] : ["ahead", "aheadParts"]),
+  params: { size: "u32", numSplits: "u32", keysPerSplit: "u32" },
+  variants: [{ name: "plain", when: always, spec: { workgroupSize: attentionSumGroup } }],
+  grid: ({ size }, { workgroupSize }) => oneGroupPer(Math.ceil(size / workgroupSize)),
+  examples: [
+    { numHeads: 4, headDim: 16, dtype: "f32", aheadRanks: 0 },
+    { numHeads: 12, headDim: 128, dtype: "f16", aheadRanks: 16 },
+    { numHeads: 8, headDim: 16, dtype: "f32", aheadRanks: 20 },
+  ],
+  wgsl: (spec) => wgsl`
+    fn attended(i: u32) -> f32 {
       let head = i / HEAD_DIM;
       let keys = lengths[head / NUM_HEADS];
       let splits = (keys + params.keysPerSplit - 1u) / params.keysPerSplit; // those past the end of the row left nothing
@@ -113,6 +137,47 @@ export const decodeAttentionSumKernel: Kernel<DecodeAttentionSumSpec, "parts" | 
         sum += weight * parts[part + i % HEAD_DIM];
         total += weight * parts[part + HEAD_DIM + 1u];
       }
-      out[i] = Dtype(sum / total);
+      return sum / total;
+    }
+    ${spec.aheadRanks > 0 ? "var<workgroup> outcome: array<vec4<f32>, WORKGROUP_SIZE / 4u>;" : ""}
+
+    ${computeMain(spec)} {
+      let start = foldedIndex(group, groups) * WORKGROUP_SIZE;
+      let i = start + lane;
+      ${spec.aheadRanks > 0 ? sumAndAhead(spec) : "if (i < params.size) { out[i] = Dtype(attended(i)); }"}
     }`,
-  });
+});
+
+/** Elements of a row of their own: each lane has a rank and a part of the columns in turn, whose a is under way before the sums. */
+function sumAndAhead({ aheadRanks, workgroupSize }: DecodeAttentionSumSpec): string {
+  const parts = workgroupSize / aheadColumns;
+  const vectors = aheadColumns / 4;
+  const turns = Math.ceil((aheadRanks * parts) / workgroupSize);
+  return wgsl`
+    if (start >= params.size) { return; }
+    let rowSize = NUM_HEADS * HEAD_DIM;
+    let row = start / rowSize;
+    ${unroll(
+      turns,
+      wgsl`
+        let place@t = lane + @tu * WORKGROUP_SIZE;
+        let a@t = (min(place@t / ${parts}u, AHEAD_RANKS - 1u) * rowSize + start % rowSize) / 4u + place@t % ${parts}u * ${vectors}u;
+        ${unroll(vectors, "let a@t_@v = ahead[a@t + @vu];", "@v")}`,
+      "@t",
+    )}
+    let value = attended(i);
+    out[i] = Dtype(value);
+    outcome[lane / 4u][lane % 4u] = value;
+    workgroupBarrier();
+    ${unroll(
+      turns,
+      wgsl`
+        if (place@t < AHEAD_RANKS * ${parts}u) {
+          let first = place@t % ${parts}u * ${vectors}u;
+          let part = start % rowSize / ${aheadColumns}u + place@t % ${parts}u;
+          let sum = ${Array.from({ length: vectors }, (_, v) => `dot(a@t_${v}, outcome[first + ${v}u])`).join(" + ")};
+          aheadParts[(part * (params.size / rowSize) + row) * AHEAD_RANKS + place@t / ${parts}u] = sum;
+        }`,
+      "@t",
+    )}`;
+}

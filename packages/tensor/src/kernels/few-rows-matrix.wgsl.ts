@@ -1,5 +1,6 @@
 import { defineKernel, type Kernel } from "./define-kernel.js";
-import { fewRowsBindings, fewRowsParameters, fewRowsUnused, plainResult } from "./lib/few-rows.js";
+import { plainResult } from "./lib/few-rows-result.js";
+import { fewRowsBindings, fewRowsParameters, fewRowsUnused } from "./lib/few-rows.js";
 import {
   fewRowsMatrixBody,
   fewRowsMatrixEnables,

@@ -1,5 +1,6 @@
 import type { FloatDtype } from "../dtype.js";
 import { defineKernel, type Kernel } from "./define-kernel.js";
+import { plainResult } from "./lib/few-rows-result.js";
 import {
   fewRowsBindings,
   fewRowsBody,
@@ -8,7 +9,6 @@ import {
   fewRowsParameters,
   fewRowsUnused,
   fewRowsVariants,
-  plainResult,
   type FewRowsSpec,
   type FewRowsWeights,
 } from "./lib/few-rows.js";
@@ -40,7 +40,9 @@ export const fewRowsKernel: Kernel<FewRowsMatrixSpec, keyof typeof fewRowsBindin
     examples: [
       example("f32", "f32", { dtype: "f32", hasNorm: true, hasBias: true }),
       example("f32", "f16", { dtype: "f16", hasNorm: true, swiGlu: true, rows: 2 }),
-      example("f16", "f16", { dtype: "f32", hasAddend: true, hasLowRank: true }),
+      example("f16", "f16", { dtype: "f32", hasAddend: true, ...adapted(16, 16), aheadRanks: 32, hasAheadNorm: true }),
+      example("f32", "f16", { dtype: "f16", hasNorm: true, swiGlu: true, isUpdateNormed: false, ...adapted(32, 16), aheadRanks: 16 }),
+      example("f32", "f32", { dtype: "f32", hasNorm: true, rows: 8, ...adapted(520, 512), aheadRanks: 600, hasAheadNorm: true }),
     ],
     wgsl: (spec) => fewRowsBody(spec, spec.weightElement === "vec4<u32>" ? halves : singles),
   });
@@ -68,5 +70,9 @@ const singles: FewRowsWeights = {
 function example(xType: FloatDtype, weightType: FloatDtype, given: Partial<FewRowsMatrixSpec>): Partial<FewRowsMatrixSpec> {
   const element = (type: FloatDtype): "vec4<f32>" | "vec4<u32>" => (type === "f16" ? "vec4<u32>" : "vec4<f32>");
   const types = { xElement: element(xType), weightElement: element(weightType) };
-  return { ...plainResult, rows: 1, depthWays: 2, ...types, ...given };
+  return { ...plainResult, rows: 1, depthWays: 2, updateRanks: 0, mostRanks: 0, ...types, ...given };
+}
+
+function adapted(updateRanks: number, mostRanks: number): Partial<FewRowsMatrixSpec> {
+  return { hasLowRank: true, updateRanks, mostRanks };
 }

@@ -1,6 +1,7 @@
 import type { FloatDtype } from "../dtype.js";
 import { always, defineKernel, read, write, type Kernel } from "./define-kernel.js";
-import { fewRowsBindings, fewRowsParameters, fewRowsResult, fewRowsUnused, plainResult, type FewRowsResult } from "./lib/few-rows.js";
+import { fewRowsResult, plainResult, type FewRowsResult } from "./lib/few-rows-result.js";
+import { fewRowsBindings, fewRowsParameters, fewRowsUnused } from "./lib/few-rows.js";
 import { computeMain, oneThreadPer } from "./lib/grid.js";
 import { wgsl } from "./wgsl.js";
 
@@ -10,7 +11,7 @@ import { wgsl } from "./wgsl.js";
  */
 export type ManyRowsResultSpec = Omit<FewRowsResult, "hasNorm"> & { hasNorm: false; partsType: FloatDtype; workgroupSize: number };
 
-type Bindings = Exclude<keyof typeof fewRowsBindings, "x" | "norm" | "weight"> | "parts";
+type Bindings = "parts" | "bias" | "addend" | "h" | "b" | "y";
 
 const { bias, addend, h, b, y } = fewRowsBindings;
 
@@ -18,7 +19,7 @@ export const manyRowsResultKernel: Kernel<ManyRowsResultSpec, Bindings, keyof ty
   defineKernel<ManyRowsResultSpec>()({
     name: "manyRowsResult",
     bindings: { parts: read("partsType"), bias, addend, h, b, y: write(y.type) },
-    unused: (spec) => fewRowsUnused(spec).filter((name): name is Bindings & keyof typeof fewRowsBindings => name in { bias, addend, h, b }),
+    unused: (spec) => fewRowsUnused(spec).filter((name) => name === "bias" || name === "addend" || name === "h" || name === "b"),
     params: { ...fewRowsParameters, splits: "u32" },
     variants: [{ name: "plain", when: always, spec: { workgroupSize: 64 } }],
     cost: ({ m, n, splits }, { swiGlu }) => ({ bytes: m * n * (4 * splits * (swiGlu ? 2 : 1) + 4), flops: m * n * splits }),

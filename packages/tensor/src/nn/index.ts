@@ -16,6 +16,7 @@ export {
   type LowRankDelta,
   type OntoOptions,
   forwardEach,
+  lowRankAhead,
   partsTogether,
 } from "./linear.js";
 export type { LinearShape, ModuleTree } from "./module-tree.js";

@@ -6,6 +6,8 @@ import { gemm } from "../ops/gemm.js";
 import type { FewRowsInput } from "../ops/few-rows-layout.js";
 import { fewRowsLinear } from "../ops/few-rows-linear.js";
 import { linear } from "../ops/linear.js";
+import type { LowRankAhead } from "../ops/low-rank-ahead.js";
+import { fewRowsColumns } from "../kernels/lib/few-rows.js";
 import { expectFinite } from "./expect-finite.js";
 import type { Tensor } from "../tensor.js";
 import type { LinearShape } from "./module-tree.js";
@@ -86,6 +88,20 @@ export function partsTogether<W>(
   const isTaken = ({ adapter }: LinearModule): boolean => !adapter?.isActive || adapter.delta !== undefined;
   if (!modules.every(isOfKind) || !modules.every(isTaken)) return undefined;
   return modules.map(({ weight, bias, adapter }) => ({ weight, bias, lowRank: adapter?.isActive ? adapter.delta : undefined }));
+}
+
+/**
+ * What the adapters of layers that are computed together multiply their input with first, to be made along with it: see `LowRankAhead`. Undefined where none acts,
+ * or they are not one matrix of low rank each, in one buffer.
+ *
+ * @param norm  [inFeatures] f32, weight of the norm that the input goes through first
+ */
+export function lowRankAhead(modules: readonly LinearModule[], norm?: Tensor): LowRankAhead | undefined {
+  const deltas = modules.flatMap(({ adapter }) => (adapter?.isActive ? [adapter.delta] : []));
+  const a = deltas.flatMap((delta) => delta?.a ?? []);
+  const [first] = a;
+  const isOneBuffer = a.every(({ storage, shape }) => storage === first!.storage && shape[0]! % fewRowsColumns === 0);
+  return first && a.length === deltas.length && isOneBuffer ? { a, norm, parts: undefined } : undefined;
 }
 
 /** y = x · weightᵀ + bias, with an optional adapter on the accumulator. Owns nothing: the model owns the weights. */

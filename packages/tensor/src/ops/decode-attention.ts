@@ -1,11 +1,18 @@
 import type { FloatDtype } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { decodeAttentionKernel, decodeAttentionSumKernel } from "../kernels/decode-attention.wgsl.js";
+import {
+  aheadColumns,
+  attentionSumGroup,
+  decodeAttentionKernel,
+  decodeAttentionSumKernel,
+  mostAheadRanks,
+} from "../kernels/decode-attention.wgsl.js";
 import { decodeTile } from "../kernels/lib/decode-attention.js";
 import { writeRowsKernel } from "../kernels/rows-by-index.wgsl.js";
 import { expectDtype, expectShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { areJoined, expectProjections, projectionParams, type ProjectedColumns } from "./columns.js";
+import { ranksAhead, type LowRankAhead } from "./low-rank-ahead.js";
 import type { RopeTables } from "./rope.js";
 
 /** Parts that a row's keys are shared out in at most: more than this keeps no device busier, and each is to be added. */
@@ -15,6 +22,8 @@ const mostSplits = 64;
 export interface DecodeInputs extends ProjectedColumns {
   /** With them q and k come before their rotation, and are rotated to where they stand in their row. */
   tables?: RopeTables | undefined;
+  /** What the layer that takes the result will multiply it with: made along, where the result is a sum of parts. */
+  onward?: LowRankAhead | undefined;
 }
 
 /** Where the keys of rows lie in a cache of pages. */
@@ -102,14 +111,28 @@ export function decodeAttention(inputs: DecodeInputs, cache: CachedKeys, options
   );
   if (!isSplit) return out;
   const result = device.rowsLike(q.tensor, shape, dtype, "decodeAttention");
+  const ahead = aheadOf(inputs.onward, shape);
   decodeAttentionSumKernel.run(
     device,
-    { parts: out, lengths, out: result },
+    { parts: out, lengths, out: result, ahead: ahead?.a ?? out, aheadParts: ahead?.parts ?? out },
     { size: result.size, numSplits, keysPerSplit },
-    { numHeads, headDim, dtype },
+    { numHeads, headDim, dtype, aheadRanks: ahead?.ranks ?? 0 },
   );
   out.dispose();
   return result;
+}
+
+/** Room for what is made ahead of a result of this shape, where the kernel can. */
+function aheadOf(
+  onward: LowRankAhead | undefined,
+  [numRows, n]: readonly number[],
+): { a: Tensor; parts: Tensor; ranks: number } | undefined {
+  const [a, ...others] = onward?.a ?? [];
+  if (!onward || !a || others.length > 0 || onward.norm || n! % attentionSumGroup !== 0 || ranksAhead(onward) > mostAheadRanks)
+    return undefined;
+  expectShape("decodeAttention", "a", a, [ranksAhead(onward), n!]);
+  onward.parts = a.device.empty([n! / aheadColumns, numRows!, ranksAhead(onward)], "f32", "low-rank parts");
+  return { a, parts: onward.parts, ranks: ranksAhead(onward) };
 }
 
 function checkInputs(inputs: DecodeInputs, { numHeads, numKeyValueHeads, headDim }: DecodeAttentionOptions, numRows: number): void {

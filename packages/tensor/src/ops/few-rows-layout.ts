@@ -1,9 +1,11 @@
 import { byteSize, type Dtype, type FloatDtype } from "../dtype.js";
 import { matrixColumns, matrixDepth, matrixWorkgroup, type FewRowsMatrixSpec } from "../kernels/lib/few-rows-matrix.js";
-import { fewRowsColumns, rowsTogether, type FewRowsResult, type FewRowsSpec } from "../kernels/lib/few-rows.js";
+import { plainResult, type FewRowsResult } from "../kernels/lib/few-rows-result.js";
+import { depthWaysFor, fewRowsColumns, rowsTogether, type FewRowsSpec } from "../kernels/lib/few-rows.js";
 import { hasSubgroupMatrix } from "../kernels/lib/subgroup-matrix.js";
 import type { LowRankDelta } from "../nn/linear.js";
 import type { Tensor } from "../tensor.js";
+import { madeAhead, ranksAhead, type LowRankAhead } from "./low-rank-ahead.js";
 import { rmsNorm } from "./rms-norm.js";
 
 /** Rows up to which a product is one of few: beyond them its weights are not what counts. */
@@ -21,6 +23,10 @@ export interface FewRowsInput {
   swiGlu?: boolean | undefined;
   /** What x may be rounded to when its norm is done; default f32. */
   operand?: FloatDtype | undefined;
+  /** x · aᵀ of the low-rank updates, where it was made along with x. */
+  ahead?: LowRankAhead | undefined;
+  /** The same of the result for the layers that take it: made along, if this product is one of plain lanes. */
+  onward?: LowRankAhead | undefined;
   dtype: FloatDtype;
 }
 
@@ -118,12 +124,31 @@ export function halfInput({ x, norm }: FewRowsInput): { x: Tensor; norm: undefin
 }
 
 /** What every kernel for plain lanes is specialised on, but for its weights. */
-export function fewRowsSpec(input: FewRowsInput, layout: FewRowsLayout): FewRowsResult & Pick<FewRowsSpec, "xElement" | "rows"> {
+export function fewRowsSpec(
+  parts: readonly FewRowsSize[],
+  input: FewRowsInput,
+  layout: FewRowsLayout,
+): FewRowsResult & Pick<FewRowsSpec, "xElement" | "rows" | "updateRanks" | "mostRanks" | "depthWays"> {
+  const ranks = ranksOfParts(parts);
   return {
     ...resultSpec(input, layout),
+    ...aheadSpec(input),
+    isUpdateNormed: !input.norm || !madeAhead(input.ahead, layout),
     xElement: input.x.dtype === "f16" ? "vec4<u32>" : "vec4<f32>",
     rows: rowsTogether(input.x.shape[0]!),
+    updateRanks: ranks.reduce((sum, rank) => sum + rank, 0),
+    mostRanks: Math.max(...ranks),
+    depthWays: depthWaysFor(columnsOf(parts), input.x.shape[1]!),
   };
+}
+
+/** Ranks of the updates of parts; 0 of those that have none. */
+export function ranksOfParts(parts: readonly FewRowsSize[]): number[] {
+  return parts.map(({ lowRank }) => lowRank?.a.shape[0] ?? 0);
+}
+
+function aheadSpec({ onward }: FewRowsInput): Pick<FewRowsResult, "aheadRanks" | "hasAheadNorm"> {
+  return onward ? { aheadRanks: ranksAhead(onward), hasAheadNorm: onward.norm !== undefined } : { aheadRanks: 0, hasAheadNorm: false };
 }
 
 /** What every kernel for matrix units is specialised on, but for its weights, which take `ownBytes` of workgroup memory beside their pieces. */
@@ -140,6 +165,7 @@ export function fewRowsMatrixSpec(
 
 function resultSpec({ norm, addend, swiGlu = false, dtype }: FewRowsInput, { biases, b }: FewRowsLayout): FewRowsResult {
   return {
+    ...plainResult,
     dtype,
     hasNorm: norm !== undefined,
     hasBias: biases !== undefined,

@@ -58,7 +58,6 @@ export {
   type FewRowsLayout,
   fewRowsMatrixSpec,
   type FewRowsSize,
-  fewRowsSpec,
   goesToMatrices,
   halfInput,
   isHalfProduct,
@@ -67,7 +66,8 @@ export {
   sharedBuffer,
   threeOf,
 } from "./few-rows-layout.js";
-export { fewRowsLaunch, type FewRowsPart } from "./few-rows-launch.js";
+export { fewRowsLaunch, type FewRowsPart, plainLaunch } from "./few-rows-launch.js";
 export { fewRowsLinear } from "./few-rows-linear.js";
+export type { LowRankAhead } from "./low-rank-ahead.js";
 export { manyRowsLinear } from "./many-rows-linear.js";
 export { type KeptRows, type ProjectedTokens, rotateRows, type RotateRowsOptions } from "./rotate-rows.js";

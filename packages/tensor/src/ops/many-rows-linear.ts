@@ -1,4 +1,5 @@
 import type { FloatDtype } from "../dtype.js";
+import { plainResult } from "../kernels/lib/few-rows-result.js";
 import { manyRowsResultKernel } from "../kernels/many-rows-result.wgsl.js";
 import type { Tensor } from "../tensor.js";
 import { columnsOf, type FewRowsInput, type FewRowsLayout, type FewRowsSize, type SharedBuffer } from "./few-rows-layout.js";
@@ -46,6 +47,7 @@ export function manyRowsLinear(parts: readonly FewRowsSize[], weights: Tensor, i
     { parts: sums, bias: biases?.whole ?? x, addend: addend ?? x, h: h ?? x, b: layout.b?.whole ?? x, y },
     { m, k, n, splits: sums.shape[0]!, ...fewRowsParams(parts, layout), weight0: 0, weight1: 0, weight2: 0 },
     {
+      ...plainResult,
       partsType: sums.dtype as FloatDtype,
       dtype,
       hasNorm: false,

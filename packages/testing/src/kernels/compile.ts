@@ -51,5 +51,5 @@ async function pipelineRefusal(device: Device, source: KernelSource): Promise<st
     thrown = error instanceof Error ? error.message : String(error);
   }
   const reported = await device.gpuDevice.popErrorScope();
-  return thrown ?? reported?.message;
+  return reported?.message ?? thrown; // what was said of a layout is why the pipeline was refused
 }

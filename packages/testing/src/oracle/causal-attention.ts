@@ -73,7 +73,8 @@ function forEachQuery(
   }
 }
 
-function dot(a: Float64Array, aBase: number, b: Float64Array, bBase: number, length: number): number {
+/** Σ a[aBase + i] · b[bBase + i] over `length` of them. */
+export function dot(a: Float64Array, aBase: number, b: Float64Array, bBase: number, length: number): number {
   let sum = 0;
   for (let d = 0; d < length; d++) sum += a[aBase + d]! * b[bBase + d]!;
   return sum;

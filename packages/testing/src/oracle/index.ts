@@ -10,6 +10,7 @@ import { elementwiseCases } from "./elementwise.js";
 import { embeddingCases } from "./embedding.js";
 import { checksumCases } from "./checksum.js";
 import { equalCases } from "./equal.js";
+import { fewRowsAheadCases } from "./few-rows-ahead.js";
 import { fewRowsLinearCases } from "./few-rows-linear.js";
 import { gatherRowsCases } from "./gather-rows.js";
 import { linearLogProbsCases } from "./linear-log-probs.js";
@@ -48,6 +49,7 @@ export const oracleCases: OracleCase[] = [
   ...causalAttentionCases,
   ...decodeAttentionCases,
   ...fewRowsLinearCases,
+  ...fewRowsAheadCases,
   ...rotateRowsCases,
   ...writeRowsCases,
   ...sampleCases,

@@ -1,6 +1,6 @@
 /** What a kernel for few rows of other weights is made of: `@kto/nf4` has those of four bits. */
+export { type FewRowsResult, plainResult } from "./few-rows-result.js";
 export {
-  depthWaysFor,
   fewRowsBindings,
   fewRowsBody,
   fewRowsEnables,
@@ -8,10 +8,8 @@ export {
   fewRowsParameters,
   fewRowsUnused,
   fewRowsVariants,
-  type FewRowsResult,
   type FewRowsSpec,
   type FewRowsWeights,
-  plainResult,
 } from "./few-rows.js";
 export {
   fewRowsMatrixBody,

@@ -1,6 +1,6 @@
 import type { Capabilities } from "../../device/capabilities.js";
 import { wgsl } from "../wgsl.js";
-import { fewRowsResult, type FewRowsResult } from "./few-rows.js";
+import { fewRowsResult, type FewRowsResult } from "./few-rows-result.js";
 import { computeMain, oneGroupPer } from "./grid.js";
 import {
   hasSubgroupMatrix,

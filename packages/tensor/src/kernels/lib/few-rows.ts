@@ -1,31 +1,11 @@
 import type { Capabilities } from "../../device/capabilities.js";
-import type { FloatDtype } from "../../dtype.js";
 import { always, read, write, type Binding } from "../define-kernel.js";
 import { wgsl } from "../wgsl.js";
+import { aheadText, updateText } from "./few-rows-low-rank.js";
+import { fewRowsResult, type FewRowsResult } from "./few-rows-result.js";
 import { computeMain, oneGroupPer } from "./grid.js";
-import { sigmoidFunction } from "./sigmoid.js";
 import { hasSubgroupsOf32 } from "./subgroups.js";
 import { unroll } from "./unroll.js";
-
-/** What becomes of the sums of a product of few rows. */
-export type FewRowsResult = {
-  dtype: FloatDtype;
-  hasNorm: boolean;
-  hasBias: boolean;
-  hasAddend: boolean;
-  hasLowRank: boolean;
-  /** Two matrices, gate and up, whose results are multiplied. */
-  swiGlu: boolean;
-};
-
-/** A product with nothing beside it, for examples. */
-export const plainResult: Omit<FewRowsResult, "dtype"> = {
-  hasNorm: false,
-  hasBias: false,
-  hasAddend: false,
-  hasLowRank: false,
-  swiGlu: false,
-};
 
 /** What a product of few rows is specialised on, whatever its weights are stored as. */
 export type FewRowsSpec = FewRowsResult & {
@@ -35,6 +15,9 @@ export type FewRowsSpec = FewRowsResult & {
   rows: 1 | 2 | 4 | 8;
   /** Teams of lanes that share the depth of their columns. */
   depthWays: number;
+  /** Ranks of the low-rank updates of all matrices together, and of the one of most; 0 where there is none. */
+  updateRanks: number;
+  mostRanks: number;
   workgroupSize: number;
   /** Lanes of a team, which share its part of the depth. */
   width: number;
@@ -65,7 +48,10 @@ export function depthWaysFor(n: number, k: number): number {
 }
 
 /** Bindings of every kernel of this kind. `weight` holds what the spec says, the others what their names say; those that have no part are not read. */
-export const fewRowsBindings: Record<"x" | "norm" | "weight" | "bias" | "addend" | "h" | "b" | "y", Binding> = {
+export const fewRowsBindings: Record<
+  "x" | "norm" | "weight" | "bias" | "addend" | "h" | "b" | "y" | "ahead" | "aheadNorm" | "aheadParts",
+  Binding
+> = {
   x: read("xElement"),
   norm: read("vec4<f32>"),
   weight: read("weightElement"),
@@ -74,19 +60,34 @@ export const fewRowsBindings: Record<"x" | "norm" | "weight" | "bias" | "addend"
   h: read("vec4<f32>"),
   b: read("vec4<f32>"),
   y: write("dtype"),
+  ahead: read("f32"),
+  aheadNorm: read("f32"),
+  aheadParts: write("f32"),
 };
 
 /** Which of them a spec has no use for. */
-export function fewRowsUnused({ hasNorm, hasBias, hasAddend, hasLowRank }: FewRowsResult): (keyof typeof fewRowsBindings)[] {
+export function fewRowsUnused({
+  hasNorm,
+  hasBias,
+  hasAddend,
+  hasLowRank,
+  aheadRanks,
+  hasAheadNorm,
+}: FewRowsResult): (keyof typeof fewRowsBindings)[] {
   return [
     ...(hasNorm ? [] : (["norm"] as const)),
     ...(hasBias ? [] : (["bias"] as const)),
     ...(hasAddend ? [] : (["addend"] as const)),
     ...(hasLowRank ? [] : (["h", "b"] as const)),
+    ...(aheadRanks > 0 ? [] : (["ahead", "aheadParts"] as const)),
+    ...(hasAheadNorm ? [] : (["aheadNorm"] as const)),
   ];
 }
 
-/** Parameters of every kernel of this kind: sizes, the columns where the second and third matrix begin, and where bias, ranks and b of each lie. */
+/**
+ * Parameters of every kernel of this kind: sizes, the columns where the second and third matrix begin, where bias, ranks and b of each lie, in how many parts h
+ * is, and the same of each a that the result is multiplied with.
+ */
 export const fewRowsParameters = {
   m: "u32",
   k: "u32",
@@ -109,6 +110,12 @@ export const fewRowsParameters = {
   scale0: "f32",
   scale1: "f32",
   scale2: "f32",
+  hParts: "u32",
+  aheadEnd0: "u32",
+  aheadEnd1: "u32",
+  ahead0: "u32",
+  ahead1: "u32",
+  ahead2: "u32",
 } as const;
 
 /** How the lanes of a device are shared out. */
@@ -126,12 +133,23 @@ export const fewRowsVariants: {
   { name: "serial", when: always, spec: { workgroupSize: 16, width: 1, reduce: "plain" } },
 ];
 
-export function fewRowsGrid(
-  { m, n }: { m: number; n: number },
-  { workgroupSize, width, depthWays, swiGlu, rows }: FewRowsSpec,
-): readonly [number, number, number] {
-  const perGroup = (workgroupSize / width / depthWays) * fewRowsColumns;
-  return oneGroupPer(Math.ceil((swiGlu ? 2 * n : n) / perGroup) * Math.ceil(m / rows));
+export function fewRowsGrid({ m, n }: { m: number; n: number }, spec: FewRowsSpec): readonly [number, number, number] {
+  return oneGroupPer(groupsOfColumns(n, spec) * Math.ceil(m / spec.rows));
+}
+
+/** Workgroups that share n columns of the result. */
+export function groupsOfColumns(n: number, spec: FewRowsSpec): number {
+  return Math.ceil(n / columnsOfGroup(spec));
+}
+
+/** Columns of the result that a workgroup has. */
+function columnsOfGroup({
+  workgroupSize,
+  width,
+  depthWays,
+  swiGlu,
+}: Pick<FewRowsSpec, "workgroupSize" | "width" | "depthWays" | "swiGlu">): number {
+  return ((workgroupSize / width / depthWays) * fewRowsColumns) / (swiGlu ? 2 : 1);
 }
 
 /** `enable` lines of such a kernel. */
@@ -172,6 +190,8 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
   const sums = rows * columns + (hasNorm ? rows : 0); // of a team
   const shares = reduce === "subgroup" ? 1 : width; // of each
   const whole = (value: string): string => (reduce === "subgroup" ? `subgroupAdd(${value})` : value);
+  const update = updateText(spec, columnsOfGroup(spec));
+  const ahead = aheadText(spec, columnsOfGroup(spec));
   const take = wgsl`
     ${unroll(columns, decode, "@c")}
     {
@@ -189,7 +209,10 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
       for (var i = 0u; i < SHARES; i++) { sum += shares[(share + i) * SUMS + index]; }
       return sum;
     }
-    ${fewRowsResult(spec, rows, columns)}
+    var<private> groupRow: u32; // the first row and column of the workgroup
+    var<private> groupCol: u32;
+    ${fewRowsResult(spec, rows, columns, update.functions)}
+    ${ahead.functions}
     ${functions}
 
     ${computeMain(spec)} {
@@ -199,7 +222,8 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
       let team = lane / ${width}u;
       let l = lane % ${width}u;
       let way = team % ${depthWays}u;
-      let groupCol = tile / blocks * ${perGroup * ownColumns}u;
+      groupRow = firstRow;
+      groupCol = tile / blocks * ${perGroup * ownColumns}u;
       let firstCol = min(groupCol + team / ${depthWays}u * ${ownColumns}u, params.n - ${ownColumns}u);
       ${swiGlu ? gateAndUpStarts(columns) : partStarts(columns)}
       ${unroll(rows, "let xStart@i = min(firstRow + @iu, params.m - 1u) * params.k;")}
@@ -221,6 +245,8 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
               }`
           : ""
       }
+      ${update.before}
+      ${ahead.before}
       ${prepare}
       ${ofStep ? evenSteps(spec, ofStep, { take, multiply }) : steps(spec, { take, multiply })}
       ${unroll(rows, unroll(columns, `let whole@r_@c = ${whole("sum@r_@c")};`, "@c"), "@r")}
@@ -230,16 +256,30 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
         ${unroll(rows, unroll(columns, `shares[share + @ru * ${columns}u + @cu] = whole@r_@c;`, "@c"), "@r")}
         ${hasNorm ? unroll(rows, `shares[share + ${rows * columns}u + @iu] = squares@i;`) : ""}
       }
+      ${update.after}
+      ${ahead.after}
       workgroupBarrier();
+      ${update.last}
       for (var place = lane; place < ${perGroup * rows * ownColumns}u; place += WORKGROUP_SIZE) {
         let c = place % ${ownColumns}u;
         let r = place / ${ownColumns}u % ${rows}u;
         let team = place / ${ownColumns * rows}u;
         let row = firstRow + r;
         let col = groupCol + team * ${ownColumns}u + c;
-        if (row < params.m && col < params.n) { writeResult(team * SHARES, r, c, row, col); }
+        ${writePlace(spec, perGroup * ownColumns)}
       }
+      ${ahead.last}
     }`;
+}
+
+/** One element of the result, also to where it is multiplied with what comes next. */
+function writePlace({ aheadRanks }: FewRowsSpec, columns: number): string {
+  const write = "writeResult(team * SHARES, r, c, row, col)";
+  if (aheadRanks === 0) return `if (row < params.m && col < params.n) { ${write}; }`;
+  return wgsl`
+    var value = 0.0;
+    if (row < params.m && col < params.n) { value = ${write}; }
+    outcome[r * ${columns}u + col - groupCol] = value;`;
 }
 
 /** What a lane does with eight elements of the depth, once those of x are on their way: decodes weights and fetches the next, and multiplies. */
@@ -326,57 +366,4 @@ function loadRows({ rows, xElement, hasNorm }: FewRowsSpec, { isEven = false }: 
     let place = ${place};
     ${isEven ? "let isInside = at < params.k / 8u;" : ""}
     ${loads}`;
-}
-
-/**
- * `fn writeResult(share: u32, r: u32, c: u32, row: u32, col: u32)`: what comes after the sums, and the one rounding, from `fn sumOf(share: u32, index: u32) -> f32`, whose sums
- * are those of `rows` rows of `columns`, then the squares of the rows.
- */
-export function fewRowsResult({ swiGlu, hasNorm, hasBias, hasAddend, hasLowRank }: FewRowsResult, rows: number, columns: number): string {
-  return wgsl`
-    fn chosen(part: u32, first: u32, second: u32, third: u32) -> u32 { return select(select(first, second, part == 1u), third, part == 2u); }
-    ${swiGlu ? sigmoidFunction("f32") : ""}
-    ${hasLowRank ? lowRankFunction() : ""}
-    // Of one matrix: column \`c\` of a team, \`col\` of part \`part\`.
-    fn resultOf(share: u32, r: u32, c: u32, part: u32, row: u32, col: u32) -> f32 {
-      var value = sumOf(share, r * ${columns}u + c);
-      ${hasNorm ? `value *= inverseSqrt(sumOf(share, ${rows * columns}u + r) / f32(params.k) + params.eps);` : ""}
-      ${hasBias ? "value += bias[chosen(part, params.bias0, params.bias1, params.bias2) + col];" : ""}
-      ${hasLowRank ? "value += lowRank(part, row, col);" : ""}
-      return value;
-    }
-    fn writeResult(share: u32, r: u32, c: u32, row: u32, col: u32) {
-      ${
-        swiGlu
-          ? wgsl`
-              let gate = resultOf(share, r, c, 0u, row, col);
-              let value = gate * sigmoid(gate) * resultOf(share, r, c + ${columns / 2}u, 1u, row, col);`
-          : wgsl`
-              let part = u32(col >= params.end0) + u32(col >= params.end1);
-              let value = resultOf(share, r, c, part, row, col - chosen(part, 0u, params.end0, params.end1));`
-      }
-      y[row * params.n + col] = Dtype(value${hasAddend ? " + addend[row * params.n + col]" : ""});
-    }`;
-}
-
-/** `lowRank`: scale · sum over j of h[row, j] · b[col, j], of the part's own ranks, multiples of four; h has the ranks of all parts side by side. */
-function lowRankFunction(): string {
-  return wgsl`
-    fn lowRank(part: u32, row: u32, col: u32) -> f32 {
-      let rank = chosen(part, params.rank0, params.rank1, params.rank2) / 4u;
-      let hStart = (row * (params.rank0 + params.rank1 + params.rank2) + chosen(part, 0u, params.rank0, params.rank0 + params.rank1)) / 4u;
-      let bStart = chosen(part, params.b0, params.b1, params.b2) / 4u + col * rank;
-      var sum = 0.0;
-      for (var j = 0u; j < rank; j += 4u) { // four loads of each under way at once
-        ${unroll(
-          4,
-          wgsl`
-          let j@i = min(j + @iu, rank - 1u);
-          let h@i = h[hStart + j@i];
-          let b@i = b[bStart + j@i];`,
-        )}
-        ${unroll(4, "sum += select(0.0, dot(h@i, b@i), j + @iu < rank);")}
-      }
-      return select(select(params.scale0, params.scale1, part == 1u), params.scale2, part == 2u) * sum;
-    }`;
 }

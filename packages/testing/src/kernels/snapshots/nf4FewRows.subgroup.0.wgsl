@@ -21,6 +21,12 @@ struct Params {
   scale0: f32,
   scale1: f32,
   scale2: f32,
+  hParts: u32,
+  aheadEnd0: u32,
+  aheadEnd1: u32,
+  ahead0: u32,
+  ahead1: u32,
+  ahead2: u32,
   codes0: u32,
   codes1: u32,
   codes2: u32,
@@ -48,11 +54,16 @@ const WIDTH = 32u;
 const NESTED = true;
 alias Dtype = f32;
 const EVEN_BLOCKS = true;
+const UPDATE_RANKS = 0u;
+const MOST_RANKS = 0u;
 const HAS_NORM = true;
 const HAS_BIAS = true;
 const HAS_ADDEND = false;
 const HAS_LOW_RANK = false;
 const SWI_GLU = false;
+const IS_UPDATE_NORMED = true;
+const AHEAD_RANKS = 0u;
+const HAS_AHEAD_NORM = false;
 const ROWS = 1u;
 const DEPTH_WAYS = 1u;
 
@@ -64,22 +75,28 @@ fn sumOf(share: u32, index: u32) -> f32 {
   for (var i = 0u; i < SHARES; i++) { sum += shares[(share + i) * SUMS + index]; }
   return sum;
 }
+var<private> groupRow: u32; // the first row and column of the workgroup
+var<private> groupCol: u32;
 fn chosen(part: u32, first: u32, second: u32, third: u32) -> u32 { return select(select(first, second, part == 1u), third, part == 2u); }
 
 
 // Of one matrix: column `c` of a team, `col` of part `part`.
 fn resultOf(share: u32, r: u32, c: u32, part: u32, row: u32, col: u32) -> f32 {
   var value = sumOf(share, r * 4u + c);
+  
   value *= inverseSqrt(sumOf(share, 4u + r) / f32(params.k) + params.eps);
   value += bias[chosen(part, params.bias0, params.bias1, params.bias2) + col];
   
   return value;
 }
-fn writeResult(share: u32, r: u32, c: u32, row: u32, col: u32) {
+fn writeResult(share: u32, r: u32, c: u32, row: u32, col: u32) -> f32 {
   let part = u32(col >= params.end0) + u32(col >= params.end1);
-  let value = resultOf(share, r, c, part, row, col - chosen(part, 0u, params.end0, params.end1));
+  var value = resultOf(share, r, c, part, row, col - chosen(part, 0u, params.end0, params.end1));
+  
   y[row * params.n + col] = Dtype(value);
+  return value;
 }
+
 var<workgroup> codeTable: array<f32, 512>;
 var<workgroup> scaleTable: array<f32, 256>;
 fn loadTables(lane: u32) {
@@ -116,7 +133,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let team = lane / 32u;
   let l = lane % 32u;
   let way = team % 1u;
-  let groupCol = tile / blocks * 32u;
+  groupRow = firstRow;
+  groupCol = tile / blocks * 32u;
   let firstCol = min(groupCol + team / 1u * 4u, params.n - 4u);
   let part = u32(firstCol >= params.end0) + u32(firstCol >= params.end1);
   let partStart = chosen(part, params.weight0, params.weight1, params.weight2) + (firstCol - chosen(part, 0u, params.end0, params.end1)) * params.k;
@@ -155,6 +173,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let base = way * 32u;
     rawScale = rawScaleOf(partOfLane, startOfLane / 64u + min(base / 8u + placeOfLane % 4u, params.k / 64u - 1u));
   }
+  
+  
   loadTables(lane);
   let copy = lane % 32u;
   for (var step = 0u; step < (params.k / 8u + 31u) / 32u; step++) {
@@ -210,7 +230,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     shares[share + 0u * 4u + 3u] = whole0_3;
     shares[share + 4u + 0u] = squares0;
   }
+  
+  
   workgroupBarrier();
+  
   for (var place = lane; place < 32u; place += WORKGROUP_SIZE) {
     let c = place % 4u;
     let r = place / 4u % 1u;
@@ -219,4 +242,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let col = groupCol + team * 4u + c;
     if (row < params.m && col < params.n) { writeResult(team * SHARES, r, c, row, col); }
   }
+  
 }

@@ -21,6 +21,12 @@ struct Params {
   scale0: f32,
   scale1: f32,
   scale2: f32,
+  hParts: u32,
+  aheadEnd0: u32,
+  aheadEnd1: u32,
+  ahead0: u32,
+  ahead1: u32,
+  ahead2: u32,
   codes0: u32,
   codes1: u32,
   codes2: u32,
@@ -49,6 +55,9 @@ const HAS_BIAS = true;
 const HAS_ADDEND = false;
 const HAS_LOW_RANK = false;
 const SWI_GLU = false;
+const IS_UPDATE_NORMED = true;
+const AHEAD_RANKS = 0u;
+const HAS_AHEAD_NORM = false;
 const ROW_TILES = 1u;
 const WORKGROUP_SIZE = 256u;
 
@@ -119,14 +128,17 @@ fn chosen(part: u32, first: u32, second: u32, third: u32) -> u32 { return select
 fn resultOf(share: u32, r: u32, c: u32, part: u32, row: u32, col: u32) -> f32 {
   var value = sumOf(share, r * 16u + c);
   
+  
   value += bias[chosen(part, params.bias0, params.bias1, params.bias2) + col];
   
   return value;
 }
-fn writeResult(share: u32, r: u32, c: u32, row: u32, col: u32) {
+fn writeResult(share: u32, r: u32, c: u32, row: u32, col: u32) -> f32 {
   let part = u32(col >= params.end0) + u32(col >= params.end1);
-  let value = resultOf(share, r, c, part, row, col - chosen(part, 0u, params.end0, params.end1));
+  var value = resultOf(share, r, c, part, row, col - chosen(part, 0u, params.end0, params.end1));
+  
   y[row * params.n + col] = Dtype(value);
+  return value;
 }
 var<workgroup> codeTable: array<f32, 512>;
 var<workgroup> scaleTable: array<f32, 256>;
