@@ -1,6 +1,6 @@
 import { concat, type CausalLM, type Tensor } from "@kto/tensor";
 import type { BackwardPass, MethodContext } from "../loop/method.js";
-import { inPasses, type PassOptions } from "../memory/passes.js";
+import { inPasses, type PassOptions, type PassSize } from "../memory/passes.js";
 import { policyPass } from "../scoring/policy-pass.js";
 import { scoreBatch } from "../scoring/score-batch.js";
 import { packScoredBatch, type ScoredBatch } from "../scoring/scored-batch.js";
@@ -70,7 +70,7 @@ export function mismatchedForward(context: MethodContext, rows: readonly KtoRow[
     rows.map(mismatched),
     (part, options) =>
       model.device.scope("KL pass", () => {
-        const batch = packScoredBatch(model.base, part, options);
+        const batch = packScoredBatch(model.base, part, { ...options, largestPass: largestWithoutGradients(context.layout) });
         const pass = (of: CausalLM): Tensor => scoreBatch(of, batch).logProbs; // [b]
         return { policy: model.device.noGrad(() => pass(model.base)), reference: known ? undefined : reference.run(pass) };
       }),
@@ -80,6 +80,11 @@ export function mismatchedForward(context: MethodContext, rows: readonly KtoRow[
     policyKlLogProbs: concat(parts.map(({ policy }) => policy)),
     refKlLogProbs: known ?? concat(parts.map((part) => part.reference!)),
   };
+}
+
+/** The largest pass without gradients, a joint one's way there included: these come before it, and what is large enough for it serves both. */
+function largestWithoutGradients({ largestPass, largestJoint }: MethodContext["layout"]): PassSize | undefined {
+  return largestPass && { ...largestPass, numTokens: Math.max(largestPass.numTokens, largestJoint?.numTokens ?? 0) };
 }
 
 /** [b] f32 nats each: log-probabilities of the rows of a joint pass, and of those that go along. */

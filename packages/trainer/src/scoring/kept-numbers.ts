@@ -6,7 +6,7 @@ import type { MethodContext } from "../loop/method.js";
 import { canSum, digest } from "../loop/file-sums.js";
 
 /** Raised when the same model, rows and settings come to other numbers than before, or these are written otherwise. */
-const NUMBERS_VERSION = 1;
+const NUMBERS_VERSION = 2;
 
 /** Rows whose ids are summed at a time. */
 const rowsAtATime = 1024;
