@@ -21,8 +21,13 @@ class SlowestFirst extends BaseSequencer {
 
 const nowhere = ["**/node_modules/**", "**/dist/**"];
 const exhaustive = "{packages,examples,scripts,docs}/**/*.exhaustive.gpu.test.ts";
-const alone = "{packages,examples,scripts,docs}/**/*.alone.gpu.test.ts";
+const alone = "{packages,examples,scripts,docs}/**/*.alone.test.ts";
+const aloneOnGpu = "{packages,examples,scripts,docs}/**/*.alone.gpu.test.ts";
 const mpi = "{packages,examples,scripts,docs}/**/*.mpi.test.ts";
+const unit = {
+  maxWorkers: Math.max(2, availableParallelism() - 1), // one worker, vitest's choice on two cores, leaves the other core idle
+  testTimeout: 60_000,
+} as const;
 const onGpu = {
   setupFiles: "packages/testing/src/gpu-setup.ts",
   pool: "forks",
@@ -33,7 +38,7 @@ const onGpu = {
 } as const;
 
 /**
- * `unit` needs no GPU; `gpu` (*.gpu.test.ts) runs on the software adapter unless KTO_DEVICE=gpu, and so does `exhaustive`
+ * `unit` needs no GPU, nor does `unit-alone` (*.alone.test.ts): files that put modules of their own in place of others; `gpu` (*.gpu.test.ts) runs on the software adapter unless KTO_DEVICE=gpu, and so does `exhaustive`
  * (*.exhaustive.gpu.test.ts): repetitions of what `gpu` does once of each kind. `gpu-alone` (*.alone.gpu.test.ts) has files that measure their process and need one
  * of their own. `mpi` (*.mpi.test.ts) starts ranks with `mpirun`, which not every machine has: `npm run test:mpi`. `npm test` is all but that and the exhaustive
  * ones, `npm run test:all` everything but that.
@@ -47,26 +52,27 @@ export default defineConfig({
       {
         ...shared,
         test: {
+          ...unit,
           name: "unit",
-          maxWorkers: Math.max(2, availableParallelism() - 1), // one worker, vitest's choice on two cores, leaves the other core idle
+          isolate: false, // the files of a worker share what they import, which takes longer than most tests
           include: ["{packages,examples,scripts,docs}/**/*.test.ts"],
-          exclude: [...nowhere, "**/*.gpu.test.ts", mpi],
-          testTimeout: 60_000,
+          exclude: [...nowhere, "**/*.gpu.test.ts", alone, mpi],
         },
       },
+      { ...shared, test: { ...unit, name: "unit-alone", include: [alone], exclude: nowhere } },
       {
         ...shared,
         test: {
           ...onGpu,
           name: "gpu",
           include: ["{packages,examples,scripts,docs}/**/*.gpu.test.ts"],
-          exclude: [...nowhere, exhaustive, alone],
+          exclude: [...nowhere, exhaustive, aloneOnGpu],
           sequence: { groupOrder: 1 }, // after the unit tests: both together would want four cores
         },
       },
       {
         ...shared,
-        test: { ...onGpu, isolate: true, name: "gpu-alone", include: [alone], exclude: nowhere, sequence: { groupOrder: 2 } },
+        test: { ...onGpu, isolate: true, name: "gpu-alone", include: [aloneOnGpu], exclude: nowhere, sequence: { groupOrder: 2 } },
       },
       {
         ...shared,

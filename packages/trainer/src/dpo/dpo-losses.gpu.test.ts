@@ -9,7 +9,7 @@ import { dpoConfig, dpoMethod, type DPOConfig, type PairRow, type PassLayout } f
 import { nothingBefore } from "../loop/method.js";
 import { wholeBatches } from "../memory/passes.js";
 import { adapterReferences } from "../scoring/reference.js";
-import { readTensors } from "../testing/recorded-run.js";
+import { readTensors } from "../testing/read-tensors.js";
 
 interface Case {
   arguments: Record<string, unknown>;
