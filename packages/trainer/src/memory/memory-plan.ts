@@ -103,7 +103,8 @@ function rehearse({ device, record }: MemoryPlanInput, layout: PassLayout, limit
     );
     const otherBytes = before.allocatedBytes - before.inUseBytes - before.freeBytes; // the uniform ring and the like
     const comingBytes = info.peakInUseBytes - before.inUseBytes;
-    return { info, leastBytes: Math.ceil(before.inUseBytes + otherBytes + leastFactor * comingBytes), savedBytes };
+    const leastBytes = Math.ceil(before.inUseBytes + otherBytes + leastFactor * comingBytes);
+    return { info, leastBytes: Math.min(leastBytes, info.peakBytes), savedBytes }; // what fits as it is needs no more
   } finally {
     device.memory.limitBytes = unlimited;
   }
