@@ -5,13 +5,13 @@
 #SBATCH --gpus-per-task=1
 #SBATCH --cpus-per-task=4
 #SBATCH --time=04:00:00
-#SBATCH --signal=USR1@180
+#SBATCH --signal=B:USR1@180
 #SBATCH --requeue
 #SBATCH --output=kto-%j.log
 # One process for each GPU, which sees it alone where Slurm constrains devices. Three minutes before the time is up the run writes a checkpoint and ends, and the job is queued again.
 set -u
 PATH=$PWD/node_modules/.bin:$PATH
-srun --mpi=pmix kto train kto.yaml --resume_from_checkpoint true &
+srun --mpi=pmix --cpus-per-task="$SLURM_CPUS_PER_TASK" kto train kto.yaml --resume_from_checkpoint true &
 step=$!
 requeue=no
 stop() {
@@ -22,7 +22,8 @@ trap stop USR1
 wait "$step"
 status=$?
 if [ "$requeue" = yes ]; then
-  wait "$step" # a signal ended the first wait, and not the run
+  wait "$step" # the signal ended the first wait, and not the run
+  status=$?
   scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$status"

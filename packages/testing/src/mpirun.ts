@@ -5,6 +5,8 @@ export interface MpirunOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** Options of mpirun, before the program. */
   options?: readonly string[];
+  /** What starts mpirun; `mpirun` unless given. */
+  launcher?: readonly string[];
   /** Options of Node; what a program from source needs, unless given. */
   nodeOptions?: readonly string[];
 }
@@ -33,9 +35,10 @@ const fromSource = ["--conditions=@kto/source", "--import=tsx"];
 export function startRanks(
   size: number,
   args: readonly string[],
-  { env = {}, options = [], nodeOptions = fromSource }: MpirunOptions = {},
+  { env = {}, options = [], launcher = ["mpirun"], nodeOptions = fromSource }: MpirunOptions = {},
 ): StartedRanks {
-  const child = spawn("mpirun", [...manners, ...options, "-n", String(size), process.execPath, ...nodeOptions, ...args], {
+  const [command, ...before] = launcher as [string, ...string[]];
+  const child = spawn(command, [...before, ...manners, ...options, "-n", String(size), process.execPath, ...nodeOptions, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

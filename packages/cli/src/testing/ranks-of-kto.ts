@@ -18,6 +18,8 @@ export interface RanksOfKto {
   folder: string;
   /** Options of mpirun. */
   options?: readonly string[];
+  /** What starts mpirun. */
+  launcher?: readonly string[];
   env?: Readonly<Record<string, string | undefined>>;
   /** Where `kto` lies; by default the installation that tests share. */
   installation?: string;
@@ -47,8 +49,8 @@ const programOf = (installation: string): string => join(installation, "dist", "
 
 /** Starts `kto` as `size` ranks, as it is where it was installed. */
 export function startKto(size: number, args: readonly string[], given: RanksOfKto): StartedRanks {
-  const { installation = inject("installedKto"), options = [] } = given;
-  return startRanks(size, [programOf(installation), ...args], { options, nodeOptions: [], env: environment(given) });
+  const { installation = inject("installedKto"), options = [], launcher = ["mpirun"] } = given;
+  return startRanks(size, [programOf(installation), ...args], { options, launcher, nodeOptions: [], env: environment(given) });
 }
 
 /** Runs `kto` as `size` ranks. */
