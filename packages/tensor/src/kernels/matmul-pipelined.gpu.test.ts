@@ -9,13 +9,16 @@ import type { RightOrder } from "./lib/pipelined-tiles.js";
 import { pipelinedMatmulKernel } from "./matmul-pipelined.wgsl.js";
 
 let device: Device;
+let nextTile: Tensor;
 
 beforeAll(async () => {
   device = await requestDevice();
   device.recorder.variants.set("pipelinedMatmul", hasSubgroupMatrix(device.capabilities) ? "subgroup" : "emulated");
+  nextTile = device.tensor(new Uint32Array(1), [1], "u32");
 });
 
 afterAll(() => {
+  nextTile?.dispose();
   device?.recorder.variants.delete("pipelinedMatmul");
   device?.dispose();
 });
@@ -36,6 +39,7 @@ interface Case {
   rank?: number;
   sizeOfH?: number;
   extras?: boolean;
+  fewTiles?: boolean;
 }
 
 const orders: RightOrder[] = ["rows", "columns", "eights"];
@@ -43,7 +47,10 @@ const halves = (count: number): Uint16Array => Uint16Array.from({ length: count 
 const singles = (count: number, size = 1): Float32Array => Float32Array.from({ length: count }, () => size * random());
 
 /** Of the device's product and one in float64 the largest difference, over the largest value; with `rank` and k's product left at 0, of the low rank alone. */
-async function errorOf({ m, n, k, order, rank = 0, sizeOfH = 1, extras = false }: Case, isAlone = false): Promise<number> {
+async function errorOf(
+  { m, n, k, order, rank = 0, sizeOfH = 1, extras = false, fewTiles = false }: Case,
+  isAlone = false,
+): Promise<number> {
   const a = isAlone ? new Uint16Array(m * k) : halves(m * k);
   const b = halves(n * k);
   const [hPitch, hFirst] = [rank + 24, 8]; // h lies among others
@@ -70,6 +77,7 @@ async function errorOf({ m, n, k, order, rank = 0, sizeOfH = 1, extras = false }
         h: rank ? f32(h) : left,
         factor: rank ? f32(factor) : left,
         peaks: rank ? f32(Float32Array.from([1e30, 0, Math.max(...h.map(Math.abs))])) : left,
+        nextTile,
         c: result,
       },
       {
@@ -87,17 +95,18 @@ async function errorOf({ m, n, k, order, rank = 0, sizeOfH = 1, extras = false }
         numPeaks: 2,
         lowRankScale,
       },
-      { order, dtype: "f32", hasBias: extras, hasAddend: extras, accumulate: extras, hasLowRank: rank > 0, fewTiles: false },
+      { order, dtype: "f32", hasBias: extras, hasAddend: extras, accumulate: extras, hasLowRank: rank > 0, fewTiles },
     );
     return result;
   });
   const values = await c.read();
   c.dispose();
+  const [left, right] = [Float64Array.from(a, f16BitsToNumber), Float64Array.from(b, f16BitsToNumber)];
   let [error, largest] = [0, 0];
   for (let index = 0; index < m * n; index++) {
     const [row, col] = [Math.floor(index / n), index % n];
     let sum = 0;
-    for (let depth = 0; depth < k; depth++) sum += f16BitsToNumber(a[row * k + depth]!) * f16BitsToNumber(b[places[order](depth, col)]!);
+    for (let depth = 0; depth < k; depth++) sum += left[row * k + depth]! * right[places[order](depth, col)]!;
     for (let r = 0; r < rank; r++) sum += lowRankScale * h[row * hPitch + hFirst + r]! * factor[factorPlace(r, col)]!;
     const expected = extras ? 0.5 * sum + bias[col]! + addend[index]! + 0.25 : sum;
     error = Math.max(error, Math.abs(values[index]! - expected));
@@ -115,6 +124,17 @@ it.each(orders)("b in %s: every size of row and column, against float64", async 
     [32, 64, 320],
   ] as const) {
     expect(await errorOf({ m, n, k, order, extras: m > 1 }), `${m} × ${n} × ${k}`).toBeLessThan(5e-6);
+  }
+});
+
+it("a workgroup for each tile gives what workgroups that go on with the next do", async () => {
+  expect(await errorOf({ m: 70, n: 136, k: 192, order: "rows", rank: 16, fewTiles: true })).toBeLessThan(5e-6);
+});
+
+it("every tile of a wide result is taken once, by fewer workgroups than tiles, and the count begins anew", async () => {
+  for (let time = 0; time < 2; time++) {
+    expect(await errorOf({ m: 490, n: 1032, k: 64, order: "columns", rank: 16 })).toBeLessThan(5e-6);
+    expect([...(await nextTile.read())]).toEqual([0]);
   }
 });
 
@@ -136,7 +156,7 @@ it("a product of low rank of zeros changes no bit", async () => {
       const [left, h, factor] = [bits(a), device.tensor(singles(40 * 16), [40, 16], "f32"), full(device, [64, 16], 0, "f32")];
       pipelinedMatmulKernel.run(
         device,
-        { a: left, b: bits(b), bias: left, addend: left, h, factor, peaks: full(device, [1], 1, "f32"), c: result },
+        { a: left, b: bits(b), bias: left, addend: left, h, factor, peaks: full(device, [1], 1, "f32"), nextTile, c: result },
         {
           m: 40,
           n: 64,

@@ -5,7 +5,7 @@ import { oneGroupPer } from "./lib/grid.js";
 import { pipelinedTile, type PipelinedSpec } from "./lib/pipelined-tiles.js";
 import { hasLargeStages, subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
 
-type Bindings = "a" | "b" | "bias" | "addend" | "h" | "factor" | "peaks" | "c";
+type Bindings = "a" | "b" | "bias" | "addend" | "h" | "factor" | "peaks" | "nextTile" | "c";
 type Params =
   | "m"
   | "n"
@@ -21,12 +21,16 @@ type Params =
   | "numPeaks"
   | "lowRankScale";
 
+/** Workgroups of a product of many tiles: at least as many as a GPU runs at a time, one a multiprocessor; one that finds no tile left costs a microsecond. */
+const mostGroups = 256;
+
 const plain = { hasBias: false, hasAddend: false, accumulate: false, hasLowRank: false, fewTiles: false };
 
 /**
  * c[m, n] = alpha · (sum over k of a[m, k] · b(k, n) [+ lowRankScale · sum over r of h[m, hFirst + r] · factor(r, n)]) [+ bias[n]] [+ addend[m, n]] [+ c[m, n]]
  * for f16 a and b on matrix units, sums in f32, rounded once to `dtype`. b lies as `order` says, factor as [n, r] or, with b of [k, n], as [r, n].
- * The largest of `peaks` is no less than any magnitude in h. k is a multiple of 64, n and r of 8; bits of f16 in u32.
+ * The largest of `peaks` is no less than any magnitude in h. k is a multiple of 64, n and r of 8; bits of f16 in u32. `nextTile` is 0, and is so again afterwards;
+ * with `fewTiles` it is not used.
  */
 export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = defineKernel<PipelinedSpec>()({
   name: "pipelinedMatmul",
@@ -38,6 +42,7 @@ export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = de
     h: read("vec4<f32>"),
     factor: read("vec4<f32>"),
     peaks: read("f32"),
+    nextTile: write("atomic<u32>"),
     c: write("cElement"),
   },
   params: {
@@ -55,10 +60,11 @@ export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = de
     numPeaks: "u32",
     lowRankScale: "f32",
   },
-  unused: ({ hasBias, hasAddend, hasLowRank }) => [
+  unused: ({ hasBias, hasAddend, hasLowRank, fewTiles }) => [
     ...(hasBias ? [] : (["bias"] as const)),
     ...(hasAddend ? [] : (["addend"] as const)),
     ...(hasLowRank ? [] : (["h", "factor", "peaks"] as const)),
+    ...(fewTiles ? (["nextTile"] as const) : []),
   ],
   variants: [
     {
@@ -80,7 +86,8 @@ export const pipelinedMatmulKernel: Kernel<PipelinedSpec, Bindings, Params> = de
   cost: ({ m, n, k }, { dtype }) => ({ bytes: 2 * m * k + 2 * k * n + (dtype === "f16" ? 2 : 4) * m * n, flops: 2 * m * n * k }),
   grid: ({ m, n }, spec) => {
     const { rows, cols } = pipelinedTile(spec);
-    return oneGroupPer(Math.ceil(m / rows) * Math.ceil(n / cols));
+    const tiles = Math.ceil(m / rows) * Math.ceil(n / cols);
+    return oneGroupPer(spec.fewTiles ? tiles : Math.min(tiles, mostGroups));
   },
   enables: ({ matrix }) => subgroupMatrixEnables(matrix),
   examples: [

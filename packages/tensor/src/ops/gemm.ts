@@ -8,6 +8,7 @@ import { hasPipelined, pipelinedMatmulKernel } from "../kernels/matmul-pipelined
 import { groupsToFill, matmulKernel, type MatmulSpec } from "../kernels/matmul.wgsl.js";
 import { splitSumKernel } from "../kernels/split-sum.wgsl.js";
 import type { Tensor } from "../tensor.js";
+import { nextTileOf } from "./next-tile.js";
 
 /** One matrix product into an existing tensor. Offsets are in elements and let a product work on some rows of a larger matrix. */
 export interface Gemm {
@@ -68,6 +69,7 @@ export function gemm(product: Gemm): void {
   const { device } = a;
   if (pipelines(product, product.lowRank ? 1 : undefined)) {
     const { lowRank, inEights, transposeB } = product;
+    const isSmall = numPipelinedTiles(m, n) < fewTiles;
     pipelinedMatmulKernel.run(
       device,
       {
@@ -78,6 +80,7 @@ export function gemm(product: Gemm): void {
         h: lowRank?.h ?? a,
         factor: lowRank?.factor ?? a,
         peaks: lowRank?.peaks.tensor ?? a,
+        nextTile: isSmall ? a : nextTileOf(device),
         c,
       },
       {
@@ -102,7 +105,7 @@ export function gemm(product: Gemm): void {
         hasAddend: addend !== undefined,
         accumulate,
         hasLowRank: lowRank !== undefined,
-        fewTiles: numPipelinedTiles(m, n) < fewTiles,
+        fewTiles: isSmall,
       },
     );
     return;

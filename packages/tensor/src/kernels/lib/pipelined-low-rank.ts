@@ -1,7 +1,7 @@
 import { wgsl } from "../wgsl.js";
 import { factorScale, halfParts, rangeOf } from "./half-parts.js";
 import { fragments, fragmentsOf, multiplications } from "./pipelined-fragments.js";
-import { fetches, list, puts, stageLayout, tileDepth, type PipelinedSpec } from "./pipelined-tiles.js";
+import { heldBack, list, puts, stageLayout, tileDepth, type PipelinedSpec } from "./pipelined-tiles.js";
 import { matrixCalls } from "./subgroup-matrix.js";
 import { times } from "./unroll.js";
 
@@ -30,39 +30,51 @@ export function lowRankFunctions(spec: PipelinedSpec): string {
 }
 
 /**
- * scale · h · factorᵀ (or h · factor, where b is [k, n]) before everything else: sums of f16 products of f32 in two parts, for each 16 of the rank one tile
+ * scale · h · factorᵀ (or h · factor, where b is [k, n]) comes before everything else: sums of f16 products of f32 in two parts, for each 16 of the rank one tile
  * [high | low] · [high | high] and one [high | low] · [low | low]. h is first brought to 2¹⁴ at most by a power of two, since a gradient may have any size; its
  * error is then 2⁻²² of the largest of `peaks`. While the last two tiles are multiplied, the first of a and b take their places.
+ *
+ * This defines the powers of two, `toRange` and `fromRange`.
  */
-export function lowRankTiles(spec: PipelinedSpec): string {
-  const { perLane } = stageLayout(spec);
-  const { down, across } = fragmentsOf(spec);
-  const { scaled } = matrixCalls(spec.matrix);
+export function lowRankRange(spec: PipelinedSpec): string {
   return wgsl`
-    ${list(perLane.left, (j) => `var h${j} = ${eightOfLeft(j, "0u")};`).join("\n")}
-    ${list(perLane.right, (j) => `var factor${j} = ${eightOfRight(spec, j, "0u")};`).join("\n")}
     ${largestPeak(spec)}
-    ${rangeOf(spec.reduce === "subgroup" ? "subgroupMax(largest)" : "largest")}
+    ${rangeOf(spec.reduce === "subgroup" ? "subgroupMax(largest)" : "largest")}`;
+}
+
+/** Loads what a lane carries of 16 of the rank from `block` on; `word` is "var " where this is declared. */
+export function lowRankLoads(spec: PipelinedSpec, block: string, word: string): string {
+  const { perLane } = stageLayout(spec);
+  return wgsl`
+    ${list(perLane.left, (j) => `${word}h${j} = ${eightOfLeft(j, block)};`).join("\n")}
+    ${list(perLane.right, (j) => `${word}factor${j} = ${eightOfRight(spec, j, block)};`).join("\n")}`;
+}
+
+/** Adds all but the last 16 of the rank, and puts those into the stages; of a and b the first tile is on its way, and is so afterwards. */
+export function lowRankFirst(spec: PipelinedSpec): string {
+  const { perLane } = stageLayout(spec);
+  return wgsl`
+    ${heldBack(spec)}
     for (var block = 16u; block < params.rank; block += 16u) {
       ${putLowRank(spec)}
-      ${list(perLane.left, (j) => `h${j} = ${eightOfLeft(j, "block")};`).join("\n")}
-      ${list(perLane.right, (j) => `factor${j} = ${eightOfRight(spec, j, "block")};`).join("\n")}
+      ${lowRankLoads(spec, "block", "")}
       workgroupBarrier();
       ${multiplied(spec, 0)}
       ${multiplied(spec, 1)}
       workgroupBarrier();
     }
     ${putLowRank(spec)}
-    ${fetches(spec, "depthOf(0u, turn)").join("\n")}
-    workgroupBarrier();
-    ${multiplied(spec, 0)}
-    workgroupBarrier();
-    ${puts(spec, 0).join("\n")}
-    ${fetches(spec, "depthOf(1u, turn)").join("\n")}
-    ${multiplied(spec, 1)}
+    ${list(perLane.left, (j) => `leftNext${j} = leftHeld${j};`).join("\n")}
+    ${list(perLane.right, (j) => `rightNext${j} = rightHeld${j};`).join("\n")}`;
+}
+
+/** When its tiles have been multiplied. */
+export function lowRankScaled(spec: PipelinedSpec): string {
+  const { down, across } = fragmentsOf(spec);
+  const { scaled } = matrixCalls(spec.matrix);
+  return wgsl`
     let toResult = params.lowRankScale * fromRange / ${factorScale}.0;
-    ${times(down, (i) => times(across, (j) => `sum${i}_${j} = ${scaled(`sum${i}_${j}`, "toResult")};`))}
-    workgroupBarrier();`;
+    ${times(down, (i) => times(across, (j) => `sum${i}_${j} = ${scaled(`sum${i}_${j}`, "toResult")};`))}`;
 }
 
 /** Defines `largest` of `peaks`, which is that of the subgroup where those reduce. */

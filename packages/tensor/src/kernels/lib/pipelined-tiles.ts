@@ -16,7 +16,7 @@ export type PipelinedSpec = {
   accumulate: boolean;
   /** Adds a product of two f32 matrices of low rank, `pipelined-low-rank.ts`. */
   hasLowRank: boolean;
-  /** c has fewer than 64 tiles of 128 × 192: smaller ones keep more of the GPU busy. */
+  /** c has fewer than 64 tiles of 128 × 192: smaller ones keep more of the GPU busy, each with a workgroup of its own. */
   fewTiles: boolean;
 
   matrix: MatrixMode;
@@ -87,10 +87,10 @@ export function rightPlace(spec: PipelinedSpec): string {
 }
 
 /**
- * For each vec4 that a lane carries of a tile: its place in a stage, and where it comes from. A quarter of a subgroup has rows r and r + 4, so that its
- * eight stores meet no bank twice (5 % on an H200, 2026-11-29). What lies past the last row or column is the last one again.
+ * For each vec4 that a lane carries of a tile: its line and eight of the depth, and its place in a stage. A quarter of a subgroup has rows r and r + 4, so that
+ * its eight stores meet no bank twice (5 % on an H200, 2026-11-29).
  */
-export function carried(spec: PipelinedSpec): string {
+export function carriedPlaces(spec: PipelinedSpec): string {
   const { cols } = pipelinedTile(spec);
   const { perLane, leftPitch, rightPitch } = stageLayout(spec);
   const lanes = spec.workgroupSize;
@@ -100,18 +100,15 @@ export function carried(spec: PipelinedSpec): string {
   const right: Record<RightOrder, (j: number) => string> = {
     rows: (j) => wgsl`
       ${along("right", j)}
-      let rightPlace${j} = rightPlace(rightLine${j}) + rightEight${j};
-      let rightStart${j} = params.bOffset / 8u + min(firstCol + rightLine${j}, params.n - 1u) * (params.k / 8u) + rightEight${j};`,
+      let rightPlace${j} = rightPlace(rightLine${j}) + rightEight${j};`,
     eights: (j) => wgsl`
       let rightLine${j} = (lane + ${lanes * j}u) % ${cols}u;
       let rightEight${j} = (lane + ${lanes * j}u) / ${cols}u;
-      let rightPlace${j} = rightPlace(rightLine${j}) + rightEight${j};
-      let rightStart${j} = rightEight${j} * params.n + min(firstCol + rightLine${j}, params.n - 1u);`,
+      let rightPlace${j} = rightPlace(rightLine${j}) + rightEight${j};`,
     columns: (j) => wgsl`
       let rightLine${j} = (lane + ${lanes * j}u) / ${cols / 8}u; // a depth
       let rightEight${j} = (lane + ${lanes * j}u) % ${cols / 8}u;
-      let rightPlace${j} = rightPlace(8u * rightEight${j}) + rightLine${j} * ${rightPitch}u;
-      let rightStart${j} = params.bOffset / 8u + rightLine${j} * (params.n / 8u) + min(firstCol / 8u + rightEight${j}, params.n / 8u - 1u);`,
+      let rightPlace${j} = rightPlace(8u * rightEight${j}) + rightLine${j} * ${rightPitch}u;`,
   };
   return wgsl`
     ${times(
@@ -119,10 +116,22 @@ export function carried(spec: PipelinedSpec): string {
       (j) => wgsl`
         ${along("left", j)}
         let leftPlace${j} = leftLine${j} * ${leftPitch}u + leftEight${j};
-        let leftStart${j} = params.aOffset / 8u + min(firstRow + leftLine${j}, params.m - 1u) * (params.k / 8u) + leftEight${j};
         var leftNext${j}: vec4<u32>;`,
     )}
     ${times(perLane.right, (j) => `${right[spec.order](j)}\nvar rightNext${j}: vec4<u32>;`)}`;
+}
+
+/** Where what a lane carries begins, for the tile of c at `firstRow` and `firstCol`; `word` is "var " where this is declared. What lies past the last row or column is the last one again. */
+export function carriedStarts(spec: PipelinedSpec, word: string): string {
+  const { perLane } = stageLayout(spec);
+  const right: Record<RightOrder, (j: number) => string> = {
+    rows: (j) => `params.bOffset / 8u + min(firstCol + rightLine${j}, params.n - 1u) * (params.k / 8u) + rightEight${j}`,
+    eights: (j) => `rightEight${j} * params.n + min(firstCol + rightLine${j}, params.n - 1u)`,
+    columns: (j) => `params.bOffset / 8u + rightLine${j} * (params.n / 8u) + min(firstCol / 8u + rightEight${j}, params.n / 8u - 1u)`,
+  };
+  return wgsl`
+    ${times(perLane.left, (j) => `${word}leftStart${j} = params.aOffset / 8u + min(firstRow + leftLine${j}, params.m - 1u) * (params.k / 8u) + leftEight${j};`)}
+    ${times(perLane.right, (j) => `${word}rightStart${j} = ${right[spec.order](j)};`)}`;
 }
 
 /** Statements that read what a lane carries of the tile that begins at a depth; `depth` is WGSL. */
@@ -135,12 +144,20 @@ export function fetches(spec: PipelinedSpec, depth: string): string[] {
   ];
 }
 
+/** Gives what a lane carries a second name, …Held…, so that more can be sent for. */
+export function heldBack(spec: PipelinedSpec): string {
+  const { perLane } = stageLayout(spec);
+  return wgsl`
+    ${times(perLane.left, (j) => `let leftHeld${j} = leftNext${j};`)}
+    ${times(perLane.right, (j) => `let rightHeld${j} = rightNext${j};`)}`;
+}
+
 /** Statements that put what a lane carries into a stage. */
-export function puts(spec: PipelinedSpec, stage: number): string[] {
+export function puts(spec: PipelinedSpec, stage: number, name: "Next" | "Held" = "Next"): string[] {
   const { perLane } = stageLayout(spec);
   return [
-    ...list(perLane.left, (j) => `stage${stage}[leftPlace${j}] = leftNext${j};`),
-    ...list(perLane.right, (j) => `stage${stage}[rightPlace${j}] = rightNext${j};`),
+    ...list(perLane.left, (j) => `stage${stage}[leftPlace${j}] = left${name}${j};`),
+    ...list(perLane.right, (j) => `stage${stage}[rightPlace${j}] = right${name}${j};`),
   ];
 }
 
