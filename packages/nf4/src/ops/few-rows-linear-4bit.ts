@@ -48,7 +48,7 @@ export function fewRowsLinear4bit(parts: readonly FewRows4bitPart[], input: FewR
   const spec = { weightElement: "u32", weightType: state.dtype, nested: state.nested !== undefined } as const;
   const starts = { ...params, ...threeOf("weight", []) };
   const forced = device.recorder.variants.get("nf4FewRowsMatrix");
-  if (state.blockSize >= matrixBlock && goesToMatrices(sized, input, forced)) {
+  if (state.blockSize >= matrixBlock && goesToMatrices(sized, input, forced, fewestMatrixRows)) {
     const halved = { ...input, ...halfInput(input) };
     const run = fewRowsLaunch(sized, halved, layout);
     const matrix = fewRowsMatrixSpec(halved, layout, { ownBytes: codeTableBytes });
@@ -60,6 +60,12 @@ export function fewRowsLinear4bit(parts: readonly FewRows4bitPart[], input: FewR
   nf4FewRowsKernel.run(device, { ...run.bindings, weight }, { ...run.params, ...starts }, { ...run.spec, ...own });
   return run.y;
 }
+
+/**
+ * From this many rows on a product with codes is quicker on matrix units: a pass of 3 and 4 rows of the 1.5B shape took 4.4 ms there, and 3.6 and 3.2 without them
+ * (H200, 2026-12-01).
+ */
+const fewestMatrixRows = 5;
 
 /** For more rows the matrices are written out first. Undefined where they may not be f16, or have no room in one. */
 function manyRowsLinear4bit(

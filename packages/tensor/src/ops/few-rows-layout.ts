@@ -91,14 +91,22 @@ export function columnsOf(parts: readonly FewRowsSize[]): number {
   return parts.reduce((sum, { outFeatures }) => sum + outFeatures, 0);
 }
 
-/** From this many rows on a product is quicker on matrix units, although it has a launch more for its norm. */
+/** From this many rows on a product of weights in f16 is quicker on matrix units, although it has a launch more for its norm. */
 const fewestMatrixRows = 3;
 
-/** Whether a product of weights in f16 goes to matrix units, where the device has them or a variant of theirs is forced; x has memory for whole tiles of rows. */
-export function goesToMatrices(parts: readonly FewRowsSize[], input: FewRowsInput, forced: string | undefined): boolean {
+/**
+ * Whether a product goes to matrix units, where it has `fewest` rows at least and the device has them or a variant of theirs is forced; x has memory for whole tiles
+ * of rows.
+ */
+export function goesToMatrices(
+  parts: readonly FewRowsSize[],
+  input: FewRowsInput,
+  forced: string | undefined,
+  fewest: number = fewestMatrixRows,
+): boolean {
   const { x } = input;
   const { device, shape } = x;
-  const isWanted = forced !== undefined || (hasSubgroupMatrix(device.capabilities) && shape[0]! >= fewestMatrixRows);
+  const isWanted = forced !== undefined || (hasSubgroupMatrix(device.capabilities) && shape[0]! >= fewest);
   const hasRoom = (x.rowCapacity ?? shape[0]!) >= matrixRows(shape[0]!);
   return (
     isWanted &&
