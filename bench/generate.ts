@@ -3,8 +3,8 @@
  *
  *   npm run bench -- generate [--model FOLDER] [--dtype f16|f32] [--nf4] [--adapter] [--rows 1,32] [--prompt 128] [--new 256] [--profile] [--mixed] [--layers 28] [--out FILE.json]
  *
- * With --adapter answers with and without it take turns, which stands for the merged model. Prints time to the first token, tokens a second of all rows together, dispatches a token and host time; with --profile the kernels of one pass too.
- * With --mixed also what a pass of one to eight rows takes, and eight rows of 16 to 512 new tokens beside eight that are as long as each other.
+ * With --adapter answers with and without it take turns, which stands for the merged model, and their quotient is printed. Prints time to the first token, tokens a second of all rows together, dispatches a token and host time; with --profile the kernels of one pass too.
+ * With --mixed also what a pass of one to eight rows takes, without an adapter, and eight rows of 16 to 512 new tokens beside eight that are as long as each other.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -75,30 +75,32 @@ async function answer(
 }
 
 const results: object[] = [];
+const withAdapters = adapted && { withAdapters: adapted.withAdapters.bind(adapted) };
 
 /** Passes of one to eight rows; eight rows of 16 to 512 new tokens, beside eight that are as long as each other. */
 if (options.mixed) {
+  const alone = adapted && []; // without its adapter
   const msOfPass: number[] = [];
   for (let count = 1; count <= 8; count++) {
-    using engine = new GenerationEngine(model, { maxRows: 8 });
-    await answer(engine, count, 32);
+    using engine = new GenerationEngine(model, { maxRows: 8, ...withAdapters });
+    await answer(engine, count, 32, alone);
     const times: number[] = [];
     for (let run = 0; run < 3; run++) {
-      const { firstMs, allMs } = await answer(engine, count, 128);
+      const { firstMs, allMs } = await answer(engine, count, 128, alone);
       times.push((allMs - firstMs) / 127);
     }
     msOfPass.push(times.sort((a, b) => a - b)[1]!);
   }
   console.log(`  a pass of 1 to 8 rows: ${msOfPass.map((ms) => ms.toFixed(2)).join(", ")} ms`);
-  using engine = new GenerationEngine(model, { maxRows: 8 });
+  using engine = new GenerationEngine(model, { maxRows: 8, ...withAdapters });
   const lengths = Array.from({ length: 8 }, (_, row) => Math.round(16 + (row * (512 - 16)) / 7));
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
-  await Promise.all(lengths.map((length) => answer(engine, 1, length)));
+  await Promise.all(lengths.map((length) => answer(engine, 1, length, alone)));
   const started = performance.now();
-  await Promise.all(lengths.map((length) => answer(engine, 1, length)));
+  await Promise.all(lengths.map((length) => answer(engine, 1, length, alone)));
   const mixedMs = performance.now() - started;
-  await answer(engine, 8, 264);
-  const { allMs } = await answer(engine, 8, 264);
+  await answer(engine, 8, 264, alone);
+  const { allMs } = await answer(engine, 8, 264, alone);
   const factor = mixedMs / (tokens / ((8 * 264) / allMs));
   results.push({ mixed: lengths, mixedMs, equalMs: allMs, factor, msOfPass });
   console.log(
@@ -109,7 +111,7 @@ for (const count of options.rows.split(",").map(Number)) {
   using engine = new GenerationEngine(model, {
     maxRows: count,
     maxCachedTokens: count * (promptTokens + newTokens + 64),
-    ...(adapted && { withAdapters: (names, body) => adapted.withAdapters(names, body) }),
+    ...withAdapters,
   });
   await answer(engine, count, newTokens); // compiles, and warms up
   if (adapted) await answer(engine, count, newTokens, []);

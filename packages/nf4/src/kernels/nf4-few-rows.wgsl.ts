@@ -31,10 +31,11 @@ const example = {
   evenBlocks: true,
   updateRanks: 0,
   mostRanks: 0,
+  partLoads: 0,
   ...plainResult,
 } as const;
 
-const adapted = { hasLowRank: true, updateRanks: 48, mostRanks: 16 } as const;
+const adapted = { hasLowRank: true, updateRanks: 48, mostRanks: 16, partLoads: 3 } as const;
 
 /** The product of `fewRows` straight from the codes of its weights, which are decoded as they are multiplied. */
 export type Nf4FewRowsSpec = FewRowsSpec &
@@ -60,10 +61,11 @@ export const nf4FewRowsKernel: Kernel<Nf4FewRowsSpec, keyof typeof fewRowsBindin
     { ...example, rows: 2, depthWays: 4, evenBlocks: false, nested: false, weightType: "float16", swiGlu: true },
     { ...example, rows: 1, depthWays: 2, weightType: "float32", hasAddend: true, ...adapted, aheadRanks: 48, hasAheadNorm: true },
   ],
-  wgsl: (spec) => fewRowsBody(spec, codesOfTeams(spec, { sharedScales: spec.evenBlocks && spec.reduce === "subgroup" })),
+  wgsl: (spec) =>
+    fewRowsBody(spec, codesOfTeams(spec, { sharedScales: spec.evenBlocks && spec.reduce === "subgroup" && spec.width === 32 })),
 });
 
-const { evenBlocks: _blocks, updateRanks: _ranks, mostRanks: _mostRanks, ...otherExample } = example;
+const { evenBlocks: _blocks, updateRanks: _ranks, mostRanks: _mostRanks, partLoads: _loads, ...otherExample } = example;
 const matrixExample = { ...otherExample, xElement: "vec4<u32>" } as const;
 
 /** The same for up to 32 rows of f16 on matrix units: weights are decoded to f16 in workgroup memory. */

@@ -70,9 +70,9 @@ const singles: FewRowsWeights = {
 function example(xType: FloatDtype, weightType: FloatDtype, given: Partial<FewRowsMatrixSpec>): Partial<FewRowsMatrixSpec> {
   const element = (type: FloatDtype): "vec4<f32>" | "vec4<u32>" => (type === "f16" ? "vec4<u32>" : "vec4<f32>");
   const types = { xElement: element(xType), weightElement: element(weightType) };
-  return { ...plainResult, rows: 1, depthWays: 2, updateRanks: 0, mostRanks: 0, ...types, ...given };
+  return { ...plainResult, rows: 1, depthWays: 2, updateRanks: 0, mostRanks: 0, partLoads: 0, ...types, ...given };
 }
 
 function adapted(updateRanks: number, mostRanks: number): Partial<FewRowsMatrixSpec> {
-  return { hasLowRank: true, updateRanks, mostRanks };
+  return { hasLowRank: true, updateRanks, mostRanks, partLoads: 3 };
 }

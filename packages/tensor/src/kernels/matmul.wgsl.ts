@@ -8,7 +8,7 @@ import { tiledGemm, tiledTile } from "./lib/gemm-tiled.js";
 import type { GemmSpec } from "./lib/gemm.js";
 import { oneGroupPer } from "./lib/grid.js";
 import { subgroupMatrixEnables } from "./lib/subgroup-matrix.js";
-import { hasSubgroupsOf32 } from "./lib/subgroups.js";
+import { hasSoftwareSubgroupsOf4, hasSubgroupsOf32 } from "./lib/subgroups.js";
 
 /**
  * c[m, n] = alpha · sum over k of a(m, k) · b(k, n) [+ bias[n]] [+ addend[m, n]] [+ c[m, n]], sums in f32, rounded once to `dtype`.
@@ -60,8 +60,7 @@ export const matmulKernel: Kernel<MatmulSpec, Bindings, Params> = defineKernel<M
     },
     {
       name: "broadcast",
-      when: ({ software, subgroups, subgroupMinSize, subgroupMaxSize }) =>
-        software && subgroups && subgroupMinSize === 4 && subgroupMaxSize === 4,
+      when: hasSoftwareSubgroupsOf4,
       spec: { method: "broadcast", workgroupSize: 16, ...scalars },
     },
     { name: "tiledVector", when: ({ software }, { aligned }) => !software && aligned, spec: { method: "tiled", vector: true, ...vectors } },

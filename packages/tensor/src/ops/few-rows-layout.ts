@@ -1,7 +1,7 @@
 import { byteSize, type Dtype, type FloatDtype } from "../dtype.js";
 import { matrixColumns, matrixDepth, matrixWorkgroup, type FewRowsMatrixSpec } from "../kernels/lib/few-rows-matrix.js";
 import { plainResult, type FewRowsResult } from "../kernels/lib/few-rows-result.js";
-import { depthWaysFor, fewRowsColumns, rowsTogether, type FewRowsSpec } from "../kernels/lib/few-rows.js";
+import { depthWaysFor, fewRowsColumns, partLoadsFor, rowsTogether, type FewRowsSpec } from "../kernels/lib/few-rows.js";
 import { hasSubgroupMatrix } from "../kernels/lib/subgroup-matrix.js";
 import type { LowRankDelta } from "../nn/linear.js";
 import type { Tensor } from "../tensor.js";
@@ -136,16 +136,20 @@ export function fewRowsSpec(
   parts: readonly FewRowsSize[],
   input: FewRowsInput,
   layout: FewRowsLayout,
-): FewRowsResult & Pick<FewRowsSpec, "xElement" | "rows" | "updateRanks" | "mostRanks" | "depthWays"> {
+): FewRowsResult & Pick<FewRowsSpec, "xElement" | "rows" | "updateRanks" | "mostRanks" | "depthWays" | "partLoads"> {
   const ranks = ranksOfParts(parts);
+  const [updateRanks, mostRanks] = [ranks.reduce((sum, rank) => sum + rank, 0), Math.max(...ranks)];
+  const made = madeAhead(input.ahead, layout);
+  const rows = rowsTogether(input.x.shape[0]!);
   return {
     ...resultSpec(input, layout),
     ...aheadSpec(input),
-    isUpdateNormed: !input.norm || !madeAhead(input.ahead, layout),
+    isUpdateNormed: !input.norm || !made,
     xElement: input.x.dtype === "f16" ? "vec4<u32>" : "vec4<f32>",
-    rows: rowsTogether(input.x.shape[0]!),
-    updateRanks: ranks.reduce((sum, rank) => sum + rank, 0),
-    mostRanks: Math.max(...ranks),
+    rows,
+    updateRanks,
+    mostRanks,
+    partLoads: updateRanks === 0 ? 0 : partLoadsFor(made?.shape[0] ?? 1, (input.swiGlu ? updateRanks : mostRanks) / 4, rows),
     depthWays: depthWaysFor(columnsOf(parts), input.x.shape[1]!),
   };
 }

@@ -208,6 +208,12 @@ export const fewRowsAheadCases: OracleCase[] = [
   chainCase({ numRows: 3, k: 64, n: 192, rank: 4, sizes: [64, 64], ranks: [64, 64], swiGlu: true, norm: true, thenSwiGlu: true }),
   chainCase({ numRows: 9, k: 64, n: 64, sizes: [64], ranks: [260], norm: true }),
   chainCase({ numRows: 1, k: 1536, n: 1536, rank: 16, sizes: [256, 128, 128], ranks: [16, 16, 16], norm: true, weight: "f16" }),
+  // Depths that all teams share: workgroups of few columns, which lie in three matrices, or in gate and up.
+  chainCase({ numRows: 1, k: 640, n: 128, sizes: [16, 16, 32], ranks: [4, 4, 8], norm: true }),
+  chainCase({ numRows: 1, k: 640, n: 256, rank: 4, sizes: [64, 64], ranks: [8, 8], swiGlu: true, norm: true, thenSwiGlu: true }),
+  chainCase({ numRows: 2, k: 640, n: 64, rank: 8, sizes: [64, 64, 8], ranks: [4, 0, 8], swiGlu: true, norm: true }),
+  // Workgroups whose columns lie in three matrices.
+  chainCase({ numRows: 3, k: 64, n: 64, rank: 4, sizes: [16, 4, 44], ranks: [4, 16, 16] }),
   attentionCase([5, 130], 16),
   attentionCase([200], 40),
   attentionCase([70, 3, 129], 4, "f16"),

@@ -47,7 +47,6 @@ export function codesFunctions({ weightType, nested }: CodesSpec): string {
     fn loadTables(lane: u32) {
       for (var i = lane; i < ${16 * copies}u; i += WORKGROUP_SIZE) { codeTable[i] = bitcast<f32>(weight[params.tables + ${tableOffsets.codes}u + i / ${copies}u]); }
       ${nested ? `for (var i = lane; i < 256u; i += WORKGROUP_SIZE) { scaleTable[i] = bitcast<f32>(weight[params.tables + ${tableOffsets.nested}u + i]); }` : ""}
-      workgroupBarrier();
     }
     fn rawScaleOf(part: u32, block: u32) -> vec2<u32> {
       let start = chosen(part, params.absmax0, params.absmax1, params.absmax2);
@@ -86,9 +85,12 @@ const rounded: Record<WeightDtype, string> = {
 };
 
 /** By every lane, before any weight. */
-export const loadCodeTables: string = wgsl`
+const loadCodes: string = wgsl`
   loadTables(lane);
   let copy = lane % ${copies}u;`;
+export const loadCodeTables: string = wgsl`
+  ${loadCodes}
+  workgroupBarrier();`;
 
 /** The weights of a word, in their order: a byte holds two, the first in its high half. */
 const shifts = [4, 0, 12, 8, 20, 16, 28, 24];
@@ -104,7 +106,7 @@ export function codesOfTeams(spec: CodesSpec, { sharedScales }: { sharedScales: 
 
 /** Codes, each with its scale: a word and its scale; the scale's table is in workgroup memory, so that it is made of its code when that is there. */
 const codesOfColumns: Omit<FewRowsWeights, "functions"> = {
-  prepare: loadCodeTables,
+  prepare: loadCodes,
   declare: wgsl`
     var raw@c: u32;
     var rawScale@c: vec2<u32>;`,

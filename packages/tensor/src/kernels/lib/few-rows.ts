@@ -4,7 +4,7 @@ import { wgsl } from "../wgsl.js";
 import { aheadText, updateText } from "./few-rows-low-rank.js";
 import { fewRowsResult, type FewRowsResult } from "./few-rows-result.js";
 import { computeMain, oneGroupPer } from "./grid.js";
-import { hasSubgroupsOf32 } from "./subgroups.js";
+import { hasSoftwareSubgroupsOf4, hasSubgroupsOf32 } from "./subgroups.js";
 import { unroll } from "./unroll.js";
 
 /** What a product of few rows is specialised on, whatever its weights are stored as. */
@@ -18,6 +18,8 @@ export type FewRowsSpec = FewRowsResult & {
   /** Ranks of the low-rank updates of all matrices together, and of the one of most; 0 where there is none. */
   updateRanks: number;
   mostRanks: number;
+  /** Loads of parts of h that a lane of subgroups has under way at once; 0 where there is no update. */
+  partLoads: number;
   workgroupSize: number;
   /** Lanes of a team, which share its part of the depth. */
   width: number;
@@ -118,6 +120,18 @@ export const fewRowsParameters = {
   ahead2: "u32",
 } as const;
 
+/** Lanes of a workgroup of a device with subgroups. */
+const lanesOfSubgroups = 256;
+
+/** Loads that a lane has under way at once at most, of one row; of several rows each has some. */
+const [mostLoads, mostLoadsOfRows] = [12, 4];
+
+/** Loads of `numParts` parts of h for each lane of such a workgroup, where each part has this many vectors for it. */
+export function partLoadsFor(numParts: number, vectors: number, rows: number): number {
+  const lanesOfPart = 2 ** Math.ceil(Math.log2(vectors));
+  return Math.min(Math.ceil((numParts * lanesOfPart) / lanesOfSubgroups), rows === 1 ? mostLoads : mostLoadsOfRows);
+}
+
 /** How the lanes of a device are shared out. */
 export const fewRowsVariants: {
   name: string;
@@ -127,10 +141,12 @@ export const fewRowsVariants: {
   {
     name: "subgroup",
     when: hasSubgroupsOf32,
-    spec: { workgroupSize: 256, width: 32, reduce: "subgroup" },
+    spec: { workgroupSize: lanesOfSubgroups, width: 32, reduce: "subgroup" },
   },
   { name: "plain", when: ({ software }) => !software, spec: { workgroupSize: 128, width: 16, reduce: "plain" } },
   { name: "serial", when: always, spec: { workgroupSize: 16, width: 1, reduce: "plain" } },
+  // Never chosen: the code of subgroups, for tests without a GPU.
+  { name: "four", when: hasSoftwareSubgroupsOf4, spec: { workgroupSize: 32, width: 4, reduce: "subgroup" } },
 ];
 
 export function fewRowsGrid({ m, n }: { m: number; n: number }, spec: FewRowsSpec): readonly [number, number, number] {
@@ -164,7 +180,7 @@ export function fewRowsEnables({ reduce }: FewRowsSpec): string[] {
 export interface FewRowsWeights {
   /** Functions and workgroup variables. */
   functions: string;
-  /** Before the loop, by every lane, when the first weights are on their way. */
+  /** Before the loop, by every lane, when the first weights are on their way. A barrier follows. */
   prepare: string;
   /** Declares `raw@c`, what is loaded of a step. */
   declare: string;
@@ -248,6 +264,8 @@ export function fewRowsBody(spec: FewRowsSpec, { functions, prepare, declare, fe
       ${update.before}
       ${ahead.before}
       ${prepare}
+      ${update.prepared}
+      ${prepare + update.prepared === "" ? "" : "workgroupBarrier();"}
       ${ofStep ? evenSteps(spec, ofStep, { take, multiply }) : steps(spec, { take, multiply })}
       ${unroll(rows, unroll(columns, `let whole@r_@c = ${whole("sum@r_@c")};`, "@c"), "@r")}
       ${hasNorm ? unroll(rows, `let squares@i = ${whole("square@i")};`) : ""}

@@ -56,6 +56,7 @@ alias Dtype = f32;
 const EVEN_BLOCKS = true;
 const UPDATE_RANKS = 0u;
 const MOST_RANKS = 0u;
+const PART_LOADS = 0u;
 const HAS_NORM = true;
 const HAS_BIAS = true;
 const HAS_ADDEND = false;
@@ -102,7 +103,6 @@ var<workgroup> scaleTable: array<f32, 256>;
 fn loadTables(lane: u32) {
   for (var i = lane; i < 512u; i += WORKGROUP_SIZE) { codeTable[i] = bitcast<f32>(weight[params.tables + 0u + i / 32u]); }
   for (var i = lane; i < 256u; i += WORKGROUP_SIZE) { scaleTable[i] = bitcast<f32>(weight[params.tables + 32u + i]); }
-  workgroupBarrier();
 }
 fn rawScaleOf(part: u32, block: u32) -> vec2<u32> {
   let start = chosen(part, params.absmax0, params.absmax1, params.absmax2);
@@ -177,6 +177,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   
   loadTables(lane);
   let copy = lane % 32u;
+  
+  workgroupBarrier();
   for (var step = 0u; step < (params.k / 8u + 31u) / 32u; step++) {
     let at = first + step * 32u;
     let place = min(at, params.k / 8u - 1u);

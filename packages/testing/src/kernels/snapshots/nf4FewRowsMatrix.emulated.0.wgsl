@@ -145,7 +145,6 @@ var<workgroup> scaleTable: array<f32, 256>;
 fn loadTables(lane: u32) {
   for (var i = lane; i < 512u; i += WORKGROUP_SIZE) { codeTable[i] = bitcast<f32>(weight[params.tables + 0u + i / 32u]); }
   for (var i = lane; i < 256u; i += WORKGROUP_SIZE) { scaleTable[i] = bitcast<f32>(weight[params.tables + 32u + i]); }
-  workgroupBarrier();
 }
 fn rawScaleOf(part: u32, block: u32) -> vec2<u32> {
   let start = chosen(part, params.absmax0, params.absmax1, params.absmax2);
@@ -173,6 +172,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   matrixLane = lane % 32u;
   loadTables(lane);
   let copy = lane % 32u;
+  workgroupBarrier();
   let l = lane % 32u;
   let subgroup = lane / 32u;
   let firstCol = foldedIndex(group, groups) * 16u;
