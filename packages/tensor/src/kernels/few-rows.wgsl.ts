@@ -42,7 +42,7 @@ export const fewRowsKernel: Kernel<FewRowsMatrixSpec, keyof typeof fewRowsBindin
       example("f32", "f16", { dtype: "f16", hasNorm: true, swiGlu: true, rows: 2 }),
       example("f16", "f16", { dtype: "f32", hasAddend: true, ...adapted(16, 16), aheadRanks: 32, hasAheadNorm: true }),
       example("f32", "f16", { dtype: "f16", hasNorm: true, swiGlu: true, isUpdateNormed: false, ...adapted(32, 16), aheadRanks: 16 }),
-      example("f32", "f32", { dtype: "f32", hasNorm: true, rows: 8, ...adapted(520, 512), aheadRanks: 600, hasAheadNorm: true }),
+      example("f32", "f32", { dtype: "f32", hasNorm: true, rows: 2, ...adapted(520, 512), aheadRanks: 600, hasAheadNorm: true }),
     ],
     wgsl: (spec) => fewRowsBody(spec, spec.weightElement === "vec4<u32>" ? halves : singles),
   });

@@ -140,7 +140,7 @@ export function fewRowsSpec(
   const ranks = ranksOfParts(parts);
   const [updateRanks, mostRanks] = [ranks.reduce((sum, rank) => sum + rank, 0), Math.max(...ranks)];
   const made = madeAhead(input.ahead, layout);
-  const rows = rowsTogether(input.x.shape[0]!);
+  const rows = rowsTogether(input.x.shape[0]!, updateRanks);
   return {
     ...resultSpec(input, layout),
     ...aheadSpec(input),

@@ -214,6 +214,7 @@ export const fewRowsAheadCases: OracleCase[] = [
   chainCase({ numRows: 2, k: 640, n: 64, rank: 8, sizes: [64, 64, 8], ranks: [4, 0, 8], swiGlu: true, norm: true }),
   // Workgroups whose columns lie in three matrices.
   chainCase({ numRows: 3, k: 64, n: 64, rank: 4, sizes: [16, 4, 44], ranks: [4, 16, 16] }),
+  chainCase({ numRows: 3, k: 64, n: 64, sizes: [64], ranks: [516], norm: true }),
   attentionCase([5, 130], 16),
   attentionCase([200], 40),
   attentionCase([70, 3, 129], 4, "f16"),

@@ -30,9 +30,14 @@ export type FewRowsSpec = FewRowsResult & {
 /** Columns of a team: as many loads of weights under way at once. */
 export const fewRowsColumns = 4;
 
-/** Rows that a product of this many takes together: each is a copy of the code. */
-export function rowsTogether(m: number): 1 | 2 | 4 | 8 {
-  return m <= 1 ? 1 : m <= 2 ? 2 : m <= 4 ? 4 : 8;
+/**
+ * Rows that a product of this many takes together: each is a copy of the code, and with low-rank updates has sums for each of their ranks in workgroup memory,
+ * of which some devices have 32 KiB.
+ */
+export function rowsTogether(m: number, updateRanks = 0): 1 | 2 | 4 | 8 {
+  if (m <= 1 || updateRanks > 1024) return 1;
+  if (m <= 2 || updateRanks > 512) return 2;
+  return m <= 4 || updateRanks > 0 ? 4 : 8;
 }
 
 /**
