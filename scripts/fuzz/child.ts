@@ -2,6 +2,7 @@ import { openSync, readFileSync, writeSync } from "node:fs";
 import { isKtoError } from "@kto/core";
 
 import { inputAt } from "./inputs.js";
+import { peakMemory } from "./peak-memory.js";
 import { boundsOf, type Finding, type FuzzTarget } from "./target.js";
 
 /** What a child is told: inputs from `start` on until time is up, or one file alone. */
@@ -53,8 +54,8 @@ const target = targets.find(({ name }) => name === task.target)!;
 const seeds = await target.seeds();
 await target.read(seeds[0]!); // what is loaded on demand is loaded, and its code is warm
 const status = openSync(task.statusFile, "w");
-const before = process.resourceUsage().maxRSS * 1024;
-const grown = (): number => process.resourceUsage().maxRSS * 1024 - before;
+const before = peakMemory();
+const grown = (): number => peakMemory() - before;
 
 if (task.inputFile !== undefined) {
   const input = new Uint8Array(readFileSync(task.inputFile));

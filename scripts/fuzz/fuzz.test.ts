@@ -30,6 +30,14 @@ describe("a reader that fails is found, alone in a process, and the others go on
   });
 });
 
+it("a reader that takes much memory is found by a process that has had more", async () => {
+  const held = Buffer.alloc(700 * 2 ** 20, 1);
+  const large = faulty.find(({ name }) => name === "large")!;
+  const { failures } = await fuzzTarget(large, { seed: 1, milliseconds: 0, module });
+  expect(failures).toMatchObject([{ kind: "too much memory" }]);
+  expect(held.at(-1)).toBe(1);
+});
+
 describe("an input as a file", () => {
   let folder: string;
   beforeAll(async () => (folder = await mkdtemp(join(tmpdir(), "kto-fuzz-test-"))));

@@ -12,9 +12,9 @@ export function hasSubgroupMatrix({ shaderF16, subgroups, subgroupMaxSize, subgr
   return shaderF16 && subgroups && subgroupMaxSize === 32 && subgroupMatrix.includes("f16 f32 16x16x16");
 }
 
-/** Where besides workgroup memory holds two stages of a large product, 46,080 bytes with tiles of 128 × 192 × 32. */
+/** Where besides workgroup memory holds two stages of a large product, 46,084 bytes with tiles of 128 × 192 × 32 and the number of the next. */
 export function hasLargeStages(capabilities: Capabilities): boolean {
-  return hasSubgroupMatrix(capabilities) && capabilities.maxWorkgroupStorageBytes >= 46_080;
+  return hasSubgroupMatrix(capabilities) && capabilities.maxWorkgroupStorageBytes >= 46_096;
 }
 
 /** Directives for `subgroupMatrices`. */
