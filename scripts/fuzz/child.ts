@@ -1,8 +1,8 @@
 import { openSync, readFileSync, writeSync } from "node:fs";
 import { isKtoError } from "@kto/core";
+import { peakMemory } from "../../packages/testing/src/peak-memory.js"; // alone: the whole entry takes long to load
 
 import { inputAt } from "./inputs.js";
-import { peakMemory } from "./peak-memory.js";
 import { boundsOf, type Finding, type FuzzTarget } from "./target.js";
 
 /** What a child is told: inputs from `start` on until time is up, or one file alone. */

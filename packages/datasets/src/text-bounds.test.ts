@@ -12,11 +12,13 @@ interface Outcome {
   seconds: number;
 }
 
+const peakMemoryModule = new URL("../../testing/src/peak-memory.ts", import.meta.url).href;
+
 /** Reads what `text` (an expression) gives, in a process of its own. */
 function outcomeOf(text: string, name: string): Outcome {
   const script = `
-    import { readFileSync } from "node:fs";
     import { loadDataset } from "@kto/datasets";
+    import { peakMemory } from ${JSON.stringify(peakMemoryModule)};
     const bytes = Buffer.from(${text});
     const before = process.cpuUsage();
     const outcome = { bytes: bytes.length };
@@ -26,9 +28,7 @@ function outcomeOf(text: string, name: string): Outcome {
       outcome.error = { code, message };
     }
     const { user, system } = process.cpuUsage(before);
-    // On Linux maxRSS begins with that of the process of these tests.
-    const own = process.platform === "linux" && /VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
-    console.log(JSON.stringify({ ...outcome, memory: 1024 * (own || process.resourceUsage().maxRSS), seconds: (user + system) / 1e6 }));`;
+    console.log(JSON.stringify({ ...outcome, memory: peakMemory(), seconds: (user + system) / 1e6 }));`;
   const command = ["--conditions=@kto/source", "--import=tsx", "--input-type=module", "--eval", script];
   return JSON.parse(
     execFileSync(process.execPath, command, { cwd: fileURLToPath(new URL("..", import.meta.url)), encoding: "utf8" }),

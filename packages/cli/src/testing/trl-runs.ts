@@ -10,9 +10,8 @@ import {
   type LogRecord,
   type RunNoise,
 } from "@kto/testing/workspace";
-import { openSafetensorsFile } from "@kto/safetensors/node";
-import { toFloat32 } from "@kto/safetensors";
 import { expect } from "vitest";
+import { readTensors } from "../../../trainer/src/testing/read-tensors.js";
 import { kto, temporaryFolder } from "./run-kto.js";
 
 interface RunConfig {
@@ -87,18 +86,4 @@ async function expectFinalAdapter([method, run]: RecordedRun, path: string, nois
     ? { tensors: await readTensors(whole) }
     : { norms: readFixtureJson<Record<string, number>>(method, "runs", run, "final-adapter-norms.json") };
   expect(finalAdapterFailures(await readTensors(path), recorded, tolerance)).toEqual([]);
-}
-
-async function readTensors(path: string): Promise<Map<string, Float32Array>> {
-  const file = await openSafetensorsFile(path);
-  try {
-    const tensors = new Map<string, Float32Array>();
-    for (const name of file.tensors.keys()) {
-      const { data, dtype } = await file.read(name);
-      tensors.set(name, toFloat32(data, dtype).values);
-    }
-    return tensors;
-  } finally {
-    await file.dispose();
-  }
 }

@@ -255,17 +255,15 @@ export class DecoderForCausalLM<Config extends DecoderConfig = DecoderConfig> im
     onHiddenState?.(0, x);
     const checkpointed = gradientCheckpointing === true ? this.layers.length : Number(gradientCheckpointing);
     for (const layer of this.layers) {
-      const trained = (input: Tensor, places: TokenPlaces, isRead = true): Tensor => {
-        const { positions: ofTokens } = places;
-        return decoderLayer(input, layer, {
+      const trained = (input: Tensor, places: TokenPlaces, isRead = true): Tensor =>
+        decoderLayer(input, layer, {
           config,
-          positions: ofTokens,
+          positions: places.positions,
           tables,
           dtype,
           attend: attend ?? this.#attendWithin(places),
           isRead,
         });
-      };
       const run = (input: Tensor): Tensor =>
         attendProjected
           ? decodeLayer({ x: input }, layer, {

@@ -1,26 +1,9 @@
 import { expect, it } from "vitest";
-import { backward, linear, mean, mul, rehearsalDevice, type Capabilities } from "../index.js";
-
-const capabilities: Capabilities = {
-  description: "a GPU that is not there",
-  vendor: "",
-  architecture: "",
-  shaderF16: true,
-  subgroups: true,
-  subgroupMinSize: 32,
-  subgroupMaxSize: 32,
-  subgroupMatrix: [],
-  timestampQuery: false,
-  software: false,
-  maxWorkgroupStorageBytes: 32_768,
-  maxInvocationsPerWorkgroup: 256,
-  maxBufferBytes: 2 ** 32,
-  maxBindingBytes: 2 ** 32,
-  maxStorageBuffers: 10,
-};
+import { backward, linear, mean, mul, rehearsalDevice } from "../index.js";
+import { plainGpu } from "../../../testing/src/pretended-gpus.js";
 
 it("records a step without a GPU, counts what it takes, and nothing is left", () => {
-  using device = rehearsalDevice(capabilities);
+  using device = rehearsalDevice(plainGpu);
   using weight = device.zeros([4096, 4096], "f32", "weight");
   weight.requiresGrad = true;
   const before = device.memory.info();
@@ -36,7 +19,7 @@ it("records a step without a GPU, counts what it takes, and nothing is left", ()
 });
 
 it("a rehearsal within it counts on from what is there, and it stays one", async () => {
-  using device = rehearsalDevice(capabilities);
+  using device = rehearsalDevice(plainGpu);
   using kept = device.zeros([1024], "f32");
   const info = device.memory.rehearse(() => void device.zeros([2048], "f32"));
   expect(info.peakInUseBytes).toBe(kept.byteLength + 8192);
@@ -47,7 +30,7 @@ it("a rehearsal within it counts on from what is there, and it stays one", async
 });
 
 it("has no numbers to read, and says so", async () => {
-  using device = rehearsalDevice(capabilities);
+  using device = rehearsalDevice(plainGpu);
   using tensor = device.zeros([2], "f32");
   const refusal = {
     code: "CAPABILITY",
@@ -59,6 +42,6 @@ it("has no numbers to read, and says so", async () => {
 });
 
 it("keeps to the limits of the device that it stands for", () => {
-  using device = rehearsalDevice({ ...capabilities, maxBufferBytes: 2 ** 20 });
+  using device = rehearsalDevice({ ...plainGpu, maxBufferBytes: 2 ** 20 });
   expect(() => device.zeros([2 ** 19], "f32", "large")).toThrow(/large is too large; expected at most 1048576 bytes in one buffer/);
 });

@@ -128,11 +128,12 @@ function aheadOf(
   [numRows, n]: readonly number[],
 ): { a: Tensor; parts: Tensor; ranks: number } | undefined {
   const [a, ...others] = onward?.a ?? [];
-  if (!onward || !a || others.length > 0 || onward.norm || n! % attentionSumGroup !== 0 || ranksAhead(onward) > mostAheadRanks)
-    return undefined;
-  expectShape("decodeAttention", "a", a, [ranksAhead(onward), n!]);
-  onward.parts = a.device.empty([n! / aheadColumns, numRows!, ranksAhead(onward)], "f32", "low-rank parts");
-  return { a, parts: onward.parts, ranks: ranksAhead(onward) };
+  if (!onward || !a || others.length > 0 || onward.norm || n! % attentionSumGroup !== 0) return undefined;
+  const ranks = ranksAhead(onward);
+  if (ranks > mostAheadRanks) return undefined;
+  expectShape("decodeAttention", "a", a, [ranks, n!]);
+  onward.parts = a.device.empty([n! / aheadColumns, numRows!, ranks], "f32", "low-rank parts");
+  return { a, parts: onward.parts, ranks };
 }
 
 function checkInputs(inputs: DecodeInputs, { numHeads, numKeyValueHeads, headDim }: DecodeAttentionOptions, numRows: number): void {

@@ -84,10 +84,12 @@ const rounded: Record<WeightDtype, string> = {
     return bitcast<f32>((bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u);`,
 };
 
-/** By every lane, before any weight. */
+/** By every lane; the tables are there after a barrier. */
 const loadCodes: string = wgsl`
   loadTables(lane);
   let copy = lane % ${copies}u;`;
+
+/** By every lane, before any weight. */
 export const loadCodeTables: string = wgsl`
   ${loadCodes}
   workgroupBarrier();`;

@@ -93,13 +93,14 @@ function oneTile(spec: PipelinedSpec): string {
 /** Tiles until there are none left. */
 function tilesNobodyHas(spec: PipelinedSpec): string {
   const take = "if (lane == 0u) { taken = atomicAdd(&nextTile[0], 1u); }";
+  const end = "if (lane == 0u && index == last) { atomicStore(&nextTile[0], 0u); }";
   return wgsl`
     let total = tilesM * tilesN;
     let last = total + groups.x * groups.y - 1u;
     ${take}
     var index = workgroupUniformLoad(&taken);
     if (index >= total) {
-      if (lane == 0u && index == last) { atomicStore(&nextTile[0], 0u); }
+      ${end}
       return;
     }
     ${startOf(spec, "index", "var ")}
@@ -114,7 +115,7 @@ function tilesNobodyHas(spec: PipelinedSpec): string {
       if (index >= total) { break; }
       workgroupBarrier();
     }
-    if (lane == 0u && index == last) { atomicStore(&nextTile[0], 0u); }`;
+    ${end}`;
 }
 
 /** Where a tile of c begins, and the loads of what is multiplied first; `word` is "var " where they are declared. */
